@@ -1,0 +1,106 @@
+package fakeapi
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// byteRange is what a Range header asks of an asset.
+type byteRange struct {
+	start, end     int64 // end is exclusive
+	partial        bool  // 206; else all of it
+	unsatisfiable  bool  // 416
+	contentRangeAt int64 // added to both ends in Content-Range, which then lies
+}
+
+// parseRange reads a Range header (RFC 9110, 14.1.2). One that is malformed or
+// asks for several ranges is ignored.
+func parseRange(h string, size int64) byteRange {
+	all := byteRange{end: size}
+	spec, ok := strings.CutPrefix(h, "bytes=")
+	if !ok {
+		return all
+	}
+	first, last, ok := strings.Cut(strings.TrimSpace(spec), "-")
+	if !ok || first == "" && last == "" {
+		return all
+	}
+	if first == "" { // the last n bytes
+		n, ok := digits(last)
+		switch {
+		case !ok:
+			return all
+		case n == 0 || size == 0:
+			return byteRange{unsatisfiable: true}
+		}
+		return byteRange{start: max(0, size-n), end: size, partial: true}
+	}
+	start, ok := digits(first)
+	if !ok {
+		return all
+	}
+	end := size
+	if last != "" {
+		l, ok := digits(last)
+		if !ok || l < start {
+			return all
+		}
+		if l < size {
+			end = l + 1
+		}
+	}
+	if start >= size {
+		return byteRange{unsatisfiable: true}
+	}
+	return byteRange{start: start, end: end, partial: true}
+}
+
+// digits reads a number as the grammar has it: digits only. A number too large
+// for any file is the largest there is.
+func digits(s string) (int64, bool) {
+	if s == "" || strings.Trim(s, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 1<<63 - 1, true
+	}
+	return n, true
+}
+
+// rangeOf returns which bytes of a to send for r.
+func rangeOf(r *http.Request, a *Asset, cfg Config, f Fault) byteRange {
+	all := byteRange{end: a.Size}
+	if cfg.NoRange || f.IgnoreRange || a.NoLength {
+		return all
+	}
+	if v := r.Header.Get("If-Range"); v != "" && !sameVersion(v, a) {
+		return all
+	}
+	br := parseRange(r.Header.Get("Range"), a.Size)
+	if br.partial {
+		br.start = min(max(br.start+f.Shift, 0), a.Size-1)
+		br.end = max(br.end, br.start+1)
+		br.contentRangeAt = f.Mislabel
+	}
+	return br
+}
+
+// sameVersion compares an If-Range with a: an ETag only if both are strong, a
+// date only exactly (RFC 9110, 13.1.5).
+func sameVersion(v string, a *Asset) bool {
+	if strings.HasPrefix(v, `"`) {
+		return v == a.etag()
+	}
+	return v == a.lastModified()
+}
+
+// contentRange returns the Content-Range of br.
+func (br byteRange) contentRange(size int64) string {
+	if br.unsatisfiable {
+		return "bytes */" + strconv.FormatInt(size, 10)
+	}
+	at := func(n int64) string { return strconv.FormatInt(n+br.contentRangeAt, 10) }
+	return "bytes " + at(br.start) + "-" + at(br.end-1) + "/" + strconv.FormatInt(size, 10)
+}

@@ -1,0 +1,198 @@
+package fakeapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+)
+
+// maxControl bounds the body of a control request, in bytes.
+const maxControl = 64 << 20
+
+// Control returns a handler by which a shell script with curl sets up the server.
+// It lets anybody read the files of this user: it belongs on loopback, in tests.
+//
+//	PUT    /asset      an Asset as a JSON object; its bytes may be given by "Text",
+//	                   "Base64" or "File" (a path), which also give the Size
+//	GET    /asset/ID   the asset
+//	DELETE /asset/ID
+//	PUT    /config     a Config; what the object does not name stays
+//	GET    /config
+//	GET    /requests   a list of Request
+//	GET    /billed     {"Billed": bytes}
+//	GET    /idle       answers once no request is running
+//	POST   /reset      ResetLog
+//
+// POST does for PUT. Names are those of the Go fields, in any case; durations are
+// strings such as "20ms". What can't be understood is a 400 with a line of text.
+func (s *Server) Control() http.Handler {
+	mux := http.NewServeMux()
+	handle := func(pattern string, f func(w http.ResponseWriter, r *http.Request) error) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			r.Body = http.MaxBytesReader(w, r.Body, maxControl)
+			if err := f(w, r); err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+			}
+		})
+	}
+	for _, method := range []string{http.MethodPut, http.MethodPost} {
+		handle(method+" /asset", s.controlPut)
+		handle(method+" /config", s.controlConfigure)
+	}
+	handle("GET /config", func(w http.ResponseWriter, _ *http.Request) error {
+		return answer(w, configJSON{configFields(s.Config()), duration(s.Config().Latency)})
+	})
+	handle("GET /asset/{id}", func(w http.ResponseWriter, r *http.Request) error {
+		a, ok := s.Asset(r.PathValue("id"))
+		if !ok {
+			return &controlError{"no such asset", r.PathValue("id")}
+		}
+		return answer(w, a)
+	})
+	handle("DELETE /asset/{id}", func(_ http.ResponseWriter, r *http.Request) error {
+		s.Delete(r.PathValue("id"))
+		return nil
+	})
+	handle("GET /requests", func(w http.ResponseWriter, _ *http.Request) error { return answer(w, s.Requests()) })
+	handle("GET /billed", func(w http.ResponseWriter, _ *http.Request) error {
+		return answer(w, map[string]int64{"Billed": s.Billed()})
+	})
+	handle("GET /idle", func(_ http.ResponseWriter, r *http.Request) error { return s.WaitIdle(r.Context()) })
+	handle("POST /reset", func(http.ResponseWriter, *http.Request) error {
+		s.ResetLog()
+		return nil
+	})
+	return mux
+}
+
+// controlError is a control request that can't be done.
+type controlError struct{ problem, subject string }
+
+func (e *controlError) Error() string { return e.problem + ": " + e.subject }
+
+// assetJSON is an asset with its bytes.
+type assetJSON struct {
+	Asset
+	Text   *string
+	Base64 []byte
+	File   string
+}
+
+func (s *Server) controlPut(_ http.ResponseWriter, r *http.Request) error {
+	var a assetJSON
+	if err := decode(r, &a); err != nil {
+		return err
+	}
+	if a.ID == "" {
+		return &controlError{"an asset needs", "ID"}
+	}
+	b := a.Base64
+	switch {
+	case a.Text != nil:
+		b = []byte(*a.Text)
+	case a.File != "":
+		var err error
+		if b, err = os.ReadFile(a.File); err != nil {
+			return err
+		}
+	}
+	if b != nil {
+		a.Content, a.Size = bytes.NewReader(b), int64(len(b))
+	}
+	s.Put(a.Asset)
+	return nil
+}
+
+func (s *Server) controlConfigure(_ http.ResponseWriter, r *http.Request) error {
+	// Decoded twice: an object in error must change nothing.
+	var body json.RawMessage
+	if err := decode(r, &body); err != nil {
+		return err
+	}
+	if err := strictly(body, new(configJSON)); err != nil {
+		return err
+	}
+	var err error
+	s.Configure(func(c *Config) {
+		// A slice is decoded in place, and the old one may be in use.
+		faults := c.Faults
+		c.Faults = nil
+		j := configJSON{configFields(*c), duration(c.Latency)}
+		err = strictly(body, &j)
+		*c = Config(j.configFields)
+		c.Latency = time.Duration(j.Latency)
+		if c.Faults == nil {
+			c.Faults = faults
+		}
+	})
+	return err
+}
+
+// decode reads the body of r as one JSON value without unknown names.
+func decode(r *http.Request, v any) error {
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	return d.Decode(v)
+}
+
+// strictly decodes b without unknown names.
+func strictly(b []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	return d.Decode(v)
+}
+
+// answer sends v as JSON.
+func answer(w http.ResponseWriter, v any) error {
+	w.Header().Set("Content-Type", "application/json")
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// duration is a time.Duration that JSON has as "20ms".
+type duration time.Duration
+
+// MarshalText writes d as time.Duration does.
+func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads what time.ParseDuration reads.
+func (d *duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = duration(v)
+	return err
+}
+
+// configFields and faultFields are without methods; configJSON and faultJSON put
+// readable durations before theirs.
+type (
+	configFields Config
+	configJSON   struct {
+		configFields
+		Latency duration
+	}
+	faultFields Fault
+	faultJSON   struct {
+		faultFields
+		Delay, StallFor duration
+	}
+)
+
+// MarshalJSON writes f with readable durations.
+func (f Fault) MarshalJSON() ([]byte, error) {
+	return json.Marshal(faultJSON{faultFields(f), duration(f.Delay), duration(f.StallFor)})
+}
+
+// UnmarshalJSON reads f with readable durations.
+func (f *Fault) UnmarshalJSON(b []byte) error {
+	var j faultJSON
+	if err := strictly(b, &j); err != nil {
+		return fmt.Errorf("fault: %w", err)
+	}
+	*f = Fault(j.faultFields)
+	f.Delay, f.StallFor = time.Duration(j.Delay), time.Duration(j.StallFor)
+	return nil
+}

@@ -1,0 +1,52 @@
+package fakeapi
+
+import (
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Demo returns a server of some assets that are worth opening, and of some that
+// are awkward. All are computed, the costly ones at their first use, and are the
+// same in every run. There is no limit and no key.
+func Demo() *Server { return New(demoAssets()...) }
+
+// DemoIDs returns the IDs of Demo's assets in the order in which to show them.
+func DemoIDs() []string {
+	var ids []string
+	for _, a := range demoAssets() {
+		ids = append(ids, a.ID)
+	}
+	return ids
+}
+
+// demoAssets lists the assets. Two postcards have one name; of the tide table
+// nobody tells the size; the film is refused for lack of money.
+func demoAssets() []Asset {
+	return []Asset{
+		demoAsset(Asset{ID: "re_1001", Name: "welcome.txt", Type: "text/plain; charset=utf-8"}, welcome),
+		demoAsset(Asset{ID: "re_1002", Name: "sunrise.png", Type: "image/png"}, func() []byte { return landscape(1280, 720, dawn()) }),
+		demoAsset(Asset{ID: "re_1003", Name: "lava-lamp.gif", Type: "image/gif"}, lavaLamp),
+		demoAsset(Asset{ID: "re_1004", Name: "music-box.wav", Type: "audio/wav"}, musicBox),
+		demoAsset(Asset{ID: "re_1005", Name: "planets.json", Type: "application/json"}, planets),
+		demoAsset(Asset{ID: "re_1006", Name: "one-gibibyte.bin", Size: 1 << 30}, nil),
+		demoAsset(Asset{ID: "re_1007", Name: "postcard.png", Type: "image/png"}, func() []byte { return landscape(640, 400, day()) }),
+		demoAsset(Asset{ID: "re_1008", Name: "postcard.png", Type: "image/png"}, func() []byte { return landscape(640, 400, night()) }),
+		demoAsset(Asset{ID: "re_1009", Name: "Grüße – 你好 – привет.txt", Type: "text/plain; charset=utf-8"}, greetings),
+		demoAsset(Asset{ID: "re_1010", Name: "tide-table.txt", Type: "text/plain; charset=utf-8", NoLength: true}, tideTable),
+		demoAsset(Asset{
+			ID: "re_1011", Name: "premium-film.mp4", Type: "video/mp4", Size: 5 << 30,
+			Faults: []Fault{{Status: http.StatusPaymentRequired}},
+		}, nil),
+	}
+}
+
+// demoAsset completes a with what all have, and with its bytes.
+func demoAsset(a Asset, generate func() []byte) Asset {
+	a.ETag = "auto"
+	a.ModTime = time.Date(2026, time.May, 4, 9, 30, 0, 0, time.UTC)
+	if generate != nil {
+		a.generate = sync.OnceValue(generate)
+	}
+	return a
+}

@@ -1,0 +1,87 @@
+package fakeapi
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+)
+
+// reply is what is to be sent.
+type reply struct {
+	status     int
+	header     http.Header
+	body       io.ReaderAt // nil is no body
+	start, end int64       // what of body to send; end is exclusive
+	asset      bool        // body is an asset's: it is billed, and Start says where it begins
+	chunked    bool        // no Content-Length
+	length     string      // Content-Length where a fault says so, else ""
+	raw        bool        // past net/http, which would not send this
+	special    special
+	fault      Fault
+}
+
+// special is an answer that is none.
+type special int
+
+const (
+	ordinary special = iota
+	hang
+	drop
+	endlessHeader
+)
+
+// download is the answer with a's bytes.
+func download(r *http.Request, a *Asset, cfg Config, f Fault) *reply {
+	if f.Version != 0 {
+		a.Version = f.Version
+	}
+	br := rangeOf(r, a, cfg, f)
+	if br.unsatisfiable {
+		rp := errorReply(cfg, http.StatusRequestedRangeNotSatisfiable, msgUnacceptable)
+		rp.status = http.StatusRequestedRangeNotSatisfiable
+		rp.header.Set("Content-Range", br.contentRange(a.Size))
+		return rp
+	}
+	rp := &reply{
+		status: http.StatusOK, header: a.header(),
+		body: a.body(), start: br.start, end: br.end, asset: true,
+		chunked: a.NoLength || f.Chunked || f.Gzip,
+	}
+	if !cfg.NoRange && !a.NoLength {
+		rp.header.Set("Accept-Ranges", "bytes")
+	}
+	if br.partial {
+		rp.status = http.StatusPartialContent
+		rp.header.Set("Content-Range", br.contentRange(a.Size))
+	}
+	if f.Empty {
+		rp.end = rp.start
+	}
+	if f.Gzip {
+		rp.header.Set("Content-Encoding", "gzip")
+	}
+	rp.decorate(r, f)
+	return rp
+}
+
+// decorate applies what f does to the header. The rest of rp is as it will be.
+func (rp *reply) decorate(r *http.Request, f Fault) {
+	for key, value := range f.Header {
+		if value == "" {
+			rp.header[http.CanonicalHeaderKey(key)] = nil
+		} else {
+			rp.header.Set(key, value)
+		}
+	}
+	if f.ControlHeader {
+		rp.header.Set("X-Control", "a\x01b")
+	}
+	switch {
+	case f.Length != "":
+		rp.length = f.Length
+	case f.LengthDelta != 0:
+		rp.length = strconv.FormatInt(rp.end-rp.start+f.LengthDelta, 10)
+	}
+	// HTTP/2 has no connection to take over; it counts for itself anyway.
+	rp.raw = rp.length != "" && r.ProtoMajor == 1
+}

@@ -1,0 +1,146 @@
+package fakeapi
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ServeHTTP answers one request. Any path prefix may stand before the ID.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	op, id := route(r.URL.Path)
+	rec := s.begin(r, op, id)
+	defer s.end(rec)
+	cfg, f := s.strike(op, id)
+	rp := s.replyTo(r, rec.req, cfg, f)
+	rp.fault = f
+
+	out := newWire(w, r, rp.raw)
+	defer out.close()
+	if !pause(out.ctx(), cfg.Latency+f.Delay) {
+		return
+	}
+	s.send(out, rec, rp)
+}
+
+// route reads the path of a request.
+func route(path string) (op, id string) {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	if len(parts) < 2 {
+		return opOther, ""
+	}
+	before, last := parts[len(parts)-2], parts[len(parts)-1]
+	switch {
+	case last == opDownload || last == opMetadata:
+		return last, before
+	case before == opStorage:
+		return opStorage, last
+	}
+	return opOther, ""
+}
+
+// pause waits for d, and reports false if ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// replyTo decides what to answer.
+func (s *Server) replyTo(r *http.Request, rq Request, cfg Config, f Fault) *reply {
+	a, known := s.Asset(rq.ID)
+	switch {
+	case f.replaces():
+		return replacement(r, rq, cfg, f, a.Size)
+	case rq.Op == opOther, rq.Op == opMetadata && cfg.NoMetadata:
+		return pageReply(http.StatusNotFound)
+	case rq.Method != http.MethodGet:
+		rp := errorReply(cfg, http.StatusMethodNotAllowed, msgMethod)
+		rp.header.Set("Allow", http.MethodGet)
+		return rp
+	case rq.Op == opStorage:
+		if rq.HasAuthorization || r.URL.Query().Get("signature") == "" {
+			return storageRefusal(rq.HasAuthorization)
+		}
+	case cfg.Key != "" && rq.Authorization != cfg.Key:
+		return errorReply(cfg, http.StatusUnauthorized, msgBadKey)
+	}
+	if rq.Op == opDownload {
+		if wait, ok := s.admit(cfg.PerMinute); !ok {
+			rp := errorReply(cfg, http.StatusTooManyRequests, msgLimit)
+			if cfg.RetryAfter {
+				rp.header.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+			}
+			return rp
+		}
+	}
+	switch {
+	case !known:
+		return errorReply(cfg, http.StatusBadRequest, msgNotFound)
+	case rq.Op == opMetadata:
+		return metadataReply(cfg, &a)
+	case a.UploadStatus != "" && a.UploadStatus != uploaded:
+		return errorReply(cfg, http.StatusBadRequest, msgNotUploaded+a.UploadStatus)
+	case rq.Op == opDownload && cfg.Redirect != "":
+		return redirectReply(http.StatusFound, cfg.Redirect, rq)
+	}
+	return download(r, &a, cfg, f)
+}
+
+// replacement is the answer of a fault that gives one of its own.
+func replacement(r *http.Request, rq Request, cfg Config, f Fault, size int64) *reply {
+	var rp *reply
+	switch {
+	case f.Hang:
+		return &reply{special: hang}
+	case f.Drop:
+		return &reply{special: drop}
+	case f.EndlessHeader:
+		return &reply{special: endlessHeader, raw: true, status: http.StatusOK}
+	case f.Redirect != "":
+		status := f.Status
+		if status == 0 {
+			status = http.StatusFound
+		}
+		to := f.Redirect
+		if to == "self" {
+			to = rq.Path
+		}
+		rp = redirectReply(status, to, rq)
+	default:
+		rp = faultReply(cfg, f, size)
+	}
+	if f.RetryAfter != "" {
+		rp.header.Set("Retry-After", f.RetryAfter)
+	}
+	rp.decorate(r, f)
+	return rp
+}
+
+// redirectReply sends to a URL, which may hold "{id}".
+func redirectReply(status int, to string, rq Request) *reply {
+	rp := &reply{status: status, header: http.Header{}}
+	rp.header.Set("Location", strings.ReplaceAll(to, "{id}", rq.ID))
+	return rp
+}
+
+// storageRefusal is what a storage host says to those who bring a key, or no
+// signature.
+func storageRefusal(key bool) *reply {
+	status, code := http.StatusForbidden, "AccessDenied"
+	if key {
+		status, code = http.StatusBadRequest, "InvalidArgument"
+	}
+	return textReply(status, "application/xml", []byte("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>"+code+"</Code></Error>\n"))
+}

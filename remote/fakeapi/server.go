@@ -1,0 +1,129 @@
+package fakeapi
+
+import (
+	"net/http"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Server is the API. Make it with New or Demo. All methods may be called at any
+// time from anywhere. It starts nothing that outlives a request; whoever serves
+// it closes the listener.
+type Server struct {
+	buffers sync.Pool // of *[writeSize]byte
+
+	mu       sync.Mutex // guards all below
+	config   Config
+	faults   faults // of config
+	assets   map[string]*entry
+	accepted []time.Time // downloads of the last minute, for PerMinute
+	log      []*record
+	running  map[string]int // requests not yet done, by Op
+	peak     map[string]int // the most there were of them
+	changed  chan struct{}  // closed at the next change of the log; nil when nobody waits
+}
+
+var _ http.Handler = (*Server)(nil)
+
+// entry is an asset with what its faults have seen.
+type entry struct {
+	asset  Asset
+	faults faults
+}
+
+// New returns a server of these assets.
+func New(assets ...Asset) *Server {
+	s := &Server{
+		assets:  map[string]*entry{},
+		running: map[string]int{},
+		peak:    map[string]int{},
+		buffers: sync.Pool{New: func() any { return new([writeSize]byte) }},
+	}
+	for _, a := range assets {
+		s.Put(a)
+	}
+	return s
+}
+
+// Put adds an asset or replaces the one of its ID. What its faults have seen is
+// forgotten; responses under way go on as they were.
+func (s *Server) Put(a Asset) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.assets[a.ID] = &entry{a, newFaults(a.Faults)}
+}
+
+// Update changes an asset, under a lock; the function must not call the server.
+// It reports whether there is such an asset. Faults that stay the same go on
+// counting.
+func (s *Server) Update(id string, change func(*Asset)) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.assets[id]
+	if e == nil {
+		return false
+	}
+	a := e.asset.settled()
+	a.Faults = slices.Clone(a.Faults)
+	change(&a)
+	a.ID = id
+	f := e.faults
+	if !reflect.DeepEqual(f.list, a.Faults) && len(f.list)+len(a.Faults) > 0 {
+		f = newFaults(a.Faults)
+	}
+	s.assets[id] = &entry{a, f}
+	return true
+}
+
+// Delete removes an asset, if there is one.
+func (s *Server) Delete(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.assets, id)
+}
+
+// Asset returns an asset as it was put. Its Faults must not be changed.
+func (s *Server) Asset(id string) (Asset, bool) {
+	s.mu.Lock()
+	e := s.assets[id]
+	s.mu.Unlock()
+	if e == nil {
+		return Asset{}, false
+	}
+	return e.asset.settled(), true
+}
+
+// strike counts a request and returns the settings that hold for it and the
+// fault that strikes it.
+func (s *Server) strike(op, id string) (Config, Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, ok := s.faults.next(op)
+	if e := s.assets[id]; e != nil {
+		if own, struck := e.faults.next(op); struck && !ok {
+			f = own
+		}
+	}
+	return s.config, f
+}
+
+// minute is what PerMinute counts in.
+const minute = time.Minute
+
+// admit notes a download for PerMinute. When that is used up it returns how long
+// that will be so.
+func (s *Server) admit(limit int) (wait time.Duration, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.accepted = slices.DeleteFunc(s.accepted, func(t time.Time) bool { return now.Sub(t) >= minute })
+	if limit > 0 && len(s.accepted) >= limit {
+		return minute - now.Sub(s.accepted[len(s.accepted)-limit]), false
+	}
+	if limit > 0 {
+		s.accepted = append(s.accepted, now)
+	}
+	return 0, true
+}
