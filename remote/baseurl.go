@@ -1,0 +1,53 @@
+package remote
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+)
+
+// CheckBaseURL reads the root of an API. Its errors are one line that says what
+// to write instead, and never repeat a password or a query. Plain http is
+// refused unless the host is loopback or insecureHTTP is set: the key travels
+// in each request.
+func CheckBaseURL(raw string, insecureHTTP bool) (*url.URL, error) {
+	const example = "write it like https://host/path"
+	u, err := url.Parse(strings.TrimSpace(raw))
+	if err != nil {
+		return nil, fmt.Errorf("bad base URL: %s", example)
+	}
+	shown := printable((&url.URL{Scheme: u.Scheme, Opaque: u.Opaque, Host: u.Host, Path: u.Path}).String())
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, fmt.Errorf("base URL %q is neither http nor https: %s", shown, example)
+	case u.Opaque != "" || u.Hostname() == "":
+		return nil, fmt.Errorf("base URL %q names no host: %s", shown, example)
+	case u.User != nil:
+		return nil, fmt.Errorf("base URL %q must not hold a user or password: give the key by --api-key-file", shown)
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return nil, fmt.Errorf("base URL %q must not have a query or fragment: leave out what follows ? or #", shown)
+	case u.Scheme == "http" && !insecureHTTP && !loopback(u.Hostname()):
+		return nil, fmt.Errorf("base URL %q is plain http, which shows the key to the network: write https or add --insecure-http", shown)
+	}
+	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
+	return u, nil
+}
+
+func loopback(host string) bool {
+	if ip := net.ParseIP(host); ip != nil {
+		return ip.IsLoopback()
+	}
+	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")
+}
+
+// callURL is where op of the asset id is: base/id/op, with id as one segment.
+func callURL(base *url.URL, id, op string) (*url.URL, error) {
+	if id == "" || id == "." || id == ".." {
+		return nil, fmt.Errorf("%q can't be an asset ID", id)
+	}
+	u := *base
+	u.Path = strings.TrimRight(base.Path, "/") + "/" + id + "/" + op
+	u.RawPath = strings.TrimRight(base.EscapedPath(), "/") + "/" + url.PathEscape(id) + "/" + op
+	return &u, nil
+}

@@ -1,0 +1,51 @@
+package remote
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestCheckBaseURL(t *testing.T) {
+	for _, tc := range []struct {
+		raw      string
+		insecure bool
+		want     string // of the URL, or of the error
+	}{
+		{"https://api.test/serve/api/v2/", false, "https://api.test/serve/api/v2"},
+		{" HTTPS://api.test:8443 ", false, "https://api.test:8443"},
+		{"http://127.0.0.1:80/x", false, "http://127.0.0.1:80/x"},
+		{"http://[::1]:80", false, "http://[::1]:80"},
+		{"http://LocalHost/", false, "http://LocalHost"},
+		{"http://api.test", true, "http://api.test"},
+		{"http://api.test", false, "--insecure-http"},
+		{"http://localhost.evil.test", false, "--insecure-http"},
+		{"http://127.0.0.1.evil.test", false, "--insecure-http"},
+		{"http://10.0.0.1", false, "--insecure-http"},
+		{"", false, "https://host/path"},
+		{"api.test/serve", false, "https://host/path"},
+		{"api.test:443", false, "https://host/path"},
+		{"ftp://api.test", true, "https://host/path"},
+		{"https://", false, "names no host"},
+		{"https:///path", false, "names no host"},
+		{"https:api.test", false, "names no host"},
+		{"https://api test", false, "https://host/path"},
+		{"https://api.test/%zz", false, "https://host/path"},
+		{"https://user:hunter2@api.test", false, "--api-key-file"},
+		{"https://api.test/?token=hunter2", false, "query"},
+		{"https://api.test/?", false, "query"},
+		{"https://api.test/#hunter2", false, "fragment"},
+		{"https://api.test:http/hunter2@x", false, "https://host/path"},
+	} {
+		u, err := CheckBaseURL(tc.raw, tc.insecure)
+		if err == nil {
+			if u.String() != tc.want {
+				t.Errorf("%q: %s, want %s", tc.raw, u, tc.want)
+			}
+			continue
+		}
+		s := err.Error()
+		if !strings.Contains(s, tc.want) || strings.Contains(s, "\n") || strings.Contains(s, "hunter2") {
+			t.Errorf("%q: %s, want one line with %q and no secret", tc.raw, s, tc.want)
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package remote
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+	"time"
+)
+
+// Body streams the bytes of a download. Read and Buffered belong to one
+// goroutine; Close may come from any other, and ends a Read that waits.
+type Body struct {
+	c       *Client
+	id      string
+	ctx     context.Context // of the caller: its end is not the server's fault
+	life    context.Context // of the body; ends with Close, ctx, or a stall
+	cancel  context.CancelCauseFunc
+	rc      io.ReadCloser
+	conn    net.Conn // nil unknown
+	chunked bool     // framing stands between the bytes
+	left    int64    // bytes still to come, -1 unknown
+	peeked  []byte   // read while the response was judged, not yet by the caller
+	err     error    // ends the stream
+}
+
+// Read reads what has come, and waits only when nothing has. It ends with
+// io.EOF exactly where the response said it would. A body that is cut fails
+// with an *Error that is io.ErrUnexpectedEOF, one that goes on too long with
+// ErrMalformed, one past Options.MaxDownload with ErrBudget; the bytes of streams
+// that are read at once may pass that by one Read each.
+func (b *Body) Read(p []byte) (int, error) {
+	if b.err != nil || len(p) == 0 {
+		return 0, b.err
+	}
+	if limit := b.c.o.MaxDownload; limit > 0 && b.left != 0 {
+		allowed := limit - b.c.bytes.Load()
+		if allowed <= 0 {
+			return 0, b.fail(&Error{Err: ErrBudget})
+		}
+		p = p[:min(int64(len(p)), allowed)]
+	}
+	n, err := b.read(p)
+	b.c.bytes.Add(int64(n))
+	if b.left >= 0 && int64(n) > b.left {
+		return 0, b.fail(malformed(0, "the body is longer than the header says"))
+	}
+	if b.left > 0 {
+		b.left -= int64(n)
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, io.EOF) && b.left > 0:
+		err = b.fail(classify(b.ctx, b.life, io.ErrUnexpectedEOF))
+	case errors.Is(err, io.EOF):
+		b.err = io.EOF
+		err = io.EOF
+	default:
+		err = b.fail(classify(b.ctx, b.life, err))
+	}
+	if n > 0 {
+		return n, nil
+	}
+	return 0, err
+}
+
+func (b *Body) read(p []byte) (int, error) {
+	if len(b.peeked) > 0 {
+		n := copy(p, b.peeked)
+		b.peeked = b.peeked[n:]
+		return n, nil
+	}
+	return b.rc.Read(p)
+}
+
+func (b *Body) fail(e *Error) error {
+	b.err = b.c.finish(opDownload, b.id, e)
+	return b.err
+}
+
+// Close ends the download. Bytes that were sent but not read are lost, and
+// billed all the same: see Buffered.
+func (b *Body) Close() error {
+	b.cancel(nil)
+	return b.rc.Close()
+}
+
+// Buffered is how many bytes Read would deliver without waiting for the network,
+// 0 where that is not known. What the kernel holds for a TLS or a chunked stream
+// is more than the bytes inside, so for these it is an estimate from below.
+func (b *Body) Buffered() int {
+	n := int64(len(b.peeked)) + b.queued()
+	if b.left >= 0 {
+		n = min(n, b.left)
+	}
+	return int(n)
+}
+
+const (
+	// tlsRecord is the most that an incomplete TLS record keeps back: 16 KiB
+	// and its overhead (RFC 8446, 5.2).
+	tlsRecord = 16<<10 + 256 + 5
+	// framingShare is the part of a stream that framing takes at most, 1/32:
+	// TLS adds 22 bytes a record, of 1400 bytes while a connection is young,
+	// and chunks of 512 bytes have 7 more each.
+	framingShare = 32
+)
+
+func (b *Body) queued() int64 {
+	conn := b.conn
+	overhead := int64(0)
+	if t, ok := conn.(*tls.Conn); ok {
+		conn = t.NetConn()
+		overhead = tlsRecord
+	}
+	sc, ok := conn.(syscall.Conn)
+	if !ok {
+		return 0
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	n := 0
+	err = raw.Control(func(fd uintptr) { n = receiveQueue(int(fd)) })
+	if err != nil {
+		return 0
+	}
+	if b.chunked {
+		overhead += 64 // a chunk header that is not whole, and the last one
+	}
+	if overhead > 0 {
+		overhead += int64(n) / framingShare
+	}
+	return max(0, int64(n)-overhead)
+}
+
+// bound ends the body as stalled after d unless the returned function is called
+// before.
+func (b *Body) bound(d time.Duration) (stop func()) {
+	t := time.AfterFunc(d, func() { b.cancel(ErrStalled) })
+	return func() { t.Stop() }
+}
+
+// spent tells that the budget is used up, so that no request is worth making.
+func (c *Client) spent() bool {
+	return c.o.MaxDownload > 0 && c.bytes.Load() >= c.o.MaxDownload
+}

@@ -1,0 +1,125 @@
+package remote
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+)
+
+// cutListener makes connections that swallow what goes beyond left bytes.
+type cutListener struct {
+	net.Listener
+	left int
+}
+
+func (l cutListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return &cutConn{conn, l.left}, err
+}
+
+type cutConn struct {
+	net.Conn
+	left int
+}
+
+func (c *cutConn) Write(p []byte) (int, error) {
+	n := min(len(p), c.left)
+	c.left -= n
+	if _, err := c.Conn.Write(p[:n]); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// What Buffered promises can be read after the server has gone silent, and it is
+// most of what was sent.
+func TestBuffered(t *testing.T) {
+	// Less than the first TCP window, some 128 KiB: it is all on its way at once.
+	const sends = 100 << 10
+	for _, tc := range []struct {
+		name         string
+		tls, chunked bool
+		cut          int // the network delivers this much of the connection, 0 all
+		least        int // of what was sent
+	}{
+		{"plain", false, false, 0, sends - 4096}, // the header was read by net/http with 4 KiB
+		{"chunked", false, true, 0, sends * 9 / 10},
+		{"tls", true, false, 0, sends * 3 / 4},
+		{"tls chunked", true, true, 0, sends / 2},
+		{"tls, cut at 48000", true, false, 48_000, 20_000},
+		{"tls, cut at 52000", true, false, 52_000, 24_000},
+		{"tls, cut at 56000", true, false, 56_000, 28_000},
+		{"tls, cut at 60000", true, false, 60_000, 32_000},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				attach(w, "x")
+				piece := 512 // small chunks have the most framing
+				if !tc.chunked {
+					piece = sends
+					w.Header().Set("Content-Length", "1048576") // more than will ever come
+				}
+				for n := 0; n < sends; n += piece {
+					_, _ = w.Write(make([]byte, piece))
+					_ = http.NewResponseController(w).Flush()
+				}
+				<-r.Context().Done()
+			})
+			srv := httptest.NewUnstartedServer(h)
+			o := Options{}
+			if tc.cut > 0 {
+				srv.Listener = cutListener{srv.Listener, tc.cut}
+			}
+			if tc.tls {
+				srv.StartTLS()
+				o.TLS = trust(srv)
+			} else {
+				srv.Start()
+			}
+			defer srv.Close()
+			c := newTestClient(t, srv.URL, o)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			resp, err := c.Download(ctx, Request{ID: testID})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = resp.Body.Close() }()
+			// The kernel takes its time to deliver; the test only waits for it.
+			for deadline := time.Now().Add(10 * time.Second); resp.Body.Buffered() < tc.least; {
+				if time.Now().After(deadline) {
+					t.Fatalf("Buffered is %d of %d sent, want %d", resp.Body.Buffered(), sends, tc.least)
+				}
+			}
+			n := resp.Body.Buffered()
+			if n > sends {
+				t.Errorf("Buffered is %d, but only %d were sent", n, sends)
+			}
+			// The server sends no more: a promise too much would never end.
+			if _, err := io.ReadFull(resp.Body, make([]byte, n)); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// What was read to judge a response comes first, and counts as buffered.
+func TestBufferedAfterPeek(t *testing.T) {
+	c, _ := raw(t, reply(200, "Content-Length: 3\r\n", "abc"))
+	resp, err := c.Download(t.Context(), Request{ID: testID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if n := resp.Body.Buffered(); n != 3 {
+		t.Errorf("Buffered is %d of 3 bytes that were looked at", n)
+	}
+	b, err := io.ReadAll(resp.Body)
+	if string(b) != "abc" || err != nil || resp.Body.Buffered() != 0 {
+		t.Errorf("%q, %v, then %d buffered", b, err, resp.Body.Buffered())
+	}
+}

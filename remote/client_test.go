@@ -1,0 +1,276 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+const (
+	testID  = "re_1"
+	testKey = "sk-mavi-secret"
+)
+
+// start serves h and returns a client for it, whose base has a path as the real
+// one does.
+func start(t *testing.T, h http.HandlerFunc, o Options) *Client {
+	t.Helper()
+	srv := httptest.NewServer(h)
+	t.Cleanup(srv.Close)
+	return newTestClient(t, srv.URL+"/serve/api/v2", o)
+}
+
+func newTestClient(t *testing.T, base string, o Options) *Client {
+	t.Helper()
+	u, err := CheckBaseURL(base, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Key == nil {
+		o.Key = NewKey("", testKey)
+	}
+	c := NewClient(u, o)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// pipes is a network inside a synctest bubble, where sockets can't be used.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+	down  atomic.Bool // refuse connections
+	dials atomic.Int64
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { return nil }
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	p.dials.Add(1)
+	if p.down.Load() {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+	}
+	near, far := net.Pipe()
+	select {
+	case p.conns <- far:
+		return near, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// bubble serves h over pipes and returns a client for it. The caller is inside a
+// synctest bubble and calls stop before it leaves.
+func bubble(t *testing.T, h http.HandlerFunc, o Options) (c *Client, p *pipes, stop func()) {
+	t.Helper()
+	p = &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+	srv := &http.Server{Handler: h}
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = srv.Serve(p) })
+	o.Dial = p.dial
+	if o.Key == nil {
+		o.Key = NewKey("", testKey)
+	}
+	c = NewClient(&url.URL{Scheme: "http", Host: "api.test"}, o)
+	return c, p, func() {
+		close(p.done)
+		_ = srv.Close()
+		c.Close()
+		wg.Wait()
+	}
+}
+
+// fetch downloads and returns the body's bytes.
+func fetch(t *testing.T, c *Client, r Request) (*Response, string, error) {
+	t.Helper()
+	if r.ID == "" {
+		r.ID = testID
+	}
+	resp, err := c.Download(t.Context(), r)
+	if err != nil {
+		return nil, "", err
+	}
+	b, err := io.ReadAll(resp.Body)
+	if err := resp.Body.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	return resp, string(b), err
+}
+
+// failure returns err as the *Error that every call's error is.
+func failure(t *testing.T, err error) *Error {
+	t.Helper()
+	var e *Error
+	if !errors.As(err, &e) {
+		t.Fatalf("error %v (%T) is no *Error", err, err)
+	}
+	if e.ID != testID || e.Op == "" {
+		t.Errorf("error is of %q on %q, want an operation on %q", e.Op, e.ID, testID)
+	}
+	if strings.Contains(err.Error(), testKey) {
+		t.Errorf("error shows the key: %v", err)
+	}
+	return e
+}
+
+func attach(w http.ResponseWriter, name string) {
+	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", name))
+}
+
+func TestDownload(t *testing.T) {
+	const content = "0123456789"
+	modified := time.Date(2025, 5, 6, 7, 8, 9, 0, time.UTC)
+	var got *http.Request
+	c := start(t, func(w http.ResponseWriter, r *http.Request) {
+		got = r
+		attach(w, "a video.mp4")
+		w.Header().Set("Content-Type", "Video/MP4; x=1")
+		w.Header().Set("ETag", `"v1"`)
+		http.ServeContent(w, r, "", modified, strings.NewReader(content))
+	}, Options{UserAgent: "assetfs/test"})
+
+	sent := 0
+	resp, body, err := fetch(t, c, Request{Start: 3, End: 7, IfRange: `"v1"`, Sent: func() { sent++ }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != content[3:7] || !resp.Partial || resp.Ignored || resp.Start != 3 || resp.End != 7 {
+		t.Errorf("got %q of %+v, want bytes 3 to 7", body, resp)
+	}
+	want := Info{
+		Name: "a video.mp4", Size: 10, Type: "video/mp4", ModTime: modified,
+		ETag: `"v1"`, LastModified: "Tue, 06 May 2025 07:08:09 GMT",
+	}
+	if resp.Info != want {
+		t.Errorf("info %+v, want %+v", resp.Info, want)
+	}
+	if v := resp.Info.StrongValidator(); v != `"v1"` {
+		t.Errorf("validator %q, want the ETag", v)
+	}
+	if got.URL.Path != "/serve/api/v2/re_1/download" || got.Method != http.MethodGet || got.Proto != "HTTP/1.1" || !got.Close {
+		t.Errorf("request %s %s %s, close %v", got.Method, got.URL, got.Proto, got.Close)
+	}
+	for field, want := range map[string]string{
+		"Authorization": testKey, "Range": "bytes=3-6", "If-Range": `"v1"`,
+		"Accept-Encoding": "identity", "User-Agent": "assetfs/test",
+	} {
+		if v := got.Header.Get(field); v != want {
+			t.Errorf("%s: %q, want %q", field, v, want)
+		}
+	}
+
+	resp, body, err = fetch(t, c, Request{NoRange: true, Start: 3, IfRange: `"v1"`})
+	if err != nil || body != content || resp.Partial || resp.Ignored || resp.Start != 0 || resp.End != 10 {
+		t.Errorf("without Range: %q of %+v, %v", body, resp, err)
+	}
+	if h := got.Header; h.Get("Range") != "" || h.Get("If-Range") != "" {
+		t.Errorf("NoRange sent %v", h)
+	}
+	s := c.Stats()
+	if s.Requests != 2 || s.Bytes != 14 || s.Left != -1 || sent != 1 {
+		t.Errorf("stats %+v, Sent called %d times, want 2 requests, 14 bytes, no limit, 1 call", s, sent)
+	}
+}
+
+func TestServerIgnoresRange(t *testing.T) {
+	c := start(t, func(w http.ResponseWriter, _ *http.Request) {
+		attach(w, "x")
+		_, _ = io.WriteString(w, "0123456789")
+	}, Options{})
+	resp, body, err := fetch(t, c, Request{Start: 5})
+	if err != nil || body != "0123456789" || resp.Partial || !resp.Ignored || resp.Start != 0 || resp.End != 10 || resp.Info.Size != 10 {
+		t.Errorf("got %q of %+v, %v, want all 10 bytes from 0", body, resp, err)
+	}
+}
+
+func TestUnknownLength(t *testing.T) {
+	c := start(t, func(w http.ResponseWriter, _ *http.Request) {
+		attach(w, "x")
+		_, _ = io.WriteString(w, "01234")
+		w.(http.Flusher).Flush()
+		_, _ = io.WriteString(w, "56789")
+	}, Options{})
+	resp, body, err := fetch(t, c, Request{})
+	if err != nil || body != "0123456789" || resp.End != -1 || resp.Info.Size != -1 {
+		t.Errorf("got %q of %+v, %v, want 10 bytes of unknown end", body, resp, err)
+	}
+}
+
+func TestNoKeyMakesNoRequest(t *testing.T) {
+	c := start(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was made") }, Options{Key: NewKey("", "")})
+	_, err := c.Download(t.Context(), Request{ID: testID})
+	if !errors.Is(err, ErrNoKey) || failure(t, err).Temporary() {
+		t.Errorf("got %v, want a permanent ErrNoKey", err)
+	}
+	if _, err = c.Metadata(t.Context(), testID); !errors.Is(err, ErrNoKey) {
+		t.Errorf("metadata: got %v, want ErrNoKey", err)
+	}
+}
+
+func TestBadID(t *testing.T) {
+	var path string
+	c := start(t, func(_ http.ResponseWriter, r *http.Request) { path = r.URL.EscapedPath() }, Options{})
+	for _, id := range []string{"", ".", ".."} {
+		if _, err := c.Download(t.Context(), Request{ID: id}); err == nil {
+			t.Errorf("Download(%q) made a request", id)
+		}
+	}
+	if _, _, err := fetch(t, c, Request{ID: "a/../b?c"}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "/serve/api/v2/a%2F..%2Fb%3Fc/download"; path != want {
+		t.Errorf("path %q, want %q", path, want)
+	}
+}
+
+func TestMaxDownload(t *testing.T) {
+	hits := 0
+	c := start(t, func(w http.ResponseWriter, _ *http.Request) {
+		hits++
+		attach(w, "x")
+		_, _ = w.Write(make([]byte, 600))
+	}, Options{MaxDownload: 1000})
+	if _, body, err := fetch(t, c, Request{}); err != nil || len(body) != 600 {
+		t.Fatalf("first: %d bytes, %v, want 600", len(body), err)
+	}
+	_, body, err := fetch(t, c, Request{})
+	if len(body) != 400 || !errors.Is(err, ErrBudget) || failure(t, err).Temporary() {
+		t.Errorf("second: %d bytes, %v, want 400 and a permanent ErrBudget", len(body), err)
+	}
+	if _, _, err = fetch(t, c, Request{}); !errors.Is(err, ErrBudget) {
+		t.Errorf("third: %v, want ErrBudget", err)
+	}
+	if s := c.Stats(); hits != 2 || s.Bytes != 1000 || s.Requests != 2 {
+		t.Errorf("%d requests, stats %+v, want 2 requests and 1000 bytes", hits, s)
+	}
+}
+
+// A budget that ends with the asset is no error.
+func TestMaxDownloadExact(t *testing.T) {
+	c := start(t, func(w http.ResponseWriter, _ *http.Request) {
+		attach(w, "x")
+		_, _ = w.Write(make([]byte, 600))
+	}, Options{MaxDownload: 600})
+	if _, body, err := fetch(t, c, Request{}); err != nil || len(body) != 600 {
+		t.Errorf("%d bytes, %v, want all 600", len(body), err)
+	}
+}

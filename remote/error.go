@@ -1,0 +1,196 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+var (
+	// ErrNoKey means that there is no API key; no request was made.
+	ErrNoKey = errors.New("no API key")
+	// ErrBudget means that Options.MaxDownload is used up.
+	ErrBudget = errors.New("download budget used up")
+	// ErrUnreachable means that no connection to the host could be made: no
+	// DNS, refused, no route, no answer, network down.
+	ErrUnreachable = errors.New("host unreachable")
+	// ErrStalled means that an answer did not come in time.
+	ErrStalled = errors.New("no answer in time")
+	// ErrNoMetadata means that the API has no metadata call.
+	ErrNoMetadata = errors.New("the API has no metadata call")
+	// ErrMalformed means that a response is not what HTTP or the API allows.
+	ErrMalformed = errors.New("malformed response")
+)
+
+// maxText bounds what one piece of server-chosen text takes in an error, in
+// bytes: some lines of a terminal.
+const maxText = 500
+
+// Error is what went wrong with one call. Msg is as the server sent it, but for
+// its length and the key; Error() escapes it.
+type Error struct {
+	Op, ID     string        // "download" or "metadata", and the asset
+	Status     int           // HTTP status, 0 when there was no response
+	Code, Msg  string        // of the JSON error object, "" when there was none
+	RetryAfter time.Duration // as the server asked, 0 when it did not
+	Err        error         // the cause; nil when Status and Msg say it all
+
+	temporary bool // of an error that has no Status to tell
+	missing   bool // a success that says there is no such asset
+	empty     bool // a refused range of an asset that has no bytes
+}
+
+// Error is one line of printable text, whatever the server sent.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Op)
+	if e.ID != "" {
+		b.WriteString(" " + printable(e.ID))
+	}
+	sep := ": "
+	part := func(s string) {
+		b.WriteString(sep + s)
+		sep = ", "
+	}
+	if e.Status != 0 {
+		part(strings.TrimSpace("HTTP " + strconv.Itoa(e.Status) + " " + http.StatusText(e.Status)))
+	}
+	if e.Code != "" {
+		part("code " + printable(e.Code))
+	}
+	if e.Msg != "" {
+		part(strconv.Quote(bounded(e.Msg)))
+	}
+	if e.Err != nil {
+		sep = ": "
+		part(printable(e.Err.Error()))
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Number is the HTTP status that says what went wrong: Status, or where that is
+// a success, what Code stands for (older pages of the API send errors with HTTP
+// 200); 0 when neither tells.
+func (e *Error) Number() int {
+	if e.Status < 200 || e.Status > 299 {
+		return e.Status
+	}
+	n, err := strconv.Atoi(e.Code)
+	switch {
+	case err != nil:
+		return 0
+	case n == 1, n == 3: // "0001", "0003": invalid parameters
+		return http.StatusBadRequest
+	case n == 9009:
+		return http.StatusForbidden
+	case n >= 400 && n <= 599: // 429 and "0429" alike
+		return n
+	}
+	return 0
+}
+
+// Temporary tells that the same request may succeed later: rate limit, trouble
+// inside the server, a cut, a timeout, an unreachable host.
+func (e *Error) Temporary() bool {
+	switch n := e.Number(); {
+	case n == http.StatusTooManyRequests, n == http.StatusRequestTimeout, n >= 500:
+		return true
+	}
+	return e.temporary
+}
+
+// NotFound tells that there is no such asset. The API answers an unknown asset
+// with status 400 and a text, so this looks at the text; nothing else does. What
+// is about the caller (key, balance, rate) is never taken for it.
+func (e *Error) NotFound() bool {
+	n := e.Number()
+	switch n {
+	case http.StatusNotFound, http.StatusGone:
+		return true
+	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusTooManyRequests:
+		return false
+	}
+	return e.missing || n >= 400 && n <= 499 && saysNotFound(e.Msg)
+}
+
+func saysNotFound(msg string) bool {
+	msg = strings.ToLower(msg)
+	return strings.Contains(msg, "not found") || strings.Contains(msg, "does not exist")
+}
+
+// malformed makes a permanent error of a response that can't be believed.
+// status is 0 when the response could not even be read.
+func malformed(status int, format string, args ...any) *Error {
+	return &Error{Status: status, Err: &detailError{fmt.Sprintf(format, args...), ErrMalformed}}
+}
+
+// detailError is a sentinel with the words of one case.
+type detailError struct {
+	text string
+	is   error
+}
+
+func (e *detailError) Error() string { return e.is.Error() + ": " + e.text }
+func (e *detailError) Unwrap() error { return e.is }
+
+// waitError is the end of a wait at the closed gate: why it was closed, and how
+// the wait ended.
+type waitError struct {
+	gate *Error
+	ctx  error
+}
+
+func (e *waitError) Error() string {
+	return "gave up waiting after " + e.gate.Error() + ": " + e.ctx.Error()
+}
+func (e *waitError) Unwrap() []error { return []error{e.gate, e.ctx} }
+
+// waiting is the error of a request that was given up before it was sent.
+// gate is why the gate is closed, or nil.
+func waiting(ctx context.Context, gate *Error) *Error {
+	ended := ctx.Err()
+	if cause := context.Cause(ctx); !errors.Is(cause, ended) {
+		ended = fmt.Errorf("%w: %w", ended, cause)
+	}
+	if gate == nil {
+		return &Error{Err: ended}
+	}
+	return &Error{
+		Status: gate.Status, Code: gate.Code, Msg: gate.Msg, RetryAfter: gate.RetryAfter,
+		Err: &waitError{gate, ended}, temporary: gate.Temporary(),
+	}
+}
+
+// bounded cuts s to maxText bytes, at a rune's edge.
+func bounded(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	cut := maxText
+	for cut > maxText-utf8.UTFMax && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "..."
+}
+
+// printable returns s bounded and, when it holds anything that a terminal or a
+// log might act upon, escaped.
+func printable(s string) string {
+	s = bounded(s)
+	q := strconv.Quote(s)
+	q = q[1 : len(q)-1]
+	// Quotes and backslashes alone do no harm, and nested errors would
+	// escape them again and again.
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return q
+	}
+	return s
+}

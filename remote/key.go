@@ -1,0 +1,122 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+)
+
+// maxKey bounds a key file, in bytes. Keys have some dozens.
+const maxKey = 4096
+
+// Key is the API key. It is read when first needed, and again when a request is
+// answered 401. It never shows itself in formatted output.
+type Key struct {
+	file     string
+	fallback string
+
+	mu    sync.Mutex // guards value; held while the file is read, so that it is read once
+	value string
+}
+
+// NewKey makes a key that is read from file. With file "" or an empty file the
+// key is fallback; that may be "" too, and then there is none.
+func NewKey(file, fallback string) *Key {
+	return &Key{file: file, fallback: fallback}
+}
+
+// get returns the key, or an error that wraps ErrNoKey.
+func (k *Key) get() (string, error) {
+	if k == nil {
+		return "", ErrNoKey
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.value != "" {
+		return k.value, nil
+	}
+	v, err := k.read()
+	k.value = v
+	return v, err
+}
+
+// changed reads the key again after used was refused, and tells whether there
+// is another one now. A key that can't be read is no other one.
+func (k *Key) changed(used string) bool {
+	if k == nil {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if v, err := k.read(); err == nil {
+		k.value = v
+	}
+	return k.value != used
+}
+
+// forget has the key read again when it is next needed.
+func (k *Key) forget() {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.value = ""
+}
+
+func (k *Key) read() (string, error) {
+	v, err := readKeyFile(k.file)
+	if err != nil {
+		return "", errors.Join(ErrNoKey, err)
+	}
+	if v == "" {
+		v = strings.TrimSpace(k.fallback)
+	}
+	if v == "" {
+		return "", ErrNoKey
+	}
+	// A header can't carry these, and net/http would print the value.
+	if strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", &detailError{"it holds a space, a line break or a character that is not ASCII", ErrNoKey}
+	}
+	return v, nil
+}
+
+func readKeyFile(name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }() // only read
+	b, err := io.ReadAll(io.LimitReader(f, maxKey+1))
+	if err != nil {
+		return "", err
+	}
+	if len(b) > maxKey {
+		return "", fmt.Errorf("%s: longer than %d bytes", name, maxKey)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+const redacted = "(key)"
+
+// Format hides the key from every verb of fmt.
+func (k *Key) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacted) }
+
+// LogValue hides the key from slog.
+func (k *Key) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// hide takes the key out of text that a server sent back.
+func hide(text, key string) string {
+	if key == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, key, redacted)
+}

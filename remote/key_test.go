@@ -1,0 +1,135 @@
+package remote
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func keyFile(t *testing.T, content string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "key")
+	writeKey(t, name, content)
+	return name
+}
+
+func writeKey(t *testing.T, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestKey(t *testing.T) {
+	for _, tc := range []struct{ name, file, fallback, want string }{
+		{"file", "sk-1\n", "sk-2", "sk-1"},
+		{"empty file", " \n", "sk-2", "sk-2"},
+		{"no file", "", " sk-2\n", "sk-2"},
+		{"none", "", "", ""},
+		{"two lines", "sk-1\nsk-2", "sk-3", ""},
+		{"control byte", "sk\x01", "", ""},
+		{"not ASCII", "skü", "", ""},
+		{"too long", strings.Repeat("x", maxKey+1), "", ""},
+	} {
+		name := ""
+		if tc.file != "" {
+			name = keyFile(t, tc.file)
+		}
+		got, err := NewKey(name, tc.fallback).get()
+		if got != tc.want || errors.Is(err, ErrNoKey) != (tc.want == "") {
+			t.Errorf("%s: %q, %v, want %q", tc.name, got, err, tc.want)
+		}
+		if err != nil && tc.file != "" && strings.Contains(err.Error(), tc.file) {
+			t.Errorf("%s: the error shows the key: %v", tc.name, err)
+		}
+	}
+	_, err := NewKey(filepath.Join(t.TempDir(), "missing"), "sk-2").get()
+	if !errors.Is(err, ErrNoKey) || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("missing file: %v, want ErrNoKey and why", err)
+	}
+	if _, err := (*Key)(nil).get(); !errors.Is(err, ErrNoKey) {
+		t.Errorf("nil key: %v", err)
+	}
+}
+
+func TestKeyNeverShown(t *testing.T) {
+	k := NewKey("", testKey)
+	if _, err := k.get(); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		fmt.Fprintf(&b, verb+" "+verb+"\n", k, Options{Key: k})
+	}
+	slog.New(slog.NewTextHandler(&b, nil)).Info("x", "key", k, "options", Options{Key: k})
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "key", k, "options", Options{Key: k})
+	if strings.Contains(b.String(), testKey) || strings.Contains(b.String(), fmt.Sprintf("%x", testKey)) {
+		t.Errorf("the key is in %s", b.String())
+	}
+}
+
+// A key that was changed on disk is used when the old one is refused, once.
+func TestKeyReadAgain(t *testing.T) {
+	name := keyFile(t, "old")
+	valid := "new"
+	var seen []string
+	c := start(t, func(w http.ResponseWriter, r *http.Request) {
+		key := r.Header.Get("Authorization")
+		seen = append(seen, key)
+		if key != valid {
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `{"code":401,"msg":"bad key `+key+`","success":false}`)
+			return
+		}
+		attach(w, "x")
+	}, Options{Key: NewKey(name, ""), Window: NewWindow(12, nil, nil)})
+
+	_, _, err := fetch(t, c, Request{})
+	if e := failure(t, err); e.Number() != 401 || e.Temporary() || e.Msg != "bad key (key)" {
+		t.Errorf("unchanged: %v", err)
+	}
+	writeKey(t, name, "new\n")
+	if _, _, err := fetch(t, c, Request{}); err != nil {
+		t.Errorf("changed: %v", err)
+	}
+	valid = "newest"
+	writeKey(t, name, "wrong")
+	if _, _, err := fetch(t, c, Request{}); failure(t, err).Number() != 401 {
+		t.Errorf("changed to a wrong one: %v", err)
+	}
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := fetch(t, c, Request{}); failure(t, err).Number() != 401 {
+		t.Errorf("removed: %v, want the server's word on the key in use", err)
+	}
+	if got, want := strings.Join(seen, " "), "old old new new wrong wrong"; got != want {
+		t.Errorf("sent %q, want %q", got, want)
+	}
+	if s := c.Stats(); s.Requests != 6 || s.Left != 6 {
+		t.Errorf("stats %+v: each try is a request", s)
+	}
+}
+
+func TestForgetFailuresReadsKey(t *testing.T) {
+	name := keyFile(t, "old")
+	var key string
+	c := start(t, func(w http.ResponseWriter, r *http.Request) {
+		key = r.Header.Get("Authorization")
+		attach(w, "x")
+	}, Options{Key: NewKey(name, "")})
+	for _, want := range []string{"old", "new"} {
+		if _, _, err := fetch(t, c, Request{}); err != nil || key != want {
+			t.Errorf("sent %q, %v, want %q", key, err, want)
+		}
+		writeKey(t, name, "new")
+		c.ForgetFailures()
+	}
+}

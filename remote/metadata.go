@@ -1,0 +1,202 @@
+package remote
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const opMetadata = "metadata"
+
+// Metadata asks for what the API knows of an asset. The call is free and not in
+// the window; at most eight run at a time, and ctx bounds the wait for a place,
+// too. Size is -1 and ModTime zero where the answer does not tell; Type and
+// validators are never told. ErrNoMetadata means that the API has no such call,
+// and is answered without a request from then on, until ForgetFailures. Every
+// error is an *Error.
+func (c *Client) Metadata(ctx context.Context, id string) (Info, error) {
+	i, err := c.askMetadata(ctx, id)
+	if err != nil {
+		return Info{Size: -1}, c.finish(opMetadata, id, err)
+	}
+	return i, nil
+}
+
+func (c *Client) askMetadata(ctx context.Context, id string) (Info, *Error) {
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return Info{}, waiting(ctx, nil)
+	}
+	for refused := false; ; {
+		if c.noMetadata.Load() {
+			return Info{}, &Error{Err: ErrNoMetadata}
+		}
+		// A rate limit is on downloads; a host that is out of reach is so
+		// for this call, too.
+		if cause, _ := c.gate.state(); cause != nil && errors.Is(cause, ErrUnreachable) {
+			return Info{}, &Error{Err: cause.Err, temporary: true}
+		}
+		key, err := c.o.Key.get()
+		if err != nil {
+			return Info{}, &Error{Err: err}
+		}
+		i, fail := c.sendMetadata(ctx, id, key)
+		switch {
+		case fail == nil:
+			return i, nil
+		case fail.Number() == http.StatusUnauthorized && !refused && c.o.Key.changed(key):
+			refused = true
+		case errors.Is(fail, ErrNoMetadata):
+			c.noMetadata.Store(true)
+			return Info{}, fail
+		default:
+			return Info{}, fail
+		}
+	}
+}
+
+func (c *Client) sendMetadata(ctx context.Context, id, key string) (Info, *Error) {
+	u, err := callURL(c.base, id, opMetadata)
+	if err != nil {
+		return Info{}, &Error{Err: err}
+	}
+	p := c.gate.observer()
+	life, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	h := http.Header{"User-Agent": {c.o.UserAgent}, "Accept": {"application/json"}}
+	//nolint:bodyclose // Body.Close does it
+	resp, err := c.follow(life, c.metadata, u, h, key, func(net.Conn) {})
+	if err != nil {
+		fail := classify(ctx, life, err)
+		if errors.Is(fail, ErrUnreachable) {
+			failed := *fail
+			failed.Op, failed.ID = opMetadata, id
+			p.failed(&failed)
+		}
+		return Info{}, fail
+	}
+	body := &Body{c: c, id: id, ctx: ctx, life: life, cancel: cancel, rc: resp.Body, left: -1}
+	defer func() { _ = body.Close() }() // what was read is judged already
+	defer body.bound(c.o.ResponseTimeout)()
+	i, fail := judgeMetadata(resp, id, body)
+	if fail != nil {
+		fail.Msg = hide(fail.Msg, key)
+	}
+	return i, fail
+}
+
+func judgeMetadata(resp *http.Response, id string, body *Body) (Info, *Error) {
+	status := resp.StatusCode
+	if status != http.StatusOK {
+		if status < 400 {
+			return Info{}, malformed(status, "an answer that no metadata call has")
+		}
+		e, err := errorOf(resp, body)
+		if err != nil {
+			return Info{}, err
+		}
+		if lacksCall(e) {
+			return Info{}, &Error{Status: status, Err: ErrNoMetadata}
+		}
+		return Info{}, e
+	}
+	if err := body.peek(maxErrorBody); err != nil {
+		return Info{}, err
+	}
+	if o := parseErrorObject(body.peeked); o.is {
+		return Info{}, &Error{Status: status, Code: o.code, Msg: o.msg, RetryAfter: retryAfter(resp.Header)}
+	}
+	return parseMetadata(body.peeked, id)
+}
+
+// lacksCall tells that the server knows no metadata call, rather than no such
+// asset: only the API itself says "Asset not found".
+func lacksCall(e *Error) bool {
+	switch e.Status {
+	case http.StatusNotImplemented:
+		return true
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		msg := strings.ToLower(strings.TrimSpace(e.Msg))
+		return e.Code == "" || !saysNotFound(msg) || strings.Trim(msg, ".!") == "not found"
+	}
+	return false
+}
+
+// parseMetadata reads the answer of a metadata call on the asset id.
+func parseMetadata(b []byte, id string) (Info, *Error) {
+	var answer struct {
+		Data *struct {
+			Resource []struct {
+				ID       string `json:"asset_id"`
+				Name     string `json:"original_filename"`
+				Ext      string `json:"extension"`
+				Status   string `json:"upload_status"`
+				Size     number `json:"file_size"`
+				Created  number `json:"create_time"`
+				Modified number `json:"modify_time"`
+			} `json:"resource"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(trimBOM(b), &answer); err != nil {
+		return Info{}, malformed(http.StatusOK, "metadata that can't be read: %v", err)
+	}
+	if answer.Data == nil {
+		return Info{}, malformed(http.StatusOK, "metadata without data")
+	}
+	for _, r := range answer.Data.Resource {
+		if r.ID != id {
+			continue
+		}
+		if r.Status != "" && !strings.EqualFold(r.Status, "SUCCESS") {
+			return Info{}, &Error{
+				Status: http.StatusOK,
+				Err:    fmt.Errorf("upload status is %s: only a finished upload can be downloaded", printable(r.Status)),
+			}
+		}
+		i := Info{Name: SafeName(withExtension(r.Name, r.Ext)), Size: -1}
+		if r.Size.ok {
+			i.Size = r.Size.n
+		}
+		switch {
+		case r.Modified.ok && r.Modified.n > 0:
+			i.ModTime = time.UnixMilli(r.Modified.n)
+		case r.Created.ok && r.Created.n > 0:
+			i.ModTime = time.UnixMilli(r.Created.n)
+		}
+		return i, nil
+	}
+	return Info{}, &Error{Status: http.StatusOK, Msg: "the metadata does not list the asset", missing: true}
+}
+
+// withExtension adds ext to name unless name has it.
+func withExtension(name, ext string) string {
+	ext = strings.TrimPrefix(ext, ".")
+	if name == "" || ext == "" || strings.HasSuffix(strings.ToLower(name), "."+strings.ToLower(ext)) {
+		return name
+	}
+	return name + "." + ext
+}
+
+// number is a count or a time that the API writes as a string, or as a number.
+// What is neither, or negative, is as good as absent.
+type number struct {
+	n  int64
+	ok bool
+}
+
+func (v *number) UnmarshalJSON(b []byte) error {
+	s := string(b)
+	if u, err := strconv.Unquote(s); err == nil {
+		s = u
+	}
+	v.n, v.ok = parseDigits(s)
+	return nil
+}

@@ -1,0 +1,146 @@
+package remote
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+const (
+	// connectTimeout bounds a connection's making and its TLS handshake, each:
+	// a SYN lost three times in a row takes 7 s.
+	connectTimeout = 10 * time.Second
+	// maxHeader bounds a response's header, in bytes.
+	maxHeader = 64 << 10
+)
+
+// downloadTransport makes a connection for each request: one that is kept and
+// has died would be replaced silently, and its GET sent again, uncounted.
+// HTTP/1.1 gives each stream its own TCP window, which pausing needs.
+func downloadTransport(o Options) *http.Transport {
+	t := transport(o)
+	t.DisableKeepAlives = true
+	t.DisableCompression = true
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
+	return t
+}
+
+// metadataTransport keeps connections: its calls are short, many, and free.
+func metadataTransport(o Options) *http.Transport {
+	t := transport(o)
+	t.ForceAttemptHTTP2 = true
+	t.MaxIdleConnsPerHost = metadataAtOnce
+	t.IdleConnTimeout = 30 * time.Second
+	return t
+}
+
+func transport(o Options) *http.Transport {
+	t := &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
+		TLSHandshakeTimeout:    connectTimeout,
+		ResponseHeaderTimeout:  o.ResponseTimeout,
+		MaxResponseHeaderBytes: maxHeader,
+	}
+	if o.TLS != nil {
+		t.TLSClientConfig = o.TLS.Clone()
+	}
+	if o.Dial != nil {
+		t.Proxy, t.DialContext = nil, o.Dial
+	}
+	return t
+}
+
+// classify says what a failure of the transport means. ctx is the caller's,
+// life that of the exchange, whose cause tells a stall.
+func classify(ctx, life context.Context, err error) *Error {
+	var e *Error
+	var op *net.OpError
+	var timeout net.Error
+	var number syscall.Errno
+	switch {
+	case errors.As(err, &e):
+		return e
+	case ctx.Err() != nil:
+		return waiting(ctx, nil)
+	case errors.Is(context.Cause(life), ErrStalled):
+		return &Error{Err: ErrStalled, temporary: true}
+	case life.Err() != nil:
+		return &Error{Err: errClosed}
+	case tlsRefusal(err) != "":
+		return &Error{Err: &detailError{tlsRefusal(err), err}}
+	case unreachable(err):
+		return &Error{Err: &causeError{ErrUnreachable, err}, temporary: true}
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return &Error{Err: &causeError{ErrStalled, err}, temporary: true}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return &Error{Err: &detailError{"the server closed the connection early", io.ErrUnexpectedEOF}, temporary: true}
+	case errors.As(err, &op), errors.As(err, &number), errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrClosedPipe):
+		return &Error{Err: &causeError{errCut, err}, temporary: true}
+	}
+	// What is left is net/http refusing what it read: a bad status line, a
+	// control byte in a header, two lengths.
+	return &Error{Err: &causeError{ErrMalformed, err}}
+}
+
+var (
+	// errCut means that a connection broke.
+	errCut = errors.New("connection cut")
+	// errClosed means that a body was closed while it was read.
+	errClosed = errors.New("download closed")
+)
+
+// causeError is a sentinel together with the error it was concluded from.
+type causeError struct{ is, err error }
+
+func (e *causeError) Error() string   { return e.is.Error() + ": " + e.err.Error() }
+func (e *causeError) Unwrap() []error { return []error{e.is, e.err} }
+
+func unreachable(err error) bool {
+	var dns *net.DNSError
+	var op *net.OpError
+	if errors.As(err, &dns) || errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") {
+		return true
+	}
+	for _, n := range []syscall.Errno{
+		syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.EHOSTDOWN, syscall.ENETUNREACH, syscall.ENETDOWN,
+	} {
+		if errors.Is(err, n) {
+			return true
+		}
+	}
+	return false
+}
+
+// tlsRefusal explains why the two sides could not agree on TLS, or is "". That
+// is for somebody to repair, so it is neither unreachable nor temporary.
+func tlsRefusal(err error) string {
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var verify *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &authority):
+		return "TLS: the server's certificate is signed by an authority that this machine does not know"
+	case errors.As(err, &host):
+		return "TLS: the server's certificate is for another host"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "TLS: the server's certificate has expired or is not yet valid (is the clock right?)"
+	case errors.As(err, &invalid), errors.As(err, &verify):
+		return "TLS: the server's certificate is not valid"
+	case errors.As(err, &record):
+		return "TLS: the server does not speak it (is this port for plain http?)"
+	case errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error"):
+		return "TLS: the two sides can't agree"
+	}
+	return ""
+}
