@@ -1,0 +1,279 @@
+package spool
+
+import (
+	"errors"
+	iofs "io/fs"
+	"os"
+	"slices"
+
+	"assetfs/fs/ranges"
+)
+
+// candidates are files that can give room.
+type candidates struct {
+	files []*File
+	bytes int64 // that they can give together
+}
+
+// candidates returns what can go: closed as whole assets, the least recently
+// used first, behind in part, those that can give most first. f is in use
+// although nobody may have acquired it.
+func (d *Dir) candidates(f *File) (closed, behind candidates) {
+	type candidate struct {
+		f   *File
+		key int64
+	}
+	var c, b []candidate
+	for _, o := range d.allFiles() {
+		o.mu.Lock()
+		if o.alloc.Len() > 0 {
+			if o != f && o.idleLocked() {
+				c = append(c, candidate{o, o.meta.LastUse.UnixMicro()})
+				closed.bytes += o.alloc.Len()
+			} else if n := total(o.behindLocked()); n > 0 && !d.noPunch.Load() {
+				b = append(b, candidate{o, -n})
+				behind.bytes += n
+			}
+		}
+		o.mu.Unlock()
+	}
+	sorted := func(c []candidate) (files []*File) {
+		slices.SortStableFunc(c, func(a, b candidate) int { return int(min(1, max(-1, a.key-b.key))) })
+		for _, x := range c {
+			files = append(files, x.f)
+		}
+		return files
+	}
+	closed.files, behind.files = sorted(c), sorted(b)
+	return closed, behind
+}
+
+// idleLocked reports whether nobody uses f.
+func (f *File) idleLocked() bool { return f.users == 0 && len(f.writing) == 0 }
+
+// behindLocked returns the whole blocks of present bytes that lie behind all
+// readers. Of a whole asset there are none: the kernel may be reading its file.
+func (f *File) behindLocked() []ranges.Range {
+	if f.users == 0 || f.floor == 0 || f.wholeLocked() {
+		return nil
+	}
+	var out []ranges.Range
+	for _, r := range f.present.Within(ranges.Range{End: f.floor}) {
+		if r = f.d.inner(r); !r.Empty() && !slices.ContainsFunc(f.writing, func(w ranges.Range) bool { return !w.Intersect(r).Empty() }) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func total(rs []ranges.Range) (n int64) {
+	for _, r := range rs {
+		n += r.Len()
+	}
+	return n
+}
+
+// evict drops all bytes of f unless it came into use. It returns the room that
+// they took.
+func (d *Dir) evict(f *File) int64 {
+	freed, err := d.drop(f, f.idleLocked, func(*Meta) {})
+	if err != nil {
+		d.o.Log.Warn("evicted, but not recorded yet", "asset", f.id, "error", err)
+	}
+	if freed > 0 {
+		d.o.Log.Debug("evicted", "asset", f.id, "bytes", freed)
+	}
+	return freed
+}
+
+// lose drops all bytes of an incarnation whose spool file is not what it
+// should be.
+func (d *Dir) lose(f *File, incarnation uint64, reason string) {
+	lost := false
+	_, err := d.drop(f, func() bool {
+		lost = f.incarnation == incarnation
+		return lost
+	}, func(*Meta) {})
+	if lost {
+		d.o.Log.Warn("spool file unusable, its bytes are forgotten", "asset", f.id, "reason", reason, "error", err)
+	}
+}
+
+// drop forgets all bytes of f, if that is right, and then removes its spool
+// file. The index is told first. If that fails, the bytes go all the same: a
+// claim on a missing file counts for nothing. It returns the room that they
+// took.
+func (d *Dir) drop(f *File, right func() bool, change func(*Meta)) (freed int64, err error) {
+	d.logMu.Lock()
+	_ = d.flushLocked() // it logs, and tries again
+	f.mu.Lock()
+	if !right() {
+		f.mu.Unlock()
+		d.logMu.Unlock()
+		return 0, nil
+	}
+	fd, exists, name := f.fd, f.exists, spoolName(f.id, f.incarnation)
+	freed = f.dropLocked()
+	change(&f.meta)
+	record := assetRecord(nil, f.id, f.incarnation, &f.meta)
+	f.mu.Unlock()
+	err = d.log.append(record)
+	d.logMu.Unlock()
+	d.room.add(-freed)
+	d.closeFile(f, fd)
+	if !exists {
+		return freed, err
+	}
+	rerr := d.fault("unlink", name)
+	if rerr == nil {
+		rerr = d.root.Remove(name)
+	}
+	if rerr != nil && !errors.Is(rerr, iofs.ErrNotExist) {
+		err = errors.Join(err, rerr)
+	}
+	return freed, err
+}
+
+// withdraw makes ranges of f cease to be present and tells the index. The bytes
+// stay in the spool file. On an error they are present as before, and only
+// reads that were under way look again.
+func (d *Dir) withdraw(f *File, set []ranges.Range) error {
+	d.logMu.Lock()
+	defer d.logMu.Unlock()
+	_ = d.flushLocked() // it logs, and tries again
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, err := d.withdrawLocked(f, set)
+	return err
+}
+
+// withdrawLocked is withdraw with logMu and f.mu held. It releases f.mu while it
+// writes, and returns whether some of the bytes were claimed for ever.
+func (d *Dir) withdrawLocked(f *File, set []ranges.Range) (durable bool, err error) {
+	type kept struct {
+		set *ranges.Set
+		rs  []ranges.Range
+	}
+	var before []kept
+	var volatile int64
+	for _, s := range []*ranges.Set{&f.present, &f.fresh, &f.unsynced} {
+		var k []ranges.Range
+		for _, r := range set {
+			k = append(k, s.Within(r)...)
+		}
+		before = append(before, kept{s, k})
+	}
+	volatile = total(before[2].rs)
+	durable = total(before[0].rs) > volatile // or being synced: the same
+	for _, r := range set {
+		f.removeLocked(r)
+	}
+	incarnation := f.incarnation
+	var record []byte
+	if f.dirty { // the record must find its asset
+		record = assetRecord(record, f.id, incarnation, &f.meta)
+	}
+	record = rangesRecords(record, kindRemove, f.id, incarnation, set)
+	f.mu.Unlock()
+	err = d.log.append(record)
+	f.mu.Lock()
+	if err == nil || f.incarnation != incarnation {
+		return durable, err
+	}
+	for _, k := range before {
+		for _, r := range k.rs {
+			k.set.Add(r)
+		}
+	}
+	for _, r := range before[0].rs { // what was being synced has to be synced again
+		f.unsynced.Add(r)
+	}
+	return durable, err
+}
+
+// holdOffLocked lets no write begin in r until letInLocked. The caller holds
+// roomMu.
+func (f *File) holdOffLocked(r ranges.Range) {
+	f.punching, f.punched = r, make(chan struct{})
+}
+
+func (f *File) letInLocked() {
+	f.punching = ranges.Range{}
+	close(f.punched)
+}
+
+// punchBehind makes holes of up to goal bytes behind the readers of f, the
+// first ones of the file first. It returns how many bytes that freed.
+func (d *Dir) punchBehind(f *File, goal int64) int64 {
+	fd, err := f.descriptor()
+	if err != nil {
+		return 0
+	}
+	d.syncMu.Lock()
+	defer d.syncMu.Unlock()
+	set, durable, err := d.giveUp(f, fd, goal)
+	if len(set) == 0 {
+		return 0
+	}
+	var freed int64
+	if err == nil && durable {
+		err = d.log.sync()
+	}
+	for _, r := range set {
+		if err == nil {
+			err = d.fault("punch", f.id)
+		}
+		if err == nil {
+			err = punch(fd, r.Start, r.Len())
+		}
+		if err != nil {
+			break
+		}
+		f.mu.Lock()
+		before := f.alloc.Len()
+		f.alloc.Remove(r)
+		freed += before - f.alloc.Len()
+		f.mu.Unlock()
+	}
+	if err == nil {
+		err = d.fault("punched", f.id)
+	}
+	f.mu.Lock()
+	f.letInLocked()
+	f.mu.Unlock()
+	d.room.add(-freed)
+	if errors.Is(err, errors.ErrUnsupported) && !d.noPunch.Swap(true) {
+		d.o.Log.Warn("the spool's file system has no holes: open assets keep what they have", "dir", d.path)
+	} else if err != nil && !errors.Is(err, os.ErrClosed) {
+		d.o.Log.Warn("no room made behind the readers", "asset", f.id, "error", err)
+	}
+	return freed
+}
+
+// giveUp chooses up to goal bytes behind the readers of f and makes them cease
+// to be present. Unless it chose none, no write begins there until
+// letInLocked.
+func (d *Dir) giveUp(f *File, fd *os.File, goal int64) (set []ranges.Range, durable bool, err error) {
+	d.logMu.Lock()
+	defer d.logMu.Unlock()
+	_ = d.flushLocked() // it logs, and tries again
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fd != fd {
+		return nil, false, nil
+	}
+	for _, r := range f.behindLocked() {
+		if goal <= 0 {
+			break
+		}
+		r.End = min(r.End, d.blocks(ranges.Range{End: r.Start + goal}).End)
+		goal -= r.Len()
+		set = append(set, r)
+	}
+	if len(set) == 0 {
+		return nil, false, nil
+	}
+	f.holdOffLocked(ranges.Range{Start: set[0].Start, End: set[len(set)-1].End})
+	durable, err = d.withdrawLocked(f, set)
+	return set, durable, err
+}

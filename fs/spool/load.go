@@ -1,0 +1,125 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	iofs "io/fs"
+	"os"
+	"syscall"
+
+	"assetfs/fs/ranges"
+)
+
+// readIndex reads the index and makes it ready to be appended to: what is
+// behind the first damaged record is cut off. It returns false if there was
+// one.
+func (d *Dir) readIndex() (whole bool, err error) {
+	f, err := d.root.OpenFile(indexName, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return false, err
+	}
+	d.log = indexLog{d: d, f: f}
+	c, err := replay(f, d.bootID)
+	d.contents = *c
+	d.log.size, d.log.base = c.lengthOfIndex, c.lengthOfIndex
+	switch {
+	case errors.Is(err, errHeader):
+		d.o.Log.Warn("spool index discarded: its version is not known; the spool starts anew", "dir", d.path)
+	case errors.Is(err, errRecord):
+		d.o.Log.Warn("spool index damaged: what follows is forgotten", "dir", d.path, "error", err, "assets", len(c.order))
+	case err != nil:
+		return false, fmt.Errorf("read the spool index: %w", err)
+	}
+	whole = err == nil
+	if err := f.Truncate(d.log.size); err != nil {
+		return false, err
+	}
+	if d.log.size == 0 {
+		d.log.first = header()
+	}
+	if d.boot != d.bootID {
+		d.rebooted = len(d.order) > 0
+		d.boot = d.bootID
+		d.log.first = bootRecord(d.log.first, d.bootID)
+	}
+	if err := d.log.append(nil); full(err) {
+		d.o.Log.Warn("no room for the spool index: what is there can be read", "dir", d.path, "error", err)
+	} else if err != nil {
+		return false, err
+	}
+	if d.log.size > compactAbove { // it may be garbage that no Close took away
+		d.log.base = int64(len(d.snapshot(d.bootID)))
+	}
+	return whole, nil
+}
+
+// look compares what the index claims with the spool files that are there, and
+// removes those of which nothing is claimed.
+func (d *Dir) look() error {
+	claimed := make(map[string]*File, len(d.order))
+	for _, f := range d.order {
+		f.d = d
+		if f.present.Len() > 0 {
+			claimed[spoolName(f.id, f.incarnation)] = f
+		}
+	}
+	entries, err := d.self.ReadDir(-1)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name := e.Name()
+		f := claimed[name]
+		if f == nil && !isSpoolName(name) && name != newIndexName {
+			continue
+		}
+		info, err := e.Info()
+		if err == nil && f != nil && info.Mode().IsRegular() && f.adopt(info) {
+			delete(claimed, name)
+			continue
+		}
+		if err := d.root.Remove(name); err != nil && !errors.Is(err, iofs.ErrNotExist) {
+			d.o.Log.Warn("leftover in the spool not removed", "dir", d.path, "file", name, "error", err)
+		}
+	}
+	for name, f := range claimed {
+		d.o.Log.Info("spool file gone, its bytes are forgotten", "file", name, "asset", f.id, "bytes", f.present.Len())
+		f.dropLocked()
+	}
+	return nil
+}
+
+// adopt takes the spool file that info describes for what the index claims. It
+// returns false if the file can't hold that.
+func (f *File) adopt(info os.FileInfo) bool {
+	runs := f.present.Ranges()
+	if info.Size() < runs[len(runs)-1].End {
+		return false
+	}
+	for _, r := range runs {
+		f.alloc.Add(f.d.blocks(r))
+	}
+	f.exists = true
+	f.d.room.add(f.alloc.Len())
+	if f.unsynced.Len() > 0 {
+		f.d.unsynced[f] = struct{}{}
+	}
+	// Fewer blocks than bytes: look for holes before anything is promised. The
+	// file is opened once; most never need to be.
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Blocks*512 < f.present.Len() {
+		if _, err := f.descriptor(); err == nil {
+			f.closeDescriptor()
+		}
+	}
+	return true
+}
+
+// blocks is r extended to whole blocks.
+func (d *Dir) blocks(r ranges.Range) ranges.Range {
+	return ranges.Range{Start: r.Start / d.block * d.block, End: (r.End + d.block - 1) / d.block * d.block}
+}
+
+// inner is the whole blocks of r; it may be empty.
+func (d *Dir) inner(r ranges.Range) ranges.Range {
+	return ranges.Range{Start: (r.Start + d.block - 1) / d.block * d.block, End: r.End / d.block * d.block}
+}

@@ -1,0 +1,53 @@
+package spool
+
+import (
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	seekData = unix.SEEK_DATA
+	seekHole = unix.SEEK_HOLE
+	// zfsMagic is the f_type of ZFS, which unix doesn't know.
+	zfsMagic = 0x2fc12fc1
+)
+
+// machineBootID names this boot of the machine.
+func machineBootID() (string, error) {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(b)), err
+}
+
+// datasync returns when the bytes of f and its size are on the disk.
+func datasync(f *os.File) error {
+	return control(f, unix.Fdatasync)
+}
+
+// punch makes a hole of n bytes at off.
+func punch(f *os.File, off, n int64) error {
+	return control(f, func(fd int) error {
+		return unix.Fallocate(fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
+	})
+}
+
+// preallocate takes the blocks for n bytes at off, the end of f, and leaves the
+// size alone.
+func preallocate(f *os.File, off, n int64) error {
+	return control(f, func(fd int) error {
+		return unix.Fallocate(fd, unix.FALLOC_FL_KEEP_SIZE, off, n)
+	})
+}
+
+// zerosAreHoles tells whether the file system turns written zeros into holes.
+func zerosAreHoles(st *unix.Statfs_t) bool { return st.Type == zfsMagic }
+
+// stackDepth is the number of stacked file systems at a file there.
+func stackDepth(st *unix.Statfs_t) int {
+	switch uint32(st.Type) {
+	case unix.OVERLAYFS_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC, unix.ECRYPTFS_SUPER_MAGIC:
+		return 2
+	}
+	return 1
+}

@@ -1,0 +1,229 @@
+package spool
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"assetfs/fs/ranges"
+)
+
+// indexVersion is that of the records. Another version can't be read.
+const indexVersion = 1
+
+const headerLen = 16
+
+// header is what an index begins with: a name, the version, their CRC32C.
+func header() []byte {
+	b := append(make([]byte, 0, headerLen), "assetfs\n"...)
+	b = binary.LittleEndian.AppendUint32(b, indexVersion)
+	return binary.LittleEndian.AppendUint32(b, checksum(nil, b))
+}
+
+// errHeader means that a file is not an index of ours; nothing of it counts.
+var errHeader = errors.New("not an index of this version")
+
+// errRecord means that a record is damaged; what stands before it counts.
+var errRecord = errors.New("damaged record")
+
+// contents is what an index tells.
+type contents struct {
+	files         map[string]*File
+	order         []*File // those with a record, as first recorded
+	boot          string  // of the last boot record
+	rangeKnown    bool
+	rangeWorks    bool
+	requests      []time.Time
+	lengthOfIndex int64 // header and good records
+}
+
+// replay reads an index. Claims for another boot than bootID don't count. An
+// error is errHeader, errRecord, or one of r; what was read before it is
+// returned and holds.
+func replay(r io.Reader, bootID string) (*contents, error) {
+	c := &contents{files: map[string]*File{}}
+	in := bufio.NewReaderSize(r, 1<<16)
+	head := make([]byte, headerLen)
+	switch n, err := io.ReadFull(in, head); {
+	case n == 0 && errors.Is(err, io.EOF):
+		return c, nil
+	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
+		return c, err
+	case string(head[:n]) != string(header()):
+		return c, errHeader
+	}
+	c.lengthOfIndex = headerLen
+	types := map[string]string{}
+	var buf []byte
+	for {
+		payload, err := readFrame(in, &buf)
+		if errors.Is(err, io.EOF) {
+			return c, nil
+		}
+		if err == nil && !c.apply(payload, bootID, types) {
+			err = errRecord
+		}
+		if err != nil {
+			return c, fmt.Errorf("at byte %d: %w", c.lengthOfIndex, err)
+		}
+		c.lengthOfIndex += int64(frameLen + len(payload))
+	}
+}
+
+// readFrame returns the next payload, valid until the next call; io.EOF after
+// the last one.
+func readFrame(in *bufio.Reader, buf *[]byte) ([]byte, error) {
+	var head [frameLen]byte
+	n, err := io.ReadFull(in, head[:])
+	switch {
+	case n == 0 && errors.Is(err, io.EOF):
+		return nil, io.EOF
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, errRecord
+	case err != nil:
+		return nil, err
+	}
+	length := binary.LittleEndian.Uint32(head[:])
+	if length == 0 || length > maxPayload {
+		return nil, errRecord
+	}
+	if int(length) > cap(*buf) {
+		*buf = make([]byte, max(length, 4096))
+	}
+	payload := (*buf)[:length]
+	if _, err := io.ReadFull(in, payload); err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = errRecord
+		}
+		return nil, err
+	}
+	if checksum(head[:4], payload) != binary.LittleEndian.Uint32(head[4:]) {
+		return nil, errRecord
+	}
+	return payload, nil
+}
+
+// apply takes over one record. It returns false, and changes nothing that
+// counts, if the record is not right. types holds the media types seen, of
+// which there are few.
+func (c *contents) apply(payload []byte, bootID string, types map[string]string) bool {
+	d := &decoder{b: payload}
+	switch kind := d.byte(); kind {
+	case kindBoot:
+		if boot := d.string(); d.done() {
+			c.boot = boot
+		}
+	case kindAsset:
+		id, incarnation, meta := d.string(), d.uvarint(), d.meta()
+		if !d.done() {
+			return false
+		}
+		if t, ok := types[meta.Type]; ok {
+			meta.Type = t
+		} else {
+			types[meta.Type] = meta.Type
+		}
+		f := c.files[id]
+		if f == nil {
+			f = &File{id: id, recorded: true}
+			c.files[id] = f
+			c.order = append(c.order, f)
+		}
+		if f.incarnation != incarnation {
+			f.incarnation = incarnation
+			f.present.Clear()
+			f.unsynced.Clear()
+		}
+		f.meta = meta
+	case kindClaim, kindDurable, kindRemove:
+		f := c.files[string(d.bytes())]
+		incarnation := d.uvarint()
+		var set []ranges.Range
+		d.ranges(func(r ranges.Range) { set = append(set, r) })
+		if !d.done() || f == nil {
+			return false
+		}
+		if f.incarnation != incarnation || kind == kindClaim && c.boot != bootID {
+			return true
+		}
+		for _, r := range set {
+			f.replay(kind, r)
+		}
+	case kindRange:
+		if works := d.bool(); d.done() {
+			c.rangeKnown, c.rangeWorks = true, works
+		}
+	case kindRequest:
+		if t := d.time(); d.done() {
+			c.requests = append(c.requests, t)
+		}
+	default:
+		return false
+	}
+	return !d.bad
+}
+
+// done reports whether all fields were right and nothing is left over.
+func (d *decoder) done() bool {
+	if len(d.b) > 0 {
+		d.fail()
+	}
+	return !d.bad
+}
+
+// replay takes over one range of a record. What is claimed for this boot only
+// is yet to be synced.
+func (f *File) replay(kind byte, r ranges.Range) {
+	switch kind {
+	case kindClaim:
+		for at := r.Start; at < r.End; {
+			gap := f.present.Gap(ranges.Range{Start: at, End: r.End})
+			f.unsynced.Add(gap)
+			at = gap.End
+		}
+		f.present.Add(r)
+	case kindDurable:
+		f.present.Add(r)
+		f.unsynced.Remove(r)
+	case kindRemove:
+		f.present.Remove(r)
+		f.unsynced.Remove(r)
+	}
+}
+
+// snapshot is the shortest index that tells the same. The caller holds logMu.
+func (c *contents) snapshot(bootID string) []byte {
+	b := bootRecord(header(), bootID)
+	if c.rangeKnown {
+		b = rangeSupportRecord(b, c.rangeWorks)
+	}
+	for _, t := range c.requests {
+		b = requestRecord(b, t)
+	}
+	for _, f := range c.order {
+		f.mu.Lock()
+		b = f.appendRecordsLocked(b)
+		f.mu.Unlock()
+	}
+	return b
+}
+
+func (f *File) appendRecordsLocked(b []byte) []byte {
+	b = assetRecord(b, f.id, f.incarnation, &f.meta)
+	if f.unsynced.Len() == 0 && f.syncing.Len() == 0 {
+		return rangesRecords(b, kindDurable, f.id, f.incarnation, f.present.Ranges())
+	}
+	durable := f.present.Clone()
+	var claim ranges.Set
+	for _, notYet := range []*ranges.Set{&f.unsynced, &f.syncing} {
+		for _, r := range notYet.Ranges() {
+			durable.Remove(r)
+			claim.Add(r)
+		}
+	}
+	b = rangesRecords(b, kindDurable, f.id, f.incarnation, durable.Ranges())
+	return rangesRecords(b, kindClaim, f.id, f.incarnation, claim.Ranges())
+}
