@@ -1,0 +1,273 @@
+package asset
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"assetfs/fs/ranges"
+)
+
+// Options are the policy and the surroundings that all assets of a mount share.
+type Options struct {
+	Source            Source
+	Host              *Host
+	ReadAhead         int64         // bytes a stream may run ahead of its readers
+	RequestsPerMinute int           // what makes a request worth waiting for; 0: no limit
+	StallTimeout      time.Duration // no byte for this long is a dead stream
+	RetryFor          time.Duration // how long one read keeps retrying
+	Log               *slog.Logger
+}
+
+// An Asset is one remote file. Its methods may be called concurrently.
+type Asset struct {
+	id    string
+	store Store
+	o     *Options
+
+	// ctx is the life of the asset's streams; it ends with Close.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup // stream goroutines
+
+	// mu guards what follows, the fields of streams marked so, and the
+	// sequence of looking at the store, planning and acting. No I/O under it.
+	mu        sync.Mutex
+	info      Info
+	version   uint64
+	streams   []*stream
+	waiters   []*waiter
+	readers   map[*Reader]struct{}
+	floor     int64 // what the store has been told
+	lastClose time.Time
+	fail      failure
+	lastErr   error // for people; outlives fail
+	timer     *time.Timer
+	closed    bool
+	suspended error         // not nil: no read may wait
+	resetting chan struct{} // not nil while the store forgets old content; closed then
+}
+
+// New returns the asset with that ID. Close ends it.
+func New(id string, store Store, o *Options) *Asset {
+	a := &Asset{id: id, store: store, o: o, info: store.Info(), version: store.Version(), readers: map[*Reader]struct{}{}}
+	a.ctx, a.cancel = context.WithCancelCause(context.Background())
+	return a
+}
+
+// ID returns the asset's ID.
+func (a *Asset) ID() string { return a.id }
+
+// Info returns what is known of the asset now.
+func (a *Asset) Info() Info {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.info
+}
+
+// Version counts the contents the asset has had.
+func (a *Asset) Version() uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.version
+}
+
+// State returns what the inode of the asset depends on: content version, and
+// whether all bytes are present.
+func (a *Asset) State() (version uint64, whole bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.version, a.wholeLocked()
+}
+
+func (a *Asset) wholeLocked() bool {
+	return a.info.Size >= 0 && a.info.Header && a.store.Gap(ranges.Range{End: a.info.Size}).Empty()
+}
+
+// LastError returns the last error of the asset's downloads, nil if none.
+func (a *Asset) LastError() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.lastErr
+}
+
+// Learn adds what a metadata call told. A download's header knows better.
+func (a *Asset) Learn(info Info) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.info.Header {
+		mtime := info.ModTime
+		if info = a.info; info.ModTime.IsZero() {
+			info.ModTime = mtime
+		}
+	}
+	a.info = info
+	a.store.SetInfo(info)
+}
+
+// Contact says how the first request of an asset is made.
+type Contact struct {
+	Head       bool          // ask for a head block only: nobody is likely to read on
+	Background bool          // use the share of the window left to resolving
+	Patience   time.Duration // how long to retry; 0: as long as a read does
+}
+
+// Contact sees to it that a download's header has told of the asset, and
+// returns what is known then. Without c.Head the response is a stream that a
+// read can go on with.
+func (a *Asset) Contact(ctx context.Context, c Contact) (Info, error) {
+	a.mu.Lock()
+	if a.info.Header {
+		defer a.mu.Unlock()
+		return a.info, nil
+	}
+	now := time.Now()
+	w, err := a.waitLocked(WaiterState{Header: true, Head: c.Head, Background: c.Background, Since: now}, c.Patience)
+	a.lastClose = now // a contact that nobody reads is left like a closed file
+	a.planLocked()
+	a.mu.Unlock()
+	if err == nil {
+		err = a.await(ctx, w)
+	}
+	return a.Info(), err
+}
+
+// ForgetFailure lets the next read try again at once.
+func (a *Asset) ForgetFailure() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.fail = failure{}
+	a.planLocked()
+}
+
+// Suspend fails all waiting reads with err, and later ones that would have to
+// wait, until it is called with nil. Readers are sent home with it before an
+// unmount.
+func (a *Asset) Suspend(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.suspended = err
+	if err != nil {
+		a.finishLocked(func(*waiter) (bool, error) { return true, err })
+	}
+	a.planLocked()
+}
+
+// Close ends all streams, fails all waiters with ErrClosed and waits for the
+// asset's goroutines. What sockets hold is stored before.
+func (a *Asset) Close() {
+	a.mu.Lock()
+	a.closed = true
+	for _, w := range a.waiters {
+		w.finish(ErrClosed)
+	}
+	a.waiters = nil
+	for _, s := range a.streams {
+		s.endLocked()
+	}
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	a.mu.Unlock()
+	a.wg.Wait()
+	a.cancel(ErrClosed)
+}
+
+// planLocked looks, plans and acts. It is called whenever something has
+// happened that a plan may depend on.
+func (a *Asset) planLocked() {
+	if a.closed || a.resetting != nil || len(a.streams) == 0 && len(a.waiters) == 0 {
+		return
+	}
+	now := time.Now()
+	snap, live := a.snapshotLocked(now)
+	d := Plan(snap)
+	for i, s := range live {
+		if d.End[i] {
+			s.endLocked()
+		} else {
+			s.allowLocked(d.Limit[i])
+			if s.state.Stuck && d.Serves[i] {
+				s.nudge() // to find room, or to say that there is none
+			}
+		}
+	}
+	for _, o := range d.Open {
+		a.openLocked(o, now)
+	}
+	if d.Wake.IsZero() {
+		return
+	}
+	wait := max(d.Wake.Sub(now), time.Millisecond)
+	if a.timer == nil {
+		a.timer = time.AfterFunc(wait, a.replan)
+	} else {
+		a.timer.Reset(wait)
+	}
+}
+
+func (a *Asset) replan() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.planLocked()
+}
+
+// snapshotLocked returns what the planner looks at, and the streams that its
+// decision is about.
+func (a *Asset) snapshotLocked(now time.Time) (Snapshot, []*stream) {
+	snap := Snapshot{
+		Now:       now,
+		Size:      a.info.Size,
+		Contacted: a.info.Header,
+		Validated: a.info.Validator != "",
+		Ranging:   a.o.Host.Ranging(),
+		Present:   a.store,
+		Worth:     a.o.Host.worth(a.o.RequestsPerMinute),
+		ReadAhead: a.o.ReadAhead,
+		NotBefore: a.fail.until,
+		Readers:   len(a.readers),
+		LastClose: a.lastClose,
+		Cost:      a.store.Cost(),
+	}
+	var live []*stream
+	for _, s := range a.streams {
+		if s.ending {
+			continue
+		}
+		live = append(live, s)
+		st := s.state
+		st.Queued = st.Opening && !s.sent.Load()
+		if st.Opening && snap.Ranging == RangeNo {
+			st.Start, st.Pos, st.Reach, st.Frontier = 0, 0, 0, 0
+		}
+		snap.Streams = append(snap.Streams, st)
+	}
+	if len(a.waiters) > 0 {
+		b := a.o.Source.Budget()
+		snap.Requests, snap.Next = b.Available, b.Next
+		snap.Waiters = make([]WaiterState, len(a.waiters))
+		for i, w := range a.waiters {
+			snap.Waiters[i] = w.state
+		}
+		for _, s := range snap.Streams {
+			if s.Queued && !s.Background {
+				snap.Requests-- // it is as good as spent
+			}
+		}
+	}
+	return snap, live
+}
+
+// Streams returns the downloads under way, as they are now.
+func (a *Asset) Streams() []StreamState {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var list []StreamState
+	for _, s := range a.streams {
+		if !s.ending {
+			list = append(list, s.state)
+		}
+	}
+	return list
+}

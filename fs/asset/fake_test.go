@@ -1,0 +1,348 @@
+package asset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"assetfs/fs/ranges"
+)
+
+// period is prime, so that no misplacement by a power of two goes unseen.
+const period = 65537
+
+var pattern = func() (p [4][2 * period]byte) {
+	for v := range p {
+		r := rand.New(rand.NewPCG(uint64(v), 0))
+		for i := range period {
+			p[v][i] = byte(r.Uint32())
+		}
+		copy(p[v][period:], p[v][:period])
+	}
+	return p
+}()
+
+// fill makes p the bytes of a content version at an offset.
+func fill(p []byte, version int, off int64) {
+	for len(p) > 0 {
+		n := copy(p, pattern[version%len(pattern)][off%period:][:period])
+		p, off = p[n:], off+int64(n)
+	}
+}
+
+// apiError is a server's answer that is not a file.
+type apiError struct {
+	status int
+	temp   bool
+}
+
+func (e *apiError) Error() string   { return fmt.Sprintf("status %d", e.status) }
+func (e *apiError) Temporary() bool { return e.temp }
+
+// fakeServer is a Source that behaves, in virtual time.
+type fakeServer struct {
+	mu       sync.Mutex // guards all
+	size     int64
+	version  int
+	ranged   bool
+	etag     bool
+	noLength bool
+	rate     int64         // bytes a second
+	latency  time.Duration // before the header
+	perMin   int           // 0: no limit
+
+	cutAfter int64 // cut each response after so many bytes, 0: never
+	stall    int64 // stall a response after so many bytes, 0: never
+	failures []error
+	random   *rand.Rand // not nil: random faults
+
+	requests []Request
+	times    []time.Time
+	billed   int64
+	open     int
+}
+
+func (f *fakeServer) Budget() Budget {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.budgetLocked()
+}
+
+const window = 61 * time.Second
+
+func (f *fakeServer) budgetLocked() Budget {
+	if f.perMin == 0 {
+		return Budget{Available: 1 << 20}
+	}
+	now := time.Now()
+	n, first := 0, time.Time{}
+	for _, t := range f.times {
+		if now.Sub(t) < window {
+			if n == 0 {
+				first = t
+			}
+			n++
+		}
+	}
+	b := Budget{Available: f.perMin - n}
+	if b.Available <= 0 {
+		b.Next = first.Add(window)
+	}
+	return b
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, error) {
+	for {
+		f.mu.Lock()
+		b := f.budgetLocked()
+		if b.Available > 0 {
+			break
+		}
+		f.mu.Unlock()
+		if err := sleep(ctx, time.Until(b.Next)); err != nil {
+			return nil, err
+		}
+	}
+	f.requests = append(f.requests, r)
+	f.times = append(f.times, time.Now())
+	if r.Sent != nil {
+		r.Sent()
+	}
+	var failure error
+	if len(f.failures) > 0 {
+		failure, f.failures = f.failures[0], f.failures[1:]
+	} else if f.random != nil && f.random.IntN(20) == 0 {
+		failure = &apiError{500, true}
+	}
+	f.mu.Unlock()
+	if err := sleep(ctx, f.latency); err != nil {
+		return nil, err
+	}
+	if failure != nil {
+		return nil, failure
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	resp := &Response{Info: Info{Name: "a.bin", Size: f.size}, End: f.size}
+	if f.etag {
+		resp.Info.ETag = fmt.Sprintf(`"%d"`, f.version)
+		resp.Info.Validator = resp.Info.ETag
+	}
+	body := &fakeBody{f: f, ctx: ctx, version: f.version, end: f.size, cut: -1, stall: -1}
+	if f.ranged && (r.IfRange == "" || r.IfRange == resp.Info.ETag) {
+		resp.Ranged, resp.Start = true, r.Start
+		if r.Start >= f.size {
+			return nil, &apiError{416, false}
+		}
+		body.off = r.Start
+		if r.End > 0 {
+			body.end = min(r.End, f.size)
+			resp.End = body.end
+		}
+	} else {
+		resp.Ignored = !f.ranged
+		if f.noLength {
+			resp.Info.Size, resp.End = -1, -1
+		}
+	}
+	if f.cutAfter > 0 {
+		body.cut = body.off + f.cutAfter
+	}
+	if f.stall > 0 {
+		body.stall = body.off + f.stall
+	}
+	if f.random != nil {
+		switch f.random.IntN(12) {
+		case 0:
+			body.cut = body.off + f.random.Int64N(f.size)
+		case 1:
+			body.stall = body.off + f.random.Int64N(f.size)
+		}
+	}
+	f.open++
+	resp.Body = body
+	return resp, nil
+}
+
+type fakeBody struct {
+	f        *fakeServer
+	ctx      context.Context
+	version  int
+	off, end int64
+	cut      int64 // -1 never
+	stall    int64
+	closed   bool
+}
+
+var errCut = &apiError{0, true}
+
+func (b *fakeBody) Read(p []byte) (int, error) {
+	if b.cut >= 0 && b.off >= b.cut {
+		return 0, errCut
+	}
+	if b.stall >= 0 && b.off >= b.stall {
+		<-b.ctx.Done()
+		return 0, b.ctx.Err()
+	}
+	if b.off >= b.end {
+		return 0, io.EOF
+	}
+	n := min(int64(len(p)), 64<<10, b.end-b.off)
+	if b.cut >= 0 {
+		n = min(n, b.cut-b.off)
+	}
+	if b.stall >= 0 {
+		n = min(n, b.stall-b.off)
+	}
+	if err := sleep(b.ctx, time.Duration(n*int64(time.Second)/b.f.rate)); err != nil {
+		return 0, b.ctx.Err()
+	}
+	fill(p[:n], b.version, b.off)
+	b.off += n
+	b.f.mu.Lock()
+	b.f.billed += n
+	b.f.mu.Unlock()
+	return int(n), nil
+}
+
+// Buffered pretends that a few bytes are always in the socket.
+func (b *fakeBody) Buffered() int { return int(min(16<<10, b.end-b.off)) }
+
+func (b *fakeBody) Close() error {
+	if b.closed {
+		return errors.New("closed twice")
+	}
+	b.closed = true
+	b.f.mu.Lock()
+	b.f.open--
+	b.f.mu.Unlock()
+	return nil
+}
+
+// memStore is a Store in memory.
+type memStore struct {
+	mu      sync.Mutex // guards all
+	data    []byte
+	present ranges.Set
+	info    Info
+	version uint64
+	cost    int64
+	floor   int64
+	limit   int64 // of present bytes, 0: none
+	users   int
+	evict   *rand.Rand // not nil: drops random ranges now and then
+}
+
+func newStore(size int64) *memStore {
+	return &memStore{data: make([]byte, size), info: Info{Size: -1}}
+}
+
+func (m *memStore) Gap(w ranges.Range) ranges.Range {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.present.Gap(w)
+}
+
+func (m *memStore) RunEnd(off int64) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.present.RunEnd(off)
+}
+
+func (m *memStore) Next(off int64) ranges.Range {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.present.Next(off)
+}
+
+func (m *memStore) ReadAt(p []byte, off int64) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.present.Contains(ranges.Range{Start: off, End: off + int64(len(p))}) {
+		return 0, ErrAbsent
+	}
+	return copy(p, m.data[off:]), nil
+}
+
+func (m *memStore) WriteAt(p []byte, off int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := int64(len(p))
+	if m.limit > 0 && m.present.Len()+n > m.limit {
+		m.present.Remove(ranges.Range{End: m.floor})
+		if m.present.Len()+n > m.limit {
+			return fmt.Errorf("memory: %w", ErrNoSpace)
+		}
+	}
+	copy(m.data[off:], p)
+	m.present.Add(ranges.Range{Start: off, End: off + n})
+	if m.evict != nil && m.evict.IntN(40) == 0 {
+		at := m.evict.Int64N(int64(len(m.data)))
+		m.present.Remove(ranges.Range{Start: at, End: at + m.evict.Int64N(200<<10)})
+	}
+	return nil
+}
+
+func (m *memStore) Reset() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.present.Clear()
+	clear(m.data)
+	m.version++
+	m.info = Info{Size: -1}
+	return nil
+}
+
+func (m *memStore) Info() Info {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.info
+}
+
+func (m *memStore) SetInfo(i Info) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.info = i
+}
+
+func (m *memStore) Version() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.version
+}
+
+func (m *memStore) Cost() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.cost
+}
+
+func (m *memStore) AddCost(n int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cost += n
+}
+
+func (m *memStore) SetFloor(off int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.floor = off
+}
+
+func (m *memStore) Acquire() { m.mu.Lock(); m.users++; m.mu.Unlock() }
+func (m *memStore) Release() { m.mu.Lock(); m.users--; m.mu.Unlock() }

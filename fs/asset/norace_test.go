@@ -1,0 +1,5 @@
+//go:build !race
+
+package asset
+
+const raceEnabled = false

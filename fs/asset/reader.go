@@ -1,0 +1,160 @@
+package asset
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"assetfs/fs/ranges"
+)
+
+// A Reader is an open handle. Its methods may be called concurrently.
+type Reader struct {
+	a       *Asset
+	version uint64
+	pos     int64 // end of the last read; guarded by a.mu
+}
+
+// Open returns a reader of the content as it is now. It uses no network. The
+// caller closes it.
+func (a *Asset) Open() *Reader {
+	a.store.Acquire()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r := &Reader{a: a, version: a.version, pos: -1}
+	a.readers[r] = struct{}{}
+	return r
+}
+
+// Close ends the reader. Streams linger for a while: players reopen.
+func (r *Reader) Close() {
+	a := r.a
+	a.mu.Lock()
+	delete(a.readers, r)
+	if len(a.readers) == 0 {
+		a.lastClose = time.Now()
+	}
+	a.floorLocked()
+	a.planLocked()
+	a.mu.Unlock()
+	a.store.Release()
+}
+
+// ReadAt fills p from off, fetching what is absent, and returns less only at
+// the end of the asset or with an error. When bytes before the first absent
+// one are present, an error comes with them. ctx ends the waiting, not the
+// download.
+func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	a := r.a
+	for {
+		a.mu.Lock()
+		if done := a.resetting; done != nil {
+			a.mu.Unlock()
+			select {
+			case <-done:
+				continue
+			case <-ctx.Done():
+				return 0, context.Cause(ctx)
+			}
+		}
+		if r.version != a.version {
+			a.mu.Unlock()
+			return 0, ErrChanged
+		}
+		need := ranges.Range{Start: off, End: off + int64(len(p))}
+		if a.info.Size >= 0 {
+			need.End = min(need.End, a.info.Size)
+		}
+		if need.Empty() {
+			a.mu.Unlock()
+			return 0, nil
+		}
+		gap := a.store.Gap(need)
+		if gap.Empty() {
+			a.consumedLocked(r, need)
+			a.mu.Unlock()
+			n, err := a.store.ReadAt(p[:need.Len()], off)
+			if errors.Is(err, ErrAbsent) {
+				continue // room was made meanwhile
+			}
+			return r.valid(n, err)
+		}
+		r.pos = off // holds the floor down
+		if off < a.floor+slack {
+			a.floorLocked()
+		}
+		w, err := a.waitLocked(WaiterState{Need: need, Since: time.Now()}, 0)
+		if err == nil {
+			a.planLocked()
+		}
+		a.mu.Unlock()
+		if err == nil {
+			err = a.await(ctx, w)
+		}
+		if err == nil {
+			continue
+		}
+		if n := gap.Start - off; n > 0 && !errors.Is(err, ErrChanged) && ctx.Err() == nil {
+			if n, rerr := a.store.ReadAt(p[:n], off); rerr == nil {
+				return r.valid(n, err)
+			}
+		}
+		return 0, err
+	}
+}
+
+// valid passes on the outcome of a read from the store, unless the content has
+// changed while that was done without the lock.
+func (r *Reader) valid(n int, err error) (int, error) {
+	if r.a.Version() != r.version {
+		return 0, ErrChanged
+	}
+	return n, err
+}
+
+// consumedLocked notes that r reads need, all of which is present: streams that
+// brought it may run further ahead.
+func (a *Asset) consumedLocked(r *Reader, need ranges.Range) {
+	lowest := r.pos <= a.floor+slack || need.End < a.floor
+	r.pos = need.End
+	if lowest {
+		a.floorLocked()
+	}
+	if len(a.streams) == 0 {
+		return
+	}
+	now := time.Now()
+	for _, s := range a.streams {
+		st := &s.state
+		if st.Opening || need.End <= st.Start || need.End > st.Reach {
+			continue
+		}
+		st.Used = now
+		if need.End > st.Frontier {
+			st.Delivered += need.End - max(need.Start, st.Frontier)
+			st.Frontier = need.End
+		}
+	}
+	a.planLocked()
+}
+
+// slack is how much behind the last reader is kept when room is needed:
+// players step back a little.
+const slack = 1 << 20
+
+// floorLocked tells the store what lies behind all readers.
+func (a *Asset) floorLocked() {
+	floor := int64(-1)
+	for r := range a.readers {
+		if r.pos >= 0 && (floor < 0 || r.pos < floor) {
+			floor = r.pos
+		}
+	}
+	floor = max(0, floor-slack)
+	if floor == a.floor {
+		return
+	}
+	a.floor = floor
+	a.store.SetFloor(floor)
+	a.unstickLocked()
+}

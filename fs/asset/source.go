@@ -1,0 +1,101 @@
+package asset
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"assetfs/fs/ranges"
+)
+
+// Info is what a response says of an asset.
+type Info struct {
+	Name         string    // a safe file name, "" when the response gave none
+	Size         int64     // bytes, -1 unknown
+	Type         string    // media type, "" unknown
+	ModTime      time.Time // zero unknown
+	ETag         string    // as sent
+	LastModified string    // as sent
+	Validator    string    // usable in If-Range (RFC 9110, 13.1.5), "" none
+	Header       bool      // told by a download's header, not only by metadata
+}
+
+// A Source is where bytes come from. Its errors may have a method
+// Temporary() bool; one that says true is tried again.
+type Source interface {
+	// Open asks for bytes of an asset. It waits for the retry gate and the
+	// request window. ctx bounds the waiting and the life of the body.
+	Open(ctx context.Context, id string, r Request) (*Response, error)
+	// Budget tells of the requests that may be made now.
+	Budget() Budget
+}
+
+// Request is one download.
+type Request struct {
+	Start, End int64  // End is exclusive; 0 means to the end of the asset
+	IfRange    string // "" sends none
+	Background bool   // nobody reads: use the share of the window left to resolving
+	Sent       func() // called when the request is about to be written
+}
+
+// Response is the answer to a Request. The receiver closes Body.
+type Response struct {
+	Info    Info
+	Ranged  bool  // the server honoured Range
+	Ignored bool  // the server was asked for a range and sent everything
+	Start   int64 // of the body's first byte
+	End     int64 // exclusive, -1 unknown
+	Body    Body
+}
+
+// Body is a stream of bytes. A body that ends before Response.End returns an
+// error other than io.EOF.
+type Body interface {
+	io.ReadCloser
+	// Buffered is how many bytes can be read without waiting: they have been
+	// sent, so they are paid for.
+	Buffered() int
+}
+
+// Budget is the state of request window and retry gate for a reader.
+type Budget struct {
+	Available int       // requests that may start now
+	Next      time.Time // when one more may, if none may now
+	Down      error     // why no request gets through at all, nil if one may
+}
+
+// Present answers questions on the bytes that are there, as a ranges.Set does.
+type Present interface {
+	// Gap returns the first run of absent bytes inside within, or an empty
+	// range at within.End.
+	Gap(within ranges.Range) ranges.Range
+	// RunEnd returns the end of the run of present bytes at off, or off.
+	RunEnd(off int64) int64
+	// Next returns the first run of present bytes that begins at or after off,
+	// with none an empty one at the largest offset.
+	Next(off int64) ranges.Range
+}
+
+// A Store keeps the bytes of one asset and what is known of it. The methods of
+// Present, Info, Version, Cost, and SetFloor are called under the asset's
+// lock and must not do I/O.
+type Store interface {
+	Present
+	// ReadAt fills p. It returns ErrAbsent when a byte is not present.
+	ReadAt(p []byte, off int64) (int, error)
+	// WriteAt stores p and marks it present, or fails and claims nothing.
+	WriteAt(p []byte, off int64) error
+	// Reset forgets all bytes: the content is another. Version grows.
+	Reset() error
+	Info() Info
+	SetInfo(Info)
+	Version() uint64
+	Cost() int64 // bytes downloaded so far, over all partial downloads
+	AddCost(n int64)
+	// SetFloor tells that bytes below off lie behind all readers.
+	SetFloor(off int64)
+	// Acquire and Release bracket the use of the bytes by a reader. Without one
+	// the bytes may go when room is needed, also while a stream writes more.
+	Acquire()
+	Release()
+}

@@ -1,0 +1,356 @@
+package asset
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"assetfs/fs/ranges"
+)
+
+// buffers hold what is between socket and store. 256 KiB is two of the
+// kernel's largest reads; more did not measure faster.
+var buffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
+
+// stream is one response being read into the store.
+type stream struct {
+	a       *Asset
+	request Request
+	ctx     context.Context // ends with the stream; its cause says why
+	cancel  context.CancelCauseFunc
+	sent    atomic.Bool   // the request was written
+	wake    chan struct{} // holds one: look at limit and ending again
+	done    chan struct{} // closed when the goroutine has ended
+
+	// a.mu guards what follows.
+	state   StreamState
+	limit   int64 // may read up to here
+	ending  bool
+	discard bool  // its bytes are of another content
+	gained  int64 // bytes that were absent before
+	version uint64
+	mark    time.Time // start of the measurement of speed
+	marked  int64     // bytes since
+}
+
+// openLocked starts a stream.
+func (a *Asset) openLocked(o Opening, now time.Time) {
+	s := &stream{
+		a: a, version: a.version,
+		request: Request{Start: o.Start, End: o.End, Background: o.Background},
+		wake:    make(chan struct{}, 1), done: make(chan struct{}),
+		state: StreamState{Opening: true, Background: o.Background, Head: o.End == block && o.Start == 0, Start: o.Start, Pos: o.Start, Reach: o.Start, End: -1, Frontier: o.Start, LastByte: now, Used: now},
+	}
+	if o.End > 0 {
+		s.state.End = o.End
+	}
+	if a.info.Header {
+		s.request.IfRange = a.info.Validator
+	}
+	s.request.Sent = func() { s.sent.Store(true) }
+	s.ctx, s.cancel = context.WithCancelCause(a.ctx)
+	a.streams = append(a.streams, s)
+	a.wg.Go(s.run)
+}
+
+// endLocked lets the stream end: it stores what its socket holds and closes.
+func (s *stream) endLocked() {
+	if s.ending {
+		return
+	}
+	s.ending = true
+	s.nudge()
+	if s.state.Opening {
+		s.cancel(ErrClosed)
+	} else if !s.state.Paused && !s.state.Stuck {
+		// It may be blocked in a read of a silent socket.
+		time.AfterFunc(drainFor, func() { s.cancel(ErrClosed) })
+	}
+}
+
+// allowLocked lets the stream read up to limit.
+func (s *stream) allowLocked(limit int64) {
+	s.limit = limit
+	if limit > s.state.Pos && s.state.Paused {
+		s.nudge()
+	}
+}
+
+// unstickLocked lets streams that hold bytes without room for them try again:
+// the readers have moved on.
+func (a *Asset) unstickLocked() {
+	for _, s := range a.streams {
+		if s.state.Stuck {
+			s.nudge()
+		}
+	}
+}
+
+func (s *stream) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run does not acquire the store: a stream that lingers must not hold on to the
+// bytes of an asset that nobody has open, when room is needed.
+func (s *stream) run() {
+	err := s.serve()
+	s.cancel(nil)
+	s.a.ended(s, err)
+}
+
+func (s *stream) serve() error {
+	start := time.Now()
+	r, err := s.a.o.Source.Open(s.ctx, s.a.id, s.request)
+	if err != nil {
+		return s.why(err)
+	}
+	defer r.Body.Close()
+	s.a.o.Host.learn(r, time.Since(start))
+	if err := s.a.adopt(s, r); err != nil {
+		return err
+	}
+	err = s.pump(r.Body)
+	var mismatch *MismatchError
+	if errors.As(err, &mismatch) {
+		s.a.o.Log.Warn("content changed", "asset", s.a.id, "error", err)
+		s.a.changed(s, Info{Size: -1})
+		return nil
+	}
+	return err
+}
+
+// why replaces an error that is a consequence of our own cancelling by its
+// cause.
+func (s *stream) why(err error) error {
+	if s.ctx.Err() != nil {
+		return context.Cause(s.ctx)
+	}
+	return err
+}
+
+// pump reads the body into the store until it ends or the stream does.
+func (s *stream) pump(body Body) error {
+	a := s.a
+	var dog *time.Timer
+	dog = time.AfterFunc(a.o.StallTimeout, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if len(a.waiters) > 0 {
+			s.cancel(&StallError{a.o.StallTimeout})
+		} else {
+			dog.Reset(a.o.StallTimeout)
+		}
+	})
+	defer dog.Stop()
+	for {
+		dog.Stop()
+		room, ending, complete := s.turn()
+		if complete {
+			return nil
+		}
+		buf := buffers.Get().(*[256 << 10]byte)
+		if ending {
+			s.drain(body, buf[:])
+			buffers.Put(buf)
+			return nil
+		}
+		dog.Reset(a.o.StallTimeout)
+		n, err := body.Read(buf[:min(room, int64(len(buf)))])
+		dog.Stop()
+		if n > 0 {
+			if kerr := s.keep(buf[:n]); kerr != nil {
+				buffers.Put(buf)
+				return kerr
+			}
+		}
+		buffers.Put(buf)
+		if errors.Is(err, io.EOF) {
+			return a.complete(s)
+		}
+		if err != nil {
+			return s.why(err)
+		}
+	}
+}
+
+// turn waits until the stream may read. It returns how much, or that the
+// stream is to end, or that all its bytes have come.
+func (s *stream) turn() (room int64, ending, complete bool) {
+	a := s.a
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for {
+		if s.ending {
+			return 0, true, false
+		}
+		if s.state.End >= 0 && s.state.Pos >= s.state.End {
+			return 0, false, true
+		}
+		if room := s.limit - s.state.Pos; room > 0 {
+			if s.state.Paused {
+				s.state.Paused = false
+				s.state.LastByte = time.Now()
+				s.mark, s.marked = s.state.LastByte, 0
+			}
+			return room, false, false
+		}
+		if !s.state.Paused {
+			s.state.Paused = true
+			s.measureLocked(time.Now(), 0)
+			a.planLocked() // its place may be wanted
+			continue
+		}
+		s.sleepLocked()
+	}
+}
+
+// sleepLocked waits for a nudge, with the lock released.
+func (s *stream) sleepLocked() {
+	s.a.mu.Unlock()
+	defer s.a.mu.Lock()
+	select {
+	case <-s.wake:
+	case <-s.ctx.Done():
+		s.a.mu.Lock()
+		s.ending = true
+		s.a.mu.Unlock()
+	}
+}
+
+// keep stores p, the next bytes of the body. Those that are present already
+// are compared.
+func (s *stream) keep(p []byte) error {
+	a := s.a
+	a.store.AddCost(int64(len(p)))
+	off, gained := s.state.Pos, int64(0) // only this goroutine writes Pos
+	from := off
+	a.mu.Lock()
+	s.state.Reach = off + int64(len(p))
+	size := a.info.Size
+	a.mu.Unlock()
+	if size >= 0 && s.state.Reach > size {
+		return &LengthError{Got: s.state.Reach, Want: size}
+	}
+	for len(p) > 0 {
+		gap := a.store.Gap(ranges.Range{Start: off, End: off + int64(len(p))})
+		if n := gap.Start - off; n > 0 {
+			same, err := s.same(p[:n], off)
+			switch {
+			case errors.Is(err, ErrAbsent):
+				continue
+			case err != nil:
+				return err
+			case !same:
+				return &MismatchError{ranges.Range{Start: off, End: gap.Start}}
+			}
+			p, off = p[n:], gap.Start
+		}
+		if n := gap.Len(); n > 0 {
+			err := a.store.WriteAt(p[:n], off)
+			if errors.Is(err, ErrNoSpace) {
+				if s.noRoom(err) {
+					continue
+				}
+				return err // these bytes are lost, so no later one may be stored
+			}
+			if err != nil {
+				return err
+			}
+			p, off, gained = p[n:], off+n, gained+n
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s.gained += gained
+	s.state.Pos = off
+	now := time.Now()
+	s.state.LastByte = now
+	s.measureLocked(now, off-from)
+	if gained > 0 && s.gained >= block/2 {
+		a.fail = failure{} // by less, a server that drips would keep a read retrying for ever
+	}
+	a.wakeLocked(ranges.Range{Start: from, End: off})
+	if len(a.streams) > 1 && len(a.waiters) > 0 || a.store.RunEnd(off)-off > block {
+		a.planLocked() // it may have run into what is there or comes otherwise
+	}
+	return nil
+}
+
+func (s *stream) same(p []byte, off int64) (bool, error) {
+	buf := buffers.Get().(*[256 << 10]byte)
+	defer buffers.Put(buf)
+	n, err := s.a.store.ReadAt(buf[:len(p)], off)
+	return err == nil && bytes.Equal(p, buf[:n]), err
+}
+
+// noRoom fails the reads that wait for the bytes s holds, and waits until a
+// read wants them again. It returns false when the stream is to end.
+func (s *stream) noRoom(err error) bool {
+	a := s.a
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.lastErr = err
+	a.finishLocked(func(w *waiter) (bool, error) {
+		at := a.missingLocked(w).Start
+		return !w.state.Header && s.state.Pos <= at && at < max(s.limit, s.state.Reach), err
+	})
+	if !s.ending {
+		s.state.Stuck = true
+		a.planLocked() // its place may be wanted
+		s.sleepLocked()
+		s.state.Stuck = false
+	}
+	return !s.ending
+}
+
+// measureLocked adds n bytes to the measurement of speed.
+func (s *stream) measureLocked(now time.Time, n int64) {
+	s.marked += n
+	took := now.Sub(s.mark)
+	switch {
+	case s.marked == 0 || took <= 0:
+		return
+	case took < 50*time.Millisecond && !(s.state.Paused && s.state.Speed == 0):
+		return
+	}
+	speed := float64(s.marked) / took.Seconds()
+	if s.state.Speed > 0 {
+		speed = 0.7*s.state.Speed + 0.3*speed
+	}
+	s.state.Speed, s.mark, s.marked = speed, now, 0
+}
+
+// drainFor bounds the reading of what a socket holds.
+const drainFor = 100 * time.Millisecond
+
+// drain stores what the socket holds: it is paid for.
+func (s *stream) drain(body Body, buf []byte) {
+	s.a.mu.Lock()
+	discard := s.discard
+	s.a.mu.Unlock()
+	left := int64(body.Buffered())
+	if discard || left <= 0 {
+		return
+	}
+	stop := time.AfterFunc(drainFor, func() { s.cancel(ErrClosed) })
+	defer stop.Stop()
+	for left > 0 {
+		n, err := body.Read(buf[:min(left, int64(len(buf)))])
+		if n > 0 {
+			if s.keep(buf[:n]) != nil {
+				return
+			}
+			left -= int64(n)
+		}
+		if err != nil {
+			return
+		}
+	}
+}

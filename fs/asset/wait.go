@@ -1,0 +1,166 @@
+package asset
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"assetfs/fs/ranges"
+)
+
+// waiter is a read, or a first contact, that waits for something to come.
+type waiter struct {
+	state    WaiterState
+	done     chan struct{} // closed when it need not wait any longer
+	err      error         // set before done is closed
+	patience time.Duration // how long it keeps retrying
+
+	downSince time.Time // since when no request gets through, as it has seen; its own goroutine's
+}
+
+func (w *waiter) finish(err error) {
+	w.err = err
+	close(w.done)
+}
+
+// waitLocked registers a waiter. It fails at once when there is no use in
+// waiting.
+func (a *Asset) waitLocked(state WaiterState, patience time.Duration) (*waiter, error) {
+	if a.closed {
+		return nil, ErrClosed
+	}
+	if a.suspended != nil {
+		return nil, a.suspended
+	}
+	if patience == 0 {
+		patience = a.o.RetryFor
+	}
+	w := &waiter{state: state, done: make(chan struct{}), patience: patience}
+	if err := a.fail.refusal(state.Since); err != nil && !a.comingLocked(w) {
+		return nil, err
+	}
+	a.waiters = append(a.waiters, w)
+	return w, nil
+}
+
+// await waits until w is finished, ctx ends, or w has been retrying for too
+// long.
+func (a *Asset) await(ctx context.Context, w *waiter) error {
+	tick := time.NewTicker(min(max(w.patience/8, 10*time.Millisecond), time.Second))
+	defer tick.Stop()
+	for {
+		select {
+		case <-w.done:
+			return w.err
+		case <-ctx.Done():
+			return a.leave(w, a.reason(ctx))
+		case <-tick.C:
+			if err := a.overdue(w); err != nil {
+				return a.leave(w, err)
+			}
+		}
+	}
+}
+
+// reason is why a wait that ctx ended has failed: the caller went away, or its
+// patience did; then what stood in the way says more than "deadline exceeded".
+func (a *Asset) reason(ctx context.Context) error {
+	err := context.Cause(ctx)
+	if ctx.Err() != context.DeadlineExceeded {
+		return err
+	}
+	if down := a.o.Source.Budget().Down; down != nil {
+		return down
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.fail.err != nil {
+		return a.fail.err
+	}
+	return err
+}
+
+// leave takes w out, unless it was finished in the meantime.
+func (a *Asset) leave(w *waiter, err error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	select {
+	case <-w.done:
+		return w.err
+	default:
+	}
+	if i := slices.Index(a.waiters, w); i >= 0 {
+		a.waiters = slices.Delete(a.waiters, i, i+1)
+	}
+	a.planLocked()
+	return err
+}
+
+// overdue returns the error that has kept w for as long as a read retries, nil
+// if it may go on. Waiting for the request window is not retrying.
+func (a *Asset) overdue(w *waiter) error {
+	now := time.Now()
+	down := a.o.Source.Budget().Down
+	switch {
+	case down == nil:
+		w.downSince = time.Time{}
+	case w.downSince.IsZero():
+		w.downSince = now
+	case now.Sub(w.downSince) >= w.patience:
+		return down
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	since := w.state.Since
+	if a.fail.since.After(since) {
+		since = a.fail.since
+	}
+	if a.fail.err == nil || now.Sub(since) < w.patience {
+		return nil
+	}
+	if down != nil {
+		return down // a retry is waiting for that, whatever it was that made it one
+	}
+	return a.fail.err
+}
+
+// missingLocked returns the first gap in what w needs; empty when it has all.
+func (a *Asset) missingLocked(w *waiter) ranges.Range {
+	need := w.state.Need
+	if a.info.Size >= 0 {
+		need.End = max(need.Start, min(need.End, a.info.Size))
+	}
+	return a.store.Gap(need)
+}
+
+// comingLocked reports whether a stream that is running will serve w.
+func (a *Asset) comingLocked(w *waiter) bool {
+	gap := a.missingLocked(w)
+	for _, s := range a.streams {
+		if s.ending || s.state.Opening {
+			continue
+		}
+		if st := s.state; st.Pos <= gap.Start && (st.End < 0 || st.End > gap.Start) {
+			return true
+		}
+	}
+	return false
+}
+
+// wakeLocked finishes the waiters whose last missing byte lay in r.
+func (a *Asset) wakeLocked(r ranges.Range) {
+	a.finishLocked(func(w *waiter) (bool, error) {
+		return !w.state.Header && !w.state.Need.Intersect(r).Empty() && a.missingLocked(w).Empty(), nil
+	})
+}
+
+// finishLocked finishes the waiters for which f says so, with its error.
+func (a *Asset) finishLocked(f func(*waiter) (bool, error)) {
+	a.waiters = slices.DeleteFunc(a.waiters, func(w *waiter) bool {
+		done, err := f(w)
+		if done {
+			w.finish(err)
+		}
+		return done
+	})
+}
