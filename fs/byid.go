@@ -1,0 +1,103 @@
+package fs
+
+import (
+	"context"
+	"syscall"
+	"time"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+// idDir is by-id: a link for every listed asset, named after its ID.
+type idDir struct {
+	fusefs.Inode
+	fs *FS
+}
+
+var (
+	_ fusefs.NodeLookuper  = (*idDir)(nil)
+	_ fusefs.NodeOpendirer = (*idDir)(nil)
+	_ fusefs.NodeReaddirer = (*idDir)(nil)
+	_ fusefs.NodeGetattrer = (*idDir)(nil)
+)
+
+// Lookup finds the link of any asset, as the root does.
+func (n *idDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
+	e, errno := n.fs.find(ctx, name)
+	if errno != 0 {
+		return nil, errno
+	}
+	l := &link{fs: n.fs, entry: e, ino: n.fs.tree.linkIno(e.id)}
+	l.attr(&out.Attr)
+	out.SetEntryTimeout(settled)
+	out.SetAttrTimeout(l.timeout())
+	return n.NewInode(ctx, l, fusefs.StableAttr{Mode: syscall.S_IFLNK, Ino: l.ino}), 0
+}
+
+// Opendir waits for names like that of the root: they are what links show.
+func (n *idDir) Opendir(ctx context.Context) syscall.Errno {
+	c := newCall(ctx)
+	defer c.end()
+	n.fs.resolver.list(c)
+	return errno(c.Err())
+}
+
+// Readdir lists the IDs.
+func (n *idDir) Readdir(context.Context) (fusefs.DirStream, syscall.Errno) {
+	entries := n.fs.tree.entries()
+	list := make([]fuse.DirEntry, len(entries))
+	for i, e := range entries {
+		list[i] = fuse.DirEntry{Name: e.id, Ino: n.fs.tree.linkIno(e.id), Mode: syscall.S_IFLNK}
+	}
+	return fusefs.NewListDirStream(list), 0
+}
+
+// Getattr describes the directory.
+func (n *idDir) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	n.fs.dirAttr(&out.Attr, byIDIno)
+	out.SetTimeout(settled)
+	return 0
+}
+
+// link points from an ID to the file in the root, under its name or, while
+// that is unknown, its ID. It never uses the network.
+type link struct {
+	fusefs.Inode
+	fs    *FS
+	entry *entry
+	ino   uint64
+}
+
+var (
+	_ fusefs.NodeReadlinker = (*link)(nil)
+	_ fusefs.NodeGetattrer  = (*link)(nil)
+)
+
+func (l *link) target() string { return "../" + l.fs.tree.shown(l.entry) }
+
+func (l *link) timeout() time.Duration {
+	if l.fs.tree.named(l.entry) {
+		return settled
+	}
+	return unsettled // the target will be another
+}
+
+// Readlink returns the target as it is known now.
+func (l *link) Readlink(context.Context) ([]byte, syscall.Errno) { return []byte(l.target()), 0 }
+
+// Getattr describes the link.
+func (l *link) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	l.attr(&out.Attr)
+	out.SetTimeout(l.timeout())
+	return 0
+}
+
+func (l *link) attr(out *fuse.Attr) {
+	l.fs.owner(out)
+	out.Ino = l.ino
+	out.Mode = syscall.S_IFLNK | 0o777
+	out.Size = uint64(len(l.target()))
+	started := l.fs.started
+	out.SetTimes(&started, &started, &started)
+}

@@ -1,0 +1,42 @@
+// Package fs mounts remote assets as a file system. It is the only package that
+// knows FUSE, and the one place where errors become errno.
+//
+// What follows is promised to users. Each promise is quoted by the script in
+// integration_test/testdata/script that holds it.
+//
+// # Names
+//
+// P1. Every asset stands in the root under the name that its download's
+// Content-Disposition gives, and under by-id as a link named after its ID.
+// P2. A name once given never changes, over restarts too.
+// P3. Of two assets with the same name, letter case aside, the later gets its
+// ID into it: "stem (ID).ext".
+// P4. Any valid ID can be opened by its path without being listed.
+// P5. A name that can't be an asset never causes a request.
+//
+// # Reading
+//
+// P6. A read returns the asset's bytes or an error, never other bytes and never
+// fewer than are there, but at the end of the file or before an error.
+// P7. A byte that is in the spool is not downloaded again.
+// P8. A read that waits for the network ends when its process is signalled, and
+// disturbs no other.
+// P9. If the content changes on the server, open handles fail with ESTALE; the
+// next open reads the new content.
+//
+// # Attributes
+//
+// P10. A size is never made up. A stat that can't learn it fails, with EBUSY
+// when no request is left in this minute; only an asset whose length nobody
+// tells shows 0, until it was read to its end.
+// P11. st_blocks is what is spooled, and holes of the spool are not holes of
+// the file.
+// P12. Everything is read-only: every change is EROFS.
+//
+// # Limits
+//
+// P13. No more than --requests-per-minute downloads start in any 60 seconds,
+// over restarts and crashes too.
+// P14. Whole assets are readable without network, without key, and after the
+// server has lost them.
+package fs

@@ -1,0 +1,81 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"io"
+	"syscall"
+
+	"assetfs/fs/asset"
+	"assetfs/remote"
+)
+
+// errBusy means that an answer needs a download request and none may start now.
+var errBusy = errors.New("no download request left in this minute")
+
+// errInterrupted means that a signal ended the caller's wait.
+var errInterrupted = errors.New("interrupted")
+
+// errUnmounting sends readers home before an unmount.
+var errUnmounting = errors.New("being unmounted")
+
+// errno is the one place where an error becomes a number (DESIGN.md, "errno:
+// one table, one function"). ENOSYS and ENOTSUP are never returned: the kernel
+// would remember them for the whole mount; EAGAIN neither: programs spin on it.
+func errno(err error) syscall.Errno {
+	var re *remote.Error
+	var number syscall.Errno
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled) && !errors.As(err, &re):
+		return syscall.EINTR
+	case errors.Is(err, asset.ErrChanged):
+		return syscall.ESTALE
+	case errors.Is(err, asset.ErrNoSpace):
+		return syscall.ENOSPC
+	case errors.Is(err, errBusy):
+		return syscall.EBUSY
+	case errors.Is(err, remote.ErrBudget):
+		return syscall.EDQUOT
+	case errors.Is(err, remote.ErrNoKey):
+		return syscall.EACCES
+	case errors.Is(err, remote.ErrUnreachable):
+		return syscall.EHOSTUNREACH
+	case errors.As(err, &re) && re.Number() != 0:
+		return statusErrno(re)
+	case stalled(err):
+		return syscall.ETIMEDOUT
+	case errors.Is(err, errUnmounting), errors.Is(err, asset.ErrClosed):
+		return syscall.ENODEV
+	case errors.As(err, &number) && number == syscall.EMFILE:
+		return number
+	}
+	return syscall.EIO
+}
+
+func stalled(err error) bool {
+	var stall *asset.StallError
+	return errors.As(err, &stall) || errors.Is(err, remote.ErrStalled) ||
+		errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// statusErrno translates an answer of the API (API.md, "Error codes").
+func statusErrno(e *remote.Error) syscall.Errno {
+	if e.NotFound() {
+		return syscall.ENOENT
+	}
+	switch e.Number() {
+	case 400, 405, 409, 415:
+		return syscall.EINVAL
+	case 401:
+		return syscall.EACCES
+	case 402:
+		return syscall.EDQUOT
+	case 403:
+		return syscall.EPERM
+	case 429:
+		return syscall.EBUSY
+	}
+	return syscall.EIO
+}

@@ -1,0 +1,77 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"assetfs/fs/asset"
+	"assetfs/fs/spool"
+	"assetfs/remote"
+)
+
+func answer(status int, code, msg string) error {
+	return &remote.Error{Op: "download", ID: "re_1", Status: status, Code: code, Msg: msg}
+}
+
+// TestErrno is the table of DESIGN.md, "errno: one table, one function".
+func TestErrno(t *testing.T) {
+	tests := []struct {
+		name string
+		err  error
+		want syscall.Errno
+	}{
+		{"nothing", nil, 0},
+		{"404", answer(404, "", ""), syscall.ENOENT},
+		{"410", answer(410, "", ""), syscall.ENOENT},
+		{"unknown asset", answer(400, "400", "Asset not found"), syscall.ENOENT},
+		{"unknown place", answer(400, "400", "Resource does not exist"), syscall.ENOENT},
+		{"unknown asset, old", answer(200, "0003", "Asset not found"), syscall.ENOENT},
+		{"400", answer(400, "400", "Invalid parameters."), syscall.EINVAL},
+		{"405", answer(405, "405", ""), syscall.EINVAL},
+		{"409", answer(409, "409", ""), syscall.EINVAL},
+		{"415", answer(415, "415", ""), syscall.EINVAL},
+		{"0001", answer(200, "0001", ""), syscall.EINVAL},
+		{"0003", answer(200, "0003", ""), syscall.EINVAL},
+		{"401", answer(401, "401", ""), syscall.EACCES},
+		{"0401", answer(200, "0401", ""), syscall.EACCES},
+		{"no key", &remote.Error{Err: remote.ErrNoKey}, syscall.EACCES},
+		{"403", answer(403, "403", ""), syscall.EPERM},
+		{"0403", answer(200, "0403", ""), syscall.EPERM},
+		{"9009", answer(200, "9009", ""), syscall.EPERM},
+		{"402", answer(402, "402", "Insufficient balance"), syscall.EDQUOT},
+		{"0402", answer(200, "0402", ""), syscall.EDQUOT},
+		{"--max-download", &remote.Error{Err: remote.ErrBudget}, syscall.EDQUOT},
+		{"429", answer(429, "429", "Request has exceeded the limit."), syscall.EBUSY},
+		{"0429", answer(200, "0429", ""), syscall.EBUSY},
+		{"429 as the reader's patience ends", &remote.Error{Status: 429, Err: context.DeadlineExceeded}, syscall.EBUSY},
+		{"no request left for a stat", errBusy, syscall.EBUSY},
+		{"changed", asset.ErrChanged, syscall.ESTALE},
+		{"stalled", &asset.StallError{After: time.Second}, syscall.ETIMEDOUT},
+		{"no answer in time", &remote.Error{Err: remote.ErrStalled}, syscall.ETIMEDOUT},
+		{"listing's patience", context.DeadlineExceeded, syscall.ETIMEDOUT},
+		{"unreachable", &remote.Error{Err: fmt.Errorf("%w: connection refused", remote.ErrUnreachable)}, syscall.EHOSTUNREACH},
+		{"unreachable as the reader's patience ends", errors.Join(&remote.Error{Err: remote.ErrUnreachable}, context.DeadlineExceeded), syscall.EHOSTUNREACH},
+		{"500", answer(500, "500", ""), syscall.EIO},
+		{"502 page", answer(502, "", ""), syscall.EIO},
+		{"malformed", &remote.Error{Status: 206, Err: remote.ErrMalformed}, syscall.EIO},
+		{"wrong length", &asset.LengthError{Got: 1, Want: 2}, syscall.EIO},
+		{"anything else", errors.New("?"), syscall.EIO},
+		{"no room", storeError(&spool.NoSpaceError{ID: "re_1", Need: 1}), syscall.ENOSPC},
+		{"interrupted", errInterrupted, syscall.EINTR},
+	}
+	for _, tt := range tests {
+		got := errno(tt.err)
+		if got != tt.want {
+			t.Errorf("%s: errno(%v) = %s, want %s", tt.name, tt.err, unix.ErrnoName(got), unix.ErrnoName(tt.want))
+		}
+		if got == syscall.ENOSYS || got == syscall.ENOTSUP || got == syscall.EAGAIN {
+			t.Errorf("%s: the kernel or programs misunderstand %s", tt.name, unix.ErrnoName(got))
+		}
+	}
+}

@@ -1,0 +1,160 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"time"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"assetfs/fs/asset"
+	"assetfs/fs/spool"
+)
+
+const (
+	// settled is how long the kernel may believe what does not change: names
+	// and attributes of resolved assets.
+	settled = time.Hour
+	// unsettled is how long it may believe what is not known yet, or is growing,
+	// as st_blocks of a partly spooled asset is. Nothing but 0 will do: the
+	// kernel rounds a nanosecond up to a tick, and in a tick rsync has looked up
+	// a file and believed its size of 0.
+	unsettled = 0
+)
+
+// file is the inode of an asset in one state: partly spooled or whole, and one
+// content version. Opening modes and old pages of different states never mix,
+// since each state is an inode generation of its own.
+type file struct {
+	fusefs.Inode
+	fs    *FS
+	entry *entry
+	gen   uint64
+}
+
+var (
+	_ fusefs.NodeOpener      = (*file)(nil)
+	_ fusefs.NodeGetattrer   = (*file)(nil)
+	_ fusefs.NodeGetxattrer  = (*file)(nil)
+	_ fusefs.NodeListxattrer = (*file)(nil)
+	_ fusefs.NodeStatfser    = (*file)(nil)
+)
+
+// generation numbers the states of an asset: 2 x version, and 1 more when it
+// is whole.
+func generation(a *asset.Asset) (gen uint64, whole bool) {
+	version, whole := a.State()
+	gen = 2 * version
+	if whole {
+		gen++
+	}
+	return gen, whole
+}
+
+// fileNode returns the inode of e in its present state.
+func (f *FS) fileNode(ctx context.Context, parent *fusefs.Inode, e *entry, out *fuse.EntryOut) *fusefs.Inode {
+	gen, whole := generation(e.asset)
+	n := &file{fs: f, entry: e, gen: f.kernelGen(gen)}
+	out.SetEntryTimeout(settled)
+	out.SetAttrTimeout(f.fileAttr(e, whole, &out.Attr))
+	return parent.NewInode(ctx, n, fusefs.StableAttr{Mode: syscall.S_IFREG, Ino: e.ino, Gen: n.gen})
+}
+
+// fileAttr fills in what is known of e, and returns for how long that holds.
+func (f *FS) fileAttr(e *entry, whole bool, out *fuse.Attr) time.Duration {
+	i := e.asset.Info()
+	f.owner(out)
+	out.Ino = e.ino
+	out.Mode = syscall.S_IFREG | 0o444&^f.o.Umask
+	size, local := max(0, i.Size), e.file.Len()
+	out.Size = uint64(size)
+	fillBlocks(out, local)
+	mtime := i.ModTime
+	if mtime.IsZero() {
+		mtime = e.file.Meta().FirstSeen
+	}
+	if mtime.IsZero() {
+		mtime = f.started
+	}
+	out.SetTimes(&mtime, &mtime, &mtime)
+	if whole {
+		return settled
+	}
+	return unsettled
+}
+
+// Getattr finds out the size, if it must, on the network: one is never made
+// up. Only an asset of which neither header nor metadata tells it shows 0.
+func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	c := newCall(ctx)
+	defer c.end()
+	if _, err := n.fs.resolver.attributes(c, n.entry); err != nil {
+		return n.fs.fail("stat", n.entry.id, err)
+	}
+	_, whole := n.entry.asset.State()
+	out.SetTimeout(n.fs.fileAttr(n.entry, whole, &out.Attr))
+	if n.entry.asset.Info().Size < 0 {
+		n.fs.unsized(n.entry)
+	}
+	return 0
+}
+
+// Open opens the asset for reading. An inode whose state is not the asset's any
+// more answers ESTALE, whereupon the kernel looks the name up again by itself.
+func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
+	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
+		return nil, 0, syscall.EROFS
+	}
+	a := n.entry.asset
+	// An asset that is empty by its metadata is not taken for one unseen: the
+	// read of it would succeed whatever is wrong.
+	if i := a.Info(); !i.Header && i.Size <= 0 {
+		c := newCall(ctx)
+		defer c.end()
+		if err := n.fs.contact(c, n.entry); err != nil {
+			return nil, 0, n.fs.fail("open", n.entry.id, err)
+		}
+	}
+	r := a.Open()
+	gen, whole := generation(a)
+	if n.fs.kernelGen(gen) != n.gen {
+		r.Close()
+		return nil, 0, syscall.ESTALE
+	}
+	h := &handle{fs: n.fs, entry: n.entry, reader: r}
+	if !whole {
+		return h, fuse.FOPEN_DIRECT_IO, 0
+	}
+	if n.fs.passthrough {
+		backing, err := n.entry.file.Backing()
+		if errors.Is(err, spool.ErrAbsent) {
+			r.Close()
+			return nil, 0, syscall.ESTALE // bytes were lost: not whole any more
+		}
+		if err != nil {
+			r.Close()
+			return nil, 0, n.fs.fail("open", n.entry.id, err)
+		}
+		h.backing = backing
+	}
+	return h, fuse.FOPEN_KEEP_CACHE, 0
+}
+
+// Statfs is that of the root.
+func (n *file) Statfs(ctx context.Context, out *fuse.StatfsOut) syscall.Errno {
+	return n.fs.root.Statfs(ctx, out)
+}
+
+// contact sees to it that a header has told of e. In metadata mode the free
+// call is enough to know that there is such an asset.
+func (f *FS) contact(ctx context.Context, e *entry) error {
+	if f.tree.byMeta {
+		if _, err := f.resolver.metadata(ctx, e); err == nil || ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+	}
+	_, err := e.asset.Contact(ctx, asset.Contact{Patience: f.o.ListWait})
+	return err
+}

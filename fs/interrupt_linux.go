@@ -1,0 +1,50 @@
+package fs
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// harmless are the signals that don't end a system call which the program
+// expects to go on: Go's preemption, timers, job control, and real-time
+// signals (KERNEL.md, fact 6).
+const harmless uint64 = 1<<(syscall.SIGURG-1) | 1<<(syscall.SIGCHLD-1) | 1<<(syscall.SIGWINCH-1) |
+	1<<(syscall.SIGCONT-1) | 1<<(syscall.SIGALRM-1) | 1<<(syscall.SIGVTALRM-1) |
+	1<<(syscall.SIGPROF-1) | 1<<(syscall.SIGIO-1) | 1<<64 - 1<<31
+
+// interrupted reports whether the thread has a signal pending that should end
+// its system call. Without /proc, or when the thread is gone, it has.
+func interrupted(tid uint32) bool {
+	if tid == 0 {
+		return true
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	if err != nil {
+		return true
+	}
+	return pending(status)
+}
+
+// pending reports whether a thread of that status has a signal pending that it
+// neither blocks nor ignores nor expects to survive.
+func pending(status []byte) bool {
+	mask := signals(status)
+	return (mask["SigPnd"]|mask["ShdPnd"])&^mask["SigBlk"]&^mask["SigIgn"]&^harmless != 0
+}
+
+// signals reads the signal masks out of /proc/TID/status (proc_pid_status(5)).
+func signals(status []byte) map[string]uint64 {
+	masks := map[string]uint64{}
+	for lines := bufio.NewScanner(bytes.NewReader(status)); lines.Scan(); {
+		key, value, _ := strings.Cut(lines.Text(), ":")
+		if mask, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64); err == nil {
+			masks[key] = mask
+		}
+	}
+	return masks
+}

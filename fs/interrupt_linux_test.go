@@ -1,0 +1,35 @@
+package fs
+
+import (
+	"fmt"
+	"syscall"
+	"testing"
+)
+
+// TestInterruptMasks tells which pending signals end a read.
+func TestInterruptMasks(t *testing.T) {
+	bit := func(s syscall.Signal) uint64 { return 1 << (s - 1) }
+	tests := []struct {
+		name                             string
+		thread, shared, blocked, ignored uint64
+		want                             bool
+	}{
+		{"nothing", 0, 0, 0, 0, false},
+		{"Ctrl-C that dd handles", 0, bit(syscall.SIGINT), 0, 0, true},
+		{"kill", bit(syscall.SIGKILL), 0, 0, 0, true},
+		{"Go's preemption", bit(syscall.SIGURG), 0, 0, 0, false},
+		{"an interval timer", 0, bit(syscall.SIGALRM) | bit(syscall.SIGPROF), 0, 0, false},
+		{"a child that ended", 0, bit(syscall.SIGCHLD), 0, 0, false},
+		{"a real-time signal", 1 << 33, 0, 0, 0, false},
+		{"a timer and Ctrl-C", 0, bit(syscall.SIGALRM) | bit(syscall.SIGINT), 0, 0, true},
+		{"blocked", 0, bit(syscall.SIGINT), bit(syscall.SIGINT), 0, false},
+		{"ignored", 0, bit(syscall.SIGTERM), 0, bit(syscall.SIGTERM), false},
+	}
+	for _, tt := range tests {
+		status := fmt.Sprintf("Name:\tdd\nSigQ:\t0/96000\nSigPnd:\t%016x\nShdPnd:\t%016x\nSigBlk:\t%016x\nSigIgn:\t%016x\nSigCgt:\t0000000000000002\n",
+			tt.thread, tt.shared, tt.blocked, tt.ignored)
+		if got := pending([]byte(status)); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}

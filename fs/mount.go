@@ -1,0 +1,243 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"regexp"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"assetfs/fs/asset"
+	"assetfs/fs/spool"
+	"assetfs/remote"
+)
+
+// Options say how a mount behaves. The zero value of a field is what its
+// comment says.
+type Options struct {
+	IDPattern    *regexp.Regexp // what a valid asset ID looks like, anchored; required
+	ByMetadata   bool           // names come from the free metadata call, not from the download's header
+	ListWait     time.Duration  // how long a listing waits for names
+	ReadAhead    int64          // bytes a stream may run ahead
+	PerMinute    int            // download requests a minute, 0: no limit
+	StallTimeout time.Duration  // no byte for this long is a dead stream
+	RetryFor     time.Duration  // how long one read keeps retrying
+	PricePerGB   float64        // dollars, for reports
+	MaxDownload  int64          // bytes, for reports; the client enforces it
+	UID, GID     uint32         // owner of everything shown
+	Umask        uint32         // mode bits not shown
+	AllowOther   bool           // other users may use the mount
+	Debug        bool           // log every kernel request
+	Log          *slog.Logger   // required
+}
+
+// FS is a mounted file system.
+type FS struct {
+	o           Options
+	mountpoint  string
+	client      *remote.Client
+	dir         *spool.Dir
+	tree        *tree
+	resolver    *resolver
+	root        *root
+	server      *fuse.Server
+	started     time.Time
+	passthrough bool // the kernel reads whole assets by itself
+
+	ctx        context.Context // ends with the mount
+	cancel     context.CancelFunc
+	detached   chan struct{} // closed by a lazy unmount
+	detachOnce sync.Once
+	served     atomic.Int64 // bytes given to readers by us
+
+	mu      sync.Mutex      // guards what follows
+	warned  map[string]bool // IDs whose unknown size was logged
+	lastErr string
+}
+
+// Mount mounts the assets with those IDs on mountpoint. The mount owns neither
+// client nor dir. Close ends it, whether or not it was unmounted from outside.
+func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Dir, o Options) (*FS, error) {
+	f := &FS{
+		o: o, mountpoint: mountpoint, client: client, dir: dir, started: time.Now(),
+		warned: map[string]bool{}, detached: make(chan struct{}),
+	}
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	ranging := asset.RangeUnknown
+	if known, supported := dir.RangeSupport(); known && supported {
+		ranging = asset.RangeYes
+	} else if known {
+		ranging = asset.RangeNo
+	}
+	f.tree = newTree(o.IDPattern, dir, &asset.Options{
+		Source:            source{client},
+		Host:              asset.NewHost(ranging, dir.SetRangeSupport),
+		ReadAhead:         o.ReadAhead,
+		RequestsPerMinute: o.PerMinute,
+		StallTimeout:      o.StallTimeout,
+		RetryFor:          o.RetryFor,
+		Log:               o.Log,
+	}, o.ByMetadata)
+	f.resolver = newResolver(f.ctx, f.tree, client, o.ListWait)
+	f.SetList(ids)
+	f.root = &root{fs: f}
+
+	if err := fuseAvailable(); err != nil {
+		f.cancel()
+		return nil, err
+	}
+	server, err := fusefs.Mount(mountpoint, f.root, f.fuseOptions())
+	if err != nil {
+		f.cancel()
+		return nil, mountError(err)
+	}
+	f.server = server
+	f.probePassthrough()
+	return f, nil
+}
+
+// fuseOptions are the settings found best (KERNEL.md, "Settings found best").
+func (f *FS) fuseOptions() *fusefs.Options {
+	level := slog.LevelDebug
+	if f.o.Debug {
+		level = slog.LevelWarn // asked for, so it must be seen
+	}
+	o := &fusefs.Options{
+		// No default timeouts: go-fuse would apply them to a 0 that is meant.
+		NullPermissions: true,
+		RootStableAttr:  &fusefs.StableAttr{Ino: rootIno, Mode: fuse.S_IFDIR},
+		Logger:          slog.NewLogLogger(f.o.Log.Handler(), level),
+	}
+	o.MountOptions = fuse.MountOptions{
+		FsName:                   "assetfs",
+		Name:                     "assetfs",
+		AllowOther:               f.o.AllowOther,
+		Options:                  []string{"ro", "nosuid", "nodev"},
+		MaxWrite:                 1 << 20,
+		MaxBackground:            4096,
+		ExplicitDataCacheControl: true,
+		DisableReadDirPlus:       true,
+		DirectMount:              true,
+		MaxStackDepth:            f.dir.StackDepth(),
+		ExtraCapabilities:        fuse.CAP_DIRECT_IO_ALLOW_MMAP,
+		Logger:                   o.Logger,
+	}
+	if f.o.AllowOther {
+		o.Options = append(o.Options, "default_permissions")
+	}
+	platformOptions(&o.MountOptions)
+	o.Debug = f.o.Debug
+	return o
+}
+
+// SetList makes ids the listed assets, in that order.
+func (f *FS) SetList(ids []string) { f.tree.setList(ids) }
+
+// ForgetFailures lets everything that failed be tried again at once.
+func (f *FS) ForgetFailures() {
+	f.resolver.forget()
+	for _, e := range f.tree.all() {
+		e.asset.ForgetFailure()
+	}
+}
+
+// Wait returns when the file system is unmounted, by whomever, or detached.
+func (f *FS) Wait() {
+	unmounted := make(chan struct{})
+	go func() {
+		f.server.Wait()
+		close(unmounted)
+	}()
+	select {
+	case <-unmounted:
+	case <-f.detached: // who has files open there would keep it alive for ever
+	}
+}
+
+// BusyError means that the mount is in use.
+type BusyError struct{ Mountpoint string }
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("%s is busy: close what is open there (see: fuser -vm %s), or interrupt again to detach it", e.Mountpoint, e.Mountpoint)
+}
+
+// Unmount sends readers home and unmounts. While files are open it fails with
+// a BusyError, unless lazy: then the mount disappears at once, and open files
+// fail.
+func (f *FS) Unmount(lazy bool) error {
+	f.suspend(errUnmounting)
+	if lazy {
+		if err := detach(f.mountpoint); err != nil {
+			return err
+		}
+		f.detachOnce.Do(func() { close(f.detached) })
+		return nil
+	}
+	if err := f.server.Unmount(); err != nil {
+		f.suspend(nil)
+		return &BusyError{f.mountpoint}
+	}
+	return nil
+}
+
+func (f *FS) suspend(err error) {
+	for _, e := range f.tree.all() {
+		e.asset.Suspend(err)
+	}
+}
+
+// Close ends all downloads, after the unmount, and what the mount started.
+func (f *FS) Close() {
+	f.cancel()
+	var wg sync.WaitGroup
+	for _, e := range f.tree.all() {
+		wg.Go(e.asset.Close)
+	}
+	wg.Wait()
+	f.resolver.close()
+}
+
+// probePassthrough finds out whether the kernel may read spool files by itself.
+// It is tried once: go-fuse gives up on it for the whole mount at the first
+// failure, silently.
+func (f *FS) probePassthrough() {
+	err := f.tryPassthrough()
+	f.passthrough = err == nil
+	if err != nil {
+		f.o.Log.Info("whole assets are read through the page cache", "reason", err)
+	} else {
+		f.o.Log.Info("whole assets are read by kernel passthrough")
+	}
+}
+
+// mountError says what to do about a mount that failed.
+func mountError(err error) error {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("FUSE is not available: install fuse3 and load the module (modprobe fuse): %w", err)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("no permission to mount: install fuse3 (it brings fusermount3) or run as root: %w", err)
+	}
+	return err
+}
+
+func (f *FS) owner(out *fuse.Attr) {
+	out.Uid, out.Gid = f.o.UID, f.o.GID
+	out.Nlink = 1
+}
+
+func (f *FS) dirAttr(out *fuse.Attr, ino uint64) {
+	f.owner(out)
+	out.Ino = ino
+	out.Mode = fuse.S_IFDIR | 0o555&^f.o.Umask
+	out.Nlink = 2
+	started := f.started
+	out.SetTimes(&started, &started, &started)
+}

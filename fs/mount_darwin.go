@@ -1,0 +1,27 @@
+package fs
+
+import (
+	"errors"
+	"os/exec"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+// platformOptions are macFUSE's: the name in the Finder, 600 s (its most) until
+// a volume that waits for the network is declared dead, and no AppleDouble
+// files looked up.
+func platformOptions(o *fuse.MountOptions) {
+	o.Options = append(o.Options, "volname=assetfs", "daemon_timeout=600", "noappledouble", "noapplexattr")
+}
+
+// detach unmounts by force: macOS knows no lazy unmount.
+func detach(mountpoint string) error {
+	return exec.Command("umount", "-f", mountpoint).Run()
+}
+
+func (f *FS) tryPassthrough() error {
+	return errors.New("macOS has no passthrough")
+}
+
+// fuseAvailable leaves it to go-fuse to look for macFUSE.
+func fuseAvailable() error { return nil }

@@ -1,0 +1,64 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+)
+
+func platformOptions(o *fuse.MountOptions) {
+	o.DirectMountFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV
+}
+
+// detach unmounts lazily.
+func detach(mountpoint string) error {
+	if err := unix.Unmount(mountpoint, unix.MNT_DETACH); err == nil {
+		return nil
+	}
+	return fusermount(context.Background(), "-uz", mountpoint)
+}
+
+// tryPassthrough registers a file of the spool with the kernel.
+func (f *FS) tryPassthrough() error {
+	if f.server.KernelSettings().Flags64()&fuse.CAP_PASSTHROUGH == 0 {
+		return errors.New("this kernel has no passthrough")
+	}
+	probe, err := f.dir.Probe()
+	if err != nil {
+		return err
+	}
+	defer probe.Close()
+	id, errno := f.server.RegisterBackingFd(&fuse.BackingMap{Fd: int32(probe.Fd())})
+	if errno != 0 {
+		return os.NewSyscallError("passthrough", errno)
+	}
+	if errno := f.server.UnregisterBackingFd(id); errno != 0 {
+		return os.NewSyscallError("passthrough", errno)
+	}
+	return nil
+}
+
+// fusermount calls the helper that may unmount for users.
+func fusermount(ctx context.Context, args ...string) error {
+	path, err := exec.LookPath("fusermount3")
+	if err != nil {
+		path, err = exec.LookPath("fusermount")
+	}
+	if err != nil {
+		return err
+	}
+	return exec.CommandContext(ctx, path, args...).Run()
+}
+
+// fuseAvailable says early, in one line, what fusermount3 would say in several.
+func fuseAvailable() error {
+	if _, err := os.Stat("/dev/fuse"); err != nil {
+		return fmt.Errorf("this machine has no FUSE: load the module (modprobe fuse), or give the container /dev/fuse: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Mountpoint is a directory made ready to be mounted on.
+type Mountpoint struct {
+	Path    string // absolute, without symbolic links
+	created bool
+}
+
+// PrepareMountpoint makes path ready: it is created when it doesn't exist, and
+// a dead mount of ours is taken away. Errors say what to do instead.
+func PrepareMountpoint(path string, log *slog.Logger) (*Mountpoint, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if target, err := filepath.EvalSymlinks(abs); err == nil {
+		abs = target
+	}
+	m := &Mountpoint{Path: abs}
+	if err := m.clear(log); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(abs)
+	if errors.Is(err, os.ErrNotExist) {
+		if err := os.Mkdir(abs, 0o755); err != nil {
+			return nil, fmt.Errorf("can't create the mount point: %w", err)
+		}
+		m.created = true
+		return m, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%s is not a directory; give an empty directory, or a path that doesn't exist", abs)
+	}
+	d, err := os.Open(abs)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	if _, err := d.Readdirnames(1); err != io.EOF {
+		return nil, fmt.Errorf("%s is not empty; give an empty directory, or a path that doesn't exist", abs)
+	}
+	return m, nil
+}
+
+// clear refuses a path that is mounted on, and takes away a dead mount of
+// ours: of a process that was killed. One that is alive answers statfs.
+func (m *Mountpoint) clear(log *slog.Logger) error {
+	ours, mounted := mountedOn(m.Path)
+	if !mounted {
+		return nil
+	}
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(m.Path, &st); !errors.Is(err, syscall.ENOTCONN) || !ours {
+		return fmt.Errorf("%s is mounted already; unmount it first: %s", m.Path, unmountHint(m.Path))
+	}
+	if err := detach(m.Path); err != nil {
+		return fmt.Errorf("%s holds a dead mount of assetfs that can't be taken away; try: %s: %w", m.Path, unmountHint(m.Path), err)
+	}
+	log.Info("took away the mount of an assetfs that was killed", "mountpoint", m.Path)
+	return nil
+}
+
+// Remove takes the mount point away if it was created for the mount.
+func (m *Mountpoint) Remove() {
+	if m.created {
+		os.Remove(m.Path)
+	}
+}

@@ -1,0 +1,4 @@
+package fs
+
+// sameName reports whether a name looked up is that of a directory entry.
+func sameName(entry, lookup string) bool { return entry == lookup }

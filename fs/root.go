@@ -1,0 +1,107 @@
+package fs
+
+import (
+	"context"
+	"syscall"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+// root is the mount's directory: every asset under its name, and by-id.
+type root struct {
+	fusefs.Inode
+	fs *FS
+}
+
+var (
+	_ fusefs.NodeLookuper   = (*root)(nil)
+	_ fusefs.NodeOpendirer  = (*root)(nil)
+	_ fusefs.NodeReaddirer  = (*root)(nil)
+	_ fusefs.NodeGetattrer  = (*root)(nil)
+	_ fusefs.NodeGetxattrer = (*root)(nil)
+	_ fusefs.NodeStatfser   = (*root)(nil)
+)
+
+// Lookup finds by-id, an asset by its name, and any asset by its ID. Only for
+// an ID that is not listed does it use the network.
+func (n *root) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
+	f := n.fs
+	if name == byID {
+		f.dirAttr(&out.Attr, byIDIno)
+		out.SetEntryTimeout(settled)
+		out.SetAttrTimeout(settled)
+		return n.NewInode(ctx, &idDir{fs: f}, fusefs.StableAttr{Mode: syscall.S_IFDIR, Ino: byIDIno}), 0
+	}
+	e := f.tree.byName(name)
+	if e == nil && f.resolver.settled() {
+		f.tree.nameAll() // a read may have told a name that no listing has given yet
+		e = f.tree.byName(name)
+	}
+	if e == nil {
+		var errno syscall.Errno
+		if e, errno = f.find(ctx, name); errno != 0 {
+			return nil, errno
+		}
+	}
+	return f.fileNode(ctx, &n.Inode, e, out), 0
+}
+
+// Opendir waits for names; a wait in LOOKUP or READDIR would hold the
+// directory's lock in the kernel.
+func (n *root) Opendir(ctx context.Context) syscall.Errno {
+	c := newCall(ctx)
+	defer c.end()
+	n.fs.resolver.list(c)
+	return errno(c.Err())
+}
+
+// Readdir lists what is known; it never waits.
+func (n *root) Readdir(context.Context) (fusefs.DirStream, syscall.Errno) {
+	entries := n.fs.tree.entries()
+	list := make([]fuse.DirEntry, 0, len(entries)+1)
+	list = append(list, fuse.DirEntry{Name: byID, Ino: byIDIno, Mode: syscall.S_IFDIR})
+	for _, e := range entries {
+		list = append(list, fuse.DirEntry{Name: n.fs.tree.shown(e), Ino: e.ino, Mode: syscall.S_IFREG})
+	}
+	return fusefs.NewListDirStream(list), 0
+}
+
+// Getattr describes the directory.
+func (n *root) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	n.fs.dirAttr(&out.Attr, rootIno)
+	out.SetTimeout(settled)
+	return 0
+}
+
+// Statfs shows the known sizes as total and no room: nothing can be written.
+func (n *root) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
+	const block = 4096
+	*out = fuse.StatfsOut{Bsize: block, Frsize: block, NameLen: 255}
+	for _, e := range n.fs.tree.entries() {
+		out.Blocks += uint64(max(0, e.asset.Info().Size)+block-1) / block
+		out.Files++
+	}
+	return 0
+}
+
+// find returns the asset with that ID. One that is not listed is asked for on
+// the network, unless the spool knows it, and is listed from then on.
+func (f *FS) find(ctx context.Context, id string) (*entry, syscall.Errno) {
+	e, listed := f.tree.get(id)
+	if listed {
+		return e, 0
+	}
+	if !f.tree.pattern.MatchString(id) {
+		return nil, syscall.ENOENT
+	}
+	e = f.tree.meet(id)
+	c := newCall(ctx)
+	defer c.end()
+	if err := f.contact(c, e); err != nil {
+		return nil, f.fail("lookup", id, err)
+	}
+	f.tree.show(e)
+	f.tree.nameAll()
+	return e, 0
+}

@@ -1,0 +1,100 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"assetfs/fs/asset"
+	"assetfs/fs/spool"
+	"assetfs/remote"
+)
+
+// source is the API as the reading engine sees it.
+type source struct{ client *remote.Client }
+
+var _ asset.Source = source{}
+
+func (s source) Open(ctx context.Context, id string, r asset.Request) (*asset.Response, error) {
+	resp, err := s.client.Download(ctx, remote.Request{
+		ID: id, Class: class(r.Background), Start: r.Start, End: r.End, IfRange: r.IfRange, Sent: r.Sent,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &asset.Response{
+		Info:    info(resp.Info, true),
+		Ranged:  resp.Partial,
+		Ignored: resp.Ignored,
+		Start:   resp.Start,
+		End:     resp.End,
+		Body:    resp.Body,
+	}, nil
+}
+
+func (s source) Budget() asset.Budget {
+	b := s.client.Budget(remote.Reader)
+	return asset.Budget{Available: b.Available, Next: b.Next, Down: b.Down}
+}
+
+func class(background bool) remote.Class {
+	if background {
+		return remote.Resolver
+	}
+	return remote.Reader
+}
+
+func info(i remote.Info, header bool) asset.Info {
+	return asset.Info{
+		Name: i.Name, Size: i.Size, Type: i.Type, ModTime: i.ModTime,
+		ETag: i.ETag, LastModified: i.LastModified, Validator: i.StrongValidator(), Header: header,
+	}
+}
+
+// store is a spool file as the reading engine sees it.
+type store struct{ *spool.File }
+
+var _ asset.Store = store{}
+
+func (s store) ReadAt(p []byte, off int64) (int, error) {
+	n, err := s.File.ReadAt(p, off)
+	return n, storeError(err)
+}
+
+func (s store) WriteAt(p []byte, off int64) error {
+	return storeError(s.File.WriteAt(p, off))
+}
+
+func (s store) Info() asset.Info {
+	m := s.Meta()
+	return asset.Info{
+		Name: m.Original, Size: m.Size, Type: m.Type, ModTime: m.ModTime,
+		ETag: m.ETag, LastModified: m.LastModified, Validator: m.Validator, Header: m.Resolved,
+	}
+}
+
+func (s store) SetInfo(i asset.Info) {
+	s.Update(func(m *spool.Meta) {
+		m.Original, m.Size, m.Type, m.ModTime = i.Name, i.Size, i.Type, i.ModTime
+		m.ETag, m.LastModified, m.Validator, m.Resolved = i.ETag, i.LastModified, i.Validator, i.Header
+	})
+}
+
+func (s store) Version() uint64 { return s.Meta().Version }
+func (s store) Cost() int64     { return s.Meta().Cost }
+
+func (s store) AddCost(n int64) { s.Update(func(m *spool.Meta) { m.Cost += n }) }
+
+// storeError gives the spool's errors the names that the engine knows.
+func storeError(err error) error {
+	var full *spool.NoSpaceError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, spool.ErrAbsent):
+		return asset.ErrAbsent
+	case errors.As(err, &full):
+		return fmt.Errorf("%w: %w", asset.ErrNoSpace, err)
+	}
+	return err
+}

@@ -1,0 +1,63 @@
+package fs
+
+import (
+	"context"
+	"strconv"
+	"syscall"
+)
+
+// The extended attributes of a file. Only the first two are listed, so that
+// `cp -a` doesn't copy what changes.
+const (
+	xattrID      = "user.assetfs.id"
+	xattrType    = "user.mime_type" // the freedesktop.org name
+	xattrSpooled = "user.assetfs.spooled"
+	xattrError   = "user.assetfs.error"
+)
+
+// Getxattr answers from memory; security and ACL attributes, which ls -l asks
+// for, don't exist.
+func (n *file) Getxattr(_ context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
+	a := n.entry.asset
+	switch attr {
+	case xattrID:
+		return give(dest, n.entry.id)
+	case xattrType:
+		if t := a.Info().Type; t != "" {
+			return give(dest, t)
+		}
+	case xattrSpooled:
+		return give(dest, strconv.FormatInt(n.entry.file.Len(), 10))
+	case xattrError:
+		if err := a.LastError(); err != nil {
+			return give(dest, err.Error())
+		}
+	}
+	return 0, noAttr
+}
+
+// Listxattr lists what is worth copying.
+func (n *file) Listxattr(_ context.Context, dest []byte) (uint32, syscall.Errno) {
+	names := xattrID + "\x00"
+	if n.entry.asset.Info().Type != "" {
+		names += xattrType + "\x00"
+	}
+	return give(dest, names)
+}
+
+// Getxattr of the root tells what the mount has done.
+func (n *root) Getxattr(_ context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
+	value, ok := n.fs.statusAttr(attr)
+	if !ok {
+		return 0, noAttr
+	}
+	return give(dest, value)
+}
+
+// give copies an attribute's value, or says how long it is.
+func give(dest []byte, value string) (uint32, syscall.Errno) {
+	if len(dest) < len(value) {
+		return uint32(len(value)), syscall.ERANGE
+	}
+	return uint32(copy(dest, value)), 0
+}
