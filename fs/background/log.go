@@ -1,0 +1,75 @@
+package background
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/coreos/go-systemd/v22/journal"
+)
+
+const (
+	// LogName is the log's name in its directory.
+	LogName = "assetfs.log"
+	// maxLog is the size in bytes from which on a new log is begun.
+	maxLog = 10 << 20
+)
+
+// LogError means that a log can't be kept where it should.
+type LogError struct {
+	Path string
+	Err  error
+}
+
+func (e *LogError) Error() string { return fmt.Sprintf("can't keep a log in %s: %v", e.Path, e.Err) }
+func (e *LogError) Unwrap() error { return e.Err }
+
+// OpenLog opens the log in dir for a child: LogName, readable by its owner
+// alone and appended to. A log larger than 10 MiB is first renamed to LogName.1,
+// in place of an older one. Where standard error is systemd's journal, that is
+// the log. Errors are of type *LogError. The caller closes the file.
+func OpenLog(dir string) (*os.File, error) {
+	if journaled, err := journal.StderrIsJournalStream(); err == nil && journaled {
+		return os.NewFile(uintptr(syscall.Stderr), "journal"), nil
+	}
+	path := filepath.Join(dir, LogName)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, &LogError{path, err}
+	}
+	if info, err := os.Lstat(path); err == nil && info.Size() > maxLog {
+		if err := os.Rename(path, path+".1"); err != nil {
+			return nil, &LogError{path, err}
+		}
+	}
+	// Somebody else's directory may hold a trap: no link is followed, and the
+	// file must be ours alone.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+	if errors.Is(err, syscall.ELOOP) {
+		err = errors.New("it is a symbolic link")
+	}
+	if err != nil {
+		return nil, &LogError{path, err}
+	}
+	if err := private(f); err != nil {
+		f.Close()
+		return nil, &LogError{path, err}
+	}
+	return f, nil
+}
+
+// private makes sure that only we read f.
+func private(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("it is not a regular file")
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
+		return errors.New("it belongs to another user")
+	}
+	return f.Chmod(0o600)
+}

@@ -1,0 +1,139 @@
+package idlist
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"regexp"
+	"slices"
+	"time"
+)
+
+const (
+	// every is how often a watched file is looked at: one stat a second.
+	every = time.Second
+	// settled is the age from which on a file's time stamp tells versions
+	// apart. Writes that follow each other within the clock's resolution, two
+	// seconds on FAT, may leave the same stamp.
+	settled = 2 * time.Second
+)
+
+// List is a file of asset IDs that people edit while it is in use. Its methods
+// must not be called concurrently.
+type List struct {
+	Name    string // of the file
+	Pattern *regexp.Regexp
+	Log     *slog.Logger // where bad lines are named
+
+	ids   []string
+	bad   []*BadLine
+	stamp stamp
+	lost  string // why the file can't be read, as last logged; "" while it can
+}
+
+// stamp tells versions of a file apart.
+type stamp struct {
+	info os.FileInfo // nil: none was seen
+	read time.Time   // when the version was read
+}
+
+// Read reads the file and returns the IDs in it, in order. Bad lines are logged
+// with their numbers and left out.
+func (l *List) Read() ([]string, error) {
+	_, err := l.read()
+	return slices.Clone(l.ids), err
+}
+
+// Once reports whether the file can be read only once: a pipe, say. Such a list
+// doesn't change.
+func (l *List) Once() bool {
+	info, err := os.Stat(l.Name)
+	return err == nil && !info.Mode().IsRegular()
+}
+
+// Watch calls changed with the IDs in the file each time they have become
+// others, until ctx ends. The file is looked at each second, and read at once
+// when reread delivers. While it can't be read the last IDs stay. The list must
+// have been read, and not be one for Once.
+func (l *List) Watch(ctx context.Context, reread <-chan struct{}, changed func(ids []string)) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-reread:
+		case <-tick.C:
+			if l.fresh() {
+				continue
+			}
+		}
+		other, err := l.read()
+		if err != nil {
+			l.lose(err)
+			continue
+		}
+		l.lost = ""
+		if other {
+			changed(slices.Clone(l.ids))
+		}
+	}
+}
+
+// fresh reports whether the file is still the version that was read.
+func (l *List) fresh() bool {
+	info, err := os.Stat(l.Name)
+	if err != nil {
+		l.lose(err)
+		return true // nothing to read
+	}
+	was := l.stamp.info
+	return was != nil && l.lost == "" && os.SameFile(info, was) && info.Size() == was.Size() &&
+		info.ModTime().Equal(was.ModTime()) && l.stamp.read.Sub(was.ModTime()) >= settled
+}
+
+// lose logs, once, why the file can't be read.
+func (l *List) lose(err error) {
+	if why := err.Error(); why != l.lost {
+		l.lost = why
+		l.Log.Warn("the list of assets can't be read; the last one stays", "error", err)
+	}
+}
+
+// read takes in the file and reports whether its IDs have changed.
+func (l *List) read() (changed bool, err error) {
+	// The stamp is taken before: what is written meanwhile has a later one.
+	info, err := os.Stat(l.Name)
+	if err != nil {
+		return false, err
+	}
+	now := time.Now()
+	ids, bad, err := ReadFile(l.Name, l.Pattern)
+	if err != nil {
+		return false, err
+	}
+	l.stamp = stamp{info, now}
+	if !slices.EqualFunc(bad, l.bad, func(a, b *BadLine) bool { return *a == *b }) {
+		WarnBad(l.Log, bad)
+		l.bad = bad
+	}
+	if slices.Equal(ids, l.ids) {
+		return false, nil
+	}
+	l.ids = ids
+	return true, nil
+}
+
+// maxWarnings bounds what is logged of one reading of a list.
+const maxWarnings = 20
+
+// WarnBad logs lines that are left out.
+func WarnBad(log *slog.Logger, bad []*BadLine) {
+	for i, line := range bad {
+		if i == maxWarnings {
+			log.Warn("more lines of the list of assets are left out", "lines", len(bad)-i)
+			return
+		}
+		log.Warn("a line of the list of assets is left out", "error", line)
+	}
+}

@@ -1,0 +1,124 @@
+package mountopt
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/pflag"
+)
+
+// UnknownError means that no flag is called like an option.
+type UnknownError struct{ Option Option }
+
+func (e *UnknownError) Error() string {
+	if e.Option.Name == "remount" {
+		return "-o remount: assetfs can't change a mount; unmount it, then mount it again"
+	}
+	return fmt.Sprintf("-o %.80q: there is no such option; write a long flag without its dashes (see assetfs --help)", e.Option.Name)
+}
+
+// ValueError means that an option's value is missing or of no use.
+type ValueError struct {
+	Option Option
+	Err    error
+}
+
+func (e *ValueError) Error() string { return fmt.Sprintf("-o %.80s: %v", e.Option, e.Err) }
+func (e *ValueError) Unwrap() error { return e.Err }
+
+// List is the value of the flag -o: what is given sets other flags at once.
+type List struct {
+	flags  *pflag.FlagSet
+	refuse map[string]bool
+	given  bool
+}
+
+var _ pflag.Value = (*List)(nil)
+
+// NewList makes the value of a flag that sets flags. Those named in refuse are
+// no options.
+func NewList(flags *pflag.FlagSet, refuse ...string) *List {
+	l := &List{flags: flags, refuse: map[string]bool{}}
+	for _, name := range refuse {
+		l.refuse[name] = true
+	}
+	return l
+}
+
+// Given reports whether there were options, be it an empty list.
+func (l *List) Given() bool { return l.given }
+
+// Set sets the flags that the options of text stand for, in their order. Errors
+// are of the types *SyntaxError, *UnknownError and *ValueError.
+func (l *List) Set(text string) error {
+	options, err := Parse(text)
+	if err != nil {
+		return err
+	}
+	l.given = true
+	for _, o := range options {
+		if o.Ignored() {
+			continue
+		}
+		if err := l.apply(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *List) apply(o Option) error {
+	name := o.Flag()
+	flag := l.flags.Lookup(name)
+	if flag == nil || l.refuse[name] {
+		return &UnknownError{o}
+	}
+	value := o.Value
+	if !o.Valued {
+		if value = flag.NoOptDefVal; value == "" {
+			kind, _ := pflag.UnquoteUsage(flag)
+			return &ValueError{o, fmt.Errorf("it needs a value; write %s=%s", o.Name, kind)}
+		}
+	}
+	if err := l.flags.Set(name, value); err != nil {
+		var invalid *pflag.InvalidValueError
+		if errors.As(err, &invalid) {
+			err = Explain(flag, invalid.Unwrap())
+		}
+		return &ValueError{o, err}
+	}
+	return nil
+}
+
+// String is empty: the options show as the flags that they set.
+func (l *List) String() string { return "" }
+
+// Type names the value in the help text.
+func (l *List) Type() string { return "OPTS" }
+
+// Usage says in one line what is wrong with a command line that pflag has
+// refused, and what to write instead.
+func Usage(err error) error {
+	var (
+		invalid *pflag.InvalidValueError
+		missing *pflag.ValueRequiredError
+		unknown *pflag.NotExistError
+	)
+	switch {
+	case errors.As(err, &invalid):
+		flag := invalid.GetFlag()
+		if _, ok := flag.Value.(*List); ok {
+			return invalid.Unwrap() // it names the option
+		}
+		return fmt.Errorf("--%s=%s: %w", flag.Name, invalid.GetValue(), Explain(flag, invalid.Unwrap()))
+	case errors.As(err, &missing):
+		flag := missing.GetFlag()
+		kind, _ := pflag.UnquoteUsage(flag)
+		return fmt.Errorf("--%s needs a value; write --%s=%s", flag.Name, flag.Name, kind)
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
+		return fmt.Errorf("there is no flag --%s; see assetfs --help", unknown.GetSpecifiedName())
+	case errors.As(err, &unknown):
+		return fmt.Errorf("there is no flag -%s; see assetfs --help", unknown.GetSpecifiedName())
+	}
+	return fmt.Errorf("%w; see assetfs --help", err)
+}

@@ -1,0 +1,103 @@
+package mountopt
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/pflag"
+)
+
+// Size is a number of bytes on the command line: 64MiB, 10G, 4096.
+type Size int64
+
+var _ pflag.Value = (*Size)(nil)
+
+// Set reads a size.
+func (s *Size) Set(text string) error {
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n > 1<<62 {
+		return errors.New("write a size like 64MiB, 10G or 4096")
+	}
+	*s = Size(n)
+	return nil
+}
+
+// String writes the size in binary units.
+func (s *Size) String() string {
+	if *s == 0 {
+		return "0"
+	}
+	return strings.ReplaceAll(humanize.IBytes(uint64(*s)), " ", "")
+}
+
+// Type names the value in the help text.
+func (s *Size) Type() string { return "SIZE" }
+
+// Umask is a set of mode bits, written in octal.
+type Umask uint32
+
+var _ pflag.Value = (*Umask)(nil)
+
+// Set reads octal digits.
+func (u *Umask) Set(text string) error {
+	n, err := strconv.ParseUint(text, 8, 32)
+	if err != nil || n > 0o777 {
+		return errors.New("write octal digits like 022")
+	}
+	*u = Umask(n)
+	return nil
+}
+
+// String writes the bits as octal digits.
+func (u *Umask) String() string { return fmt.Sprintf("%03o", uint32(*u)) }
+
+// Type names the value in the help text.
+func (u *Umask) Type() string { return "MASK" }
+
+// Choice is one word of some.
+type Choice struct {
+	Value string
+	words []string
+}
+
+var _ pflag.Value = (*Choice)(nil)
+
+// OneOf makes a Choice of words. The first one is the default.
+func OneOf(words ...string) *Choice { return &Choice{words[0], words} }
+
+// Set takes one of the words.
+func (c *Choice) Set(text string) error {
+	if !slices.Contains(c.words, text) {
+		last := len(c.words) - 1
+		return fmt.Errorf("write %s or %s", strings.Join(c.words[:last], ", "), c.words[last])
+	}
+	c.Value = text
+	return nil
+}
+
+// String is the word chosen.
+func (c *Choice) String() string { return c.Value }
+
+// Type names the value in the help text by listing the words.
+func (c *Choice) Type() string { return strings.Join(c.words, "|") }
+
+// Explain replaces what the standard library says of a bad value by what to
+// write instead.
+func Explain(flag *pflag.Flag, err error) error {
+	write := map[string]string{
+		"duration": "write a duration like 5s or 2m",
+		"uint32":   "write a number",
+		"int":      "write a number",
+		"float64":  "write a number like 0.12",
+		"bool":     "write true or false, or no value at all",
+		"count":    "write a number, or no value at all",
+	}[flag.Value.Type()]
+	if write == "" {
+		return err
+	}
+	return errors.New(write)
+}

@@ -1,0 +1,6 @@
+package report
+
+import "golang.org/x/sys/unix"
+
+// noAttr is what a file without an attribute answers.
+const noAttr = unix.ENOATTR

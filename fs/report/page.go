@@ -1,0 +1,196 @@
+package report
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/dustin/go-humanize"
+)
+
+// barCells is the width of the bar of an asset's spooled share.
+const barCells = 10
+
+// Page writes the status for people. Lines of running text are wrapped to width
+// columns; 0 wraps nothing.
+func (s *Status) Page(w io.Writer, width int) error {
+	var page bytes.Buffer
+	fmt.Fprintf(&page, "assetfs at %s, process %d, up %s\n\n", printable(s.Mountpoint), s.PID, span(s.Uptime))
+	facts := tabwriter.NewWriter(&page, 0, 0, 3, ' ', 0)
+	fmt.Fprintf(facts, "Requests\t%s made, %s\n", humanize.Comma(s.Requests), s.left())
+	fmt.Fprintf(facts, "Downloaded\t%s for %s\n", bytesText(s.Downloaded), dollars(s.Cost))
+	fmt.Fprintf(facts, "Read\t%s\n", s.read())
+	fmt.Fprintf(facts, "Spool\t%s%s in %s, %s free there\n", bytesText(s.Spool.Bytes), limit(s.Spool.Limit), printable(s.Spool.Dir), bytesText(s.Spool.Free))
+	fmt.Fprintf(facts, "Downloads\t%s\n", s.streams())
+	if err := facts.Flush(); err != nil {
+		return err
+	}
+	if s.LastError != "" {
+		wrap(&page, "Last error  ", s.LastError, width)
+	}
+	s.table(&page, width)
+	_, err := w.Write(page.Bytes())
+	return err
+}
+
+// left tells how many requests may start now.
+func (s *Status) left() string {
+	if s.RequestsLeft < 0 {
+		return "no limit"
+	}
+	return fmt.Sprintf("%d left this minute", s.RequestsLeft)
+}
+
+// read tells what readers got, and what the spool has saved.
+func (s *Status) read() string {
+	text := bytesText(s.Served)
+	if s.Passthrough {
+		text += " (and more from whole assets, which the kernel reads by itself)"
+	}
+	// What a byte costs shows only once there was one.
+	if saved := s.Served - s.Downloaded; saved > 0 && s.Downloaded > 0 {
+		text += fmt.Sprintf(", %s saved by the spool", dollars(float64(saved)*s.Cost/float64(s.Downloaded)))
+	}
+	return text
+}
+
+// streams counts the downloads and adds their speeds.
+func (s *Status) streams() string {
+	running, paused, speed := 0, 0, 0.0
+	for _, a := range s.Assets {
+		for _, st := range a.Streams {
+			if st.Paused {
+				paused++
+			} else {
+				running++
+				speed += st.Speed
+			}
+		}
+	}
+	if running+paused == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%d running at %s, %d paused", running, rate(speed), paused)
+}
+
+// table lists the assets. The name, whose width nobody knows, comes last.
+func (s *Status) table(page *bytes.Buffer, width int) {
+	if len(s.Assets) == 0 {
+		page.WriteString("\nNo assets are listed.\n")
+		return
+	}
+	var rows bytes.Buffer
+	table := tabwriter.NewWriter(&rows, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "SPOOLED\tSIZE\tID\tNAME")
+	for _, a := range s.Assets {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", a.share(), a.size(), printable(a.ID), cmp.Or(printable(a.Name), "-"))
+	}
+	table.Flush() // to memory
+	lines := strings.SplitAfter(rows.String(), "\n")
+	page.WriteString("\n" + lines[0])
+	for i, a := range s.Assets {
+		page.WriteString(lines[i+1])
+		for _, st := range a.Streams {
+			fmt.Fprintf(page, "    %s\n", st.line())
+		}
+		if a.Error != "" {
+			wrap(page, "   ", a.Error, width)
+		}
+	}
+	if more := s.Listed - len(s.Assets); more > 0 {
+		fmt.Fprintf(page, "and %s more\n", humanize.Comma(int64(more)))
+	}
+}
+
+// share draws how much of the asset is in the spool.
+func (a *Asset) share() string {
+	if a.Size < 0 {
+		return strings.Repeat("?", barCells) + " " + bytesText(a.Spooled)
+	}
+	part := 1.0
+	if a.Size > 0 {
+		part = min(1, float64(a.Spooled)/float64(a.Size))
+	}
+	// Only what is whole shows as whole.
+	cells, percent := int(part*barCells), int(part*100)
+	return strings.Repeat("#", cells) + strings.Repeat(".", barCells-cells) + fmt.Sprintf(" %3d%%", percent)
+}
+
+func (a *Asset) size() string {
+	if a.Size < 0 {
+		return "unknown"
+	}
+	return bytesText(a.Size)
+}
+
+// line describes a download.
+func (st Stream) line() string {
+	switch {
+	case st.Paused:
+		return "paused until somebody reads on"
+	case st.ETA > 0:
+		return fmt.Sprintf("downloading at %s, %s left", rate(st.Speed), span(st.ETA))
+	}
+	return "downloading at " + rate(st.Speed)
+}
+
+// wrap writes text behind a title, in lines of width columns. Lines after the
+// first are indented by four.
+func wrap(page *bytes.Buffer, title, text string, width int) {
+	const indent = "    "
+	page.WriteString(title)
+	column := len(title)
+	for _, word := range strings.Fields(printable(text)) {
+		n := len([]rune(word))
+		if width > 0 && column+1+n > width && column > len(indent) {
+			page.WriteString("\n" + indent + word)
+			column = len(indent) + n
+			continue
+		}
+		page.WriteString(" " + word)
+		column += 1 + n
+	}
+	page.WriteString("\n")
+}
+
+// isPrint reports whether a terminal shows r and does nothing else with it.
+func isPrint(r rune) bool { return unicode.IsPrint(r) }
+
+func bytesText(n int64) string { return humanize.IBytes(uint64(max(0, n))) }
+
+func rate(bytesPerSecond float64) string { return bytesText(int64(bytesPerSecond)) + "/s" }
+
+// dollars shows cents where they matter, and parts of them where nothing else does.
+func dollars(n float64) string {
+	if n < 1 {
+		return fmt.Sprintf("$%.4f", n)
+	}
+	return fmt.Sprintf("$%.2f", n)
+}
+
+func limit(n int64) string {
+	if n <= 0 {
+		return ""
+	}
+	return " of " + bytesText(n)
+}
+
+// span writes seconds in at most two units.
+func span(seconds float64) string {
+	d := time.Duration(min(max(seconds, 0), 1e9) * float64(time.Second)).Round(time.Second)
+	const day = 24 * time.Hour
+	switch {
+	case d >= day:
+		return fmt.Sprintf("%dd %dh", d/day, d%day/time.Hour)
+	case d >= time.Hour:
+		return fmt.Sprintf("%dh %dm", d/time.Hour, d%time.Hour/time.Minute)
+	case d >= time.Minute:
+		return fmt.Sprintf("%dm %ds", d/time.Minute, d%time.Minute/time.Second)
+	}
+	return fmt.Sprintf("%ds", d/time.Second)
+}

@@ -1,0 +1,114 @@
+package report
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// sample is a mount in the middle of its work, as it tells of itself.
+const sample = `{"mountpoint":"/mnt/a","pid":42,"uptime_seconds":7985.2,"requests":1234,"requests_left":8,
+"downloaded_bytes":2000000000,"served_bytes":5000000000,"cost_dollars":0.24,"last_error":"read re_3: download re_3: 402: Insufficient balance",
+"spool":{"dir":"/spool/x","bytes":1073741824,"limit_bytes":21474836480,"free_bytes":3221225472},"assets_listed":1000,
+"assets":[{"id":"re_1","name":"video.mp4","size":1000,"spooled_bytes":1000},
+{"id":"re_22","name":"clip.mov","size":1048576,"spooled_bytes":419430,"streams":[{"pos":5,"bytes_per_second":4404019.2,"eta_seconds":192,"paused":false},{"paused":true}]},
+{"id":"re_3","size":-1,"spooled_bytes":0,"error":"download re_3: HTTP 402: Insufficient balance to download the resource. Please recharge and try \u001b[31magain\u202e."},
+{"id":"re_4","name":"empty.txt","size":0,"spooled_bytes":0}],"future_field":{"x":1}}`
+
+const samplePage = `assetfs at /mnt/a, process 42, up 2h 13m
+
+Requests     1,234 made, 8 left this minute
+Downloaded   1.9 GiB for $0.2400
+Read         4.7 GiB, $0.3600 saved by the spool
+Spool        1.0 GiB of 20 GiB in /spool/x, 3.0 GiB free there
+Downloads    1 running at 4.2 MiB/s, 1 paused
+Last error   read re_3: download re_3: 402: Insufficient
+    balance
+
+SPOOLED          SIZE     ID     NAME
+########## 100%  1000 B   re_1   video.mp4
+###.......  39%  1.0 MiB  re_22  clip.mov
+    downloading at 4.2 MiB/s, 3m 12s left
+    paused until somebody reads on
+?????????? 0 B   unknown  re_3   -
+    download re_3: HTTP 402: Insufficient balance to
+    download the resource. Please recharge and try
+    \u001b[31magain\u202e.
+########## 100%  0 B      re_4   empty.txt
+and 996 more
+`
+
+func TestPage(t *testing.T) {
+	s, err := Decode([]byte(sample))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var page bytes.Buffer
+	if err := s.Page(&page, 60); err != nil {
+		t.Fatal(err)
+	}
+	if got := page.String(); got != samplePage {
+		t.Errorf("the page is\n%s\nwant\n%s", got, samplePage)
+	}
+}
+
+func TestPageOfAnIdleMount(t *testing.T) {
+	s := &Status{Mountpoint: "/m", RequestsLeft: -1, Passthrough: true}
+	var page bytes.Buffer
+	if err := s.Page(&page, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"0 made, no limit", "0 B for $0.0000", "kernel reads by itself", "Downloads    none", "No assets are listed"} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("the page lacks %q:\n%s", want, page.String())
+		}
+	}
+}
+
+func TestWrap(t *testing.T) {
+	text := strings.Repeat("word ", 20) + strings.Repeat("x", 50)
+	for _, width := range []int{0, 20, 40, 80} {
+		var page bytes.Buffer
+		wrap(&page, "   ", text, width)
+		for line := range strings.Lines(page.String()) {
+			if line = strings.TrimSuffix(line, "\n"); width > 0 && len(line) > max(width, 54) {
+				t.Errorf("at width %d a line has %d columns: %q", width, len(line), line)
+			}
+		}
+		if got := strings.Join(strings.Fields(page.String()), " "); got != text {
+			t.Errorf("at width %d the words are %q, want %q", width, got, text)
+		}
+	}
+}
+
+func TestSpan(t *testing.T) {
+	for seconds, want := range map[float64]string{-1: "0s", 0.4: "0s", 59.4: "59s", 61: "1m 1s", 7200: "2h 0m", 200_000: "2d 7h", 1e300: "11574d 1h"} {
+		if got := span(seconds); got != want {
+			t.Errorf("span(%v) = %q, want %q", seconds, got, want)
+		}
+	}
+}
+
+func TestReadWhereNothingIsMounted(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		dir:                        "no assetfs is mounted there",
+		file:                       "no assetfs is mounted there",
+		filepath.Join(file, "x"):   "no assetfs is mounted there",
+		filepath.Join(dir, "none"): "no such directory",
+		"/proc":                    "no assetfs is mounted there",
+	} {
+		text, err := Read(path)
+		var none *NoMountError
+		if !errors.As(err, &none) || none.Path != path || !strings.Contains(err.Error(), want) {
+			t.Errorf("Read(%s) = %q, %v; want %q", path, text, err, want)
+		}
+	}
+}

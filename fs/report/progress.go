@@ -1,0 +1,272 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+)
+
+const (
+	// look is how often downloads are looked at while there are any: four times
+	// a second is as fast as figures can be read.
+	look = 250 * time.Millisecond
+	// glance is how often an idle mount is asked whether it has made a request.
+	glance = 500 * time.Millisecond
+	// maxBars bounds the lines.
+	maxBars = 8
+	// nameCells bounds the columns of a name.
+	nameCells = 28
+)
+
+// Activity is what live lines are drawn from.
+type Activity struct {
+	// Requests is the number of download requests so far. It is asked often,
+	// also while nothing happens, so it must cost little.
+	Requests func() int64
+	// Status tells the rest. It is asked only while downloads may be running.
+	Status func() Status
+}
+
+// Progress shows running downloads as live lines. What else is written to the
+// terminal meanwhile must go through it: it is an io.Writer that puts text above
+// the lines. It may be written to before it is started and after it is closed.
+type Progress struct {
+	out io.Writer
+	tty bool
+
+	stop chan struct{}
+	done sync.WaitGroup
+
+	mu    sync.Mutex    // guards what follows, and the order of what is written to out
+	lines *mpb.Progress // nil while nothing is downloaded
+	bars  map[string]*bar
+	total *bar // the last line
+}
+
+var _ io.Writer = (*Progress)(nil)
+
+// NewProgress makes live lines that are drawn on out. tty tells whether out is
+// a terminal; else each drawing is appended to the one before.
+func NewProgress(out io.Writer, tty bool) *Progress {
+	return &Progress{out: out, tty: tty, stop: make(chan struct{})}
+}
+
+// Start begins to show what a mount does. Close ends it.
+func (p *Progress) Start(a Activity) {
+	p.done.Go(func() { p.run(a) })
+}
+
+// Close takes the lines away and returns when nothing more will be drawn. It may
+// be called once, also without Start.
+func (p *Progress) Close() {
+	close(p.stop)
+	p.done.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clearLocked()
+}
+
+// Write writes text above the lines.
+func (p *Progress) Write(text []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lines != nil {
+		return p.lines.Write(text)
+	}
+	return p.out.Write(text)
+}
+
+// run looks at a until Close. While no download runs it asks only whether there
+// was a request.
+func (p *Progress) run(a Activity) {
+	timer := time.NewTimer(glance)
+	defer timer.Stop()
+	seen, running := int64(0), false
+	for {
+		select {
+		case <-p.stop:
+			return
+		case <-timer.C:
+		}
+		if n := a.Requests(); n != seen || running {
+			seen = n
+			running = p.draw(a.Status())
+		}
+		if running {
+			timer.Reset(look)
+		} else {
+			timer.Reset(glance)
+		}
+	}
+}
+
+// draw brings the lines up to date and reports whether there are any.
+func (p *Progress) draw(s Status) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var show []Asset
+	hidden := 0
+	for _, a := range s.Assets {
+		switch {
+		case len(a.Streams) == 0:
+		case len(show) == maxBars:
+			hidden++
+		default:
+			show = append(show, a)
+		}
+	}
+	if len(show) == 0 {
+		p.clearLocked()
+		return false
+	}
+	if p.lines == nil {
+		p.openLocked()
+	}
+	now := map[string]bool{}
+	for _, a := range show {
+		now[a.ID] = true
+		b := p.bars[a.ID]
+		if b == nil {
+			b = newBar(p.lines, max(0, a.Size))
+			p.bars[a.ID] = b
+		}
+		b.show(&a)
+	}
+	for id, b := range p.bars {
+		if !now[id] {
+			b.bar.Abort(true)
+			delete(p.bars, id)
+		}
+	}
+	p.total.set(sum(&s, hidden), "")
+	return true
+}
+
+// openLocked makes room for lines.
+func (p *Progress) openLocked() {
+	options := []mpb.ContainerOption{mpb.WithOutput(p.out), mpb.WithRefreshRate(look), mpb.WithAutoRefresh()}
+	if p.tty {
+		options = append(options, mpb.ForceTTY())
+	} else {
+		options = append(options, mpb.WithWidth(100))
+	}
+	p.lines = mpb.New(options...)
+	p.bars = map[string]*bar{}
+	p.total = newTotal(p.lines)
+}
+
+// clearLocked takes the lines away. All that was written shows.
+func (p *Progress) clearLocked() {
+	if p.lines == nil {
+		return
+	}
+	for _, b := range p.bars {
+		b.bar.Abort(true)
+	}
+	p.total.bar.Abort(true)
+	p.lines.Wait()
+	p.lines, p.bars, p.total = nil, nil, nil
+}
+
+// sum is the last line: what all downloads have cost.
+func sum(s *Status, hidden int) string {
+	text := fmt.Sprintf("%s in %d requests, %s so far", bytesText(s.Downloaded), s.Requests, dollars(s.Cost))
+	if s.RequestsLeft >= 0 {
+		text += fmt.Sprintf(", %d requests left this minute", s.RequestsLeft)
+	}
+	if hidden > 0 {
+		text += fmt.Sprintf("; %d more downloads", hidden)
+	}
+	return text
+}
+
+// title is what people know the asset by.
+func (a *Asset) title() string {
+	if a.Name == "" {
+		return a.ID
+	}
+	return a.Name
+}
+
+// bar is a line. Its texts are read by the goroutine that draws.
+type bar struct {
+	bar *mpb.Bar
+
+	mu    sync.Mutex // guards what follows
+	left  string
+	right string
+}
+
+func newBar(lines *mpb.Progress, total int64) *bar {
+	b := &bar{}
+	b.bar = lines.New(total,
+		mpb.BarStyle().Lbound("[").Filler("#").Tip("#").Padding(".").Rbound("]"),
+		mpb.BarFillerTrim(), mpb.BarWidth(24),
+		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return b.text(true) }, decor.WC{C: decor.DSyncWidthR | decor.DextraSpace})),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return b.text(false) }, decor.WC{C: decor.DextraSpace})))
+	return b
+}
+
+func newTotal(lines *mpb.Progress) *bar {
+	b := &bar{}
+	b.bar = lines.New(0, mpb.NopStyle(), mpb.BarFillerTrim(), mpb.BarPriority(1<<30),
+		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return b.text(true) })))
+	return b
+}
+
+// show brings the line of an asset up to date.
+func (b *bar) show(a *Asset) {
+	var speed, eta float64
+	paused := true
+	for _, s := range a.Streams {
+		if !s.Paused {
+			paused = false
+			speed += s.Speed
+			eta = max(eta, s.ETA)
+		}
+	}
+	text := bytesText(a.Spooled)
+	if a.Size >= 0 {
+		text = fmt.Sprintf("%3d%% of %s", int(100*float64(a.Spooled)/float64(max(1, a.Size))), bytesText(a.Size))
+	}
+	switch {
+	case paused:
+		text += ", paused"
+	case eta > 0:
+		text += fmt.Sprintf(", %s, %s left", rate(speed), span(eta))
+	default:
+		text += ", " + rate(speed)
+	}
+	b.set(shorten(printable(a.title()), nameCells), text)
+	// A bar that is full would end: the line goes when the download does.
+	b.bar.SetCurrent(max(0, min(a.Spooled, a.Size-1)))
+}
+
+func (b *bar) set(left, right string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.left, b.right = left, right
+}
+
+func (b *bar) text(left bool) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if left {
+		return b.left
+	}
+	return b.right
+}
+
+// shorten keeps both ends of a name, which tell most.
+func shorten(name string, cells int) string {
+	r := []rune(name)
+	if len(r) <= cells {
+		return name
+	}
+	tail := cells / 3
+	return string(r[:cells-tail-1]) + "…" + string(r[len(r)-tail:])
+}

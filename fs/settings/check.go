@@ -1,0 +1,100 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"assetfs/fs/idlist"
+)
+
+// check refuses what makes no sense, saying what to write instead, and
+// completes the rest.
+func (s *Settings) check(args []string) error {
+	if len(args) == 0 {
+		return errors.New("which directory? write assetfs [flags] MOUNTPOINT [ASSET_ID...]; see assetfs --help")
+	}
+	var err error
+	if s.IDPattern, err = idlist.Anchored(s.Pattern); err != nil {
+		return fmt.Errorf("--id-pattern=%s: %w", s.Pattern, err)
+	}
+	switch {
+	case s.Status && len(args) > 1:
+		return errors.New("--status tells of one mount; write assetfs --status MOUNTPOINT")
+	case s.JSON && !s.Status:
+		return errors.New("--json says how to print the status; write assetfs --status --json MOUNTPOINT")
+	}
+	if args, err = s.mountForm(args); err != nil {
+		return err
+	}
+	s.Mountpoint, s.Args = args[0], args[1:]
+	for _, id := range s.Args {
+		if !s.IDPattern.MatchString(id) {
+			return fmt.Errorf("%q is not an asset ID; write one that matches %s (see --id-pattern)", id, s.Pattern)
+		}
+	}
+	if s.Demo && s.IDs != "" {
+		return errors.New("--demo has its own assets; leave --ids away")
+	}
+	if err := s.numbers(); err != nil {
+		return err
+	}
+	return s.absolute()
+}
+
+// numbers refuses those out of range.
+func (s *Settings) numbers() error {
+	if s.PerMinute < 0 {
+		return fmt.Errorf("--requests-per-minute=%d: write a number, or 0 for no limit", s.PerMinute)
+	}
+	if !(s.PricePerGB >= 0) { // nor not a number
+		return fmt.Errorf("--price-per-gb=%v: write a number like 0.12", s.PricePerGB)
+	}
+	for _, d := range []struct {
+		flag string
+		got  time.Duration
+	}{{"list-wait", s.ListWait}, {"stall-timeout", s.StallTimeout}, {"retry-for", s.RetryFor}} {
+		if d.got <= 0 {
+			return fmt.Errorf("--%s=%v: write a duration like 5s or 2m", d.flag, d.got)
+		}
+	}
+	return nil
+}
+
+// mountForm recognises SOURCE MOUNTPOINT -o OPTS, as mount(8) calls us: there
+// are options, and what stands second is no asset. It returns the arguments in
+// the usual form.
+func (s *Settings) mountForm(args []string) ([]string, error) {
+	if !s.options.Given() || s.Status || len(args) != 2 || s.IDPattern.MatchString(args[1]) {
+		return args, nil
+	}
+	if source := args[0]; source != "none" && source != "" {
+		if s.IDs != "" {
+			return nil, fmt.Errorf("the list of assets is given twice, as %s and as ids=%s; write none as the source", source, s.IDs)
+		}
+		s.IDs = source
+	}
+	s.Daemon = true
+	return args[1:], nil
+}
+
+// absolute makes all paths independent of the working directory, which a
+// process in the background leaves.
+func (s *Settings) absolute() error {
+	paths := []*string{&s.Mountpoint, &s.KeyFile, &s.SpoolDir}
+	if s.IDs != "-" {
+		paths = append(paths, &s.IDs)
+	}
+	for _, p := range paths {
+		if *p == "" {
+			continue
+		}
+		abs, err := filepath.Abs(*p)
+		if err != nil {
+			return err
+		}
+		*p = abs
+	}
+	return nil
+}

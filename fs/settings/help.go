@@ -1,0 +1,57 @@
+package settings
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+const usage = `Mounts remote assets as ordinary read-only files.
+
+  assetfs [flags] MOUNTPOINT [ASSET_ID...]
+  assetfs --demo MOUNTPOINT               sample assets; no key, no network
+  assetfs --status [--json] MOUNTPOINT    what a running mount has done
+  assetfs SOURCE MOUNTPOINT -o OPTS       as mount(8) and fstab; SOURCE is an ids file or none
+`
+
+// WriteHelp writes all flags in their groups. It fits a screen of 100 columns
+// and 50 lines.
+func (s *Settings) WriteHelp(w io.Writer) error {
+	var page bytes.Buffer
+	page.WriteString(usage)
+	for _, g := range s.groups {
+		fmt.Fprintf(&page, "\n%s\n", g.Name())
+		g.VisitAll(func(f *pflag.Flag) { helpLine(&page, f) })
+	}
+	_, err := page.WriteTo(w)
+	return err
+}
+
+// helpLine writes what a flag is called, takes, means and is by default.
+func helpLine(page *bytes.Buffer, f *pflag.Flag) {
+	kind, text := pflag.UnquoteUsage(f)
+	name := "--" + f.Name
+	if f.Shorthand != "" {
+		name = "-" + f.Shorthand + ", " + name
+	}
+	if f.NoOptDefVal == "" {
+		name += " " + kind
+	}
+	fmt.Fprintf(page, "  %-34s %s", name, text)
+	if tells(f.DefValue) && kind != "ID" {
+		fmt.Fprintf(page, " (%s)", strings.Replace(f.DefValue, "m0s", "m", 1))
+	}
+	page.WriteByte('\n')
+}
+
+// tells reports whether a default value says more than that there is none.
+func tells(value string) bool {
+	switch value {
+	case "", "0", "000", "false", defaultBaseURL:
+		return false
+	}
+	return true
+}

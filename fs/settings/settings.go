@@ -1,0 +1,143 @@
+// Package settings is the command line: its flags with their help text, and the
+// checks that say in one line what to write instead. It imports
+// only idlist and mountopt.
+package settings
+
+import (
+	"cmp"
+	"os"
+	"regexp"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"assetfs/fs/mountopt"
+)
+
+const (
+	defaultBaseURL = "https://mavi-backend.memories.ai/serve/api/v2"
+	defaultPattern = "re_[0-9]+"
+)
+
+// KeyVariable is the environment variable that may hold the API key.
+const KeyVariable = "MEMORIES_API_KEY"
+
+// Settings are what the command line says. DESIGN.md, "The command line", is
+// the contract.
+type Settings struct {
+	Mountpoint string   // absolute
+	Args       []string // asset IDs given as arguments
+
+	Demo, Status, JSON, Version, Help, Daemon bool
+
+	IDs          string         // file of asset IDs, absolute; "-": standard input, "": none
+	Pattern      string         // as written
+	IDPattern    *regexp.Regexp // the same, anchored
+	Resolve      *mountopt.Choice
+	ListWait     time.Duration
+	BaseURL      string // unchecked
+	Insecure     bool
+	KeyFile      string // absolute; "": none
+	PerMinute    int
+	StallTimeout time.Duration
+	RetryFor     time.Duration
+	SpoolDir     string // absolute; "": the default
+	SpoolSize    mountopt.Size
+	MinFree      mountopt.Size
+	ReadAhead    mountopt.Size
+	MaxDownload  mountopt.Size
+	PricePerGB   float64
+	AllowOther   bool
+	UID, GID     uint32
+	Umask        mountopt.Umask
+	Progress     *mountopt.Choice
+	LogFormat    *mountopt.Choice
+	Verbose      int
+	DebugFUSE    bool
+
+	groups  []*pflag.FlagSet // for the help text, each named by its title
+	options *mountopt.List
+}
+
+// UsageError is a mistake on the command line.
+type UsageError struct{ Err error }
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// Parse reads a command line. Errors are of type *UsageError and of one line.
+func Parse(args []string) (*Settings, error) {
+	s := &Settings{
+		SpoolSize: 20 << 30, MinFree: 1 << 30, ReadAhead: 64 << 20,
+		Resolve: mountopt.OneOf("disposition", "metadata"), LogFormat: mountopt.OneOf("text", "json"),
+		Progress: mountopt.OneOf("auto", "never", "always"),
+	}
+	flags := s.define()
+	if err := flags.Parse(args); err != nil {
+		return nil, &UsageError{mountopt.Usage(err)}
+	}
+	if s.Version || s.Help {
+		return s, nil
+	}
+	if err := s.check(flags.Args()); err != nil {
+		return nil, &UsageError{err}
+	}
+	return s, nil
+}
+
+// define binds the flags.
+func (s *Settings) define() *pflag.FlagSet {
+	group := func(title string) *pflag.FlagSet {
+		g := pflag.NewFlagSet(title, pflag.ContinueOnError)
+		g.SortFlags = false
+		s.groups = append(s.groups, g)
+		return g
+	}
+	f := group("Assets")
+	f.StringVar(&s.IDs, "ids", "", "`FILE` of asset IDs, one a line; - is standard input")
+	f.StringVar(&s.Pattern, "id-pattern", defaultPattern, "`REGEXP` that every asset ID matches")
+	f.VarP(s.Resolve, "resolve", "", "where names come from")
+	f.DurationVar(&s.ListWait, "list-wait", 5*time.Second, "a listing waits so `LONG` for names")
+	f.BoolVar(&s.Demo, "demo", false, "serve sample assets from an embedded API; no key, no network")
+
+	f = group("API")
+	f.StringVar(&s.BaseURL, "base-url", cmp.Or(os.Getenv("ASSETFS_BASE_URL"), defaultBaseURL), "`URL` of the API (env ASSETFS_BASE_URL, or the vendor's)")
+	f.StringVar(&s.KeyFile, "api-key-file", "", "`FILE` that holds the key (else env "+KeyVariable+")")
+	f.BoolVar(&s.Insecure, "insecure-http", false, "allow plain http to other hosts than loopback")
+	f.IntVar(&s.PerMinute, "requests-per-minute", 12, "`N` downloads may begin; 0 = unlimited")
+	f.DurationVar(&s.StallTimeout, "stall-timeout", 30*time.Second, "a download without a byte for so `LONG` is dead")
+	f.DurationVar(&s.RetryFor, "retry-for", 2*time.Minute, "one read keeps retrying for so `LONG`")
+
+	f = group("Spool and cost")
+	f.StringVar(&s.SpoolDir, "spool-dir", "", "`DIR` for downloaded bytes (default: assetfs in the user's cache)")
+	f.Var(&s.SpoolSize, "spool-size", "keep the spool within this")
+	f.Var(&s.MinFree, "spool-min-free", "always leave this much of the disk")
+	f.Var(&s.ReadAhead, "read-ahead", "the most a download runs ahead of its readers")
+	f.Var(&s.MaxDownload, "max-download", "stop downloading after this much; 0 = never")
+	f.Float64Var(&s.PricePerGB, "price-per-gb", 0.12, "`DOLLARS`, for reports")
+
+	f = group("Mount")
+	f.BoolVar(&s.AllowOther, "allow-other", false, "let other users use the mount")
+	f.Uint32Var(&s.UID, "uid", uint32(os.Getuid()), "`ID` of the files' owner")
+	f.Uint32Var(&s.GID, "gid", uint32(os.Getgid()), "`ID` of the files' group")
+	f.Var(&s.Umask, "umask", "octal mode bits to take away")
+	f.BoolVar(&s.Daemon, "daemon", false, "return when ready; log to assetfs.log in --spool-dir")
+
+	out := group("Output")
+	out.BoolVar(&s.Status, "status", false, "tell what a running mount has done")
+	out.BoolVar(&s.JSON, "json", false, "with --status: as JSON")
+	out.Var(s.Progress, "progress", "live lines of running downloads")
+	out.Var(s.LogFormat, "log-format", "how log lines are written")
+	out.CountVarP(&s.Verbose, "verbose", "v", "log more; twice for every request")
+	out.BoolVar(&s.DebugFUSE, "debug-fuse", false, "log every request of the kernel")
+	out.BoolVar(&s.Version, "version", false, "print the version")
+	out.BoolVarP(&s.Help, "help", "h", false, "print this")
+
+	all := pflag.NewFlagSet("assetfs", pflag.ContinueOnError)
+	s.options = mountopt.NewList(all, "options", "status", "json", "version", "help")
+	f.VarP(s.options, "options", "o", "as for mount(8); flags are options: spool_size=1GiB")
+	for _, g := range s.groups {
+		all.AddFlagSet(g)
+	}
+	return all
+}

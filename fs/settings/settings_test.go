@@ -1,0 +1,136 @@
+package settings
+
+import (
+	"bytes"
+	"errors"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func mustParse(t *testing.T, args ...string) *Settings {
+	t.Helper()
+	s, err := Parse(args)
+	if err != nil {
+		t.Fatalf("Parse(%q): %v", args, err)
+	}
+	return s
+}
+
+// The defaults are those of DESIGN.md, "The command line".
+func TestDefaults(t *testing.T) {
+	t.Setenv("ASSETFS_BASE_URL", "")
+	s := mustParse(t, "/mnt", "re_1", "re_2")
+	if s.Mountpoint != "/mnt" || !reflect.DeepEqual(s.Args, []string{"re_1", "re_2"}) || s.Daemon {
+		t.Errorf("mount point %q, IDs %q, daemon %t", s.Mountpoint, s.Args, s.Daemon)
+	}
+	got := []any{
+		s.BaseURL, s.Pattern, s.Resolve.Value, s.ListWait, int64(s.SpoolSize), int64(s.MinFree), int64(s.ReadAhead), s.PerMinute,
+		int64(s.MaxDownload), s.PricePerGB, s.StallTimeout, s.RetryFor, s.LogFormat.Value,
+	}
+	want := []any{
+		defaultBaseURL, "re_[0-9]+", "disposition", 5 * time.Second, int64(20 << 30), int64(1 << 30), int64(64 << 20), 12,
+		int64(0), 0.12, 30 * time.Second, 2 * time.Minute, "text",
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("the defaults are %v, want %v", got, want)
+	}
+	t.Setenv("ASSETFS_BASE_URL", "https://example.com/api")
+	if s := mustParse(t, "/mnt"); s.BaseURL != "https://example.com/api" {
+		t.Errorf("with ASSETFS_BASE_URL set the base URL is %q", s.BaseURL)
+	}
+}
+
+func TestMountForm(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, test := range []struct {
+		args   []string
+		point  string
+		ids    string
+		assets []string
+		daemon bool
+	}{
+		{[]string{"none", "/m", "-o", "rw,dev,suid"}, "/m", "", nil, true},
+		{[]string{"list", "m", "-o", "rw"}, filepath.Join(dir, "m"), filepath.Join(dir, "list"), nil, true},
+		{[]string{"none", "/m", "-o", "rw,ids=/l"}, "/m", "/l", nil, true},
+		{[]string{"none", "/m", "-o", "ids=-"}, "/m", "-", nil, true},
+		{[]string{"/m", "re_1", "-o", "rw"}, "/m", "", []string{"re_1"}, false},
+		{[]string{"/m", "-o", "rw"}, "/m", "", nil, false},
+		{[]string{"/m", "-o", "daemon,ids=l"}, "/m", filepath.Join(dir, "l"), nil, true},
+		{[]string{"/m", "re_1", "re_2", "-o", "rw"}, "/m", "", []string{"re_1", "re_2"}, false},
+	} {
+		s := mustParse(t, test.args...)
+		if s.Mountpoint != test.point || s.IDs != test.ids || len(s.Args) != len(test.assets) || s.Daemon != test.daemon {
+			t.Errorf("Parse(%q): mount point %q, ids %q, assets %q, daemon %t; want %+v", test.args, s.Mountpoint, s.IDs, s.Args, s.Daemon, test)
+		}
+	}
+}
+
+// Bad usage is one line that says what to write instead.
+func TestUsage(t *testing.T) {
+	for line, want := range map[string]string{
+		"":                              "write assetfs [flags] MOUNTPOINT",
+		"/m video.mp4":                  `"video.mp4" is not an asset ID; write one that matches re_[0-9]+`,
+		"/m --id-pattern=(":             "--id-pattern=(",
+		"/m --resolve=guess":            "write disposition or metadata",
+		"/m --log-format=xml":           "write text or json",
+		"/m --progress=yes":             "write auto, never or always",
+		"/m --list-wait=0s":             "write a duration like 5s",
+		"/m --list-wait=soon":           "write a duration like 5s",
+		"/m --stall-timeout=-1s":        "--stall-timeout",
+		"/m --retry-for=0s":             "--retry-for",
+		"/m --requests-per-minute=-1":   "0 for no limit",
+		"/m --price-per-gb=NaN":         "write a number like 0.12",
+		"/m --umask=8":                  "write octal digits",
+		"/m --json":                     "write assetfs --status --json MOUNTPOINT",
+		"/m /n --status":                "write assetfs --status MOUNTPOINT",
+		"/m --demo --ids=x":             "leave --ids away",
+		"list /m -o ids=other":          "given twice",
+		"/m -o status":                  "there is no such option",
+		"/m --spool-size":               "write --spool-size=SIZE",
+		"none /m -o rw,spool_dir":       "write spool_dir=DIR",
+		"/m --no-such-flag":             "--no-such-flag",
+		"/m -o rw,uid=-1":               "write a number",
+		"list /m re_1 -o rw,allow_othr": "allow_othr",
+	} {
+		_, err := Parse(strings.Fields(line))
+		var usage *UsageError
+		if !errors.As(err, &usage) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("assetfs %s: %v; want one line with %q", line, err, want)
+		}
+	}
+}
+
+func TestHelpFitsAScreen(t *testing.T) {
+	s := mustParse(t, "--help")
+	if !s.Help {
+		t.Fatal("--help is not noticed")
+	}
+	var page bytes.Buffer
+	if err := s.WriteHelp(&page); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(page.String(), "\n"), "\n")
+	if len(lines) < 24 || len(lines) > 50 {
+		t.Errorf("the help has %d lines, want 24 to 50", len(lines))
+	}
+	for _, line := range lines {
+		if len(line) > 100 {
+			t.Errorf("a line has %d columns, want 100 at most: %s", len(line), line)
+		}
+	}
+	for _, want := range []string{"\nAssets\n", "\nAPI\n", "\nSpool and cost\n", "\nMount\n", "\nOutput\n", "MOUNTPOINT", "-o, --options OPTS", "--retry-for LONG", "(2m)"} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("the help lacks %q:\n%s", want, page.String())
+		}
+	}
+}
+
+func TestVersionNeedsNoMountpoint(t *testing.T) {
+	if s := mustParse(t, "--version"); !s.Version {
+		t.Error("--version is not noticed")
+	}
+}

@@ -1,0 +1,396 @@
+// Command assetfs mounts remote assets as ordinary read-only files.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"assetfs/fs"
+	"assetfs/fs/background"
+	"assetfs/fs/idlist"
+	"assetfs/fs/mountopt"
+	"assetfs/fs/report"
+	"assetfs/fs/settings"
+	"assetfs/fs/spool"
+	"assetfs/remote"
+	"assetfs/remote/fakeapi"
+)
+
+// Exit statuses.
+const (
+	exitOK    = 0
+	exitError = 1 // the mount could not be made, or something failed later
+	exitUsage = 2
+)
+
+// fuseConf is where fusermount looks for what users may do.
+const fuseConf = "/etc/fuse.conf"
+
+// app is one run of the command.
+type app struct {
+	*settings.Settings
+	base  *url.URL
+	key   string            // from the environment
+	child *background.Child // what we are in the background, else nil
+	list  *idlist.List      // of --ids; nil without
+	log   *slog.Logger
+
+	screen *report.Progress // what is said goes through it, to stand above the live lines
+	live   bool             // there are such lines
+}
+
+func main() {
+	// A closed stderr or pipe must never leave a dead mount behind.
+	signal.Ignore(syscall.SIGPIPE)
+	child, err := background.Inherited()
+	if err == nil {
+		err = run(os.Args[1:], child)
+	}
+	status := exitStatus(err)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "assetfs: %v\n", err)
+		if child != nil {
+			child.Fail(err.Error(), status)
+		}
+	}
+	os.Exit(status)
+}
+
+func exitStatus(err error) int {
+	var usage *settings.UsageError
+	var inner *background.Error
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &inner):
+		return inner.Status
+	}
+	return exitError
+}
+
+// run does what the command line asks for.
+func run(args []string, child *background.Child) error {
+	s, err := settings.Parse(args)
+	if err != nil {
+		return err
+	}
+	switch {
+	case s.Help:
+		return s.WriteHelp(os.Stdout)
+	case s.Version:
+		return printVersion()
+	case s.Status:
+		return report.Print(os.Stdout, s.Mountpoint, s.JSON)
+	}
+	a, err := newApp(s, child)
+	if err != nil {
+		return err
+	}
+	if s.Daemon && child == nil {
+		return a.startChild(args)
+	}
+	return a.serve()
+}
+
+func newApp(s *settings.Settings, child *background.Child) (*app, error) {
+	a := &app{Settings: s, child: child, key: os.Getenv(settings.KeyVariable)}
+	// Programs that we start have no business with the key.
+	if err := os.Unsetenv(settings.KeyVariable); err != nil {
+		return nil, err
+	}
+	_, tty := report.Terminal(os.Stderr)
+	a.screen = report.NewProgress(os.Stderr, tty)
+	a.live = s.Progress.Value == "always" || s.Progress.Value == "auto" && tty && !s.Daemon && child == nil
+	options := &slog.HandlerOptions{Level: slog.LevelWarn - slog.Level(4*s.Verbose)}
+	a.log = slog.New(slog.NewTextHandler(a.screen, options))
+	if s.LogFormat.Value == "json" {
+		a.log = slog.New(slog.NewJSONHandler(a.screen, options))
+	}
+	if child != nil {
+		a.key = child.Key
+		if err := os.Chdir("/"); err != nil {
+			return nil, err
+		}
+	}
+	if s.IDs != "" {
+		a.list = &idlist.List{Name: s.IDs, Pattern: s.IDPattern, Log: a.log}
+	}
+	if !s.Demo {
+		var err error
+		if a.base, err = remote.CheckBaseURL(s.BaseURL, s.Insecure); err != nil {
+			return nil, &settings.UsageError{Err: err}
+		}
+	}
+	if s.AllowOther && os.Geteuid() != 0 && runtime.GOOS == "linux" {
+		if err := mountopt.MayAllowOther(fuseConf); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+func printVersion() error {
+	version := "(unknown version)"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version + " " + info.GoVersion
+	}
+	_, err := fmt.Println("assetfs", version)
+	return err
+}
+
+// startChild goes on in the background, and returns when the mount is ready.
+func (a *app) startChild(args []string) error {
+	root, err := a.spoolRoot()
+	if err != nil {
+		return err
+	}
+	handover := background.Handover{Key: a.key}
+	if a.list != nil && (a.IDs == "-" || a.list.Once()) {
+		ids, err := a.readList()
+		if err != nil {
+			return err
+		}
+		handover.IDs = append([]string{}, ids...)
+	}
+	logFile, err := background.OpenLog(root)
+	if err != nil {
+		return err
+	}
+	defer logFile.Close()
+	err = background.Start(background.Options{Args: args, Log: logFile, Handover: handover})
+	if err != nil {
+		return err
+	}
+	point, err := filepath.EvalSymlinks(a.Mountpoint)
+	if err != nil {
+		point = a.Mountpoint // unmounted again already
+	}
+	fmt.Fprintf(os.Stderr, "assetfs: mounted %s\n", point)
+	return nil
+}
+
+// handed reports whether the parent has read --ids for us, since only it could.
+func (a *app) handed() bool { return a.child != nil && a.child.IDs != nil }
+
+// readList reads --ids for the first time.
+func (a *app) readList() ([]string, error) {
+	switch {
+	case a.list == nil:
+		return nil, nil
+	case a.handed():
+		return a.child.IDs, nil
+	case a.IDs == "-":
+		ids, bad, err := idlist.Read(os.Stdin, "-", a.IDPattern)
+		idlist.WarnBad(a.log, bad)
+		return ids, err
+	}
+	ids, err := a.list.Read()
+	if err != nil {
+		return nil, &settings.UsageError{Err: fmt.Errorf("--ids: %w; give a file of asset IDs, one a line, or - for standard input", err)}
+	}
+	return ids, nil
+}
+
+// serve mounts and serves until the mount is gone.
+func (a *app) serve() error {
+	listed, err := a.readList()
+	if err != nil {
+		return err
+	}
+	always := slices.Clone(a.Args) // whatever --ids says
+	key := remote.NewKey(a.KeyFile, a.key)
+	if a.Demo {
+		stop, err := a.serveDemo()
+		if err != nil {
+			return err
+		}
+		defer stop()
+		key = remote.NewKey("", "demo")
+		always = append(always, fakeapi.DemoIDs()...)
+	}
+	point, err := fs.PrepareMountpoint(a.Mountpoint, a.log)
+	if err != nil {
+		return err
+	}
+	defer point.Remove()
+	dir, err := a.openSpool()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := dir.Close(); err != nil {
+			a.log.Error("closing the spool", "error", err)
+		}
+	}()
+	dir.SetHolder(fmt.Sprintf("pid %d, mounted at %s", os.Getpid(), point.Path))
+	client := remote.NewClient(a.base, remote.Options{
+		Key:             key,
+		Window:          remote.NewWindow(a.PerMinute, dir.Requests(), dir.NoteRequest),
+		MaxDownload:     int64(a.MaxDownload),
+		ResponseTimeout: a.StallTimeout,
+		UserAgent:       "assetfs",
+		Log:             a.log,
+	})
+	defer client.Close()
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) // before a signal could find a mount
+	m, err := fs.Mount(point.Path, slices.Concat(always, listed), client, dir, a.mountOptions())
+	if err != nil {
+		return fmt.Errorf("can't mount on %s: %w", point.Path, err)
+	}
+	reread := make(chan struct{}, 1)
+	endWatch := a.watch(reread, func(ids []string) { m.SetList(slices.Concat(always, ids)) })
+	fmt.Fprintf(a.screen, "assetfs: mounted %s\n", point.Path)
+	if a.live {
+		requests := func() int64 { return client.Stats().Requests }
+		a.screen.Start(report.Activity{Requests: requests, Status: func() report.Status { return activity(m) }})
+	}
+	daemon.SdNotify(false, daemon.SdNotifyReady) //nolint:errcheck // no systemd, no matter
+	if a.child != nil && a.child.Ready() != nil {
+		signals <- syscall.SIGTERM // whoever asked for the mount has gone meanwhile
+	}
+	go obey(signals, a.screen, m, func() {
+		client.ForgetFailures()
+		m.ForgetFailures()
+		select {
+		case reread <- struct{}{}:
+		default: // it is about to happen
+		}
+	})
+	m.Wait()
+	daemon.SdNotify(false, daemon.SdNotifyStopping) //nolint:errcheck // likewise
+	endWatch()
+	a.screen.Close()
+	m.Close()
+	fmt.Fprintln(os.Stderr, "assetfs:", m.Summary())
+	return nil
+}
+
+func (a *app) mountOptions() fs.Options {
+	return fs.Options{
+		IDPattern: a.IDPattern, ByMetadata: a.Resolve.Value == "metadata", ListWait: a.ListWait,
+		ReadAhead: int64(a.ReadAhead), PerMinute: a.PerMinute, StallTimeout: a.StallTimeout, RetryFor: a.RetryFor,
+		PricePerGB: a.PricePerGB, MaxDownload: int64(a.MaxDownload),
+		UID: a.UID, GID: a.GID, Umask: uint32(a.Umask), AllowOther: a.AllowOther, Debug: a.DebugFUSE, Log: a.log,
+	}
+}
+
+// activity is what live lines show.
+func activity(m *fs.FS) report.Status {
+	s := m.Status()
+	r := report.Status{Requests: s.Requests, RequestsLeft: s.RequestsLeft, Downloaded: s.Downloaded, Cost: s.Cost}
+	for _, from := range s.Assets {
+		if len(from.Streams) == 0 {
+			continue
+		}
+		to := report.Asset{ID: from.ID, Name: from.Name, Size: from.Size, Spooled: from.Spooled}
+		for _, st := range from.Streams {
+			to.Streams = append(to.Streams, report.Stream{Speed: st.Speed, Paused: st.Paused, ETA: st.ETA})
+		}
+		r.Assets = append(r.Assets, to)
+	}
+	return r
+}
+
+// watch tells changes of --ids until the function that it returns is called.
+func (a *app) watch(reread <-chan struct{}, changed func(ids []string)) (end func()) {
+	if a.list == nil || a.IDs == "-" || a.handed() || a.list.Once() {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		a.list.Watch(ctx, reread, func(ids []string) {
+			a.log.Info("the list of assets has changed", "file", a.IDs, "assets", len(ids))
+			changed(ids)
+		})
+	})
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+// spoolRoot is the directory for spools of any base URL.
+func (a *app) spoolRoot() (string, error) {
+	if a.SpoolDir != "" {
+		return a.SpoolDir, nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no cache directory (%w); say where with --spool-dir", err)
+	}
+	return filepath.Join(cache, "assetfs"), nil
+}
+
+func (a *app) openSpool() (*spool.Dir, error) {
+	root, err := a.spoolRoot()
+	if err != nil {
+		return nil, err
+	}
+	return spool.Open(root, a.base.String(), spool.Options{Size: int64(a.SpoolSize), MinFree: int64(a.MinFree), Log: a.log})
+}
+
+// serveDemo starts the embedded API on loopback and points the mount at it.
+func (a *app) serveDemo() (stop func(), err error) {
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	server := &http.Server{Handler: fakeapi.Demo(), ReadHeaderTimeout: time.Minute}
+	go server.Serve(l) //nolint:errcheck // ends with Close
+	a.base = &url.URL{Scheme: "http", Host: l.Addr().String()}
+	a.PerMinute = 0
+	remove := func() {}
+	if a.SpoolDir == "" {
+		if a.SpoolDir, err = os.MkdirTemp("", "assetfs-demo-"); err != nil {
+			server.Close()
+			return nil, err
+		}
+		remove = func() { os.RemoveAll(a.SpoolDir) }
+	}
+	return func() {
+		server.Close()
+		remove()
+	}, nil
+}
+
+// obey unmounts on SIGINT and SIGTERM, and renews on SIGHUP.
+func obey(signals <-chan os.Signal, out io.Writer, m *fs.FS, renew func()) {
+	asked := false
+	for s := range signals {
+		if s == syscall.SIGHUP {
+			renew()
+			continue
+		}
+		// systemd asks only once, so SIGTERM never fails because of a busy mount.
+		lazy := asked || s == syscall.SIGTERM
+		asked = true
+		err := m.Unmount(false)
+		if err != nil && lazy {
+			err = m.Unmount(true)
+		}
+		if err != nil {
+			fmt.Fprintln(out, "assetfs:", err)
+		}
+	}
+}
