@@ -1,0 +1,239 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"assetfs/remote/fakeapi"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// apiKey is what the API wants and what $KEYFILE holds.
+const apiKey = "sk-mavi-test"
+
+// api is an API on loopback. Its address stays the same when it is stopped and started.
+type api struct {
+	fake  *fakeapi.Server
+	addr  string
+	serve *http.Server // nil while stopped
+	done  chan struct{}
+}
+
+// cmdAPI implements "api VERB ...".
+func cmdAPI(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		usage(ts, "api start|set|stop|asset|delete|requests|metadata|billed|idle|await|reset ...")
+	}
+	st, verb, args := of(ts), args[0], args[1:]
+	if st.api == nil {
+		if verb != "start" {
+			ts.Fatalf("api start comes first")
+		}
+		st.api = &api{fake: fakeapi.New(), addr: "127.0.0.1:0"}
+		st.api.fake.Configure(func(c *fakeapi.Config) { c.Key = apiKey })
+	}
+	a := st.api
+	switch verb {
+	case "start":
+		ts.Check(a.set(args))
+		ts.Check(a.start())
+		ts.Setenv("API", "http://"+a.addr+"/serve/api/v2")
+	case "set":
+		ts.Check(a.set(args))
+	case "stop":
+		a.stop()
+	case "asset":
+		if len(args) == 0 {
+			usage(ts, "api asset ID [KEY=VALUE...]")
+		}
+		ts.Check(a.asset(ts, args[0], args[1:]))
+	case "delete":
+		for _, id := range args {
+			a.fake.Delete(id)
+		}
+	case "requests":
+		a.count(ts, "download", args, func(fakeapi.Request) int64 { return 1 })
+	case "metadata":
+		a.count(ts, "metadata", args, func(fakeapi.Request) int64 { return 1 })
+	case "billed":
+		a.count(ts, "download", args, func(r fakeapi.Request) int64 { return r.Bytes })
+	case "idle":
+		ctx, cancel := context.WithTimeout(context.Background(), readyLimit)
+		defer cancel()
+		ts.Check(a.fake.WaitIdle(ctx))
+	case "await":
+		ts.Check(a.await(args))
+	case "reset":
+		a.fake.ResetLog()
+	default:
+		ts.Fatalf("unknown verb: api %s", verb)
+	}
+}
+
+// start listens, at the address it had before if there was one.
+func (a *api) start() error {
+	if a.serve != nil {
+		return errors.New("the API runs already")
+	}
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", a.addr)
+	if err != nil {
+		return err
+	}
+	a.addr = l.Addr().String()
+	a.serve = &http.Server{Handler: http.StripPrefix("/serve/api/v2", a.fake), ReadHeaderTimeout: time.Minute}
+	a.done = make(chan struct{})
+	go func(s *http.Server, done chan struct{}) {
+		_ = s.Serve(l) // ends when stop closes it
+		close(done)
+	}(a.serve, a.done)
+	return nil
+}
+
+// stop cuts all connections and refuses new ones.
+func (a *api) stop() {
+	if a.serve == nil {
+		return
+	}
+	a.serve.Close()
+	<-a.done
+	a.serve = nil
+}
+
+// await implements "api await ID [BYTES]".
+func (a *api) await(args []string) error {
+	if len(args) != 1 && len(args) != 2 {
+		return errors.New("usage: api await ID [BYTES]")
+	}
+	var bytes int64
+	if len(args) == 2 {
+		var err error
+		if bytes, err = size(args[1]); err != nil {
+			return err
+		}
+	}
+	return a.until(func(all []fakeapi.Request) bool {
+		return slices.ContainsFunc(all, func(r fakeapi.Request) bool {
+			return r.Op == "download" && r.ID == args[0] && r.Bytes >= bytes
+		})
+	})
+}
+
+// until waits for the log of requests to be as wanted.
+func (a *api) until(ok func([]fakeapi.Request) bool) error {
+	ctx, cancel := context.WithTimeout(context.Background(), readyLimit)
+	defer cancel()
+	if err := a.fake.Wait(ctx, ok); err != nil {
+		return fmt.Errorf("%w; requests:\n%s", err, list(a.fake.Requests()))
+	}
+	return nil
+}
+
+// count implements "api requests|metadata|billed [ID] [<=|>=|=]N".
+func (a *api) count(ts *testscript.TestScript, op string, args []string, of func(fakeapi.Request) int64) {
+	if len(args) != 1 && len(args) != 2 {
+		usage(ts, "api requests|metadata|billed [ID] [<=|>=|=]N")
+	}
+	id, limit := "", args[len(args)-1]
+	if len(args) == 2 {
+		id = args[0]
+	}
+	bare := strings.TrimLeft(limit, "<=>")
+	want, err := size(bare)
+	ts.Check(err)
+	var got int64
+	var counted []fakeapi.Request
+	for _, r := range a.fake.Requests() {
+		if r.Op == op && (id == "" || r.ID == id) {
+			got += of(r)
+			counted = append(counted, r)
+		}
+	}
+	ok := false
+	switch strings.TrimSuffix(limit, bare) {
+	case "<=":
+		ok = got <= want
+	case ">=":
+		ok = got >= want
+	case "", "=":
+		ok = got == want
+	}
+	if !ok {
+		ts.Fatalf("%d, want %s:\n%s", got, limit, list(counted))
+	}
+}
+
+// list prints requests, and no more than one can read.
+func list(all []fakeapi.Request) string {
+	var b strings.Builder
+	for i, r := range all {
+		if i == 50 {
+			fmt.Fprintf(&b, "and %d more\n", len(all)-i)
+			break
+		}
+		fmt.Fprintf(&b, "%s %s %s %q If-Range %q: %d, %d bytes, done %v\n",
+			r.Time.Format("05.000"), r.Op, r.ID, r.Range, r.IfRange, r.Status, r.Bytes, r.Done)
+	}
+	return b.String()
+}
+
+// size reads a number of bytes; K, M and G are powers of 1024, as head and dd have them.
+func size(s string) (int64, error) {
+	shift := 0
+	for suffix, n := range map[string]int{"K": 10, "M": 20, "G": 30} {
+		if t, ok := strings.CutSuffix(s, suffix); ok {
+			s, shift = t, n
+		}
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n << shift, err
+}
+
+// cmdContent implements "content ID FILE".
+func cmdContent(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		usage(ts, "content ID FILE")
+	}
+	asset, ok := of(ts).api.fake.Asset(args[0])
+	if !ok {
+		ts.Fatalf("no asset %s", args[0])
+	}
+	f, err := os.Create(ts.MkAbs(args[1]))
+	ts.Check(err)
+	_, err = io.Copy(f, io.NewSectionReader(content(asset), 0, asset.Size))
+	ts.Check(errors.Join(err, f.Close()))
+}
+
+// content returns an asset's bytes.
+func content(a fakeapi.Asset) io.ReaderAt {
+	if a.Content != nil {
+		return a.Content
+	}
+	return fakeapi.Content(a.ID, a.Version)
+}
+
+// trueBytes returns all bytes of a small asset.
+func (st *state) trueBytes(ts *testscript.TestScript, id string) []byte {
+	asset, ok := st.api.fake.Asset(id)
+	if !ok {
+		ts.Fatalf("no asset %s", id)
+	}
+	all, err := io.ReadAll(io.NewSectionReader(content(asset), 0, asset.Size))
+	ts.Check(err)
+	return all
+}
+
+// keys returns the keys of a set in order.
+func keys(set map[string]bool) []string {
+	return slices.Sorted(maps.Keys(set))
+}

@@ -1,0 +1,29 @@
+// Package integration_test builds assetfs, mounts it in a process of its own and drives it with the tools that people use.
+//
+// Each test is a script in testdata/script that a shell user can read. Next to the commands of
+// github.com/rogpeppe/go-internal/testscript (exec, stdout, cmp, ! for "must fail") there are:
+//
+//	api start [SETTING...]      start an API on loopback, sets $API; "api set" changes settings later
+//	api stop                    take it offline; "api start" brings it back at the same address
+//	api asset ID [KEY=VALUE...] put an asset there, or change it
+//	api delete ID               the server loses an asset
+//	api requests [ID] N         that many downloads were requested, as the server saw it (N, <=N, >=N)
+//	api metadata [ID] N         that many metadata calls
+//	api billed [ID] SIZE        so many bytes were sent (SIZE, <=SIZE, >=SIZE)
+//	api idle                    wait until no response is being sent
+//	api await ID [BYTES]        wait until a download has been requested, and so much of it has been sent
+//	api reset                   forget requests and bytes
+//	content ID FILE             write an asset's true bytes to a file, for cmp
+//	media NAME...               make $MEDIA/NAME with ffmpeg, once a run
+//	mount [FLAG...] [ID...]     run assetfs on $MNT and wait until it is ready
+//	umount [SIGNAL]             end it (SIGTERM, or INT, KILL), check its exit status and that the mount is gone
+//	errno NAME PROGRAM [ARG...] the program must fail and give that error's text on stderr
+//	files N DIR                 the directory has so many entries
+//	named ID NAME               the asset has that name, by-id points to it, and its bytes are right
+//	logged REGEXP               wait until assetfs has said that
+//	signal NAME                 send assetfs a signal
+//	smalldisk SIZE DIR          a file system of its own, for disks that are full (as root)
+//
+// Settings of the API and keys of an asset are the fields of package fakeapi; settings_test.go tells how they are written.
+// What a script started is ended by its own process ID when the script ends, however it ends.
+package integration_test

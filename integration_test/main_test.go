@@ -1,0 +1,180 @@
+package integration_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// scriptLimit ends a script whose mount hangs. The slowest scripts take some ten seconds with a race-built
+// binary on two cores.
+const scriptLimit = 90 * time.Second
+
+// tools are the programs that the scripts run, beyond what POSIX has.
+var tools = []string{
+	"cmp", "dd", "df", "du", "ffmpeg", "ffprobe", "file", "find", "findmnt", "fusermount3", "getfattr", "grep", "mpv", "rsync",
+	"setfattr", "sha256sum", "stat", "tar", "timeout", "truncate", "unshare",
+}
+
+// stateKey is where a script's state is kept in its environment.
+type stateKey struct{}
+
+// state is what one running script has started. Commands of a script run one after another, so it needs no lock.
+type state struct {
+	api    *api
+	daemon *daemon
+	setup  *setup
+	env    *testscript.Env
+}
+
+// setup is what all scripts of a run share.
+type setup struct {
+	bin   string // directory of the binary under test
+	media *media
+}
+
+func TestScript(t *testing.T) {
+	if err := missing(); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skipf("NOT TESTED, because of what this machine lacks: %v", err)
+	}
+	s := &setup{bin: build(t), media: newMedia(t)}
+	deadline := time.Now().Add(9 * time.Minute)
+	if d, ok := t.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                filepath.Join("testdata", "script"),
+		RequireUniqueNames: true,
+		Deadline:           deadline,
+		Setup:              s.prepare,
+		Condition: func(name string) (bool, error) {
+			switch name {
+			case "root":
+				return os.Geteuid() == 0, nil
+			case "race":
+				return raceEnabled, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", name)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"api":       cmdAPI,
+			"content":   cmdContent,
+			"errno":     cmdErrno,
+			"files":     cmdFiles,
+			"logged":    cmdLogged,
+			"media":     cmdMedia,
+			"named":     cmdNamed,
+			"signal":    cmdSignal,
+			"smalldisk": cmdSmalldisk,
+			"mount":     cmdMount,
+			"umount":    cmdUmount,
+		},
+	})
+}
+
+// missing says what this machine lacks to run the scripts, or nil.
+func missing() error {
+	var errs []error
+	if f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0); err != nil {
+		errs = append(errs, fmt.Errorf("no FUSE: %w", err))
+	} else {
+		f.Close()
+	}
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool); err != nil {
+			errs = append(errs, fmt.Errorf("no program %s", tool))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// prepare gives a script its environment, and ends what the script left running.
+func (s *setup) prepare(env *testscript.Env) error {
+	st := &state{setup: s, env: env}
+	env.Values[stateKey{}] = st
+	home := filepath.Join(env.WorkDir, ".home")
+	if err := os.Mkdir(home, 0o700); err != nil {
+		return err
+	}
+	keyFile := filepath.Join(env.WorkDir, ".key")
+	if err := os.WriteFile(keyFile, []byte(apiKey+"\n"), 0o600); err != nil {
+		return err
+	}
+	noKey := filepath.Join(env.WorkDir, ".nokey")
+	if err := os.WriteFile(noKey, nil, 0o600); err != nil {
+		return err
+	}
+	for k, v := range map[string]string{
+		"PATH":           s.bin + string(os.PathListSeparator) + os.Getenv("PATH"),
+		"HOME":           home,
+		"XDG_CACHE_HOME": filepath.Join(home, ".cache"),
+		"LC_ALL":         "C.UTF-8",
+		"TZ":             "UTC",
+		"MNT":            filepath.Join(env.WorkDir, "mnt"),
+		"SPOOL":          filepath.Join(env.WorkDir, ".spool"),
+		"KEYFILE":        keyFile,
+		"NOKEY":          noKey,
+		"MEDIA":          s.media.dir,
+	} {
+		env.Setenv(k, v)
+	}
+	env.Defer(func() {
+		if err := st.close(); err != nil {
+			env.T().Fatal(err)
+		}
+	})
+	return nil
+}
+
+// close ends what the script left running; it is an error if that can't be done cleanly.
+func (st *state) close() error {
+	var err error
+	if st.daemon != nil {
+		err = st.daemon.stop("TERM")
+		st.daemon = nil
+	}
+	if st.api != nil {
+		st.api.stop()
+	}
+	return errors.Join(err, detach(st.env.WorkDir))
+}
+
+// of returns the state of a running script.
+func of(ts *testscript.TestScript) *state {
+	return ts.Value(stateKey{}).(*state)
+}
+
+// usage fails a script whose command was written wrongly.
+func usage(ts *testscript.TestScript, text string) {
+	ts.Fatalf("usage: %s", strings.TrimSpace(text))
+}
+
+// build builds the binary under test once, with the race detector if the test has it, and returns its directory.
+func build(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	args := []string{"build", "-o", dir + "/"}
+	if raceEnabled {
+		args = append(args, "-race")
+	}
+	args = append(args, "assetfs")
+	if runtime.GOOS == "linux" {
+		args = append(args, "assetfs/integration_test/reader")
+	}
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", cmd, err, out)
+	}
+	return dir
+}

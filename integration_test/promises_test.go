@@ -1,0 +1,64 @@
+package integration_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestPromises holds fs/doc.go and the scripts together: each promise made to
+// users there (P1, P2, ...) is quoted, word for word, by a script that tests it.
+func TestPromises(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("..", "fs", "doc.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	scripts, err := filepath.Glob(filepath.Join("testdata", "script", "*.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	quotes := map[string]string{}
+	for _, name := range scripts {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for id, promise := range promises(string(text), "#") {
+			quotes[id] = promise
+		}
+	}
+	made := promises(string(doc), "//")
+	if len(made) < 14 {
+		t.Errorf("found %d promises in fs/doc.go, want at least 14", len(made))
+	}
+	for id, promise := range made {
+		if quotes[id] != promise {
+			t.Errorf("%s is %q in fs/doc.go, and %q in the scripts", id, promise, quotes[id])
+		}
+	}
+}
+
+var promiseStart = regexp.MustCompile(`^(P[0-9]+)\. `)
+
+// promises returns the promises in comments of a text: each begins with its
+// number and ends before the next, a heading, an empty line or other text.
+func promises(text, comment string) map[string]string {
+	found := map[string]string{}
+	id := ""
+	for _, line := range strings.Split(text, "\n") {
+		body, ok := strings.CutPrefix(line, comment+" ")
+		if !ok || strings.HasPrefix(body, "#") {
+			id = ""
+			continue
+		}
+		if m := promiseStart.FindStringSubmatch(body); m != nil {
+			id = m[1]
+		}
+		if id != "" {
+			found[id] = strings.TrimSpace(found[id] + " " + body)
+		}
+	}
+	return found
+}

@@ -1,0 +1,6 @@
+//go:build race
+
+package integration_test
+
+// raceEnabled tells whether this test was built with the race detector; the binary is then built with it too.
+const raceEnabled = true

@@ -1,0 +1,129 @@
+package integration_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"assetfs/remote/fakeapi"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// set changes settings of the API: the fields of fakeapi.Config in lower case (norange, nometadata, perminute=N,
+// latency=DURATION, rate=BYTES a second, key=KEY), their opposites range and metadata, and key=default for $KEYFILE's.
+func (a *api) set(settings []string) error {
+	var errs []error
+	a.fake.Configure(func(c *fakeapi.Config) {
+		for _, setting := range settings {
+			key, value, _ := strings.Cut(setting, "=")
+			switch setting {
+			case "range", "metadata":
+				key, value = "no"+setting, "false"
+			case "key=default":
+				value = apiKey
+			}
+			errs = append(errs, setField(c, key, value))
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// series matches a pattern of IDs, as the shell has it: re_{1..20}.
+var series = regexp.MustCompile(`^(.*)\{(\d+)\.\.(\d+)\}(.*)$`)
+
+// asset puts an asset, or changes it where it is there already. With an ID such as re_{1..20} it puts twenty,
+// and {} in a value is the number.
+func (a *api) asset(ts *testscript.TestScript, id string, settings []string) error {
+	m := series.FindStringSubmatch(id)
+	if m == nil {
+		return a.put(ts, id, settings)
+	}
+	first, err1 := strconv.Atoi(m[2])
+	last, err2 := strconv.Atoi(m[3])
+	errs := []error{err1, err2}
+	for i := first; i <= last; i++ {
+		n := strconv.Itoa(i)
+		numbered := make([]string, len(settings))
+		for j, s := range settings {
+			numbered[j] = strings.ReplaceAll(s, "{}", n)
+		}
+		errs = append(errs, a.put(ts, m[1]+n+m[4], numbered))
+	}
+	return errors.Join(errs...)
+}
+
+// put puts or changes one asset. KEY=VALUE are the fields of fakeapi.Asset in lower case, and
+//
+//	disposition=HEADER   as fakeapi has it, but \xNN is a byte
+//	text=TEXT file=FILE  content as given, instead of size=SIZE of computed content
+//	nofaults             forget the faults set so far
+//	fault.KEY=VALUE      the fields of one fakeapi.Fault in lower case; added to the faults set so far
+func (a *api) put(ts *testscript.TestScript, id string, settings []string) error {
+	asset, ok := a.fake.Asset(id)
+	if !ok {
+		asset = fakeapi.Asset{ID: id}
+	}
+	asset.Faults = append([]fakeapi.Fault(nil), asset.Faults...)
+	var fault fakeapi.Fault
+	for _, setting := range settings {
+		key, value, _ := strings.Cut(setting, "=")
+		var err error
+		if name, ok := strings.CutPrefix(key, "fault."); ok {
+			err = setField(&fault, name, value)
+		} else {
+			err = setAsset(ts, &asset, key, value)
+		}
+		if err != nil {
+			return fmt.Errorf("asset %s, %s: %w", id, setting, err)
+		}
+	}
+	if !reflect.ValueOf(fault).IsZero() {
+		asset.Faults = append(asset.Faults, fault)
+	}
+	a.fake.Put(asset)
+	return nil
+}
+
+// setAsset sets one property of an asset.
+func setAsset(ts *testscript.TestScript, asset *fakeapi.Asset, key, value string) error {
+	switch key {
+	case "disposition":
+		asset.Disposition = unescapeBytes(value)
+	case "size":
+		asset.Content = nil
+		return setField(asset, key, value)
+	case "text":
+		asset.Content, asset.Size = strings.NewReader(value), int64(len(value))
+	case "file":
+		data, err := os.ReadFile(ts.MkAbs(value))
+		if err != nil {
+			return err
+		}
+		asset.Content, asset.Size = bytes.NewReader(data), int64(len(data))
+	case "nofaults":
+		asset.Faults = nil
+	default:
+		return setField(asset, key, value)
+	}
+	return nil
+}
+
+// byteEscape is a byte of a header that a script can't hold as it is.
+var byteEscape = regexp.MustCompile(`\\x[0-9a-f]{2}`)
+
+// unescapeBytes puts in bytes for \xNN.
+func unescapeBytes(s string) string {
+	return byteEscape.ReplaceAllStringFunc(s, func(e string) string {
+		n, err := strconv.ParseUint(e[2:], 16, 8)
+		if err != nil {
+			return e
+		}
+		return string([]byte{byte(n)})
+	})
+}

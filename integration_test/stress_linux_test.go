@@ -1,0 +1,162 @@
+package integration_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"assetfs/remote/fakeapi"
+)
+
+const (
+	// stressProcesses and stressThreads are enough to have each way of reading in flight when an asset becomes whole.
+	stressProcesses = 4
+	stressThreads   = 4
+	// stressWorkerEnv holds the stressJob of a process that this test starts from its own binary.
+	stressWorkerEnv = "ASSETFS_STRESS_WORKER"
+)
+
+// stressJob is what one process does. The asset's bytes are fakeapi.Content(ID, 0).
+type stressJob struct {
+	Path string // the asset in the mount
+	Dir  string // for copies
+	ID   string
+	Size int64
+	Seed uint64
+}
+
+// stressCount counts, for each way of reading, how often it was done on a handle that was opened before the asset was whole
+// and on one opened after.
+type stressCount struct{ Partial, Whole map[string]int }
+
+// TestStressSwitch reads one asset after another in all ways that Linux has, from several processes, while it goes from partly
+// spooled to whole: every byte must be right, and no call may fail. KERNEL.md tells what goes wrong when opening modes mix.
+// ASSETFS_STRESS is for how long (20s; 5s with -short).
+func TestStressSwitch(t *testing.T) {
+	if job := os.Getenv(stressWorkerEnv); job != "" {
+		stressWork(t, job)
+		return
+	}
+	span := spanOf(t, "ASSETFS_STRESS", 20*time.Second, 5*time.Second)
+	r := newRig(t)
+	// A round takes about a second: fast enough for many rounds, slow enough for many reads before the asset is whole.
+	r.fake.Configure(func(c *fakeapi.Config) { c.Rate = 16 << 20 })
+	r.mount(t, span+2*time.Minute)
+	total := stressCount{Partial: map[string]int{}, Whole: map[string]int{}}
+	rounds := 0
+	for start := time.Now(); rounds == 0 || time.Since(start) < span; rounds++ {
+		// Neither a multiple of a page nor of a block.
+		asset := fakeapi.Asset{ID: fmt.Sprintf("re_%d", rounds), Name: "a.bin", Size: 16<<20 + int64(rounds)*4093 + 1}
+		r.fake.Put(asset)
+		for _, c := range r.round(t, asset, uint64(rounds)) {
+			for op, n := range c.Partial {
+				total.Partial[op] += n
+			}
+			for op, n := range c.Whole {
+				total.Whole[op] += n
+			}
+		}
+		if t.Failed() {
+			t.Fatalf("round %d; assetfs says:\n%s", rounds, r.daemon.log)
+		}
+		r.fake.Delete(asset.ID)
+	}
+	for name := range stressWays {
+		if total.Partial[name] == 0 || total.Whole[name] == 0 {
+			t.Errorf("%s was done %d times before and %d times after the switch, want some of both", name, total.Partial[name], total.Whole[name])
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(stressWays)) {
+		t.Logf("%-16s %7d times on handles from before, %7d from after", name, total.Partial[name], total.Whole[name])
+	}
+	t.Logf("%d switches, %d requests, %d bytes billed", rounds, len(r.fake.Requests()), r.fake.Billed())
+}
+
+// round runs the processes on one asset and returns what they counted.
+func (r *rig) round(t *testing.T, asset fakeapi.Asset, seed uint64) []stressCount {
+	t.Helper()
+	counts := make([]stressCount, stressProcesses)
+	var wg sync.WaitGroup
+	for i := range stressProcesses {
+		job := stressJob{
+			Path: filepath.Join(r.daemon.mnt, asset.ID), Dir: t.TempDir(), ID: asset.ID, Size: asset.Size, Seed: seed*stressProcesses + uint64(i),
+		}
+		text, err := json.Marshal(job)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestStressSwitch$", "-test.count=1")
+			cmd.Env = append(os.Environ(), stressWorkerEnv+"="+string(text))
+			cmd.WaitDelay = time.Second
+			out, err := cmd.CombinedOutput()
+			line, _, _ := strings.Cut(string(out), "\n")
+			if err == nil {
+				err = json.Unmarshal([]byte(line), &counts[i])
+			}
+			if err != nil {
+				t.Errorf("a process: %v\n%s", err, out)
+			}
+		})
+	}
+	wg.Wait()
+	return counts
+}
+
+// stressWork is what a process does: it prints a stressCount, and fails the test at the first thing wrong.
+func stressWork(t *testing.T, text string) {
+	var job stressJob
+	if err := json.Unmarshal([]byte(text), &job); err != nil {
+		t.Fatal(err)
+	}
+	counts := make([]stressCount, stressThreads)
+	var wg sync.WaitGroup
+	for i := range stressThreads {
+		wg.Go(func() {
+			w := newStressWorker(&job, uint64(i))
+			if err := w.run(); err != nil {
+				t.Error(err)
+			}
+			counts[i] = w.count
+		})
+	}
+	wg.Wait()
+	sum := stressCount{Partial: map[string]int{}, Whole: map[string]int{}}
+	for _, c := range counts {
+		for op, n := range c.Partial {
+			sum.Partial[op] += n
+		}
+		for op, n := range c.Whole {
+			sum.Whole[op] += n
+		}
+	}
+	line, err := json.Marshal(sum)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Println(string(line))
+}
+
+// spanOf returns for how long a test goes on: what the environment variable says, else one of the two.
+func spanOf(t *testing.T, variable string, usual, short time.Duration) time.Duration {
+	t.Helper()
+	if text := os.Getenv(variable); text != "" {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			t.Fatalf("%s: %v", variable, err)
+		}
+		return d
+	}
+	if testing.Short() {
+		return short
+	}
+	return usual
+}

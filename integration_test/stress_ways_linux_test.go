@@ -1,0 +1,263 @@
+package integration_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"runtime/debug"
+	"strconv"
+
+	"assetfs/remote/fakeapi"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	stressOps     = 60        // ways gone after the asset was seen whole, so that both states are read
+	stressHandles = 5         // handles that one worker keeps open
+	stressLength  = 192 << 10 // the most that is read at once: more than the kernel's 128 KiB
+)
+
+// stressWorker reads one asset in random ways, from handles that it keeps for a while.
+type stressWorker struct {
+	job    *stressJob
+	random *rand.Rand
+	truth  io.ReaderAt
+	count  stressCount
+	open   []*stressHandle
+	copy   *os.File // where copies go
+	pipe   [2]int
+}
+
+// stressHandle is an open file with its mappings.
+type stressHandle struct {
+	fd              int
+	whole           bool // opened after the asset was seen whole
+	private, shared []byte
+}
+
+// stressWays are the ways of reading: each reads n bytes at off. The last read may be cut short by the end of the file, and
+// no other.
+var stressWays = map[string]func(w *stressWorker, h *stressHandle, off int64, n int) ([]byte, error){
+	"pread":        (*stressWorker).pread,
+	"readv":        (*stressWorker).readv,
+	"mmap private": (*stressWorker).mapPrivate,
+	"mmap shared":  (*stressWorker).mapShared,
+	"copy":         (*stressWorker).copyRange,
+	"splice":       (*stressWorker).splice,
+}
+
+func newStressWorker(job *stressJob, number uint64) *stressWorker {
+	return &stressWorker{
+		job: job, random: rand.New(rand.NewPCG(job.Seed, number)), truth: fakeapi.Content(job.ID, 0),
+		count: stressCount{Partial: map[string]int{}, Whole: map[string]int{}},
+	}
+}
+
+// run reads until the asset has been whole for stressOps reads. Every error and every wrong byte ends it.
+func (w *stressWorker) run() (err error) {
+	// A SIGBUS of a mapping becomes a panic of this goroutine, and so an error.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("a mapping failed: %v", fault)
+		}
+	}()
+	if w.copy, err = os.CreateTemp(w.job.Dir, "copy"); err != nil {
+		return err
+	}
+	defer w.copy.Close()
+	if err := unix.Pipe2(w.pipe[:], unix.O_CLOEXEC); err != nil {
+		return err
+	}
+	defer func() {
+		for _, h := range w.open {
+			err = errors.Join(err, h.close())
+		}
+		err = errors.Join(err, unix.Close(w.pipe[0]), unix.Close(w.pipe[1]))
+	}()
+	names := make([]string, 0, len(stressWays))
+	for name := range stressWays {
+		names = append(names, name)
+	}
+	for left := stressOps; left > 0; {
+		whole, err := w.whole()
+		if err != nil {
+			return err
+		}
+		if whole {
+			left--
+		}
+		h, err := w.handle(whole)
+		if err != nil {
+			return err
+		}
+		if err := w.read(h, names[w.random.IntN(len(names))]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// whole tells whether the spool has all of the asset.
+func (w *stressWorker) whole() (bool, error) {
+	buf := make([]byte, 64)
+	n, err := retry(func() (int, error) { return unix.Getxattr(w.job.Path, "user.assetfs.spooled", buf) })
+	if err != nil {
+		return false, fmt.Errorf("getxattr: %w", err)
+	}
+	spooled, err := strconv.ParseInt(string(buf[:n]), 10, 64)
+	return spooled == w.job.Size, err
+}
+
+// handle opens the asset, or takes a handle that it has; now and then it closes one.
+func (w *stressWorker) handle(whole bool) (*stressHandle, error) {
+	i := w.random.IntN(stressHandles)
+	if i < len(w.open) && w.random.IntN(4) > 0 {
+		return w.open[i], nil
+	}
+	// The first two stay, so that some live across the switch.
+	if len(w.open) == stressHandles {
+		i = 2 + w.random.IntN(stressHandles-2)
+		if err := w.open[i].close(); err != nil {
+			return nil, err
+		}
+		w.open = append(w.open[:i], w.open[i+1:]...)
+	}
+	fd, err := retry(func() (int, error) { return unix.Open(w.job.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	if err != nil {
+		return nil, fmt.Errorf("open: %w", err)
+	}
+	h := &stressHandle{fd: fd, whole: whole}
+	w.open = append(w.open, h)
+	return h, nil
+}
+
+// read reads some bytes in one way, and compares them.
+func (w *stressWorker) read(h *stressHandle, name string) error {
+	off, n := w.random.Int64N(w.job.Size), 1+w.random.IntN(stressLength)
+	if w.random.IntN(8) == 0 {
+		off = max(0, w.job.Size-int64(w.random.IntN(stressLength))-1) // the end is where mistakes are
+	}
+	n = int(min(int64(n), w.job.Size-off))
+	got, err := stressWays[name](w, h, off, n)
+	if err != nil {
+		return fmt.Errorf("%s of %d bytes at %d, opened whole: %v: %w", name, n, off, h.whole, err)
+	}
+	want := make([]byte, n)
+	if _, err := w.truth.ReadAt(want, off); err != nil {
+		return err
+	}
+	if !bytes.Equal(got, want) {
+		at := 0
+		for at < min(len(got), n) && got[at] == want[at] {
+			at++
+		}
+		return fmt.Errorf("%s of %d bytes at %d, opened whole: %v: %d bytes, the first wrong one at %d", name, n, off, h.whole, len(got), off+int64(at))
+	}
+	if h.whole {
+		w.count.Whole[name]++
+	} else {
+		w.count.Partial[name]++
+	}
+	return nil
+}
+
+func (w *stressWorker) pread(h *stressHandle, off int64, n int) ([]byte, error) {
+	p := make([]byte, n)
+	m, err := retry(func() (int, error) { return unix.Pread(h.fd, p, off) })
+	return p[:max(0, m)], err
+}
+
+func (w *stressWorker) readv(h *stressHandle, off int64, n int) ([]byte, error) {
+	p := make([]byte, n)
+	a, b := n/3, n/2
+	m, err := retry(func() (int, error) { return unix.Preadv(h.fd, [][]byte{p[:a], p[a:b], p[b:]}, off) })
+	return p[:max(0, m)], err
+}
+
+func (w *stressWorker) mapPrivate(h *stressHandle, off int64, n int) ([]byte, error) {
+	return mapped(&h.private, h.fd, w.job.Size, unix.MAP_PRIVATE, off, n)
+}
+
+func (w *stressWorker) mapShared(h *stressHandle, off int64, n int) ([]byte, error) {
+	return mapped(&h.shared, h.fd, w.job.Size, unix.MAP_SHARED, off, n)
+}
+
+// mapped copies from a mapping of the whole file, which it makes at the first use.
+func mapped(mapping *[]byte, fd int, size int64, flags int, off int64, n int) ([]byte, error) {
+	if *mapping == nil {
+		m, err := unix.Mmap(fd, 0, int(size), unix.PROT_READ, flags)
+		if err != nil {
+			return nil, err
+		}
+		*mapping = m
+	}
+	return bytes.Clone((*mapping)[off : off+int64(n)]), nil
+}
+
+// copyRange copies to a local file, as cp does: by copy_file_range, and where the kernel refuses that between two file systems, by
+// sendfile.
+func (w *stressWorker) copyRange(h *stressHandle, off int64, n int) ([]byte, error) {
+	if err := w.copy.Truncate(0); err != nil {
+		return nil, err
+	}
+	if _, err := w.copy.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	to := int(w.copy.Fd())
+	for done := 0; done < n; {
+		m, err := retry(func() (int, error) { return unix.CopyFileRange(h.fd, &off, to, nil, n-done, 0) })
+		if errors.Is(err, unix.EXDEV) {
+			m, err = retry(func() (int, error) { return unix.Sendfile(to, h.fd, &off, n-done) })
+		}
+		if err != nil || m == 0 {
+			return nil, err
+		}
+		done += m
+	}
+	return os.ReadFile(w.copy.Name())
+}
+
+// splice reads by way of a pipe.
+func (w *stressWorker) splice(h *stressHandle, off int64, n int) ([]byte, error) {
+	p := make([]byte, n)
+	for done := 0; done < n; {
+		m, err := retry(func() (int, error) {
+			m, err := unix.Splice(h.fd, &off, w.pipe[1], nil, min(n-done, 16<<10), 0)
+			return int(m), err
+		})
+		if err != nil || m == 0 {
+			return p[:done], err
+		}
+		if _, err := unix.Read(w.pipe[0], p[done:done+m]); err != nil { // a pipe has all that was put in
+			return p[:done], err
+		}
+		done += m
+	}
+	return p, nil
+}
+
+// close unmaps and closes.
+func (h *stressHandle) close() error {
+	var errs []error
+	for _, m := range [][]byte{h.private, h.shared} {
+		if m != nil {
+			errs = append(errs, unix.Munmap(m))
+		}
+	}
+	return errors.Join(append(errs, unix.Close(h.fd))...)
+}
+
+// retry repeats a call that a signal has interrupted: Go preempts its threads by one.
+func retry(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if !errors.Is(err, unix.EINTR) {
+			return n, err
+		}
+	}
+}
