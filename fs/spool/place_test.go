@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"assetfs/fs/ranges"
 )
@@ -228,6 +229,9 @@ func TestDeletedInUse(t *testing.T) {
 	for _, f := range []*File{a, b} {
 		f.Update(func(m *Meta) { m.Size = 8192 })
 		put(t, f, span(0, 8192))
+	}
+	if err := d.syncFiles(time.Now()); err != nil { // else that might open the file again
+		t.Fatal(err)
 	}
 	a.closeDescriptor()
 	dir := filepath.Join(root, directoryName(baseURL))

@@ -84,7 +84,10 @@ func check(t *testing.T, f *File) {
 	for _, r := range f.Within(span(0, 1<<50)) {
 		got := make([]byte, r.Len())
 		n, err := f.ReadAt(got, r.Start)
-		if errors.Is(err, ErrAbsent) && !f.presentNow(r) {
+		for errors.Is(err, ErrAbsent) && f.presentNow(r) { // taken out for a moment: see withdraw
+			n, err = f.ReadAt(got, r.Start)
+		}
+		if errors.Is(err, ErrAbsent) {
 			continue
 		}
 		if err != nil || n != len(got) {
