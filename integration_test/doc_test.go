@@ -22,6 +22,8 @@
 //	named ID NAME               the asset has that name, by-id points to it, and its bytes are right
 //	logged REGEXP               wait until assetfs has said that
 //	signal NAME                 send assetfs a signal
+//	proxy start [noslice]       nginx as README.md configures it, before the API, with TLS; sets $PROXY. noslice leaves slices out
+//	proxy stop                  end it
 //	smalldisk SIZE DIR          a file system of its own, for disks that are full (as root)
 //
 // Settings of the API and keys of an asset are the fields of package fakeapi; settings_test.go tells how they are written.

@@ -20,8 +20,8 @@ const scriptLimit = 90 * time.Second
 
 // tools are the programs that the scripts run, beyond what POSIX has.
 var tools = []string{
-	"cmp", "dd", "df", "du", "ffmpeg", "ffprobe", "file", "find", "findmnt", "fusermount3", "getfattr", "grep", "mpv", "rsync",
-	"setfattr", "sha256sum", "stat", "tar", "timeout", "truncate", "unshare",
+	"cmp", "dd", "df", "du", "ffmpeg", "ffprobe", "file", "find", "findmnt", "fusermount3", "getfattr", "gio", "grep", "mpv", "nginx", "rsync",
+	"setfattr", "setpriv", "sha256sum", "stat", "tar", "timeout", "truncate", "unshare",
 }
 
 // stateKey is where a script's state is kept in its environment.
@@ -31,6 +31,7 @@ type stateKey struct{}
 type state struct {
 	api    *api
 	daemon *daemon
+	proxy  *proxy
 	setup  *setup
 	env    *testscript.Env
 }
@@ -75,6 +76,7 @@ func TestScript(t *testing.T) {
 			"logged":    cmdLogged,
 			"media":     cmdMedia,
 			"named":     cmdNamed,
+			"proxy":     cmdProxy,
 			"signal":    cmdSignal,
 			"smalldisk": cmdSmalldisk,
 			"mount":     cmdMount,
@@ -143,6 +145,9 @@ func (st *state) close() error {
 	if st.daemon != nil {
 		err = st.daemon.stop("TERM")
 		st.daemon = nil
+	}
+	if st.proxy != nil {
+		err = errors.Join(err, st.proxy.stop())
 	}
 	if st.api != nil {
 		st.api.stop()

@@ -9,7 +9,7 @@ import (
 // Config is how the server behaves towards everybody. The zero Config is a
 // server with ranges and metadata, no limits and no key.
 type Config struct {
-	Key         string        // the only accepted Authorization; "" accepts any, even none
+	Key         string        // what is accepted as Authorization, words between blanks; "" accepts any, even none
 	NoRange     bool          // ranges are ignored
 	NoMetadata  bool          // there is no metadata call
 	PerMinute   int           // downloads answered in any 60 s, others get 429; 0 is no limit

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -73,7 +74,7 @@ func (s *Server) replyTo(r *http.Request, rq Request, cfg Config, f Fault) *repl
 		if rq.HasAuthorization || r.URL.Query().Get("signature") == "" {
 			return storageRefusal(rq.HasAuthorization)
 		}
-	case cfg.Key != "" && rq.Authorization != cfg.Key:
+	case cfg.Key != "" && !slices.Contains(strings.Fields(cfg.Key), rq.Authorization):
 		return errorReply(cfg, http.StatusUnauthorized, msgBadKey)
 	}
 	if rq.Op == opDownload {
