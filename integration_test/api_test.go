@@ -28,12 +28,13 @@ type api struct {
 	addr  string
 	serve *http.Server // nil while stopped
 	done  chan struct{}
+	net   network
 }
 
 // cmdAPI implements "api VERB ...".
 func cmdAPI(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		usage(ts, "api start|set|stop|asset|delete|requests|metadata|billed|idle|await|reset ...")
+		usage(ts, "api start|set|stop|freeze|thaw|asset|delete|requests|metadata|billed|idle|await|reset ...")
 	}
 	st, verb, args := of(ts), args[0], args[1:]
 	if st.api == nil {
@@ -53,6 +54,10 @@ func cmdAPI(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(a.set(args))
 	case "stop":
 		a.stop()
+	case "freeze":
+		a.net.freeze(true)
+	case "thaw":
+		a.net.freeze(false)
 	case "asset":
 		if len(args) == 0 {
 			usage(ts, "api asset ID [KEY=VALUE...]")
@@ -94,7 +99,7 @@ func (a *api) start() error {
 	a.serve = &http.Server{Handler: http.StripPrefix("/serve/api/v2", a.fake), ReadHeaderTimeout: time.Minute}
 	a.done = make(chan struct{})
 	go func(s *http.Server, done chan struct{}) {
-		_ = s.Serve(l) // ends when stop closes it
+		_ = s.Serve(listener{l, &a.net}) // ends when stop closes it
 		close(done)
 	}(a.serve, a.done)
 	return nil

@@ -5,6 +5,7 @@
 //
 //	api start [SETTING...]      start an API on loopback, sets $API; "api set" changes settings later
 //	api stop                    take it offline; "api start" brings it back at the same address
+//	api freeze                  its connections die without a word, new ones too, until "api thaw" lets new ones live
 //	api asset ID [KEY=VALUE...] put an asset there, or change it
 //	api delete ID               the server loses an asset
 //	api requests [ID] N         that many downloads were requested, as the server saw it (N, <=N, >=N)

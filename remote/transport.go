@@ -38,6 +38,9 @@ func metadataTransport(o Options) *http.Transport {
 	t.ForceAttemptHTTP2 = true
 	t.MaxIdleConnsPerHost = metadataAtOnce
 	t.IdleConnTimeout = 30 * time.Second
+	// HTTP/2 goes on using a connection that died without a word, in a sleep or
+	// a change of networks, until the kernel gives it up: a quarter of an hour.
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: connectTimeout, PingTimeout: connectTimeout}
 	return t
 }
 
