@@ -129,3 +129,36 @@ func write(t *testing.T, name, text string) {
 		t.Fatal(err)
 	}
 }
+
+// FuzzRead reads any bytes as a list: each ID is valid and there once, what is
+// left out is told, and a list of what was read reads the same.
+func FuzzRead(f *testing.F) {
+	for _, seed := range []string{
+		"", "re_1\nre_2\n", "\ufeffre_1 # a comment\r\n\r\n#\nre_1", "re_1 re_2\nRE_1\nre_", "re_1\x00\n\xff\n\u2028re_3\n", "\n\r\n \t\v\f\u00a0re_4",
+		strings.Repeat("re_1", maxLine), "re_1#" + strings.Repeat("x", 2*maxLine) + "\nre_2",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		ids, bad, err := Read(bytes.NewReader(text), "list", pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for _, id := range ids {
+			if seen[id] || !pattern.MatchString(id) {
+				t.Errorf("%q reads %q", text, ids)
+			}
+			seen[id] = true
+		}
+		for _, line := range bad {
+			if line.Line < 1 || line.Line > bytes.Count(text, []byte("\n"))+1 || len(line.Text) > maxLine || strings.ContainsAny(line.Error(), "\n\x1b\x00") {
+				t.Errorf("%q: %q", text, line)
+			}
+		}
+		again, bad, err := Read(strings.NewReader(strings.Join(ids, "\n")), "list", pattern)
+		if err != nil || len(bad) > 0 || !slices.Equal(again, ids) {
+			t.Errorf("%q reads %q, and that reads %q, %v, %v", text, ids, again, bad, err)
+		}
+	})
+}
