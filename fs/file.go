@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,14 +25,17 @@ const (
 	unsettled = 0
 )
 
-// file is the inode of an asset in one state: partly spooled or whole, and one
-// content version. Opening modes and old pages of different states never mix,
-// since each state is an inode generation of its own.
+// file is the inode of an asset in one state: of unknown size, partly spooled or
+// whole, and one content version. Opening modes and old pages of different
+// states never mix, since each state is an inode generation of its own. Nor do
+// sizes: splice and sendfile believe the one that the kernel saw at the lookup,
+// and take an asset of which none was known for empty.
 type file struct {
 	fusefs.Inode
-	fs    *FS
-	entry *entry
-	gen   uint64
+	fs     *FS
+	entry  *entry
+	gen    uint64
+	opened atomic.Bool // since it was looked up last
 }
 
 var (
@@ -42,12 +46,15 @@ var (
 	_ fusefs.NodeStatfser    = (*file)(nil)
 )
 
-// generation numbers the states of an asset: 2 x version, and 1 more when it
-// is whole.
+// generation numbers the states of an asset: 3 x version, 1 more once its size
+// is known, and 2 when it is whole.
 func generation(a *asset.Asset) (gen uint64, whole bool) {
+	known := a.Info().Size >= 0 // before State: what is whole is known
 	version, whole := a.State()
-	gen = 2 * version
-	if whole {
+	switch gen = 3 * version; {
+	case whole:
+		gen += 2
+	case known:
 		gen++
 	}
 	return gen, whole
@@ -59,7 +66,9 @@ func (f *FS) fileNode(ctx context.Context, parent *fusefs.Inode, e *entry, out *
 	n := &file{fs: f, entry: e, gen: f.kernelGen(gen)}
 	out.SetEntryTimeout(settled)
 	out.SetAttrTimeout(f.fileAttr(e, whole, &out.Attr))
-	return parent.NewInode(ctx, n, fusefs.StableAttr{Mode: syscall.S_IFREG, Ino: e.ino, Gen: n.gen})
+	node := parent.NewInode(ctx, n, fusefs.StableAttr{Mode: syscall.S_IFREG, Ino: e.ino, Gen: n.gen})
+	node.Operations().(*file).opened.Store(false)
+	return node
 }
 
 // fileAttr fills in what is known of e, and returns for how long that holds.
@@ -120,9 +129,15 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	r := a.Open()
 	gen, whole := generation(a)
 	if n.fs.kernelGen(gen) != n.gen {
-		r.Close()
-		return nil, 0, syscall.ESTALE
+		// The kernel looks it up again only once. If the asset has become whole
+		// since, that is as good as partly spooled for this time.
+		if n.opened.Swap(true) || !whole || gen != n.gen+1 {
+			r.Close()
+			return nil, 0, syscall.ESTALE
+		}
+		whole = false
 	}
+	n.opened.Store(true)
 	h := &handle{fs: n.fs, entry: n.entry, reader: r}
 	if !whole {
 		return h, fuse.FOPEN_DIRECT_IO, 0

@@ -6,6 +6,7 @@
 //	                           memory of process PID is printed in KiB, and the program is killed.
 //	reader timer FILE          copies FILE to standard output while an interval timer fires and the Go runtime
 //	                           preempts: no read may see EINTR.
+//	reader send FILE           copies FILE to standard output by sendfile, and never asks for its size
 //	reader handler FILE        reads FILE, and handles the SIGINTs that it sends itself. Prints how the read ended.
 package main
 
@@ -41,6 +42,8 @@ func run(args []string) error {
 		return blocked(n, args[2], args[3])
 	case len(args) == 2 && args[0] == "timer":
 		return timer(args[1])
+	case len(args) == 2 && args[0] == "send":
+		return send(args[1])
 	case len(args) == 2 && args[0] == "handler":
 		return handler(args[1])
 	}
@@ -117,6 +120,18 @@ func timer(name string) error {
 			return nil
 		}
 		if _, err := os.Stdout.Write(p[:n]); err != nil {
+			return err
+		}
+	}
+}
+
+func send(name string) error {
+	fd, err := unix.Open(name, unix.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	for {
+		if n, err := unix.Sendfile(unix.Stdout, fd, nil, 1<<20); err != nil || n == 0 {
 			return err
 		}
 	}
