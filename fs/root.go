@@ -33,6 +33,9 @@ func (n *root) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fu
 		out.SetAttrTimeout(settled)
 		return n.NewInode(ctx, &idDir{fs: f}, fusefs.StableAttr{Mode: syscall.S_IFDIR, Ino: byIDIno}), 0
 	}
+	if name == neverIndex {
+		return n.NewInode(ctx, f.neverIndex(out), fusefs.StableAttr{Ino: neverIndexIno}), 0
+	}
 	e := f.tree.byName(name)
 	if e == nil && f.resolver.settled() {
 		f.tree.nameAll() // a read may have told a name that no listing has given yet
@@ -45,6 +48,20 @@ func (n *root) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fu
 		}
 	}
 	return f.fileNode(ctx, &n.Inode, e, out), 0
+}
+
+// neverIndex is an empty file: where there is one macOS does not read every file
+// of a volume, which would be billed, for its index. It is not listed, so copies
+// of the tree don't have it.
+const neverIndex = ".metadata_never_index"
+
+func (f *FS) neverIndex(out *fuse.EntryOut) *fusefs.MemRegularFile {
+	f.dirAttr(&out.Attr, neverIndexIno)
+	out.Mode = syscall.S_IFREG | 0o444&^f.o.Umask
+	out.Nlink = 1
+	out.SetEntryTimeout(settled)
+	out.SetAttrTimeout(settled)
+	return &fusefs.MemRegularFile{Attr: out.Attr}
 }
 
 // Opendir waits for names; a wait in LOOKUP or READDIR would hold the

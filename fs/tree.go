@@ -46,16 +46,17 @@ type tree struct {
 
 // The inode numbers that don't come from an ID.
 const (
-	rootIno = 1
-	byIDIno = 2
-	byID    = "by-id"
+	rootIno       = 1
+	byIDIno       = 2
+	neverIndexIno = 3
+	byID          = "by-id"
 )
 
 func newTree(pattern *regexp.Regexp, dir *spool.Dir, o *asset.Options, byMeta bool) *tree {
 	t := &tree{
 		pattern: pattern, dir: dir, options: o, byMeta: byMeta,
 		byID: map[string]*entry{}, names: map[string]*entry{},
-		inos: map[uint64]string{rootIno: "/", byIDIno: byID},
+		inos: map[uint64]string{rootIno: "/", byIDIno: byID, neverIndexIno: neverIndex},
 	}
 	for _, id := range dir.Known() {
 		t.entryLocked(id)

@@ -23,6 +23,8 @@
 //	named ID NAME               the asset has that name, by-id points to it, and its bytes are right
 //	logged REGEXP               wait until assetfs has said that
 //	signal NAME                 send assetfs a signal
+//	notify start                listen as systemd does for its services, on $NOTIFY_SOCKET
+//	notify LINE                 the next that it is told is LINE
 //	proxy start [noslice]       nginx as README.md configures it, before the API, with TLS; sets $PROXY. noslice leaves slices out
 //	proxy stop                  end it
 //	smalldisk SIZE DIR          a file system of its own, for disks that are full (as root)

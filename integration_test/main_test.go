@@ -3,6 +3,7 @@ package integration_test
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,6 +33,7 @@ type state struct {
 	api    *api
 	daemon *daemon
 	proxy  *proxy
+	notify net.Conn // what systemd would listen on
 	setup  *setup
 	env    *testscript.Env
 }
@@ -76,6 +78,7 @@ func TestScript(t *testing.T) {
 			"logged":    cmdLogged,
 			"media":     cmdMedia,
 			"named":     cmdNamed,
+			"notify":    cmdNotify,
 			"proxy":     cmdProxy,
 			"signal":    cmdSignal,
 			"smalldisk": cmdSmalldisk,
@@ -148,6 +151,9 @@ func (st *state) close() error {
 	}
 	if st.proxy != nil {
 		err = errors.Join(err, st.proxy.stop())
+	}
+	if st.notify != nil {
+		st.notify.Close()
 	}
 	if st.api != nil {
 		st.api.stop()

@@ -162,7 +162,9 @@ func startDaemon(ts *testscript.TestScript, args []string) (*daemon, error) {
 // environ returns the script's environment for a process.
 func environ(ts *testscript.TestScript) []string {
 	var env []string
-	for _, k := range []string{"PATH", "HOME", "XDG_CACHE_HOME", "LC_ALL", "TZ", "TMPDIR", "MEMORIES_API_KEY", "ASSETFS_BASE_URL", "SSL_CERT_FILE"} {
+	for _, k := range []string{
+		"PATH", "HOME", "XDG_CACHE_HOME", "LC_ALL", "TZ", "TMPDIR", "MEMORIES_API_KEY", "ASSETFS_BASE_URL", "SSL_CERT_FILE", "NOTIFY_SOCKET",
+	} {
 		if v := ts.Getenv(k); v != "" {
 			env = append(env, k+"="+v)
 		}
