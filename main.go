@@ -304,7 +304,7 @@ func activity(m *fs.FS) report.Status {
 		}
 		to := report.Asset{ID: from.ID, Name: from.Name, Size: from.Size, Spooled: from.Spooled}
 		for _, st := range from.Streams {
-			to.Streams = append(to.Streams, report.Stream{Speed: st.Speed, Paused: st.Paused, ETA: st.ETA})
+			to.Streams = append(to.Streams, report.Stream{Pos: st.Pos, Speed: st.Speed, Paused: st.Paused, ETA: st.ETA})
 		}
 		r.Assets = append(r.Assets, to)
 	}

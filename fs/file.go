@@ -153,6 +153,8 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 			return nil, 0, n.fs.fail("open", n.entry.id, err)
 		}
 		h.backing = backing
+		n.fs.opens.Add(1)
+		n.fs.opened.Add(a.Info().Size)
 	}
 	return h, fuse.FOPEN_KEEP_CACHE, 0
 }

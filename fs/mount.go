@@ -56,6 +56,8 @@ type FS struct {
 	detached   chan struct{} // closed by a lazy unmount
 	detachOnce sync.Once
 	served     atomic.Int64 // bytes given to readers by us
+	opens      atomic.Int64 // of whole assets, left to the kernel
+	opened     atomic.Int64 // their sizes together
 
 	mu      sync.Mutex      // guards what follows
 	warned  map[string]bool // IDs whose unknown size was logged
@@ -165,7 +167,7 @@ func (f *FS) Wait() {
 type BusyError struct{ Mountpoint string }
 
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("%s is busy: close what is open there (see: fuser -vm %s), or interrupt again to detach it", e.Mountpoint, e.Mountpoint)
+	return fmt.Sprintf("%s is busy: close what is open there (see: fuser -vm %s), or interrupt again to detach it", e.Mountpoint, shellQuoted(e.Mountpoint))
 }
 
 // Unmount sends readers home and unmounts. While files are open it fails with

@@ -26,4 +26,4 @@ func mountedOn(path string) (ours, mounted bool) {
 	return ours, mounted
 }
 
-func unmountHint(path string) string { return "umount " + path }
+func unmountHint(path string) string { return "umount " + shellQuoted(path) }

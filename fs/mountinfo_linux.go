@@ -42,4 +42,4 @@ func unescape(s string) string {
 	return b.String()
 }
 
-func unmountHint(path string) string { return "fusermount3 -u " + path }
+func unmountHint(path string) string { return "fusermount3 -u " + shellQuoted(path) }

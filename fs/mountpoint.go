@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -78,4 +79,12 @@ func (m *Mountpoint) Remove() {
 	if m.created {
 		os.Remove(m.Path)
 	}
+}
+
+// shellQuoted writes path so that it can be pasted into a shell.
+func shellQuoted(path string) string {
+	if !strings.ContainsAny(path, " \t\n'\"\\$`!*?[]{}()<>|&;#~") {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }

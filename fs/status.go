@@ -20,13 +20,23 @@ type Status struct {
 	Requests     int64         `json:"requests"`
 	RequestsLeft int           `json:"requests_left"` // -1: no limit
 	Downloaded   int64         `json:"downloaded_bytes"`
-	Served       int64         `json:"served_bytes"` // by us; passthrough reads are the kernel's
+	Served       int64         `json:"served_bytes"`     // read through us
+	FromSpool    int64         `json:"from_spool_bytes"` // that much of Served was not downloaded for it
 	Cost         float64       `json:"cost_dollars"`
+	Saved        float64       `json:"saved_dollars"` // what FromSpool would have cost
+	Kernel       KernelStatus  `json:"kernel"`
 	Spool        SpoolStatus   `json:"spool"`
-	Passthrough  bool          `json:"passthrough"`
 	LastError    string        `json:"last_error,omitempty"`
 	Listed       int           `json:"assets_listed"`
 	Assets       []AssetStatus `json:"assets"` // those of Listed that fit
+}
+
+// KernelStatus is what was left to the kernel. How much of it is read we never
+// learn, so it is in no other figure.
+type KernelStatus struct {
+	Passthrough bool  `json:"passthrough"` // it reads whole assets by itself
+	Opens       int64 `json:"opens"`       // of whole assets
+	Bytes       int64 `json:"bytes"`       // their sizes together
 }
 
 // SpoolStatus is what the spool holds.
@@ -61,6 +71,8 @@ func (f *FS) Status() Status {
 	f.mu.Lock()
 	lastErr := f.lastErr
 	f.mu.Unlock()
+	served := f.served.Load()
+	fromSpool := max(0, served-stats.Bytes)
 	s := Status{
 		Mountpoint:   f.mountpoint,
 		PID:          os.Getpid(),
@@ -68,11 +80,14 @@ func (f *FS) Status() Status {
 		Requests:     stats.Requests,
 		RequestsLeft: stats.Left,
 		Downloaded:   stats.Bytes,
-		Served:       f.served.Load(),
+		Served:       served,
+		FromSpool:    fromSpool,
 		Cost:         f.cost(stats.Bytes),
+		Saved:        f.cost(fromSpool),
+		Kernel:       KernelStatus{Passthrough: f.passthrough, Opens: f.opens.Load(), Bytes: f.opened.Load()},
 		Spool:        SpoolStatus{Dir: usage.Path, Bytes: usage.Bytes, Limit: usage.Limit, Free: usage.Free},
-		Passthrough:  f.passthrough,
 		LastError:    lastErr,
+		Assets:       []AssetStatus{},
 	}
 	entries := f.tree.entries()
 	s.Listed = len(entries)
@@ -99,56 +114,89 @@ func (f *FS) Status() Status {
 // cost is the price of n bytes. A GB is 10^9 bytes, as bills count.
 func (f *FS) cost(n int64) float64 { return float64(n) / 1e9 * f.o.PricePerGB }
 
-// StatusAttr is the root's attribute that holds the whole Status as JSON.
-const StatusAttr = "user.assetfs.status"
+// The root's attributes are those of Status one by one, and besides:
+const (
+	attrStatus = "status"  // all of it in JSON, but for assets that don't fit
+	attrAssets = "assets." // with a number N: the listed assets from the Nth on, those that fit, as a JSON array
+)
 
-// statusAttr answers the root's attributes: each number of Status by itself,
-// and all of it as JSON.
+// maxValue bounds an attribute's value, in bytes, as Linux does.
+const maxValue = 64 << 10
+
+// statusAttr answers the root's attributes.
 func (f *FS) statusAttr(attr string) (string, bool) {
 	name, ok := strings.CutPrefix(attr, "user.assetfs.")
 	if !ok {
 		return "", false
 	}
 	s := f.Status()
-	switch name {
-	case "requests":
-		return strconv.FormatInt(s.Requests, 10), true
-	case "requests_left":
-		return strconv.Itoa(s.RequestsLeft), true
-	case "downloaded":
-		return strconv.FormatInt(s.Downloaded, 10), true
-	case "cost":
-		return fmt.Sprintf("%.4f", s.Cost), true
-	case "spool":
-		return strconv.FormatInt(s.Spool.Bytes, 10), true
-	case "streams":
-		n := 0
-		for _, a := range s.Assets {
-			n += len(a.Streams)
+	if from, ok := strings.CutPrefix(name, attrAssets); ok {
+		n, err := strconv.ParseUint(from, 10, 31)
+		if err != nil {
+			return "", false
 		}
-		return strconv.Itoa(n), true
+		return fitting(s.Assets[min(int(n), len(s.Assets)):], func(a []AssetStatus) any { return a })
+	}
+	switch name {
+	case attrStatus:
+		return fitting(s.Assets, func(a []AssetStatus) any {
+			s.Assets = a
+			return &s
+		})
 	case "error":
 		return s.LastError, s.LastError != ""
-	case "status":
-		// An attribute holds 64 KiB at most: assets that don't fit are left out.
-		for {
-			text, err := json.Marshal(s)
-			if err != nil {
-				return "", false
-			}
-			if len(text) <= 64<<10 {
-				return string(text), true
-			}
-			s.Assets = s.Assets[:len(s.Assets)*(60<<10)/len(text)]
-		}
+	case "cost":
+		return fmt.Sprintf("%.4f", s.Cost), true
+	case "saved":
+		return fmt.Sprintf("%.4f", s.Saved), true
 	}
-	return "", false
+	streams := 0
+	for _, a := range s.Assets {
+		streams += len(a.Streams)
+	}
+	n, ok := map[string]int64{
+		"uptime":        int64(s.Uptime),
+		"requests":      s.Requests,
+		"requests_left": int64(s.RequestsLeft),
+		"downloaded":    s.Downloaded,
+		"read":          s.Served,
+		"from_spool":    s.FromSpool,
+		"kernel_opens":  s.Kernel.Opens,
+		"spool":         s.Spool.Bytes,
+		"spool_limit":   s.Spool.Limit,
+		"streams":       int64(streams),
+		"listed":        int64(s.Listed),
+	}[name]
+	return strconv.FormatInt(n, 10), ok
+}
+
+// fitting returns the JSON of what page makes of assets, leaving as many of the
+// last ones out as it must to fit into an attribute. It tells false if not even
+// the first fits.
+func fitting(assets []AssetStatus, page func([]AssetStatus) any) (string, bool) {
+	for n := len(assets); ; {
+		text, err := json.Marshal(page(assets[:n]))
+		if err != nil {
+			return "", false
+		}
+		if len(text) <= maxValue {
+			return string(text), true
+		}
+		if n == 0 {
+			return "", false
+		}
+		// A little less than would fit if all were of one length.
+		n = n * (maxValue - maxValue/16) / len(text)
+	}
 }
 
 // Summary is a line on what the mount has cost and what the spool has saved.
 func (f *FS) Summary() string {
 	s := f.Status()
-	saved := max(0, s.Served-s.Downloaded)
-	return fmt.Sprintf("%d download requests, %s downloaded, $%.4f; %s read, $%.4f saved by the spool",
-		s.Requests, humanize.IBytes(uint64(s.Downloaded)), s.Cost, humanize.IBytes(uint64(s.Served)), f.cost(saved))
+	line := fmt.Sprintf("%d download requests, %s downloaded, $%.4f; %s read, $%.4f saved by the spool",
+		s.Requests, humanize.IBytes(uint64(s.Downloaded)), s.Cost, humanize.IBytes(uint64(s.Served)), s.Saved)
+	if s.Kernel.Opens > 0 {
+		line += fmt.Sprintf("; not counted: %d opens of whole assets, which the kernel read by itself", s.Kernel.Opens)
+	}
+	return line
 }

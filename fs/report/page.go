@@ -25,6 +25,7 @@ func (s *Status) Page(w io.Writer, width int) error {
 	fmt.Fprintf(facts, "Requests\t%s made, %s\n", humanize.Comma(s.Requests), s.left())
 	fmt.Fprintf(facts, "Downloaded\t%s for %s\n", bytesText(s.Downloaded), dollars(s.Cost))
 	fmt.Fprintf(facts, "Read\t%s\n", s.read())
+	fmt.Fprintf(facts, "Kernel\t%s\n", s.Kernel)
 	fmt.Fprintf(facts, "Spool\t%s%s in %s, %s free there\n", bytesText(s.Spool.Bytes), limit(s.Spool.Limit), printable(s.Spool.Dir), bytesText(s.Spool.Free))
 	fmt.Fprintf(facts, "Downloads\t%s\n", s.streams())
 	if err := facts.Flush(); err != nil {
@@ -49,14 +50,25 @@ func (s *Status) left() string {
 // read tells what readers got, and what the spool has saved.
 func (s *Status) read() string {
 	text := bytesText(s.Served)
-	if s.Passthrough {
-		text += " (and more from whole assets, which the kernel reads by itself)"
-	}
-	// What a byte costs shows only once there was one.
-	if saved := s.Served - s.Downloaded; saved > 0 && s.Downloaded > 0 {
-		text += fmt.Sprintf(", %s saved by the spool", dollars(float64(saved)*s.Cost/float64(s.Downloaded)))
+	if s.FromSpool > 0 {
+		text += fmt.Sprintf(", %s of it from the spool, which saved %s", bytesText(s.FromSpool), dollars(s.Saved))
 	}
 	return text
+}
+
+// String tells what is not counted.
+func (k Kernel) String() string {
+	if !k.Passthrough {
+		return "its page cache answers what was read before; that is not counted"
+	}
+	return fmt.Sprintf("reads whole assets by itself, not counted: opened %s, %s in size", times(k.Opens), bytesText(k.Bytes))
+}
+
+func times(n int64) string {
+	if n == 1 {
+		return "once"
+	}
+	return humanize.Comma(n) + " times"
 }
 
 // streams counts the downloads and adds their speeds.
@@ -72,10 +84,14 @@ func (s *Status) streams() string {
 			}
 		}
 	}
-	if running+paused == 0 {
-		return "none"
+	var parts []string
+	if running > 0 {
+		parts = append(parts, fmt.Sprintf("%d running at %s", running, rate(speed)))
 	}
-	return fmt.Sprintf("%d running at %s, %d paused", running, rate(speed), paused)
+	if paused > 0 {
+		parts = append(parts, fmt.Sprintf("%d paused", paused))
+	}
+	return cmp.Or(strings.Join(parts, ", "), "none")
 }
 
 // table lists the assets. The name, whose width nobody knows, comes last.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,7 +12,7 @@ import (
 
 // sample is a mount in the middle of its work, as it tells of itself.
 const sample = `{"mountpoint":"/mnt/a","pid":42,"uptime_seconds":7985.2,"requests":1234,"requests_left":8,
-"downloaded_bytes":2000000000,"served_bytes":5000000000,"cost_dollars":0.24,"last_error":"read re_3: download re_3: 402: Insufficient balance",
+"downloaded_bytes":2000000000,"served_bytes":5000000000,"from_spool_bytes":3000000000,"cost_dollars":0.24,"saved_dollars":0.36,"last_error":"read re_3: download re_3: 402: Insufficient balance",
 "spool":{"dir":"/spool/x","bytes":1073741824,"limit_bytes":21474836480,"free_bytes":3221225472},"assets_listed":1000,
 "assets":[{"id":"re_1","name":"video.mp4","size":1000,"spooled_bytes":1000},
 {"id":"re_22","name":"clip.mov","size":1048576,"spooled_bytes":419430,"streams":[{"pos":5,"bytes_per_second":4404019.2,"eta_seconds":192,"paused":false},{"paused":true}]},
@@ -22,7 +23,8 @@ const samplePage = `assetfs at /mnt/a, process 42, up 2h 13m
 
 Requests     1,234 made, 8 left this minute
 Downloaded   1.9 GiB for $0.2400
-Read         4.7 GiB, $0.3600 saved by the spool
+Read         4.7 GiB, 2.8 GiB of it from the spool, which saved $0.3600
+Kernel       its page cache answers what was read before; that is not counted
 Spool        1.0 GiB of 20 GiB in /spool/x, 3.0 GiB free there
 Downloads    1 running at 4.2 MiB/s, 1 paused
 Last error   read re_3: download re_3: 402: Insufficient
@@ -42,8 +44,8 @@ and 996 more
 `
 
 func TestPage(t *testing.T) {
-	s, err := Decode([]byte(sample))
-	if err != nil {
+	s := &Status{}
+	if err := json.Unmarshal([]byte(sample), s); err != nil {
 		t.Fatal(err)
 	}
 	var page bytes.Buffer
@@ -56,12 +58,12 @@ func TestPage(t *testing.T) {
 }
 
 func TestPageOfAnIdleMount(t *testing.T) {
-	s := &Status{Mountpoint: "/m", RequestsLeft: -1, Passthrough: true}
+	s := &Status{Mountpoint: "/m", RequestsLeft: -1, Kernel: Kernel{Passthrough: true, Opens: 1, Bytes: 2048}}
 	var page bytes.Buffer
 	if err := s.Page(&page, 0); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"0 made, no limit", "0 B for $0.0000", "kernel reads by itself", "Downloads    none", "No assets are listed"} {
+	for _, want := range []string{"0 made, no limit", "0 B for $0.0000", "Kernel       reads whole assets by itself, not counted: opened once, 2.0 KiB in size", "Downloads    none", "No assets are listed"} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page lacks %q:\n%s", want, page.String())
 		}
@@ -105,10 +107,10 @@ func TestReadWhereNothingIsMounted(t *testing.T) {
 		filepath.Join(dir, "none"): "no such directory",
 		"/proc":                    "no assetfs is mounted there",
 	} {
-		text, err := Read(path)
+		got, err := Read(path)
 		var none *NoMountError
 		if !errors.As(err, &none) || none.Path != path || !strings.Contains(err.Error(), want) {
-			t.Errorf("Read(%s) = %q, %v; want %q", path, text, err, want)
+			t.Errorf("Read(%s) = %+v, %v; want %q", path, got, err, want)
 		}
 	}
 }

@@ -4,18 +4,26 @@
 package report
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// statusAttr is the attribute of a mount's root that holds its Status in JSON.
-const statusAttr = "user.assetfs.status"
+// The attributes of a mount's root that tell its Status in JSON. An attribute is
+// 64 KiB at most, so the first tells of as many assets as fit, and the second,
+// with a number N behind it, of the next ones from the Nth on.
+const (
+	statusAttr = "user.assetfs.status"
+	assetsAttr = "user.assetfs.assets."
+)
+
+// maxValue is the most that an attribute holds, in bytes.
+const maxValue = 64 << 10
 
 // Status is what a mount has done. A field that an older mount doesn't tell is
 // zero.
@@ -26,13 +34,22 @@ type Status struct {
 	Requests     int64   `json:"requests"`
 	RequestsLeft int     `json:"requests_left"` // -1: no limit
 	Downloaded   int64   `json:"downloaded_bytes"`
-	Served       int64   `json:"served_bytes"`
+	Served       int64   `json:"served_bytes"`     // not what the kernel reads by itself
+	FromSpool    int64   `json:"from_spool_bytes"` // that much of Served was not downloaded for it
 	Cost         float64 `json:"cost_dollars"`
+	Saved        float64 `json:"saved_dollars"` // what FromSpool would have cost
+	Kernel       Kernel  `json:"kernel"`
 	Spool        Spool   `json:"spool"`
-	Passthrough  bool    `json:"passthrough"`
-	LastError    string  `json:"last_error"`
-	Listed       int     `json:"assets_listed"` // Assets may hold fewer: an attribute is 64 KiB at most
+	LastError    string  `json:"last_error,omitempty"`
+	Listed       int     `json:"assets_listed"` // Assets holds fewer if the list was changed meanwhile
 	Assets       []Asset `json:"assets"`
+}
+
+// Kernel is what was left to the kernel, and is in no other figure.
+type Kernel struct {
+	Passthrough bool  `json:"passthrough"` // it reads whole assets by itself
+	Opens       int64 `json:"opens"`       // of whole assets
+	Bytes       int64 `json:"bytes"`       // their sizes together
 }
 
 // Spool is what the spool holds, in bytes.
@@ -46,18 +63,19 @@ type Spool struct {
 // Asset is one listed asset.
 type Asset struct {
 	ID      string   `json:"id"`
-	Name    string   `json:"name"` // "" while unknown
-	Size    int64    `json:"size"` // -1: unknown
+	Name    string   `json:"name,omitempty"` // "" while unknown
+	Size    int64    `json:"size"`           // -1: unknown
 	Spooled int64    `json:"spooled_bytes"`
-	Streams []Stream `json:"streams"`
-	Error   string   `json:"error"`
+	Streams []Stream `json:"streams,omitempty"`
+	Error   string   `json:"error,omitempty"`
 }
 
 // Stream is one download.
 type Stream struct {
+	Pos    int64   `json:"pos"`
 	Speed  float64 `json:"bytes_per_second"`
 	Paused bool    `json:"paused"`
-	ETA    float64 `json:"eta_seconds"` // 0: unknown
+	ETA    float64 `json:"eta_seconds,omitempty"` // 0: unknown
 }
 
 // NoMountError means that nothing can be told of a path.
@@ -70,78 +88,70 @@ type NoMountError struct {
 func (e *NoMountError) Error() string { return e.Path + ": " + e.Problem }
 func (e *NoMountError) Unwrap() error { return e.Err }
 
-// Read asks the assetfs mounted at path for its Status, as JSON. Errors are of
-// type *NoMountError.
-func Read(path string) ([]byte, error) {
-	text, err := getxattr(path, statusAttr)
-	if err == nil && !json.Valid(text) {
-		err = errors.New("what it tells is not JSON")
-	}
-	if err == nil {
-		return text, nil
-	}
-	problem := err.Error()
-	switch {
-	case errors.Is(err, noAttr), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOTDIR):
-		problem = "no assetfs is mounted there; give the directory that was given to assetfs"
-	case errors.Is(err, unix.ENOENT):
-		problem = "no such directory; give the directory that was given to assetfs"
-	case errors.Is(err, unix.ENOTCONN):
-		problem = "the assetfs mounted there was killed; run umount " + path + ", then mount again"
-	case errors.Is(err, unix.EACCES):
-		problem = "another user's mount; ask as that user, or mount with --allow-other"
-	}
-	return nil, &NoMountError{path, problem, err}
-}
-
-// getxattr reads an attribute of any length. One that grows meanwhile is read
-// again.
-func getxattr(path, name string) ([]byte, error) {
-	for {
-		n, err := unix.Getxattr(path, name, nil)
-		if err != nil {
-			return nil, err
-		}
-		buf := make([]byte, n+4096)
-		n, err = unix.Getxattr(path, name, buf)
-		if errors.Is(err, unix.ERANGE) || errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		return buf[:n], nil
-	}
-}
-
-// Decode reads what Read has returned.
-func Decode(text []byte) (*Status, error) {
+// Read asks the assetfs mounted at path for its Status. Errors are of type
+// *NoMountError.
+func Read(path string) (*Status, error) {
 	s := &Status{}
-	if err := json.Unmarshal(text, s); err != nil {
-		return nil, fmt.Errorf("the mount's status: %w", err)
+	if err := get(path, statusAttr, s); err != nil {
+		return nil, &NoMountError{path, problem(err), err}
+	}
+	for len(s.Assets) < s.Listed {
+		var more []Asset
+		err := get(path, assetsAttr+strconv.Itoa(len(s.Assets)), &more)
+		if err != nil && !errors.Is(err, noAttr) {
+			return nil, &NoMountError{path, problem(err), err}
+		}
+		if len(more) == 0 {
+			break // the list has become shorter, or the mount is too old to tell
+		}
+		s.Assets = append(s.Assets, more...)
 	}
 	return s, nil
+}
+
+// problem says what an error of get means to whoever gave the path.
+func problem(err error) string {
+	switch {
+	case errors.Is(err, noAttr), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOTDIR):
+		return "no assetfs is mounted there; give the directory that was given to assetfs"
+	case errors.Is(err, unix.ENOENT):
+		return "no such directory; give the directory that was given to assetfs"
+	case errors.Is(err, unix.ENOTCONN):
+		return "the assetfs mounted there was killed; start it again, which takes the dead mount away, or run umount"
+	case errors.Is(err, unix.EACCES):
+		return "another user's mount; ask as that user, or mount with --allow-other"
+	}
+	return err.Error()
+}
+
+// get decodes an attribute's value.
+func get(path, name string, into any) error {
+	buf := make([]byte, maxValue)
+	n, err := unix.Getxattr(path, name, buf)
+	for errors.Is(err, unix.EINTR) {
+		n, err = unix.Getxattr(path, name, buf)
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(buf[:n], into); err != nil {
+		return fmt.Errorf("what it tells is no status: %w", err)
+	}
+	return nil
 }
 
 // Print writes what the assetfs mounted at path has done to out: as a page, or
 // as JSON. Errors that the path is to blame for are of type *NoMountError.
 func Print(out *os.File, path string, asJSON bool) error {
-	text, err := Read(path)
+	s, err := Read(path)
 	if err != nil {
 		return err
 	}
 	if asJSON {
-		var page bytes.Buffer
-		if err := json.Indent(&page, text, "", "  "); err != nil {
-			return err
-		}
-		page.WriteByte('\n')
-		_, err = page.WriteTo(out)
-		return err
-	}
-	s, err := Decode(text)
-	if err != nil {
-		return err
+		e := json.NewEncoder(out)
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
+		return e.Encode(s)
 	}
 	width, _ := Terminal(out)
 	return s.Page(out, width)
