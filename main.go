@@ -320,8 +320,8 @@ func (a *app) watch(reread <-chan struct{}, changed func(ids []string)) (end fun
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		a.list.Watch(ctx, reread, func(ids []string) {
-			a.log.Info("the list of assets has changed", "file", a.IDs, "assets", len(ids))
 			changed(ids)
+			a.log.Info("the list of assets has changed", "file", a.IDs, "assets", len(ids)) // what is said is so
 		})
 	})
 	return func() {

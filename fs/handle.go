@@ -26,12 +26,14 @@ var (
 )
 
 // Read reads from the spool, and waits for what is absent. A short read is the
-// end of the file, or stands before an error that the next read reports.
+// end of the file, and nothing else: page faults and splice read through the
+// page cache, also with FOPEN_DIRECT_IO, and there a short read makes the kernel
+// believe that the file ends. So what stands before an error is not given.
 func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
 	c := newCall(ctx)
 	defer c.end()
 	n, err := h.reader.ReadAt(c, dest, off)
-	if err != nil && n == 0 {
+	if err != nil {
 		return nil, h.fs.fail("read", h.entry.id, err)
 	}
 	h.fs.served.Add(int64(n))
