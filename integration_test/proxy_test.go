@@ -79,7 +79,7 @@ func (p *proxy) start(a *api, dir, port string, slice bool) error {
 		{"listen 443", "listen 127.0.0.1:" + port},
 		{"/etc/nginx", dir},
 		{"/etc/ssl/certs/ca-certificates.crt", dir + "/proxy.pem"},
-		{"/var/cache/nginx", dir},
+		{"/var/cache/nginx-assets", dir + "/cache"},
 		{"slice 32m;", sliced},
 	} {
 		if !strings.Contains(config, swap[0]) {
