@@ -48,6 +48,7 @@ type app struct {
 	*settings.Settings
 	base  *url.URL
 	key   string            // from the environment
+	noKey bool              // there is no key, there neither; known once serving
 	child *background.Child // what we are in the background, else nil
 	list  *idlist.List      // of --ids; nil without
 	log   *slog.Logger
@@ -173,7 +174,7 @@ func (a *app) startChild(args []string) error {
 	}
 	logFile, err := background.OpenLog(root)
 	if err != nil {
-		return err
+		return a.spoolError(err)
 	}
 	defer logFile.Close()
 	err = background.Start(background.Options{Args: args, Log: logFile, Handover: handover})
@@ -210,6 +211,23 @@ func (a *app) readList() ([]string, error) {
 	return ids, nil
 }
 
+// apiKey is the key, if there is one. A file that can't be read is refused
+// rather than found out by the first read.
+func (a *app) apiKey() (*remote.Key, error) {
+	key := remote.NewKey(a.KeyFile, a.key)
+	err := key.Check()
+	switch {
+	case err == nil:
+		return key, nil
+	case err == remote.ErrNoKey: //nolint:errorlint // wrapped, it has another reason
+		a.noKey = !a.Demo
+		return key, nil
+	case a.KeyFile == "":
+		return nil, &settings.UsageError{Err: fmt.Errorf("%s: %w; write the key and nothing else", settings.KeyVariable, err)}
+	}
+	return nil, &settings.UsageError{Err: fmt.Errorf("--api-key-file: %w; give a file that holds the key and nothing else", err)}
+}
+
 // serve mounts and serves until the mount is gone.
 func (a *app) serve() error {
 	listed, err := a.readList()
@@ -217,7 +235,10 @@ func (a *app) serve() error {
 		return err
 	}
 	always := slices.Clone(a.Args) // whatever --ids says
-	key := remote.NewKey(a.KeyFile, a.key)
+	key, err := a.apiKey()
+	if err != nil {
+		return err
+	}
 	if a.Demo {
 		stop, err := a.serveDemo()
 		if err != nil {
@@ -260,6 +281,9 @@ func (a *app) serve() error {
 	reread := make(chan struct{}, 1)
 	endWatch := a.watch(reread, func(ids []string) { m.SetList(slices.Concat(always, ids)) })
 	fmt.Fprintf(a.screen, "assetfs: mounted %s\n", point.Path)
+	if a.noKey {
+		a.log.Warn("no API key (--api-key-file or MEMORIES_API_KEY): only what is in the spool can be read")
+	}
 	if a.live {
 		requests := func() int64 { return client.Stats().Requests }
 		a.screen.Start(report.Activity{Requests: requests, Status: func() report.Status { return activity(m) }})
@@ -347,7 +371,21 @@ func (a *app) openSpool() (*spool.Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return spool.Open(root, a.base.String(), spool.Options{Size: int64(a.SpoolSize), MinFree: int64(a.MinFree), Log: a.log})
+	dir, err := spool.Open(root, a.base.String(), spool.Options{Size: int64(a.SpoolSize), MinFree: int64(a.MinFree), Log: a.log})
+	return dir, a.spoolError(err)
+}
+
+// spoolError says of a directory that can't be used which one to give.
+func (a *app) spoolError(err error) error {
+	var path *os.PathError
+	if !errors.As(err, &path) {
+		return err // it says so itself, or it is nil
+	}
+	err = fmt.Errorf("--spool-dir: %w; give a directory that you may write to", err)
+	if a.SpoolDir == "" {
+		return err
+	}
+	return &settings.UsageError{Err: err}
 }
 
 // serveDemo starts the embedded API on loopback and points the mount at it.

@@ -34,7 +34,7 @@ func PrepareMountpoint(path string, log *slog.Logger) (*Mountpoint, error) {
 	info, err := os.Stat(abs)
 	if errors.Is(err, os.ErrNotExist) {
 		if err := os.Mkdir(abs, 0o755); err != nil {
-			return nil, fmt.Errorf("can't create the mount point: %w", err)
+			return nil, fmt.Errorf("can't create the mount point: %w; create it yourself, or give another one", err)
 		}
 		m.created = true
 		return m, nil
@@ -64,7 +64,10 @@ func (m *Mountpoint) clear(log *slog.Logger) error {
 		return nil
 	}
 	var st syscall.Statfs_t
-	if err := syscall.Statfs(m.Path, &st); !errors.Is(err, syscall.ENOTCONN) || !ours {
+	if !ours {
+		return fmt.Errorf("%s is mounted already, by another program; give another directory", m.Path)
+	}
+	if err := syscall.Statfs(m.Path, &st); !errors.Is(err, syscall.ENOTCONN) {
 		return fmt.Errorf("%s is mounted already; unmount it first: %s", m.Path, unmountHint(m.Path))
 	}
 	if err := detach(m.Path); err != nil {

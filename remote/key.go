@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -44,6 +43,13 @@ func (k *Key) get() (string, error) {
 	return v, err
 }
 
+// Check reads the key and tells why there is none. Without a file and a
+// fallback, or with nothing in them, that is ErrNoKey itself.
+func (k *Key) Check() error {
+	_, err := k.get()
+	return err
+}
+
 // changed reads the key again after used was refused, and tells whether there
 // is another one now. A key that can't be read is no other one.
 func (k *Key) changed(used string) bool {
@@ -71,7 +77,7 @@ func (k *Key) forget() {
 func (k *Key) read() (string, error) {
 	v, err := readKeyFile(k.file)
 	if err != nil {
-		return "", errors.Join(ErrNoKey, err)
+		return "", fmt.Errorf("%w: %w", ErrNoKey, err) // one line
 	}
 	if v == "" {
 		v = strings.TrimSpace(k.fallback)

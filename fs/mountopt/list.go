@@ -76,8 +76,7 @@ func (l *List) apply(o Option) error {
 	value := o.Value
 	if !o.Valued {
 		if value = flag.NoOptDefVal; value == "" {
-			kind, _ := pflag.UnquoteUsage(flag)
-			return &ValueError{o, fmt.Errorf("it needs a value; write %s=%s", o.Name, kind)}
+			return &ValueError{o, fmt.Errorf("it needs a value; write %s=%s", o.Name, Kind(flag))}
 		}
 	}
 	if err := l.flags.Set(name, value); err != nil {
@@ -113,8 +112,7 @@ func Usage(err error) error {
 		return fmt.Errorf("--%s=%s: %w", flag.Name, invalid.GetValue(), Explain(flag, invalid.Unwrap()))
 	case errors.As(err, &missing):
 		flag := missing.GetFlag()
-		kind, _ := pflag.UnquoteUsage(flag)
-		return fmt.Errorf("--%s needs a value; write --%s=%s", flag.Name, flag.Name, kind)
+		return fmt.Errorf("--%s needs a value; write --%s=%s", flag.Name, flag.Name, Kind(flag))
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
 		return fmt.Errorf("there is no flag --%s; see assetfs --help", unknown.GetSpecifiedName())
 	case errors.As(err, &unknown):

@@ -116,7 +116,7 @@ func TestUsage(t *testing.T) {
 		"--bogus":           "there is no flag --bogus; see assetfs --help",
 		"-z":                "there is no flag -z; see assetfs --help",
 		"--spool-dir":       "--spool-dir needs a value; write --spool-dir=DIR",
-		"--uid=me":          "--uid=me: write a number",
+		"--uid=me":          "--uid=me: write a number (see: id)",
 		"--spool-size=many": "--spool-size=many: write a size like 64MiB, 10G or 4096",
 		"-oumask=8":         "-o umask=8: write octal digits like 022",
 		"-obogus":           `-o "bogus": there is no such option; write a long flag without its dashes (see assetfs --help)`,

@@ -31,7 +31,7 @@ func (s *Size) String() string {
 	if *s == 0 {
 		return "0"
 	}
-	return strings.ReplaceAll(humanize.IBytes(uint64(*s)), " ", "")
+	return strings.NewReplacer(" ", "", ".0", "").Replace(humanize.IBytes(uint64(*s)))
 }
 
 // Type names the value in the help text.
@@ -85,13 +85,19 @@ func (c *Choice) String() string { return c.Value }
 // Type names the value in the help text by listing the words.
 func (c *Choice) Type() string { return strings.Join(c.words, "|") }
 
+// Kind names the value of a flag in the help text and in hints.
+func Kind(flag *pflag.Flag) string {
+	kind, _ := pflag.UnquoteUsage(flag)
+	return strings.ToUpper(kind)
+}
+
 // Explain replaces what the standard library says of a bad value by what to
 // write instead.
 func Explain(flag *pflag.Flag, err error) error {
 	write := map[string]string{
 		"duration": "write a duration like 5s or 2m",
-		"uint32":   "write a number",
-		"int":      "write a number",
+		"uint32":   "write a number (see: id)",
+		"int":      "write a whole number",
 		"float64":  "write a number like 0.12",
 		"bool":     "write true or false, or no value at all",
 		"count":    "write a number, or no value at all",

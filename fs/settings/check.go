@@ -3,21 +3,27 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"math"
+	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"assetfs/fs/idlist"
+	"assetfs/fs/mountopt"
 )
 
 // check refuses what makes no sense, saying what to write instead, and
 // completes the rest.
 func (s *Settings) check(args []string) error {
-	if len(args) == 0 {
+	if len(args) == 0 || slices.Contains(args, "") {
 		return errors.New("which directory? write assetfs [flags] MOUNTPOINT [ASSET_ID...]; see assetfs --help")
 	}
 	var err error
 	if s.IDPattern, err = idlist.Anchored(s.Pattern); err != nil {
-		return fmt.Errorf("--id-pattern=%s: %w", s.Pattern, err)
+		return fmt.Errorf("--id-pattern=%s: %w; write a regular expression like %s", s.Pattern, err, defaultPattern)
 	}
 	switch {
 	case s.Status && len(args) > 1:
@@ -29,6 +35,9 @@ func (s *Settings) check(args []string) error {
 		return err
 	}
 	s.Mountpoint, s.Args = args[0], args[1:]
+	if _, err := os.Lstat(s.Mountpoint); err != nil && !s.Status && s.IDPattern.MatchString(s.Mountpoint) {
+		return fmt.Errorf("%s is an asset ID; write the mount point before it, or ./%[1]s if that is the mount point", s.Mountpoint)
+	}
 	for _, id := range s.Args {
 		if !s.IDPattern.MatchString(id) {
 			return fmt.Errorf("%q is not an asset ID; write one that matches %s (see --id-pattern)", id, s.Pattern)
@@ -43,12 +52,23 @@ func (s *Settings) check(args []string) error {
 	return s.absolute()
 }
 
+// notEmpty refuses flags whose value is empty: a shell variable was not set.
+func notEmpty(flags *pflag.FlagSet) error {
+	var err error
+	flags.Visit(func(f *pflag.Flag) {
+		if _, ok := f.Value.(*mountopt.List); !ok && f.Value.String() == "" && err == nil {
+			err = fmt.Errorf("--%s is empty; write --%s=%s, or leave it away", f.Name, f.Name, mountopt.Kind(f))
+		}
+	})
+	return err
+}
+
 // numbers refuses those out of range.
 func (s *Settings) numbers() error {
 	if s.PerMinute < 0 {
 		return fmt.Errorf("--requests-per-minute=%d: write a number, or 0 for no limit", s.PerMinute)
 	}
-	if !(s.PricePerGB >= 0) { // nor not a number
+	if !(s.PricePerGB >= 0) || math.IsInf(s.PricePerGB, 0) { // nor not a number
 		return fmt.Errorf("--price-per-gb=%v: write a number like 0.12", s.PricePerGB)
 	}
 	for _, d := range []struct {

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"assetfs/fs/mountopt"
 )
 
 const usage = `Mounts remote assets as ordinary read-only files.
@@ -32,7 +34,8 @@ func (s *Settings) WriteHelp(w io.Writer) error {
 
 // helpLine writes what a flag is called, takes, means and is by default.
 func helpLine(page *bytes.Buffer, f *pflag.Flag) {
-	kind, text := pflag.UnquoteUsage(f)
+	_, text := pflag.UnquoteUsage(f)
+	kind := mountopt.Kind(f)
 	name := "--" + f.Name
 	if f.Shorthand != "" {
 		name = "-" + f.Shorthand + ", " + name

@@ -79,6 +79,9 @@ func Parse(args []string) (*Settings, error) {
 	if s.Version || s.Help {
 		return s, nil
 	}
+	if err := notEmpty(flags); err != nil {
+		return nil, &UsageError{err}
+	}
 	if err := s.check(flags.Args()); err != nil {
 		return nil, &UsageError{err}
 	}
@@ -97,23 +100,23 @@ func (s *Settings) define() *pflag.FlagSet {
 	f.StringVar(&s.IDs, "ids", "", "`FILE` of asset IDs, one a line; - is standard input")
 	f.StringVar(&s.Pattern, "id-pattern", defaultPattern, "`REGEXP` that every asset ID matches")
 	f.VarP(s.Resolve, "resolve", "", "where names come from")
-	f.DurationVar(&s.ListWait, "list-wait", 5*time.Second, "a listing waits so `LONG` for names")
+	f.DurationVar(&s.ListWait, "list-wait", 5*time.Second, "how long a listing waits for names")
 	f.BoolVar(&s.Demo, "demo", false, "serve sample assets from an embedded API; no key, no network")
 
 	f = group("API")
 	f.StringVar(&s.BaseURL, "base-url", cmp.Or(os.Getenv("ASSETFS_BASE_URL"), defaultBaseURL), "`URL` of the API (env ASSETFS_BASE_URL, or the vendor's)")
 	f.StringVar(&s.KeyFile, "api-key-file", "", "`FILE` that holds the key (else env "+KeyVariable+")")
 	f.BoolVar(&s.Insecure, "insecure-http", false, "allow plain http to other hosts than loopback")
-	f.IntVar(&s.PerMinute, "requests-per-minute", 12, "`N` downloads may begin; 0 = unlimited")
-	f.DurationVar(&s.StallTimeout, "stall-timeout", 30*time.Second, "a download without a byte for so `LONG` is dead")
-	f.DurationVar(&s.RetryFor, "retry-for", 2*time.Minute, "one read keeps retrying for so `LONG`")
+	f.IntVar(&s.PerMinute, "requests-per-minute", 12, "`N` downloads may start in a minute; 0 = no limit")
+	f.DurationVar(&s.StallTimeout, "stall-timeout", 30*time.Second, "a download without a byte for so long is dead")
+	f.DurationVar(&s.RetryFor, "retry-for", 2*time.Minute, "how long one read keeps retrying")
 
 	f = group("Spool and cost")
 	f.StringVar(&s.SpoolDir, "spool-dir", "", "`DIR` for downloaded bytes (default: assetfs in the user's cache)")
-	f.Var(&s.SpoolSize, "spool-size", "keep the spool within this")
+	f.Var(&s.SpoolSize, "spool-size", "keep the spool within this; 0 = no limit")
 	f.Var(&s.MinFree, "spool-min-free", "always leave this much of the disk")
 	f.Var(&s.ReadAhead, "read-ahead", "the most a download runs ahead of its readers")
-	f.Var(&s.MaxDownload, "max-download", "stop downloading after this much; 0 = never")
+	f.Var(&s.MaxDownload, "max-download", "a budget: stop downloading after this much")
 	f.Float64Var(&s.PricePerGB, "price-per-gb", 0.12, "`DOLLARS`, for reports")
 
 	f = group("Mount")

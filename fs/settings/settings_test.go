@@ -5,9 +5,12 @@ import (
 	"errors"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/spf13/pflag"
 )
 
 func mustParse(t *testing.T, args ...string) *Settings {
@@ -94,6 +97,9 @@ func TestUsage(t *testing.T) {
 		"none /m -o rw,spool_dir":       "write spool_dir=DIR",
 		"/m --no-such-flag":             "--no-such-flag",
 		"/m -o rw,uid=-1":               "write a number",
+		"/m --price-per-gb=Inf":         "write a number like 0.12",
+		"re_1 re_2":                     "re_1 is an asset ID; write the mount point before it",
+		"none /m -o ids=":               "--ids is empty; write --ids=FILE",
 		"list /m re_1 -o rw,allow_othr": "allow_othr",
 	} {
 		_, err := Parse(strings.Fields(line))
@@ -101,6 +107,50 @@ func TestUsage(t *testing.T) {
 		if !errors.As(err, &usage) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("assetfs %s: %v; want one line with %q", line, err, want)
 		}
+	}
+}
+
+// Each flag of the contract is in the help, and says of a bad value and of an
+// empty one what to write instead.
+func TestEachFlag(t *testing.T) {
+	contract := strings.Fields(`demo status json base-url api-key-file ids id-pattern resolve list-wait spool-dir spool-size spool-min-free
+		read-ahead requests-per-minute max-download price-per-gb stall-timeout retry-for insecure-http allow-other uid gid umask options
+		daemon progress log-format verbose debug-fuse version help`)
+	s := mustParse(t, "--help")
+	var page bytes.Buffer
+	if err := s.WriteHelp(&page); err != nil {
+		t.Fatal(err)
+	}
+	flags := map[string]*pflag.Flag{}
+	for _, g := range s.groups {
+		g.VisitAll(func(f *pflag.Flag) { flags[f.Name] = f })
+	}
+	if len(flags) != len(contract) {
+		t.Errorf("there are %d flags, want %d", len(flags), len(contract))
+	}
+	for _, name := range contract {
+		f := flags[name]
+		if f == nil || !regexp.MustCompile(`(?m)^  (-\w, )?--`+name+` .*\w`).Match(page.Bytes()) {
+			t.Errorf("the help lacks --%s", name)
+			continue
+		}
+		values := []string{"", "-1x"}
+		if f.Value.Type() == "string" {
+			values = values[:1] // what a text may be is checked by whoever uses it
+		}
+		for _, value := range values {
+			if name == "base-url" || name == "options" && value == "" {
+				continue // checked by remote; no options are fine
+			}
+			_, err := Parse([]string{"/m", "--" + name + "=" + value})
+			var usage *UsageError
+			if !errors.As(err, &usage) || !strings.Contains(err.Error(), "write ") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("--%s=%s: %v; want one line that says what to write", name, value, err)
+			}
+		}
+	}
+	if _, err := Parse([]string{""}); err == nil {
+		t.Error("an empty mount point is taken for the working directory")
 	}
 }
 
@@ -122,7 +172,7 @@ func TestHelpFitsAScreen(t *testing.T) {
 			t.Errorf("a line has %d columns, want 100 at most: %s", len(line), line)
 		}
 	}
-	for _, want := range []string{"\nAssets\n", "\nAPI\n", "\nSpool and cost\n", "\nMount\n", "\nOutput\n", "MOUNTPOINT", "-o, --options OPTS", "--retry-for LONG", "(2m)"} {
+	for _, want := range []string{"\nAssets\n", "\nAPI\n", "\nSpool and cost\n", "\nMount\n", "\nOutput\n", "MOUNTPOINT", "-o, --options OPTS", "--retry-for DURATION", "(2m)", "(1GiB)"} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the help lacks %q:\n%s", want, page.String())
 		}
