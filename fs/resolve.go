@@ -236,7 +236,7 @@ func (r *resolver) sizes() {
 		if r.noSizes.Load() || r.ctx.Err() != nil {
 			break
 		}
-		if !r.told(e.asset.Info()) {
+		if !r.told(e) {
 			work <- e
 		}
 	}
@@ -246,8 +246,8 @@ func (r *resolver) sizes() {
 
 // metadata makes the free metadata call, once for all who ask at a time.
 func (r *resolver) metadata(ctx context.Context, e *entry) (asset.Info, error) {
-	if i := e.asset.Info(); r.told(i) {
-		return i, nil
+	if r.told(e) {
+		return e.asset.Info(), nil
 	}
 	flight := r.flights.DoChan(e.id, func() (any, error) {
 		i, err := r.client.Metadata(r.ctx, e.id)
@@ -255,6 +255,7 @@ func (r *resolver) metadata(ctx context.Context, e *entry) (asset.Info, error) {
 			return nil, err
 		}
 		e.asset.Learn(info(i, false))
+		e.sizeless.Store(i.Size < 0)
 		return nil, nil
 	})
 	select {
@@ -265,16 +266,17 @@ func (r *resolver) metadata(ctx context.Context, e *entry) (asset.Info, error) {
 	}
 }
 
-// told reports whether a metadata call has nothing to add to i.
-func (r *resolver) told(i asset.Info) bool {
-	return (i.Size >= 0 || i.Header) && !i.ModTime.IsZero() && (i.Name != "" || i.Header || !r.tree.byMeta)
+// told reports whether a metadata call has nothing to add to what is known of e.
+func (r *resolver) told(e *entry) bool {
+	i := e.asset.Info()
+	return (i.Size >= 0 || i.Header && e.sizeless.Load()) && !i.ModTime.IsZero() && (i.Name != "" || i.Header || !r.tree.byMeta)
 }
 
 // attributes sees to it that the size of e is known, for a stat: from the free
 // metadata call, else from a download's header if a request may start now.
 func (r *resolver) attributes(ctx context.Context, e *entry) (asset.Info, error) {
 	i := e.asset.Info()
-	if i.Size >= 0 || i.Header {
+	if i.Size >= 0 || i.Header && (e.sizeless.Load() || r.noSizes.Load()) {
 		r.time(ctx, e)
 		return e.asset.Info(), nil
 	}
@@ -288,6 +290,9 @@ func (r *resolver) attributes(ctx context.Context, e *entry) (asset.Info, error)
 		r.noSizes.Store(true)
 	case err != nil:
 		return i, err
+	}
+	if i.Header {
+		return i, nil // neither tells
 	}
 	if b := r.client.Budget(remote.Resolver); b.Down != nil {
 		return i, b.Down
@@ -305,7 +310,7 @@ func (r *resolver) attributes(ctx context.Context, e *entry) (asset.Info, error)
 // is known must not wait for a server that is away.
 func (r *resolver) time(ctx context.Context, e *entry) {
 	const patience, pause = 500 * time.Millisecond, time.Minute
-	if r.told(e.asset.Info()) || r.noSizes.Load() || time.Now().UnixNano() < r.noTimes.Load() || e.asked.Swap(true) {
+	if r.told(e) || r.noSizes.Load() || time.Now().UnixNano() < r.noTimes.Load() || e.asked.Swap(true) {
 		return
 	}
 	wait, cancel := context.WithTimeout(ctx, patience)

@@ -22,7 +22,8 @@ type entry struct {
 	asset *asset.Asset
 	file  *spool.File
 
-	asked atomic.Bool // a stat has asked metadata for its time
+	asked    atomic.Bool // a stat has asked metadata for its time
+	sizeless atomic.Bool // metadata has answered, and told no size
 
 	// tree.mu guards what follows.
 	name   string // the directory entry given for ever, "" while none is

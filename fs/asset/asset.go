@@ -97,9 +97,13 @@ func (a *Asset) Learn(info Info) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.info.Header {
-		mtime := info.ModTime
+		told := info
 		if info = a.info; info.ModTime.IsZero() {
-			info.ModTime = mtime
+			info.ModTime = told.ModTime
+		}
+		if info.Size < 0 && told.Size >= a.leastLocked() {
+			info.Size = told.Size
+			a.finishLocked(func(*waiter) (bool, error) { return true, nil }) // to look again
 		}
 	}
 	a.info = info
