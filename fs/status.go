@@ -20,8 +20,9 @@ type Status struct {
 	Requests     int64         `json:"requests"`
 	RequestsLeft int           `json:"requests_left"` // -1: no limit
 	Downloaded   int64         `json:"downloaded_bytes"`
-	Served       int64         `json:"served_bytes"`     // read through us
-	FromSpool    int64         `json:"from_spool_bytes"` // that much of Served was not downloaded for it
+	MaxDownload  int64         `json:"max_download_bytes"` // 0: no budget
+	Served       int64         `json:"served_bytes"`       // read through us
+	FromSpool    int64         `json:"from_spool_bytes"`   // that much of Served was not downloaded for it
 	Cost         float64       `json:"cost_dollars"`
 	Saved        float64       `json:"saved_dollars"` // what FromSpool would have cost
 	Kernel       KernelStatus  `json:"kernel"`
@@ -80,6 +81,7 @@ func (f *FS) Status() Status {
 		Requests:     stats.Requests,
 		RequestsLeft: stats.Left,
 		Downloaded:   stats.Bytes,
+		MaxDownload:  f.o.MaxDownload,
 		Served:       served,
 		FromSpool:    fromSpool,
 		Cost:         f.cost(stats.Bytes),

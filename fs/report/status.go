@@ -34,8 +34,9 @@ type Status struct {
 	Requests     int64   `json:"requests"`
 	RequestsLeft int     `json:"requests_left"` // -1: no limit
 	Downloaded   int64   `json:"downloaded_bytes"`
-	Served       int64   `json:"served_bytes"`     // not what the kernel reads by itself
-	FromSpool    int64   `json:"from_spool_bytes"` // that much of Served was not downloaded for it
+	MaxDownload  int64   `json:"max_download_bytes"` // 0: no budget
+	Served       int64   `json:"served_bytes"`       // not what the kernel reads by itself
+	FromSpool    int64   `json:"from_spool_bytes"`   // that much of Served was not downloaded for it
 	Cost         float64 `json:"cost_dollars"`
 	Saved        float64 `json:"saved_dollars"` // what FromSpool would have cost
 	Kernel       Kernel  `json:"kernel"`
