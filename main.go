@@ -60,6 +60,8 @@ type app struct {
 func main() {
 	// A closed stderr or pipe must never leave a dead mount behind.
 	signal.Ignore(syscall.SIGPIPE)
+	// A core file would hold the key.
+	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}) // lowering it is always allowed
 	child, err := background.Inherited()
 	if err == nil {
 		err = run(os.Args[1:], child)

@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"errors"
 	"net"
 	"sync"
 )
@@ -34,6 +35,13 @@ func (l listener) Accept() (net.Conn, error) {
 	inner, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
+	}
+	if tcp, ok := inner.(*net.TCPConn); ok {
+		// What sockets hold counts as sent, and Linux lets them hold megabytes. With little on its way
+		// the receiver's buffer stays small, too.
+		if err := tcp.SetWriteBuffer(64 << 10); err != nil {
+			return nil, errors.Join(err, inner.Close())
+		}
 	}
 	c := &conn{Conn: inner, dead: make(chan struct{}), closed: make(chan struct{})}
 	l.net.mu.Lock()

@@ -23,6 +23,25 @@ func childLocks() {
 	die(d.Close())
 }
 
+// TestOtherBaseURL shows bytes of one API to no other.
+func TestOtherBaseURL(t *testing.T) {
+	root := t.TempDir()
+	d := open(t, root, Options{})
+	put(t, d.File("re_1"), span(0, kib))
+	closeDir(t, d)
+	other, err := Open(root, baseURL+"/other", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if known, n := other.Known(), other.File("re_1").Len(); len(known) != 0 || n != 0 {
+		t.Errorf("another base URL sees %q, %d bytes", known, n)
+	}
+	closeDir(t, other)
+	if n := open(t, root, Options{}).File("re_1").Len(); n != kib {
+		t.Errorf("%d bytes are left", n)
+	}
+}
+
 // TestTwoProcesses has a second process told who holds the spool, which is free
 // again when the first has gone, however it went.
 func TestTwoProcesses(t *testing.T) {
