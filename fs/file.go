@@ -142,17 +142,16 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	if !whole {
 		return h, fuse.FOPEN_DIRECT_IO, 0
 	}
-	if n.fs.passthrough {
-		backing, err := n.entry.file.Backing()
+	backing, err := n.entry.file.Backing()
+	if err != nil {
+		r.Close()
 		if errors.Is(err, spool.ErrAbsent) {
-			r.Close()
 			return nil, 0, syscall.ESTALE // bytes were lost: not whole any more
 		}
-		if err != nil {
-			r.Close()
-			return nil, 0, n.fs.fail("open", n.entry.id, err)
-		}
-		h.backing = backing
+		return nil, 0, n.fs.fail("open", n.entry.id, err)
+	}
+	h.backing = backing
+	if n.fs.passthrough {
 		n.fs.opens.Add(1)
 		n.fs.opened.Add(a.Info().Size)
 	}

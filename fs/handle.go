@@ -16,7 +16,7 @@ type handle struct {
 	fs      *FS
 	entry   *entry
 	reader  *asset.Reader
-	backing *os.File // what the kernel reads by itself, nil: it asks us
+	backing *os.File // the spool file, if the asset is whole, else nil
 }
 
 var (
@@ -30,6 +30,9 @@ var (
 // page cache, also with FOPEN_DIRECT_IO, and there a short read makes the kernel
 // believe that the file ends. So what stands before an error is not given.
 func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	if h.backing != nil {
+		return h.splice(len(dest), off)
+	}
 	c := newCall(ctx)
 	defer c.end()
 	n, err := h.reader.ReadAt(c, dest, off)
@@ -37,7 +40,16 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 		return nil, h.fs.fail("read", h.entry.id, err)
 	}
 	h.fs.served.Add(int64(n))
-	return fuse.ReadResultData(dest[:n]), 0
+	// For a ReadResultData go-fuse fills a pipe first, and drains it in vain.
+	return fuse.ReadResultVector([][]byte{dest[:n]}), 0
+}
+
+// splice moves bytes of a whole asset from the spool file to the kernel without
+// a copy through us. They don't go while it is open: room is never made in it.
+func (h *handle) splice(n int, off int64) (fuse.ReadResult, syscall.Errno) {
+	n = int(min(int64(n), max(0, h.entry.asset.Info().Size-off)))
+	h.fs.served.Add(int64(n))
+	return fuse.ReadResultFd(h.backing.Fd(), off, n), 0
 }
 
 // Release closes the handle.
@@ -49,9 +61,10 @@ func (h *handle) Release(context.Context) syscall.Errno {
 	return 0
 }
 
-// PassthroughFd gives the kernel the spool file of a whole asset.
+// PassthroughFd gives the kernel the spool file of a whole asset, which it then
+// reads by itself.
 func (h *handle) PassthroughFd() (int, bool) {
-	if h.backing == nil {
+	if h.backing == nil || !h.fs.passthrough {
 		return 0, false
 	}
 	return int(h.backing.Fd()), true

@@ -214,6 +214,7 @@ func (f *FS) probePassthrough() {
 	f.passthrough = err == nil
 	if err != nil {
 		f.o.Log.Info("whole assets are read through the page cache", "reason", err)
+		f.raiseReadAhead()
 	} else {
 		f.o.Log.Info("whole assets are read by kernel passthrough")
 	}

@@ -23,5 +23,7 @@ func (f *FS) tryPassthrough() error {
 	return errors.New("macOS has no passthrough")
 }
 
+func (f *FS) raiseReadAhead() {} // macOS reads ahead by itself
+
 // fuseAvailable leaves it to go-fuse to look for macFUSE.
 func fuseAvailable() error { return nil }
