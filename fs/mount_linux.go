@@ -74,8 +74,12 @@ func fusermount(ctx context.Context, args ...string) error {
 
 // fuseAvailable says early, in one line, what fusermount3 would say in several.
 func fuseAvailable() error {
-	if _, err := os.Stat("/dev/fuse"); err != nil {
+	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("only root may use FUSE here: let the administrator run chmod 666 /dev/fuse (in a container: add --device /dev/fuse), or run as root: %w", err)
+	}
+	if err != nil {
 		return fmt.Errorf("this machine has no FUSE: load the module (modprobe fuse), or give the container /dev/fuse: %w", err)
 	}
-	return nil
+	return f.Close()
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Mountpoint is a directory made ready to be mounted on.
@@ -52,6 +54,9 @@ func PrepareMountpoint(path string, log *slog.Logger) (*Mountpoint, error) {
 	defer d.Close()
 	if _, err := d.Readdirnames(1); err != io.EOF {
 		return nil, fmt.Errorf("%s is not empty; give an empty directory, or a path that doesn't exist", abs)
+	}
+	if err := unix.Access(abs, unix.W_OK); errors.Is(err, unix.EACCES) { // fusermount3 would refuse it, in more words
+		return nil, fmt.Errorf("you may not write to %s, so you may not mount there; give a directory of your own", abs)
 	}
 	return m, nil
 }
