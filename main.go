@@ -297,6 +297,7 @@ func (a *app) serve() error {
 	go obey(signals, a.screen, m, func() {
 		client.ForgetFailures()
 		m.ForgetFailures()
+		a.log.Info("SIGHUP: failures are forgotten, --ids and the key are read again")
 		select {
 		case reread <- struct{}{}:
 		default: // it is about to happen
