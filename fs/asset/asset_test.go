@@ -345,6 +345,22 @@ func TestRetryEnds(t *testing.T) {
 			t.Errorf("retried for %v", took)
 		}
 		r.spent(20, 0)
+
+		// The kernel repeats a page fault that failed: at once it fails at once.
+		rd := r.Open()
+		defer rd.Close()
+		for _, patient := range []bool{true, false, false, true} {
+			if patient {
+				time.Sleep(giveUpFor)
+			}
+			start = time.Now()
+			if _, err := rd.ReadAt(context.Background(), make([]byte, 4096), 0); !errors.Is(err, busy) {
+				t.Fatalf("error is %v, want %v", err, busy)
+			}
+			if took := time.Since(start); patient != (took >= r.o.RetryFor) {
+				t.Errorf("a read retried for %v, should be patient: %v", took, patient)
+			}
+		}
 	})
 }
 

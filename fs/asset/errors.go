@@ -66,7 +66,15 @@ type failure struct {
 	count     int       // in a row without a new byte
 	since     time.Time // of the first in that row
 	until     time.Time // no request before
+	gaveUp    time.Time // a read's patience ended
+	why       error     // what that read returned
 }
+
+// giveUpFor is how long others fail like a read whose patience has ended. A page
+// fault that fails is tried again by the kernel, and once more after each signal
+// that came meanwhile, before there is a SIGBUS: with all of its patience each time, a
+// program with a timer, or with a Go runtime that preempts, would never see it.
+const giveUpFor = 200 * time.Millisecond
 
 // note records err. progress tells that bytes came since the last failure;
 // then the next attempt may start at once.
@@ -94,6 +102,9 @@ func (f *failure) note(err error, now time.Time, progress bool) {
 func (f *failure) refusal(now time.Time) error {
 	if f.permanent && now.Before(f.until) {
 		return f.err
+	}
+	if now.Before(f.gaveUp.Add(giveUpFor)) {
+		return f.why
 	}
 	return nil
 }

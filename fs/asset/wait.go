@@ -56,7 +56,7 @@ func (a *Asset) await(ctx context.Context, w *waiter) error {
 			return a.leave(w, a.reason(ctx))
 		case <-tick.C:
 			if err := a.overdue(w); err != nil {
-				return a.leave(w, err)
+				return a.giveUp(w, err)
 			}
 		}
 	}
@@ -93,6 +93,16 @@ func (a *Asset) leave(w *waiter, err error) error {
 		a.waiters = slices.Delete(a.waiters, i, i+1)
 	}
 	a.planLocked()
+	return err
+}
+
+// giveUp is leave when the patience of w has ended.
+func (a *Asset) giveUp(w *waiter, err error) error {
+	if err = a.leave(w, err); err != nil && !w.state.Header {
+		a.mu.Lock()
+		a.fail.gaveUp, a.fail.why = time.Now(), err
+		a.mu.Unlock()
+	}
 	return err
 }
 

@@ -1,0 +1,357 @@
+package integration_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"assetfs/remote/fakeapi"
+)
+
+const (
+	modelProcesses = 3
+	modelVersions  = 3
+	// modelWorkerEnv holds the modelJob of a process that the test starts from its own binary.
+	modelWorkerEnv = "ASSETFS_MODEL_WORKER"
+)
+
+// modelFlags make failures short, so that many fit into a run, and the spool smaller than the assets.
+var modelFlags = []string{"--retry-for=2s", "--stall-timeout=1s", "--list-wait=1s", "--spool-size=24MiB"}
+
+// TestModelRun reads random bytes of random assets in all ways that Linux has, from several processes, and compares them with files
+// of the same content, while the server does whatever servers do, readers are killed, and assetfs is stopped, killed and
+// started again: no difference, no hang, nothing left. ASSETFS_MODEL is for how long (10s; 5s with -short), ASSETFS_MODEL_SEED which run.
+func TestModelRun(t *testing.T) {
+	if job := os.Getenv(modelWorkerEnv); job != "" {
+		modelWork(t, job)
+		return
+	}
+	t.Parallel()
+	m := newModelRun(t, modelJob{Faults: true, Restarts: true})
+	m.run(t, spanOf(t, "ASSETFS_MODEL", 10*time.Second, 5*time.Second), nil)
+	m.finish(t)
+}
+
+// modelRun is a mount, the reference and the processes that compare them.
+type modelRun struct {
+	*rig
+	job    modelJob
+	random *rand.Rand
+	limit  time.Duration
+
+	mu    sync.Mutex // guards what follows
+	count modelCount
+	kills int
+}
+
+func newModelRun(t *testing.T, job modelJob) *modelRun {
+	t.Helper()
+	m := &modelRun{rig: newRig(t), job: job, count: modelCount{map[string]int{}, map[string]int{}}}
+	m.job.Ref, m.job.Dir = t.TempDir(), t.TempDir()
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("ASSETFS_MODEL_SEED"); text != "" {
+		if _, err := fmt.Sscan(text, &seed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("ASSETFS_MODEL_SEED=%d", seed) // of what is done, not of when
+	m.random = rand.New(rand.NewPCG(seed, 1))
+	for i := range 20 {
+		id := fmt.Sprintf("re_%d", i)
+		a := modelAsset{ID: id, Size: m.random.Int64N(4 << 20), Versions: 1}
+		fake := fakeapi.Asset{ID: id, Name: fmt.Sprintf("a-%d.bin", i/2), Size: a.Size} // two of each name
+		a.Names = []string{fake.Name, fmt.Sprintf("a-%d (%s).bin", i/2, id)}
+		switch {
+		case i == 0:
+			a.Size, fake.Size = 0, 0
+		case i%2 == 0: // what has an ETag may change
+			fake.ETag, a.Versions = "auto", modelVersions
+		case i%3 == 0:
+			fake.ModTime = time.Unix(1e9, 0)
+		}
+		for v := range a.Versions {
+			f, err := os.Create(modelReference(m.job.Ref, id, v))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = io.Copy(f, io.NewSectionReader(fakeapi.Content(id, v), 0, a.Size))
+			if err := errors.Join(err, f.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m.job.Assets = append(m.job.Assets, a)
+		m.fake.Put(fake)
+	}
+	return m
+}
+
+// start mounts, again or for the first time.
+func (m *modelRun) start(t *testing.T) {
+	t.Helper()
+	args := append([]string{}, modelFlags...)
+	for _, a := range m.job.Assets {
+		args = append(args, a.ID)
+	}
+	m.mount(t, m.limit, args...)
+	m.job.Mnt = m.mnt()
+}
+
+// run lets processes read for a while and makes things happen meanwhile; between it calls also.
+func (m *modelRun) run(t *testing.T, span time.Duration, also func()) {
+	t.Helper()
+	m.limit = span + 5*time.Minute
+	m.start(t)
+	stop := make(chan struct{})
+	kill := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range modelProcesses {
+		wg.Go(func() { m.keepReading(t, uint64(i), kill, stop) })
+	}
+	happen := time.NewTicker(50 * time.Millisecond)
+	defer happen.Stop()
+	for end := time.Now().Add(span); time.Now().Before(end) && !t.Failed(); {
+		<-happen.C
+		if also != nil {
+			also()
+		}
+		if m.random.IntN(3) == 0 {
+			m.event(t, kill)
+		}
+	}
+	if m.serve == nil {
+		m.restart(t)
+	}
+	close(stop)
+	wg.Wait()
+}
+
+// keepReading runs one process after another until stop is closed; kill kills one.
+func (m *modelRun) keepReading(t *testing.T, number uint64, kill, stop <-chan struct{}) {
+	for seed := number; !t.Failed(); seed += modelProcesses {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		job := m.job
+		job.Seed = seed
+		text, err := json.Marshal(job)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestModelRun$", "-test.count=1")
+		cmd.Env = append(os.Environ(), modelWorkerEnv+"="+string(text))
+		cmd.WaitDelay = time.Second
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		var out strings.Builder
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Error(err)
+			return
+		}
+		ended := make(chan struct{})
+		go func() {
+			err = cmd.Wait()
+			close(ended)
+		}()
+		killed := false
+		select {
+		case <-kill:
+			killed = true
+			cmd.Process.Kill() //nolint:errcheck // it may have ended
+		case <-stop:
+			stdin.Close()
+		case <-ended:
+		}
+		select {
+		case <-ended:
+		case <-time.After(2 * modelHang):
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if d := m.daemon; d != nil {
+				m.unmount("QUIT") //nolint:errcheck // for its goroutines
+				t.Errorf("process %d does not end:\n%s", cmd.Process.Pid, d.log)
+			}
+			return
+		}
+		m.mu.Lock()
+		if killed {
+			m.kills++
+		} else {
+			var c modelCount
+			line, _, _ := strings.Cut(out.String(), "\n")
+			if err == nil {
+				err = json.Unmarshal([]byte(line), &c)
+			}
+			if err != nil {
+				t.Errorf("a process: %v\n%s", err, out.String())
+			}
+			m.count.add(c)
+		}
+		m.mu.Unlock()
+	}
+}
+
+// restart brings the API back.
+func (m *modelRun) restart(t *testing.T) {
+	t.Helper()
+	if err := m.api.start(); err != nil {
+		t.Error(err)
+	}
+}
+
+// event is something that happens.
+func (m *modelRun) event(t *testing.T, kill chan<- struct{}) {
+	t.Helper()
+	a := m.job.Assets[m.random.IntN(len(m.job.Assets))]
+	if m.serve == nil && m.random.IntN(3) == 0 {
+		m.restart(t)
+		return
+	}
+	switch n := m.random.IntN(40); {
+	case n < 20:
+		m.fake.Update(a.ID, func(f *fakeapi.Asset) { f.Faults = []fakeapi.Fault{randomFault(m.random, a.Size)} })
+	case n < 27:
+		m.fake.Update(a.ID, func(f *fakeapi.Asset) { f.Faults = nil })
+	case n < 30:
+		m.fake.Update(a.ID, func(f *fakeapi.Asset) { f.Version = m.random.IntN(a.Versions) })
+	case n < 32:
+		m.fake.Configure(func(c *fakeapi.Config) { c.NoRange = !c.NoRange })
+	case n < 33:
+		m.fake.ResetLog() // it grows
+		m.stop()
+	case n < 36:
+		if f, ok := m.fake.Asset(a.ID); ok {
+			m.fake.Delete(a.ID)
+			defer m.fake.Put(f)
+			m.signalDaemon(t)
+		}
+	case n < 37:
+		m.signalDaemon(t)
+	case n < 39:
+		select {
+		case kill <- struct{}{}:
+		default:
+		}
+	case m.job.Restarts:
+		signal := []string{"TERM", "KILL"}[m.random.IntN(2)]
+		if err := m.unmount(signal); err != nil {
+			t.Error(err)
+		}
+		m.start(t)
+	}
+}
+
+// signalDaemon makes assetfs forget failures.
+func (m *modelRun) signalDaemon(t *testing.T) {
+	t.Helper()
+	if err := m.daemon.signal("HUP"); err != nil {
+		t.Error(err)
+	}
+}
+
+// randomFault is one that shows: what gives other bytes or lengths and no sign of it, nobody can see.
+func randomFault(random *rand.Rand, size int64) fakeapi.Fault {
+	at := random.Int64N(size + 1)
+	if at == 0 {
+		at = fakeapi.AtOnce
+	}
+	all := []fakeapi.Fault{
+		{Cut: at},
+		{Cut: at, Reset: true},
+		{Stall: at},
+		{Stall: at, StallFor: 200 * time.Millisecond},
+		{Rate: 1 << 20},
+		{Drop: true},
+		{Drop: true, Reset: true},
+		{Hang: true},
+		{Delay: 300 * time.Millisecond},
+		{Chunked: true},
+		{Status: 500, PadBody: 1 << 20},
+		{Status: 502, HTML: true},
+		{HTML: true},
+		{Status: 503, RetryAfter: "1"},
+		{Status: 429, RetryAfter: "1"},
+		{Status: 401},
+		{Status: 402},
+		{Status: 403},
+		{Status: 400, Msg: "Asset not found"},
+		{Status: 200, OldCode: "0402"},
+		{Status: 402, TruncateJSON: true},
+		{Status: 304},
+		{Status: 416},
+		{Redirect: "self"},
+		{EndlessHeader: true},
+		{ControlHeader: true},
+		{Gzip: true},
+		{IgnoreRange: true},
+		{Shift: 1000},
+		{Shift: -1000},
+		{Length: "-5"},
+		{Length: "9223372036854775808"},
+	}
+	f := all[random.IntN(len(all))]
+	f.Times = random.IntN(3)
+	if random.IntN(8) == 0 {
+		f.Op = "any"
+	}
+	return f
+}
+
+// finish ends all faults, and looks at what is left: all assets read right, also from the spool alone, and nothing still runs.
+func (m *modelRun) finish(t *testing.T) {
+	t.Helper()
+	if t.Failed() {
+		return
+	}
+	m.fake.Configure(func(c *fakeapi.Config) { c.Faults, c.NoRange = nil, false })
+	for _, a := range m.job.Assets {
+		m.fake.Update(a.ID, func(f *fakeapi.Asset) { f.Faults = nil })
+	}
+	w := &modelWorker{job: &m.job, random: m.random, names: map[string]string{}}
+	poll(t, "all assets read right", func() error {
+		m.signalDaemon(t)
+		for i := range m.job.Assets {
+			if err := w.sweep(&m.job.Assets[i]); err != nil {
+				return err
+			}
+		}
+		return w.list()
+	})
+	t.Logf("done: %v", m.count.Done)
+	t.Logf("errors: %v; %d processes killed; %d bytes billed since the log was reset", m.count.Failed, m.kills, m.fake.Billed())
+	for name := range stressWays {
+		if m.count.Done[name] == 0 {
+			t.Errorf("no %s", name)
+		}
+	}
+	m.checkIdle(t)
+}
+
+// poll tries until there is no error.
+func poll(t *testing.T, what string, try func() error) {
+	t.Helper()
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	limit := time.After(readyLimit)
+	for err := try(); err != nil; err = try() {
+		select {
+		case <-again.C:
+		case <-limit:
+			t.Fatalf("%s: still not after %v: %v", what, readyLimit, err)
+		}
+	}
+}

@@ -1,0 +1,393 @@
+package integration_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	modelThreads = 2
+	modelHandles = 4 // that one thread keeps open
+	// modelHang is longer than any call may take: a read retries for modelRetry each time it has got something.
+	modelHang = time.Minute
+)
+
+// modelJob is what one process of a model run does until its standard input ends.
+type modelJob struct {
+	Mnt, Ref, Dir string
+	Assets        []modelAsset
+	Seed          uint64
+	Pause         time.Duration // between operations
+	Faults        bool          // the documented errors are right
+	Restarts      bool          // so are those of a mount that is gone
+}
+
+// modelAsset is an asset and its reference: Versions files ID.0, ID.1, ... in Ref, all of the same size.
+type modelAsset struct {
+	ID       string
+	Names    []string // what it may be called, beside its ID
+	Size     int64
+	Versions int
+}
+
+// modelCount is what a process did: each operation done, and each error seen.
+type modelCount struct{ Done, Failed map[string]int }
+
+// modelWorker is one thread.
+type modelWorker struct {
+	job    *modelJob
+	random *rand.Rand
+	count  modelCount
+	names  map[string]string // of an ID, once it was seen
+	open   []*modelHandle
+	stressMeans
+}
+
+// modelHandle is an open file.
+type modelHandle struct {
+	stressHandle
+	asset    *modelAsset
+	versions []int // that what was read agrees with
+}
+
+// modelWork is what a process does: it prints a modelCount, and fails the test at the first thing wrong.
+func modelWork(t *testing.T, text string) {
+	var job modelJob
+	if err := json.Unmarshal([]byte(text), &job); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		io.Copy(io.Discard, os.Stdin) //nolint:errcheck // however it ends
+		close(ended)
+	}()
+	var wg sync.WaitGroup
+	counts := make([]modelCount, modelThreads)
+	for i := range counts {
+		wg.Go(func() {
+			w := &modelWorker{
+				job: &job, random: rand.New(rand.NewPCG(job.Seed, uint64(i))), names: map[string]string{},
+				count: modelCount{map[string]int{}, map[string]int{}},
+			}
+			if err := w.run(ended); err != nil {
+				t.Error(err)
+			}
+			counts[i] = w.count
+		})
+	}
+	wg.Wait()
+	sum := modelCount{map[string]int{}, map[string]int{}}
+	for _, c := range counts {
+		sum.add(c)
+	}
+	line, err := json.Marshal(sum)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Println(string(line))
+}
+
+func (c modelCount) add(other modelCount) {
+	for k, n := range other.Done {
+		c.Done[k] += n
+	}
+	for k, n := range other.Failed {
+		c.Failed[k] += n
+	}
+}
+
+func (w *modelWorker) run(ended <-chan struct{}) (err error) {
+	if w.stressMeans, err = newStressMeans(w.job.Dir); err != nil {
+		return err
+	}
+	defer func() {
+		for _, h := range w.open {
+			h.close() // that of a mount that is gone fails
+		}
+		err = errors.Join(err, w.release())
+	}()
+	pause := time.NewTicker(max(w.job.Pause, 1))
+	defer pause.Stop()
+	for {
+		select {
+		case <-ended:
+			return nil
+		case <-pause.C:
+		}
+		name, do := w.operation()
+		hangs := time.AfterFunc(modelHang, func() {
+			panic(fmt.Sprintf("%s hangs", name)) // not t.Fatal: the thread can't be ended
+		})
+		err := do()
+		hangs.Stop()
+		var number unix.Errno
+		switch {
+		case err == nil:
+			w.count.Done[name]++
+		case !w.job.Faults, !errors.As(err, &number) && !errors.Is(err, errFault), number != 0 && !w.documented(number):
+			return fmt.Errorf("%s: %w", name, err)
+		case number == 0:
+			w.count.Failed["SIGBUS"]++
+		default:
+			w.count.Failed[unix.ErrnoName(number)]++
+		}
+	}
+}
+
+// documented tells whether the errors that this run provokes may give that number. EINVAL is none of them.
+func (w *modelWorker) documented(number unix.Errno) bool {
+	switch number {
+	case unix.ENOENT, unix.EACCES, unix.EPERM, unix.EDQUOT, unix.EBUSY, unix.ESTALE, unix.ETIMEDOUT, unix.EHOSTUNREACH, unix.EIO, unix.ENOSPC:
+		return true
+	case unix.ENOTCONN, unix.ECONNABORTED, unix.ENODEV:
+		return w.job.Restarts
+	}
+	return false
+}
+
+// errFault means that a mapping had no bytes.
+var errFault = errors.New("SIGBUS")
+
+// operation picks what is done next.
+func (w *modelWorker) operation() (string, func() error) {
+	a := &w.job.Assets[w.random.IntN(len(w.job.Assets))]
+	switch w.random.IntN(24) {
+	case 0:
+		return "stat", func() error { return w.stat(a) }
+	case 1:
+		return "list", w.list
+	case 2:
+		return "list by-id", w.listIDs
+	case 3:
+		return "sweep", func() error { return w.sweep(a) }
+	case 4:
+		return "close", func() error {
+			if len(w.open) == 0 {
+				return nil
+			}
+			w.close(w.random.IntN(len(w.open)))
+			return nil
+		}
+	}
+	ways := slices.Sorted(maps.Keys(stressWays))
+	name := ways[w.random.IntN(len(ways))]
+	return name, func() error {
+		i, err := w.handle(a)
+		if err == nil {
+			if err = w.read(w.open[i], name); err != nil {
+				w.close(i)
+			}
+		}
+		return err
+	}
+}
+
+// path is one of the ways to an asset.
+func (w *modelWorker) path(a *modelAsset) string {
+	switch w.random.IntN(3) {
+	case 0:
+		return filepath.Join(w.job.Mnt, "by-id", a.ID)
+	case 1:
+		if name := w.names[a.ID]; name != "" {
+			return filepath.Join(w.job.Mnt, name)
+		}
+	}
+	return filepath.Join(w.job.Mnt, a.ID)
+}
+
+func (w *modelWorker) stat(a *modelAsset) error {
+	var st unix.Stat_t
+	path := w.path(a)
+	if err := unix.Stat(path, &st); err != nil {
+		return err
+	}
+	if st.Size != a.Size || st.Mode != unix.S_IFREG|0o444 {
+		return fmt.Errorf("%s has size %d and mode %o, want %d", path, st.Size, st.Mode, a.Size)
+	}
+	return nil
+}
+
+// list reads the root: each asset is there once, and under the name that it had before.
+func (w *modelWorker) list() error {
+	entries, err := os.ReadDir(w.job.Mnt)
+	if err != nil || w.job.Restarts && len(entries) == 0 {
+		return err // or not mounted
+	}
+	there := map[string]bool{}
+	for _, e := range entries {
+		there[e.Name()] = true
+	}
+	for _, a := range w.job.Assets {
+		found := slices.DeleteFunc(append([]string{a.ID}, a.Names...), func(name string) bool { return !there[name] })
+		// Of two that clash, one has the plain name, and both may have it.
+		if len(found) == 0 || len(found) > 2 {
+			return fmt.Errorf("%s is listed as %q", a.ID, found)
+		}
+		link, err := os.Readlink(filepath.Join(w.job.Mnt, "by-id", a.ID))
+		if err != nil {
+			return err
+		}
+		name := filepath.Base(link)
+		if was := w.names[a.ID]; was != "" && was != name || name != a.ID && !slices.Contains(a.Names, name) {
+			return fmt.Errorf("%s is called %q, and was %q", a.ID, name, was)
+		}
+		if name != a.ID {
+			w.names[a.ID] = name
+		}
+	}
+	return nil
+}
+
+func (w *modelWorker) listIDs() error {
+	entries, err := os.ReadDir(filepath.Join(w.job.Mnt, "by-id"))
+	if err == nil && len(entries) != len(w.job.Assets) {
+		return fmt.Errorf("by-id has %d entries, want %d", len(entries), len(w.job.Assets))
+	}
+	return err
+}
+
+// handle opens a, or takes a handle that is open.
+func (w *modelWorker) handle(a *modelAsset) (int, error) {
+	if n := len(w.open); n > 0 && w.random.IntN(4) > 0 {
+		return w.random.IntN(n), nil
+	}
+	if len(w.open) == modelHandles {
+		w.close(0)
+	}
+	h, err := w.openFile(a)
+	if err != nil {
+		return 0, err
+	}
+	w.open = append(w.open, h)
+	return len(w.open) - 1, nil
+}
+
+func (w *modelWorker) openFile(a *modelAsset) (*modelHandle, error) {
+	fd, err := retry(func() (int, error) { return unix.Open(w.path(a), unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	if err != nil {
+		return nil, fmt.Errorf("open: %w", err)
+	}
+	h := &modelHandle{stressHandle: stressHandle{fd: fd, size: a.Size}, asset: a}
+	for v := range a.Versions {
+		h.versions = append(h.versions, v)
+	}
+	return h, nil
+}
+
+// close closes a handle. That of a mount that is gone says so; it is no failure.
+func (w *modelWorker) close(i int) {
+	w.open[i].close()
+	w.open = slices.Delete(w.open, i, i+1)
+}
+
+// read reads some bytes in one way, and compares them.
+func (w *modelWorker) read(h *modelHandle, name string) error {
+	off, n := int64(0), int64(0)
+	if h.size > 0 {
+		off, n = w.random.Int64N(h.size), 1+w.random.Int64N(stressLength)
+		if w.random.IntN(8) == 0 {
+			off = max(0, h.size-w.random.Int64N(stressLength)-1)
+		}
+		n = min(n, h.size-off)
+	} else {
+		name = "pread"
+	}
+	got, err := w.guarded(name, h, off, int(n))
+	if err != nil {
+		return err
+	}
+	if err := h.compare(got, off, w.job.Ref); err != nil || int64(len(got)) == n {
+		return err
+	}
+	if len(got) == 0 || name != "pread" && name != "readv" {
+		return fmt.Errorf("%d bytes of %d at %d of %s, and no error", len(got), n, off, h.asset.ID)
+	}
+	// A short read is right before an error only.
+	rest, err := w.pread(&h.stressHandle, off+int64(len(got)), 1)
+	if err == nil && len(rest) == 0 {
+		return fmt.Errorf("%s ends at %d, of %d bytes", h.asset.ID, off+int64(len(got)), h.size)
+	}
+	return err
+}
+
+// guarded makes an error of a SIGBUS.
+func (w *modelWorker) guarded(name string, h *modelHandle, off int64, n int) (got []byte, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		fault := recover()
+		if _, ok := fault.(interface{ Addr() uintptr }); ok {
+			err = errFault
+		} else if fault != nil {
+			panic(fault)
+		}
+	}()
+	return stressWays[name](&w.stressMeans, &h.stressHandle, off, n)
+}
+
+// modelReference is the file with the bytes of a version.
+func modelReference(dir, id string, version int) string {
+	return filepath.Join(dir, fmt.Sprintf("%s.%d", id, version))
+}
+
+// compare fails unless got agrees with one of the versions that all before agreed with.
+func (h *modelHandle) compare(got []byte, off int64, ref string) error {
+	left := h.versions[:0:0]
+	for _, v := range h.versions {
+		f, err := os.Open(modelReference(ref, h.asset.ID, v))
+		if err != nil {
+			return fmt.Errorf("reference: %v", err) //nolint:errorlint // the asset has no such error
+		}
+		want := make([]byte, len(got))
+		_, err = f.ReadAt(want, off)
+		f.Close()
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("reference: %v", err) //nolint:errorlint // likewise
+		}
+		if bytes.Equal(got, want) {
+			left = append(left, v)
+		}
+	}
+	if len(left) == 0 {
+		return fmt.Errorf("%d bytes at %d of %s are of none of the versions %v", len(got), off, h.asset.ID, h.versions)
+	}
+	h.versions = left
+	return nil
+}
+
+// sweep reads an asset from its beginning to its end.
+func (w *modelWorker) sweep(a *modelAsset) error {
+	h, err := w.openFile(a)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	for off := int64(0); ; {
+		got, err := w.pread(&h.stressHandle, off, 256<<10)
+		if err != nil {
+			return err
+		}
+		if err := h.compare(got, off, w.job.Ref); err != nil {
+			return err
+		}
+		if off += int64(len(got)); len(got) == 0 {
+			if off != a.Size {
+				return fmt.Errorf("%s ends at %d, of %d bytes", a.ID, off, a.Size)
+			}
+			return nil
+		}
+	}
+}
