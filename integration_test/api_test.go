@@ -49,7 +49,7 @@ func cmdAPI(ts *testscript.TestScript, neg bool, args []string) {
 	case "start":
 		ts.Check(a.set(args))
 		ts.Check(a.start())
-		ts.Setenv("API", "http://"+a.addr+"/serve/api/v2")
+		ts.Setenv("API", a.url())
 	case "set":
 		ts.Check(a.set(args))
 	case "stop":
@@ -85,6 +85,9 @@ func cmdAPI(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("unknown verb: api %s", verb)
 	}
 }
+
+// url is the base URL.
+func (a *api) url() string { return "http://" + a.addr + "/serve/api/v2" }
 
 // start listens, at the address it had before if there was one.
 func (a *api) start() error {

@@ -20,7 +20,7 @@ const (
 	// soakDescriptors is more than an idle mount has open besides the spool's files: FUSE, epoll, standard streams, lock, index.
 	soakDescriptors = 24
 	// soakGoroutines is more than an idle mount has: go-fuse's readers, spool, watches.
-	soakGoroutines = 40
+	soakGoroutines = 64
 )
 
 // figures are what a process takes.

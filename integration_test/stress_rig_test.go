@@ -3,7 +3,6 @@ package integration_test
 import (
 	"fmt"
 	"io"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,9 +16,9 @@ import (
 
 // rig is an API and a mount of it, for tests that are programs and not scripts. Both end with the test.
 type rig struct {
-	fake   *fakeapi.Server
-	url    string // base URL of the API
+	*api
 	bin    string // directory of the binary
+	dir    string // holds mount point and spool, made at the first mount
 	daemon *daemon
 }
 
@@ -38,35 +37,41 @@ func needMachine(t *testing.T) {
 func newRig(t *testing.T, assets ...fakeapi.Asset) *rig {
 	t.Helper()
 	needMachine(t)
-	fake := fakeapi.New(assets...)
-	server := httptest.NewServer(fake)
-	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-	})
-	return &rig{fake: fake, url: server.URL, bin: build(t)}
-}
-
-// mount runs assetfs on a new directory with a new spool, for at most limit, and returns when it is ready. GOTRACEBACK makes it
-// show all goroutines at SIGQUIT.
-func (r *rig) mount(t *testing.T, limit time.Duration, args ...string) {
-	t.Helper()
-	dir := t.TempDir()
-	mnt := filepath.Join(dir, "mnt")
-	if err := os.Mkdir(mnt, 0o755); err != nil {
+	a := &api{fake: fakeapi.New(assets...), addr: "127.0.0.1:0"}
+	if err := a.start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(a.stop)
+	return &rig{api: a, bin: build(t)}
+}
+
+// mount runs assetfs for at most limit, and returns when it is ready: on a new directory with a new spool, and later on those again.
+// GOTRACEBACK makes it show all goroutines at SIGQUIT.
+func (r *rig) mount(t *testing.T, limit time.Duration, args ...string) {
+	t.Helper()
+	if r.dir == "" {
+		r.dir = t.TempDir()
+		t.Cleanup(func() {
+			if err := r.end(); err != nil {
+				t.Error(err)
+			}
+		})
+		if err := os.Mkdir(r.mnt(), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mnt := r.mnt()
 	d := &daemon{
 		mnt: mnt, exited: make(chan struct{}),
 		log: &spoken{file: io.Discard, wanted: map[chan struct{}]*regexp.Regexp{}},
 	}
 	ready := d.log.said(regexp.MustCompile("(?m)^assetfs: mounted "))
 	flags := []string{
-		"--base-url=" + r.url, "--spool-dir=" + filepath.Join(dir, "spool"), "--spool-min-free=0", "--requests-per-minute=0", mnt,
+		"--base-url=" + r.url(), "--spool-dir=" + filepath.Join(r.dir, "spool"), "--spool-min-free=0", "--requests-per-minute=0", mnt,
 	}
 	//nolint:noctx // it ends by signal, as users end it; the watchdog bounds its life
 	d.cmd = exec.Command(filepath.Join(r.bin, "assetfs"), append(flags, args...)...)
-	d.cmd.Env = append(os.Environ(), "MEMORIES_API_KEY="+apiKey, "HOME="+dir, "GOTRACEBACK=all")
+	d.cmd.Env = append(os.Environ(), "MEMORIES_API_KEY="+apiKey, "HOME="+r.dir, "GOTRACEBACK=all")
 	d.cmd.Stderr = d.log
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -77,11 +82,6 @@ func (r *rig) mount(t *testing.T, limit time.Duration, args ...string) {
 	}()
 	d.watchdog = time.AfterFunc(limit, d.abandon)
 	r.daemon = d
-	t.Cleanup(func() {
-		if err := r.end(); err != nil {
-			t.Error(err)
-		}
-	})
 	select {
 	case <-ready:
 	case <-d.exited:
@@ -89,14 +89,19 @@ func (r *rig) mount(t *testing.T, limit time.Duration, args ...string) {
 	}
 }
 
+func (r *rig) mnt() string { return filepath.Join(r.dir, "mnt") }
+
 // end ends the mount, if it has not ended yet.
-func (r *rig) end() error {
+func (r *rig) end() error { return r.unmount("TERM") }
+
+// unmount ends the mount by a signal.
+func (r *rig) unmount(signal string) error {
 	if r.daemon == nil {
 		return nil
 	}
 	d := r.daemon
 	r.daemon = nil
-	err := d.stop("TERM")
+	err := d.stop(signal)
 	if text := d.log.String(); strings.Contains(text, "DATA RACE") || strings.Contains(text, "panic:") {
 		return fmt.Errorf("assetfs says:\n%s", text)
 	}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strconv"
 
 	"assetfs/remote/fakeapi"
@@ -28,26 +30,32 @@ type stressWorker struct {
 	truth  io.ReaderAt
 	count  stressCount
 	open   []*stressHandle
-	copy   *os.File // where copies go
-	pipe   [2]int
+	stressMeans
+}
+
+// stressMeans is what some ways of reading need.
+type stressMeans struct {
+	copy *os.File // where copies go
+	pipe [2]int
 }
 
 // stressHandle is an open file with its mappings.
 type stressHandle struct {
 	fd              int
+	size            int64
 	whole           bool // opened after the asset was seen whole
 	private, shared []byte
 }
 
 // stressWays are the ways of reading: each reads n bytes at off. The last read may be cut short by the end of the file, and
 // no other.
-var stressWays = map[string]func(w *stressWorker, h *stressHandle, off int64, n int) ([]byte, error){
-	"pread":        (*stressWorker).pread,
-	"readv":        (*stressWorker).readv,
-	"mmap private": (*stressWorker).mapPrivate,
-	"mmap shared":  (*stressWorker).mapShared,
-	"copy":         (*stressWorker).copyRange,
-	"splice":       (*stressWorker).splice,
+var stressWays = map[string]func(w *stressMeans, h *stressHandle, off int64, n int) ([]byte, error){
+	"pread":        (*stressMeans).pread,
+	"readv":        (*stressMeans).readv,
+	"mmap private": (*stressMeans).mapPrivate,
+	"mmap shared":  (*stressMeans).mapShared,
+	"copy":         (*stressMeans).copyRange,
+	"splice":       (*stressMeans).splice,
 }
 
 func newStressWorker(job *stressJob, number uint64) *stressWorker {
@@ -66,23 +74,16 @@ func (w *stressWorker) run() (err error) {
 			err = fmt.Errorf("a mapping failed: %v", fault)
 		}
 	}()
-	if w.copy, err = os.CreateTemp(w.job.Dir, "copy"); err != nil {
-		return err
-	}
-	defer w.copy.Close()
-	if err := unix.Pipe2(w.pipe[:], unix.O_CLOEXEC); err != nil {
+	if w.stressMeans, err = newStressMeans(w.job.Dir); err != nil {
 		return err
 	}
 	defer func() {
 		for _, h := range w.open {
 			err = errors.Join(err, h.close())
 		}
-		err = errors.Join(err, unix.Close(w.pipe[0]), unix.Close(w.pipe[1]))
+		err = errors.Join(err, w.release())
 	}()
-	names := make([]string, 0, len(stressWays))
-	for name := range stressWays {
-		names = append(names, name)
-	}
+	names := slices.Collect(maps.Keys(stressWays))
 	for left := stressOps; left > 0; {
 		whole, err := w.whole()
 		if err != nil {
@@ -100,6 +101,17 @@ func (w *stressWorker) run() (err error) {
 		}
 	}
 	return nil
+}
+
+func newStressMeans(dir string) (m stressMeans, err error) {
+	if m.copy, err = os.CreateTemp(dir, "copy"); err != nil {
+		return m, err
+	}
+	return m, unix.Pipe2(m.pipe[:], unix.O_CLOEXEC)
+}
+
+func (w *stressMeans) release() error {
+	return errors.Join(w.copy.Close(), unix.Close(w.pipe[0]), unix.Close(w.pipe[1]))
 }
 
 // whole tells whether the spool has all of the asset.
@@ -131,7 +143,7 @@ func (w *stressWorker) handle(whole bool) (*stressHandle, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}
-	h := &stressHandle{fd: fd, whole: whole}
+	h := &stressHandle{fd: fd, size: w.job.Size, whole: whole}
 	w.open = append(w.open, h)
 	return h, nil
 }
@@ -143,7 +155,7 @@ func (w *stressWorker) read(h *stressHandle, name string) error {
 		off = max(0, w.job.Size-int64(w.random.IntN(stressLength))-1) // the end is where mistakes are
 	}
 	n = int(min(int64(n), w.job.Size-off))
-	got, err := stressWays[name](w, h, off, n)
+	got, err := stressWays[name](&w.stressMeans, h, off, n)
 	if err != nil {
 		return fmt.Errorf("%s of %d bytes at %d, opened whole: %v: %w", name, n, off, h.whole, err)
 	}
@@ -166,25 +178,25 @@ func (w *stressWorker) read(h *stressHandle, name string) error {
 	return nil
 }
 
-func (w *stressWorker) pread(h *stressHandle, off int64, n int) ([]byte, error) {
+func (w *stressMeans) pread(h *stressHandle, off int64, n int) ([]byte, error) {
 	p := make([]byte, n)
 	m, err := retry(func() (int, error) { return unix.Pread(h.fd, p, off) })
 	return p[:max(0, m)], err
 }
 
-func (w *stressWorker) readv(h *stressHandle, off int64, n int) ([]byte, error) {
+func (w *stressMeans) readv(h *stressHandle, off int64, n int) ([]byte, error) {
 	p := make([]byte, n)
 	a, b := n/3, n/2
 	m, err := retry(func() (int, error) { return unix.Preadv(h.fd, [][]byte{p[:a], p[a:b], p[b:]}, off) })
 	return p[:max(0, m)], err
 }
 
-func (w *stressWorker) mapPrivate(h *stressHandle, off int64, n int) ([]byte, error) {
-	return mapped(&h.private, h.fd, w.job.Size, unix.MAP_PRIVATE, off, n)
+func (w *stressMeans) mapPrivate(h *stressHandle, off int64, n int) ([]byte, error) {
+	return mapped(&h.private, h.fd, h.size, unix.MAP_PRIVATE, off, n)
 }
 
-func (w *stressWorker) mapShared(h *stressHandle, off int64, n int) ([]byte, error) {
-	return mapped(&h.shared, h.fd, w.job.Size, unix.MAP_SHARED, off, n)
+func (w *stressMeans) mapShared(h *stressHandle, off int64, n int) ([]byte, error) {
+	return mapped(&h.shared, h.fd, h.size, unix.MAP_SHARED, off, n)
 }
 
 // mapped copies from a mapping of the whole file, which it makes at the first use.
@@ -201,7 +213,7 @@ func mapped(mapping *[]byte, fd int, size int64, flags int, off int64, n int) ([
 
 // copyRange copies to a local file, as cp does: by copy_file_range, and where the kernel refuses that between two file systems, by
 // sendfile.
-func (w *stressWorker) copyRange(h *stressHandle, off int64, n int) ([]byte, error) {
+func (w *stressMeans) copyRange(h *stressHandle, off int64, n int) ([]byte, error) {
 	if err := w.copy.Truncate(0); err != nil {
 		return nil, err
 	}
@@ -223,7 +235,7 @@ func (w *stressWorker) copyRange(h *stressHandle, off int64, n int) ([]byte, err
 }
 
 // splice reads by way of a pipe.
-func (w *stressWorker) splice(h *stressHandle, off int64, n int) ([]byte, error) {
+func (w *stressMeans) splice(h *stressHandle, off int64, n int) ([]byte, error) {
 	p := make([]byte, n)
 	for done := 0; done < n; {
 		m, err := retry(func() (int, error) {
