@@ -58,17 +58,13 @@ func (s *Status) read() string {
 
 // String tells what is not counted.
 func (k Kernel) String() string {
-	if !k.Passthrough {
-		return "its page cache answers what was read before; that is not counted"
+	switch {
+	case !k.Passthrough:
+		return "answers repeated reads from its cache, uncounted"
+	case k.Opens == 0:
+		return "reads whole assets by itself, uncounted: none so far"
 	}
-	return fmt.Sprintf("reads whole assets by itself, not counted: opened %s, %s in size", times(k.Opens), bytesText(k.Bytes))
-}
-
-func times(n int64) string {
-	if n == 1 {
-		return "once"
-	}
-	return humanize.Comma(n) + " times"
+	return fmt.Sprintf("reads whole assets by itself, uncounted: opened %d, %s", k.Opens, bytesText(k.Bytes))
 }
 
 // streams counts the downloads and adds their speeds.

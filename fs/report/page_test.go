@@ -24,7 +24,7 @@ const samplePage = `assetfs at /mnt/a, process 42, up 2h 13m
 Requests     1,234 made, 8 left this minute
 Downloaded   1.9 GiB for $0.2400
 Read         4.7 GiB, 2.8 GiB of it from the spool, which saved $0.3600
-Kernel       its page cache answers what was read before; that is not counted
+Kernel       answers repeated reads from its cache, uncounted
 Spool        1.0 GiB of 20 GiB in /spool/x, 3.0 GiB free there
 Downloads    1 running at 4.2 MiB/s, 1 paused
 Last error   read re_3: download re_3: 402: Insufficient
@@ -63,7 +63,7 @@ func TestPageOfAnIdleMount(t *testing.T) {
 	if err := s.Page(&page, 0); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"0 made, no limit", "0 B for $0.0000", "Kernel       reads whole assets by itself, not counted: opened once, 2.0 KiB in size", "Downloads    none", "No assets are listed"} {
+	for _, want := range []string{"0 made, no limit", "0 B for $0.0000", "Kernel       reads whole assets by itself, uncounted: opened 1, 2.0 KiB", "Downloads    none", "No assets are listed"} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page lacks %q:\n%s", want, page.String())
 		}
