@@ -39,7 +39,7 @@ type Asset struct {
 	streams   []*stream
 	waiters   []*waiter
 	readers   map[*Reader]struct{}
-	floor     int64 // what the store has been told
+	span      ranges.Range // of the readers, as the store has been told
 	lastClose time.Time
 	fail      failure
 	lastErr   error // for people; outlives fail

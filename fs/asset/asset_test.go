@@ -498,6 +498,25 @@ func TestFilmLargerThanTheDisk(t *testing.T) {
 	})
 }
 
+// TestRewindFilmLargerThanTheDisk reads a film, and then again, by the same
+// handle; and from its end to its beginning.
+func TestRewindFilmLargerThanTheDisk(t *testing.T) {
+	bothWays(t, &fakeServer{size: 64 * mib}, func(r *rig) {
+		r.store.limit = 8 * mib
+		r.contact()
+		rd := r.Open()
+		defer rd.Close()
+		r.cat(rd, 0, r.server.size)
+		r.cat(rd, 0, r.server.size)
+		r.spent(3, 2*r.server.size+mib)
+		if r.o.Host.Ranging() == RangeYes {
+			for off := r.server.size - mib; off >= 0; off -= mib {
+				r.cat(rd, off, off+mib)
+			}
+		}
+	})
+}
+
 func TestNoRoomFailsOneRead(t *testing.T) {
 	test(t, &fakeServer{size: 64 * mib, ranged: true}, func(r *rig) {
 		r.store.limit = 2 * mib

@@ -242,7 +242,7 @@ type memStore struct {
 	info    Info
 	version uint64
 	cost    int64
-	floor   int64
+	span    ranges.Range
 	limit   int64 // of present bytes, 0: none
 	users   int
 	evict   *rand.Rand // not nil: drops random ranges now and then
@@ -284,7 +284,10 @@ func (m *memStore) WriteAt(p []byte, off int64) error {
 	defer m.mu.Unlock()
 	n := int64(len(p))
 	if m.limit > 0 && m.present.Len()+n > m.limit {
-		m.present.Remove(ranges.Range{End: m.floor})
+		m.present.Remove(ranges.Range{End: m.span.Start})
+		if m.span.End > 0 {
+			m.present.Remove(ranges.Range{Start: max(m.span.End, off+n), End: int64(len(m.data))})
+		}
 		if m.present.Len()+n > m.limit {
 			return fmt.Errorf("memory: %w", ErrNoSpace)
 		}
@@ -338,10 +341,10 @@ func (m *memStore) AddCost(n int64) {
 	m.cost += n
 }
 
-func (m *memStore) SetFloor(off int64) {
+func (m *memStore) SetSpan(r ranges.Range) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.floor = off
+	m.span = r
 }
 
 func (m *memStore) Acquire() { m.mu.Lock(); m.users++; m.mu.Unlock() }

@@ -34,7 +34,7 @@ func (r *Reader) Close() {
 	if len(a.readers) == 0 {
 		a.lastClose = time.Now()
 	}
-	a.floorLocked()
+	a.spanLocked()
 	a.planLocked()
 	a.mu.Unlock()
 	a.store.Release()
@@ -79,11 +79,9 @@ func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 			}
 			return r.valid(n, err)
 		}
-		r.pos = off // holds the floor down
-		if off < a.floor+slack {
-			a.floorLocked()
-		}
+		r.pos = off
 		w, err := a.waitLocked(WaiterState{Need: need, Since: time.Now()}, 0)
+		a.spanLocked()
 		if err == nil {
 			a.planLocked()
 		}
@@ -115,10 +113,10 @@ func (r *Reader) valid(n int, err error) (int, error) {
 // consumedLocked notes that r reads need, all of which is present: streams that
 // brought it may run further ahead.
 func (a *Asset) consumedLocked(r *Reader, need ranges.Range) {
-	lowest := r.pos <= a.floor+slack || need.End < a.floor
+	edge := r.pos <= a.span.Start+slack || r.pos+slack >= a.span.End || need.End < a.span.Start || need.End+slack > a.span.End
 	r.pos = need.End
-	if lowest {
-		a.floorLocked()
+	if edge {
+		a.spanLocked()
 	}
 	if len(a.streams) == 0 {
 		return
@@ -138,23 +136,28 @@ func (a *Asset) consumedLocked(r *Reader, need ranges.Range) {
 	a.planLocked()
 }
 
-// slack is how much behind the last reader is kept when room is needed:
-// players step back a little.
+// slack is how much behind the last reader and ahead of the first is kept when
+// room is needed: players step back a little, and no read is larger.
 const slack = 1 << 20
 
-// floorLocked tells the store what lies behind all readers.
-func (a *Asset) floorLocked() {
-	floor := int64(-1)
+// spanLocked tells the store where the readers are: what lies behind all of them
+// may go when room is needed, and then what lies far ahead of all.
+func (a *Asset) spanLocked() {
+	span := ranges.Range{Start: -1}
 	for r := range a.readers {
-		if r.pos >= 0 && (floor < 0 || r.pos < floor) {
-			floor = r.pos
+		if r.pos < 0 {
+			continue
 		}
+		if span.Start < 0 || r.pos < span.Start {
+			span.Start = r.pos
+		}
+		span.End = max(span.End, r.pos+slack)
 	}
-	floor = max(0, floor-slack)
-	if floor == a.floor {
+	span.Start = max(0, span.Start-slack) // empty at 0 if nobody has read
+	if span == a.span {
 		return
 	}
-	a.floor = floor
-	a.store.SetFloor(floor)
+	a.span = span
+	a.store.SetSpan(span)
 	a.unstickLocked()
 }

@@ -77,7 +77,7 @@ type Present interface {
 }
 
 // A Store keeps the bytes of one asset and what is known of it. The methods of
-// Present, Info, Version, Cost, and SetFloor are called under the asset's
+// Present, Info, Version, Cost, and SetSpan are called under the asset's
 // lock and must not do I/O.
 type Store interface {
 	Present
@@ -92,8 +92,9 @@ type Store interface {
 	Version() uint64
 	Cost() int64 // bytes downloaded so far, over all partial downloads
 	AddCost(n int64)
-	// SetFloor tells that bytes below off lie behind all readers.
-	SetFloor(off int64)
+	// SetSpan tells that bytes below r lie behind all readers and those above
+	// it ahead of all. An empty r at 0 says nothing.
+	SetSpan(r ranges.Range)
 	// Acquire and Release bracket the use of the bytes by a reader. Without one
 	// the bytes may go when room is needed, also while a stream writes more.
 	Acquire()

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"assetfs/fs/ranges"
 )
 
 // Options of a Dir. The zero value has no limits.
@@ -109,7 +111,7 @@ func Open(root, baseURL string, o Options) (*Dir, error) {
 		return nil, errors.Join(err, d.closeFiles())
 	}
 	if o.Size > 0 {
-		if err := d.makeRoom(0, nil, nil); err != nil {
+		if err := d.makeRoom(0, nil, ranges.Range{}, nil); err != nil {
 			d.o.Log.Warn("the spool holds more than it should", "error", err)
 		}
 	}

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"cmp"
 	"errors"
 	iofs "io/fs"
 	"os"
@@ -16,23 +17,30 @@ type candidates struct {
 }
 
 // candidates returns what can go: closed as whole assets, the least recently
-// used first, behind in part, those that can give most first. f is in use
-// although nobody may have acquired it.
-func (d *Dir) candidates(f *File) (closed, behind candidates) {
+// used first, behind and ahead in part, those that can give most behind and
+// furthest ahead first. f is in use although nobody may have acquired it; ahead
+// go only bytes further from their readers than far, none if that is negative.
+func (d *Dir) candidates(f *File, far int64) (closed, behind, ahead candidates) {
 	type candidate struct {
 		f   *File
 		key int64
 	}
-	var c, b []candidate
+	var c, b, a []candidate
 	for _, o := range d.allFiles() {
 		o.mu.Lock()
 		if o.alloc.Len() > 0 {
 			if o != f && o.idleLocked() {
 				c = append(c, candidate{o, o.meta.LastUse.UnixMicro()})
 				closed.bytes += o.alloc.Len()
-			} else if n := total(o.behindLocked()); n > 0 && !d.noPunch.Load() {
-				b = append(b, candidate{o, -n})
-				behind.bytes += n
+			} else if !d.noPunch.Load() {
+				if n := total(o.behindLocked()); n > 0 {
+					b = append(b, candidate{o, -n})
+					behind.bytes += n
+				}
+				if rs := o.aheadLocked(far); len(rs) > 0 {
+					a = append(a, candidate{o, o.span.End - rs[0].End})
+					ahead.bytes += total(rs)
+				}
 			}
 		}
 		o.mu.Unlock()
@@ -44,21 +52,47 @@ func (d *Dir) candidates(f *File) (closed, behind candidates) {
 		}
 		return files
 	}
-	closed.files, behind.files = sorted(c), sorted(b)
-	return closed, behind
+	closed.files, behind.files, ahead.files = sorted(c), sorted(b), sorted(a)
+	return closed, behind, ahead
 }
 
 // idleLocked reports whether nobody uses f.
 func (f *File) idleLocked() bool { return f.users == 0 && len(f.writing) == 0 }
 
-// behindLocked returns the whole blocks of present bytes that lie behind all
-// readers. Of a whole asset there are none: the kernel may be reading its file.
+// behindLocked returns what lies behind all readers and can go.
 func (f *File) behindLocked() []ranges.Range {
-	if f.users == 0 || f.floor == 0 || f.wholeLocked() {
+	return f.spareLocked(ranges.Range{End: f.span.Start})
+}
+
+// aheadLocked returns those that lie more than far ahead of all readers, the
+// furthest first: it is longest until somebody may come there.
+func (f *File) aheadLocked(far int64) []ranges.Range {
+	if far < 0 || f.span.Empty() {
+		return nil
+	}
+	out := f.spareLocked(ranges.Range{Start: f.span.End + far, End: maxOffset})
+	slices.Reverse(out)
+	return out
+}
+
+// distanceLocked returns how far ahead of all readers off is, 0 if among them,
+// -1 if behind or unknown.
+func (f *File) distanceLocked(off int64) int64 {
+	if f.users == 0 || f.span.Empty() || off <= f.span.Start {
+		return -1
+	}
+	return max(0, off-f.span.End)
+}
+
+// spareLocked returns the whole blocks of present bytes of an open asset within
+// r where nobody writes. Of a whole asset there are none: the kernel may be
+// reading its file.
+func (f *File) spareLocked(within ranges.Range) []ranges.Range {
+	if f.users == 0 || within.Empty() || f.wholeLocked() {
 		return nil
 	}
 	var out []ranges.Range
-	for _, r := range f.present.Within(ranges.Range{End: f.floor}) {
+	for _, r := range f.present.Within(within) {
 		if r = f.d.inner(r); !r.Empty() && !slices.ContainsFunc(f.writing, func(w ranges.Range) bool { return !w.Intersect(r).Empty() }) {
 			out = append(out, r)
 		}
@@ -202,16 +236,16 @@ func (f *File) letInLocked() {
 	close(f.punched)
 }
 
-// punchBehind makes holes of up to goal bytes behind the readers of f, the
-// first ones of the file first. It returns how many bytes that freed.
-func (d *Dir) punchBehind(f *File, goal int64) int64 {
+// punchOut makes holes of up to goal bytes in f where f.mu held which says, the
+// first ones first. It returns how many bytes that freed.
+func (d *Dir) punchOut(f *File, goal int64, which func() []ranges.Range) int64 {
 	fd, err := f.descriptor()
 	if err != nil {
 		return 0
 	}
 	d.syncMu.Lock()
 	defer d.syncMu.Unlock()
-	set, durable, err := d.giveUp(f, fd, goal)
+	set, durable, err := d.giveUp(f, fd, goal, which)
 	if len(set) == 0 {
 		return 0
 	}
@@ -245,15 +279,14 @@ func (d *Dir) punchBehind(f *File, goal int64) int64 {
 	if errors.Is(err, errors.ErrUnsupported) && !d.noPunch.Swap(true) {
 		d.o.Log.Warn("the spool's file system has no holes: open assets keep what they have", "dir", d.path)
 	} else if err != nil && !errors.Is(err, os.ErrClosed) {
-		d.o.Log.Warn("no room made behind the readers", "asset", f.id, "error", err)
+		d.o.Log.Warn("no room made in an open asset", "asset", f.id, "error", err)
 	}
 	return freed
 }
 
-// giveUp chooses up to goal bytes behind the readers of f and makes them cease
-// to be present. Unless it chose none, no write begins there until
-// letInLocked.
-func (d *Dir) giveUp(f *File, fd *os.File, goal int64) (set []ranges.Range, durable bool, err error) {
+// giveUp chooses up to goal bytes of f where which says and makes them cease to
+// be present. Unless it chose none, no write begins there until letInLocked.
+func (d *Dir) giveUp(f *File, fd *os.File, goal int64, which func() []ranges.Range) (set []ranges.Range, durable bool, err error) {
 	d.logMu.Lock()
 	defer d.logMu.Unlock()
 	_ = d.flushLocked() // it logs, and tries again
@@ -262,17 +295,23 @@ func (d *Dir) giveUp(f *File, fd *os.File, goal int64) (set []ranges.Range, dura
 	if f.fd != fd {
 		return nil, false, nil
 	}
-	for _, r := range f.behindLocked() {
+	for _, r := range which() {
 		if goal <= 0 {
 			break
 		}
-		r.End = min(r.End, d.blocks(ranges.Range{End: r.Start + goal}).End)
+		n := min(r.Len(), d.blocks(ranges.Range{End: goal}).End)
+		if r.Start < f.span.Start {
+			r.End = r.Start + n
+		} else {
+			r.Start = r.End - n
+		}
 		goal -= r.Len()
 		set = append(set, r)
 	}
 	if len(set) == 0 {
 		return nil, false, nil
 	}
+	slices.SortFunc(set, func(a, b ranges.Range) int { return cmp.Compare(a.Start, b.Start) }) // as a record wants it
 	f.holdOffLocked(ranges.Range{Start: set[0].Start, End: set[len(set)-1].End})
 	durable, err = d.withdrawLocked(f, set)
 	return set, durable, err

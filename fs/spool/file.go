@@ -36,15 +36,15 @@ type File struct {
 
 	mu          sync.Mutex // guards what follows; a leaf but for Dir.mu
 	meta        Meta
-	incarnation uint64     // of the spool file, part of its name
-	present     ranges.Set // bytes that can be read
-	alloc       ranges.Set // blocks taken
-	fresh       ranges.Set // present, not yet claimed
-	unsynced    ranges.Set // present, yet to be synced
-	syncing     ranges.Set // present, being synced
-	epoch       uint64     // grows when present bytes cease to be
-	users       int        // Acquires without Release
-	floor       int64
+	incarnation uint64         // of the spool file, part of its name
+	present     ranges.Set     // bytes that can be read
+	alloc       ranges.Set     // blocks taken
+	fresh       ranges.Set     // present, not yet claimed
+	unsynced    ranges.Set     // present, yet to be synced
+	syncing     ranges.Set     // present, being synced
+	epoch       uint64         // grows when present bytes cease to be
+	users       int            // Acquires without Release
+	span        ranges.Range   // of the readers, empty if unknown
 	writing     []ranges.Range // writes under way
 	punching    ranges.Range   // no write may start here now
 	punched     chan struct{}  // closed when punching ends
@@ -175,7 +175,7 @@ func (f *File) Release() {
 	f.users--
 	f.usedLocked()
 	if f.users == 0 {
-		f.floor = 0
+		f.span = ranges.Range{}
 		if f.fd != nil || f.unsynced.Len() > 0 {
 			nudge(f.d.due)
 		}
@@ -191,12 +191,13 @@ func (f *File) usedLocked() {
 	}
 }
 
-// SetFloor tells that the bytes below off lie behind all readers, so that they
-// may go when room is needed and the asset is in use; 0 is none.
-func (f *File) SetFloor(off int64) {
+// SetSpan tells where the readers are: bytes below r lie behind all of them, and
+// those above it ahead of all, so that they may go when room is needed and the
+// asset is in use. An empty r at 0 is none.
+func (f *File) SetSpan(r ranges.Range) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.floor = off
+	f.span = r
 }
 
 // Reset forgets all bytes, since the content is another now: Version grows by

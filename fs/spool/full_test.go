@@ -63,7 +63,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	b.UpdateNow(func(m *Meta) { m.Name = "noted on a full disk" })
 	// What lies behind the reader of b can go, and is noted on the full disk.
-	b.SetFloor(512 * kib)
+	b.SetSpan(span(512*kib, maxOffset))
 	put(t, b, span(pos, pos+100*kib))
 	check(t, b)
 	if b.presentNow(span(0, 4096)) {

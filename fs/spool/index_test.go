@@ -31,9 +31,9 @@ func story(t *testing.T) string {
 	if err := d.NoteRequest(time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	a.SetFloor(16 * kib)
+	a.SetSpan(span(16*kib, maxOffset))
 	d.roomMu.Lock()
-	if n := d.punchBehind(a, 8*kib); n != 8*kib {
+	if n := d.punchOut(a, 8*kib, a.behindLocked); n != 8*kib {
 		t.Errorf("%d bytes punched out", n)
 	}
 	d.roomMu.Unlock()

@@ -70,7 +70,7 @@ func (f *File) WriteAt(p []byte, off int64) error {
 	version := f.Meta().Version
 	for {
 		need := f.growth(r)
-		if err := f.d.reserve(f, need); err != nil {
+		if err := f.d.reserve(f, r, need); err != nil {
 			return err
 		}
 		w, err := f.begin(r, version, need)
@@ -89,7 +89,7 @@ func (f *File) WriteAt(p []byte, off int64) error {
 		case !full(err):
 			return err
 		}
-		if err := f.d.makeRoom(need, f, err); err != nil {
+		if err := f.d.makeRoom(need, f, r, err); err != nil {
 			return err
 		}
 	}

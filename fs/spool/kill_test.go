@@ -116,7 +116,7 @@ func childStep(d *Dir, f *File, rnd *rand.Rand) {
 		}
 		die(err)
 		pos = r.End
-		f.SetFloor(max(0, pos-64*kib))
+		f.SetSpan(span(max(0, pos-64*kib), maxOffset))
 	}
 	switch rnd.IntN(12) {
 	case 0:

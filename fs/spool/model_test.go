@@ -175,7 +175,7 @@ func (m *model) step() {
 			want.users--
 		}
 	case op < 76:
-		f.SetFloor(a)
+		f.SetSpan(r)
 	case op < 78:
 		if ok(f.Reset()) {
 			want.version++

@@ -33,7 +33,7 @@ func TestFilm(t *testing.T) {
 		if _, err := f.ReadAt(p, pos); err != nil || !bytes.Equal(p, content("film", 0, span(pos, pos+piece))) {
 			t.Fatalf("read at %d: %v", pos, err)
 		}
-		f.SetFloor(max(0, pos-mib))
+		f.SetSpan(span(max(0, pos-mib), maxOffset))
 	}
 	if got := diskUsage(t, root); got > limit+64*kib {
 		t.Errorf("%d bytes on the disk, limit %d", got, limit)
@@ -62,7 +62,7 @@ func TestUnalignedFilm(t *testing.T) {
 	for pos := int64(0); pos < size; {
 		end := pos + 1 + rnd.Int64N(20*kib)
 		put(t, f, span(pos, end))
-		f.SetFloor(max(0, pos-32*kib+rnd.Int64N(100)))
+		f.SetSpan(span(max(0, pos-32*kib+rnd.Int64N(100)), maxOffset))
 		if d.room.held() > limit {
 			t.Fatalf("%d bytes held", d.room.held())
 		}
@@ -97,9 +97,9 @@ func TestPunchAndRewrite(t *testing.T) {
 		f = d.File("a")
 		f.Acquire()
 		put(t, f, r)
-		f.SetFloor(64 * kib)
+		f.SetSpan(span(64*kib, maxOffset))
 		d.roomMu.Lock()
-		freed := d.punchBehind(f, mib)
+		freed := d.punchOut(f, mib, f.behindLocked)
 		d.roomMu.Unlock()
 		if freed != 64*kib {
 			t.Errorf("%d bytes freed", freed)
@@ -121,7 +121,7 @@ func TestReadDuringPunch(t *testing.T) {
 		"punched": func(d *Dir, f *File) {
 			d.roomMu.Lock()
 			defer d.roomMu.Unlock()
-			d.punchBehind(f, mib)
+			d.punchOut(f, mib, f.behindLocked)
 		},
 		"evicted": func(d *Dir, f *File) {
 			f.Release()
@@ -148,7 +148,7 @@ func TestReadDuringPunch(t *testing.T) {
 		f = d.File("a")
 		f.Acquire()
 		put(t, f, span(0, 8192))
-		f.SetFloor(8192)
+		f.SetSpan(span(8192, maxOffset))
 		p := make([]byte, 8192)
 		switch _, err := f.ReadAt(p, 0); {
 		case err == nil && !bytes.Equal(p, content("a", f.Meta().Version, span(0, 8192))):
@@ -170,7 +170,7 @@ func TestWholeInUse(t *testing.T) {
 	f.Acquire()
 	f.Update(func(m *Meta) { m.Size = 100 * kib })
 	put(t, f, span(0, 100*kib))
-	f.SetFloor(100 * kib)
+	f.SetSpan(span(100*kib, maxOffset))
 	var full *NoSpaceError
 	if err := d.File("b").WriteAt(make([]byte, 64*kib), 0); !errors.As(err, &full) {
 		t.Errorf("write: %v", err)
@@ -191,7 +191,7 @@ func TestReadWhilePunched(t *testing.T) {
 	put(t, f, span(0, size))
 	put(t, f, span(size+4096, size+8192))
 	f.Update(func(m *Meta) { m.Size = size + 8192 })
-	f.SetFloor(size)
+	f.SetSpan(span(size, maxOffset))
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	for w := range 4 {
@@ -216,7 +216,7 @@ func TestReadWhilePunched(t *testing.T) {
 	}
 	for f.Len() > 8192 {
 		d.roomMu.Lock()
-		d.punchBehind(f, 128*kib)
+		d.punchOut(f, 128*kib, f.behindLocked)
 		d.roomMu.Unlock()
 	}
 	close(done)

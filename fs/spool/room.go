@@ -1,6 +1,10 @@
 package spool
 
-import "sync"
+import (
+	"sync"
+
+	"assetfs/fs/ranges"
+)
 
 // room counts the bytes that the spool takes. What a write needs is counted
 // before it is written.
@@ -85,13 +89,13 @@ func (d *Dir) askDisk() {
 	d.room.setFree(available(&st))
 }
 
-// reserve counts need bytes for a write to f, and makes room for them.
-func (d *Dir) reserve(f *File, need int64) error {
+// reserve counts need bytes for a write of r to f, and makes room for them.
+func (d *Dir) reserve(f *File, r ranges.Range, need int64) error {
 	if d.room.stale() {
 		d.askDisk()
 	}
 	for !d.room.take(need) {
-		if err := d.makeRoom(need, f, nil); err != nil {
+		if err := d.makeRoom(need, f, r, nil); err != nil {
 			return err
 		}
 	}
@@ -111,10 +115,12 @@ func (d *Dir) slack(part int64) int64 {
 
 // makeRoom lets bytes go until need more fit, or, when the disk said full with
 // the error why, until that much went. Assets that nobody uses go first, the
-// least recently used before others, then ranges behind the readers of others.
-// f, which is written to, does not go as a whole. If all that together is not
-// enough nothing goes, and the error is a *NoSpaceError.
-func (d *Dir) makeRoom(need int64, f *File, why error) error {
+// least recently used before others, then ranges behind the readers of others,
+// then those ahead of all readers, but none that is nearer to them than r, which
+// is to be written to f, is to those of f: two streams must not take turns in
+// dropping what the other has just paid for. f does not go as a whole. If all
+// that together is not enough nothing goes, and the error is a *NoSpaceError.
+func (d *Dir) makeRoom(need int64, f *File, r ranges.Range, why error) error {
 	d.roomMu.Lock()
 	defer d.roomMu.Unlock()
 	if d.o.MinFree > 0 {
@@ -127,8 +133,14 @@ func (d *Dir) makeRoom(need int64, f *File, why error) error {
 	if short == 0 {
 		return nil // another write made it
 	}
-	closed, behind := d.candidates(f)
-	if closed.bytes+behind.bytes < short {
+	far := int64(-1)
+	if f != nil {
+		f.mu.Lock()
+		far = f.distanceLocked(r.End)
+		f.mu.Unlock()
+	}
+	closed, behind, ahead := d.candidates(f, far)
+	if closed.bytes+behind.bytes+ahead.bytes < short {
 		return d.noSpace(need, f, why)
 	}
 	var freed int64
@@ -144,7 +156,14 @@ func (d *Dir) makeRoom(need int64, f *File, why error) error {
 		if freed >= short {
 			return nil
 		}
-		freed += d.punchBehind(c, goal-freed)
+		freed += d.punchOut(c, goal-freed, c.behindLocked)
+	}
+	goal = max(short, d.slack(64))
+	for _, c := range ahead.files {
+		if freed >= short {
+			return nil
+		}
+		freed += d.punchOut(c, goal-freed, func() []ranges.Range { return c.aheadLocked(far) })
 	}
 	if freed < short {
 		// What was counted on came into use meanwhile, or can't be punched out.

@@ -175,6 +175,6 @@ func loadStep(t *testing.T, d *Dir, f *File, rnd *rand.Rand) {
 		} else if err != nil && !errors.Is(err, ErrAbsent) {
 			t.Errorf("read: %v", err)
 		}
-		f.SetFloor(max(0, pos-100*kib))
+		f.SetSpan(span(max(0, pos-100*kib), maxOffset))
 	}
 }

@@ -1,0 +1,60 @@
+package spool
+
+import (
+	"errors"
+	"slices"
+	"testing"
+)
+
+// TestAhead makes room of what lies ahead of all readers of open assets: the
+// furthest first, and nothing that is nearer than what is written.
+func TestAhead(t *testing.T) {
+	root := t.TempDir()
+	d := open(t, root, Options{Size: 4 * mib})
+	a, b := d.File("a"), d.File("b")
+	for _, f := range []*File{a, b} {
+		f.Acquire()
+		f.Update(func(m *Meta) { m.Size = 100 * mib })
+		put(t, f, span(10*mib, 11*mib))
+		put(t, f, span(40*mib, 41*mib))
+	}
+	var full *NoSpaceError
+	write := func(f *File, off int64) error { return f.WriteAt(content(f.id, 0, span(off, off+64*kib)), off) }
+	if err := write(a, 0); !errors.As(err, &full) {
+		t.Fatalf("readers unknown: %v", err)
+	}
+
+	// a's reader has gone back to its beginning, b's is further on.
+	a.SetSpan(span(0, mib))
+	b.SetSpan(span(9*mib, 20*mib))
+	if err := write(a, 50*mib); !errors.As(err, &full) {
+		t.Fatalf("further than all that is there: %v", err)
+	}
+	a.SetSpan(span(mib, 2*mib))
+	if err := write(a, 0); !errors.As(err, &full) {
+		t.Fatalf("behind all readers: %v", err)
+	}
+	a.SetSpan(span(0, mib))
+	if err := write(a, 0); err != nil {
+		t.Fatal(err)
+	}
+	if a.presentNow(span(41*mib-64*kib, 41*mib)) || !a.presentNow(span(40*mib, 41*mib-64*kib)) || b.Len() != 2*mib {
+		t.Errorf("not the furthest went first: a has %v, b %v", spooled(a), spooled(b))
+	}
+
+	// What is written takes what is further, of both, and leaves what lies among the readers of b.
+	put(t, a, span(mib, 4*mib-64*kib))
+	if got := spooled(a); len(got) != 2 || b.presentNow(span(41*mib-64*kib, 41*mib)) || !b.presentNow(span(10*mib, 11*mib)) {
+		t.Errorf("left: a %v, b %v", got, spooled(b))
+	}
+	check(t, a)
+	check(t, b)
+
+	// So says the index.
+	got := spooled(a)
+	closeDir(t, d)
+	d = open(t, root, Options{})
+	if again := spooled(d.File("a")); !slices.Equal(again, got) {
+		t.Errorf("afterwards a has %v, had %v", again, got)
+	}
+}
