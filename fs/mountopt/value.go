@@ -37,6 +37,27 @@ func (s *Size) String() string {
 // Type names the value in the help text.
 func (s *Size) Type() string { return "SIZE" }
 
+// Once is a text that is given at most once. Of two, the first would be lost
+// silently.
+type Once string
+
+var _ pflag.Value = (*Once)(nil)
+
+// Set takes the text.
+func (o *Once) Set(text string) error {
+	if *o != "" {
+		return fmt.Errorf("write only one, %s is given already", *o)
+	}
+	*o = Once(text)
+	return nil
+}
+
+// String is the text.
+func (o *Once) String() string { return string(*o) }
+
+// Type is that of any text.
+func (o *Once) Type() string { return "string" }
+
 // Umask is a set of mode bits, written in octal.
 type Umask uint32
 

@@ -97,7 +97,7 @@ func (s *Settings) define() *pflag.FlagSet {
 		return g
 	}
 	f := group("Assets")
-	f.StringVar(&s.IDs, "ids", "", "`FILE` of asset IDs, one a line; - is standard input")
+	f.Var((*mountopt.Once)(&s.IDs), "ids", "`FILE` of asset IDs, one a line; - is standard input")
 	f.StringVar(&s.Pattern, "id-pattern", defaultPattern, "`REGEXP` that every asset ID matches")
 	f.VarP(s.Resolve, "resolve", "", "where names come from")
 	f.DurationVar(&s.ListWait, "list-wait", 5*time.Second, "how long a listing waits for names")

@@ -99,6 +99,8 @@ func TestUsage(t *testing.T) {
 		"/m -o rw,uid=-1":               "write a number",
 		"/m --price-per-gb=Inf":         "write a number like 0.12",
 		"re_1 re_2":                     "re_1 is an asset ID; write the mount point before it",
+		"/m --ids=a --ids=b":            "--ids=b: write only one, a is given already",
+		"none /m -o ids=a,ids=b":        "-o ids=b: write only one",
 		"none /m -o ids=":               "--ids is empty; write --ids=FILE",
 		"list /m re_1 -o rw,allow_othr": "allow_othr",
 	} {
