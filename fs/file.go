@@ -126,6 +126,15 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 			return nil, 0, n.fs.fail("open", n.entry.id, err)
 		}
 	}
+	// What no header told, metadata may: of an asset of unknown size splice and
+	// sendfile get nothing, and no error.
+	if a.Info().Size < 0 {
+		c := newCall(ctx)
+		defer c.end()
+		if _, err := n.fs.resolver.attributes(c, n.entry); err != nil {
+			return nil, 0, n.fs.fail("open", n.entry.id, err)
+		}
+	}
 	r := a.Open()
 	gen, whole := generation(a)
 	if n.fs.kernelGen(gen) != n.gen {
