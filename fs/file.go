@@ -99,7 +99,7 @@ func (f *FS) fileAttr(e *entry, whole bool, out *fuse.Attr) time.Duration {
 func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	c := newCall(ctx)
 	defer c.end()
-	if _, err := n.fs.resolver.attributes(c, n.entry); err != nil {
+	if err := n.fs.resolver.attributes(c, n.entry); err != nil {
 		return n.fs.fail("stat", n.entry.id, err)
 	}
 	_, whole := n.entry.asset.State()
@@ -131,7 +131,7 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	if a.Info().Size < 0 {
 		c := newCall(ctx)
 		defer c.end()
-		if _, err := n.fs.resolver.attributes(c, n.entry); err != nil {
+		if err := n.fs.resolver.attributes(c, n.entry); err != nil {
 			return nil, 0, n.fs.fail("open", n.entry.id, err)
 		}
 	}

@@ -274,35 +274,36 @@ func (r *resolver) told(e *entry) bool {
 
 // attributes sees to it that the size of e is known, for a stat: from the free
 // metadata call, else from a download's header if a request may start now.
-func (r *resolver) attributes(ctx context.Context, e *entry) (asset.Info, error) {
+func (r *resolver) attributes(ctx context.Context, e *entry) error {
 	i := e.asset.Info()
 	if i.Size >= 0 || i.Header && (e.sizeless.Load() || r.noSizes.Load()) {
 		r.time(ctx, e)
-		return e.asset.Info(), nil
+		return nil
 	}
 	wait, cancel := context.WithTimeout(ctx, r.listWait)
 	defer cancel()
 	i, err := r.metadata(wait, e)
 	switch {
 	case err == nil && i.Size >= 0:
-		return i, nil
+		return nil
 	case errors.Is(err, remote.ErrNoMetadata):
 		r.noSizes.Store(true)
 	case err != nil:
-		return i, err
+		return err
 	}
 	if i.Header {
-		return i, nil // neither tells
+		return nil // neither tells
 	}
 	if b := r.client.Budget(remote.Resolver); b.Down != nil {
-		return i, b.Down
+		return b.Down
 	} else if b.Available == 0 {
-		return i, errBusy
+		return errBusy
 	}
 	r.mu.Lock()
 	listing := r.running
 	r.mu.Unlock()
-	return e.asset.Contact(ctx, asset.Contact{Head: listing, Background: true, Patience: r.listWait})
+	_, err = e.asset.Contact(ctx, asset.Contact{Head: listing, Background: true, Patience: r.listWait})
+	return err
 }
 
 // time asks metadata for the time of an asset whose header told none. It is
