@@ -59,6 +59,27 @@ func (l *ledger) most(class Class, span time.Duration) int {
 	return most
 }
 
+// A clock that was set back an hour between two processes makes the notes of the
+// first lie in the future: the second waits a window, and not an hour. One that
+// was set forward makes them old; then nobody knows better.
+func TestWindowClockJumps(t *testing.T) {
+	for jump, want := range map[time.Duration]time.Duration{-time.Hour: windowLength, 0: windowLength, time.Hour: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			noted := start.Add(-jump)
+			w := NewWindow(2, []time.Time{noted, noted}, nil)
+			s, err := w.Acquire(t.Context(), Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Release()
+			if took := time.Since(start); took != want {
+				t.Errorf("after a jump of %v a request waits %v, want %v", jump, took, want)
+			}
+		})
+	}
+}
+
 // Random acquirers that connect slowly, give up, or give back, over several
 // processes that know of each other by the noted times alone.
 func TestWindowNeverExceeded(t *testing.T) {
