@@ -83,6 +83,7 @@ type Budget struct {
 	Available int       // requests that may start now by the window
 	Next      time.Time // when one more may, if Available is 0
 	Down      error     // why requests wait at the gate, nil when one may go through
+	Since     time.Time // when the request was sent that closed the gate, if Down
 	Until     time.Time // when the gate lets the next probe through, if Down; past while one is under way
 }
 
@@ -91,8 +92,8 @@ type Budget struct {
 func (c *Client) Budget(class Class) Budget {
 	var b Budget
 	b.Available, b.Next = c.window.Available(class)
-	if cause, until := c.gate.state(); cause != nil {
-		b.Down, b.Until = cause, until
+	if cause, since, until := c.gate.state(); cause != nil {
+		b.Down, b.Since, b.Until = cause, since, until
 	}
 	return b
 }

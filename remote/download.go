@@ -127,7 +127,7 @@ func (c *Client) admit(ctx context.Context, class Class) (*Slot, *pass, *Error) 
 		}
 		slot, err := c.window.acquire(ctx, class)
 		if err != nil {
-			cause, _ := c.gate.state()
+			cause, _, _ := c.gate.state()
 			return nil, nil, waiting(ctx, cause)
 		}
 		p := c.gate.claim()

@@ -34,6 +34,7 @@ const (
 type gate struct {
 	mu      sync.Mutex // guards what follows
 	cause   *Error     // why it is closed; nil when open
+	since   time.Time  // when the request was sent that closed it
 	until   time.Time  // no probe before
 	probing bool
 	first   time.Time     // when the first request was sent; zero before
@@ -96,6 +97,7 @@ func (g *gate) holdsLocked() bool {
 // pass is the right to send one request. Exactly one of its methods ends it.
 type pass struct {
 	g     *gate
+	at    time.Time // when it was given
 	round int
 	probe bool
 }
@@ -108,7 +110,7 @@ func (g *gate) claim() *pass {
 		if g.holdsLocked() {
 			return nil
 		}
-		p := &pass{g: g, round: g.round, probe: !g.proven && !g.probing}
+		p := &pass{g: g, at: time.Now(), round: g.round, probe: !g.proven && !g.probing}
 		if p.probe {
 			g.probing, g.first = true, time.Now()
 		}
@@ -118,7 +120,7 @@ func (g *gate) claim() *pass {
 		return nil
 	}
 	g.probing = true
-	return &pass{g: g, round: g.round, probe: true}
+	return &pass{g: g, at: time.Now(), round: g.round, probe: true}
 }
 
 // observer returns a pass for a request that does not wait here. It can close
@@ -126,7 +128,7 @@ func (g *gate) claim() *pass {
 func (g *gate) observer() *pass {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return &pass{g: g, round: g.round}
+	return &pass{g: g, at: time.Now(), round: g.round}
 }
 
 // answered tells that the request got an answer other than a rate limit.
@@ -161,6 +163,9 @@ func (p *pass) failed(cause *Error) {
 		if errors.Is(cause, ErrUnreachable) {
 			asked = min(asked, unreachableMost)
 		}
+	}
+	if g.cause == nil {
+		g.since = p.at
 	}
 	g.cause, g.until, g.probing = cause, time.Now().Add(asked), false
 	g.round++
@@ -201,14 +206,15 @@ func (g *gate) open() {
 	g.openLocked()
 }
 
-// state is why requests wait here and until when; nil when one may go through.
-func (g *gate) state() (*Error, time.Time) {
+// state is why requests wait here, since when and until when; nil when one may
+// go through.
+func (g *gate) state() (cause *Error, since, until time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.cause == nil || !g.probing && !time.Now().Before(g.until) {
-		return nil, time.Time{}
+		return nil, time.Time{}, time.Time{}
 	}
-	return g.cause, g.until
+	return g.cause, g.since, g.until
 }
 
 func (g *gate) openLocked() {

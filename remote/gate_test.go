@@ -60,8 +60,8 @@ func TestGateRetryAfter(t *testing.T) {
 			t.Errorf("got %+v", e)
 		}
 		b := c.Budget(Reader)
-		if !errors.As(b.Down, &e) || e.Status != 429 || time.Until(b.Until) != 30*time.Second {
-			t.Errorf("budget %+v, want down for 30 s by a 429", b)
+		if !errors.As(b.Down, &e) || e.Status != 429 || time.Until(b.Until) != 30*time.Second || !b.Since.Equal(began) {
+			t.Errorf("budget %+v, want down for 30 s since the beginning by a 429", b)
 		}
 		done := readers(t.Context(), c, 20)()
 		if early.Load() != 1 || late.Load() != 20 || done != 20 {

@@ -41,7 +41,7 @@ func (c *Client) askMetadata(ctx context.Context, id string) (Info, *Error) {
 		}
 		// A rate limit is on downloads; a host that is out of reach is so
 		// for this call, too.
-		if cause, _ := c.gate.state(); cause != nil && errors.Is(cause, ErrUnreachable) {
+		if cause, _, _ := c.gate.state(); cause != nil && errors.Is(cause, ErrUnreachable) {
 			return Info{}, &Error{Err: cause.Err, temporary: true}
 		}
 		key, err := c.o.Key.get()

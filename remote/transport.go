@@ -13,9 +13,11 @@ import (
 )
 
 const (
-	// connectTimeout bounds a connection's making and its TLS handshake, each:
-	// a SYN lost three times in a row takes 7 s.
-	connectTimeout = 10 * time.Second
+	// connectTimeout bounds the making of a connection, no longer than a LOOKUP
+	// has by default (--list-wait): a SYN lost twice in a row takes 3 s.
+	connectTimeout = 5 * time.Second
+	// answerTimeout bounds a TLS handshake, and the answer to a ping.
+	answerTimeout = 10 * time.Second
 	// maxHeader bounds a response's header, in bytes.
 	maxHeader = 64 << 10
 )
@@ -40,7 +42,7 @@ func metadataTransport(o Options) *http.Transport {
 	t.IdleConnTimeout = 30 * time.Second
 	// HTTP/2 goes on using a connection that died without a word, in a sleep or
 	// a change of networks, until the kernel gives it up: a quarter of an hour.
-	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: connectTimeout, PingTimeout: connectTimeout}
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: answerTimeout, PingTimeout: answerTimeout}
 	return t
 }
 
@@ -48,7 +50,7 @@ func transport(o Options) *http.Transport {
 	t := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
-		TLSHandshakeTimeout:    connectTimeout,
+		TLSHandshakeTimeout:    answerTimeout,
 		ResponseHeaderTimeout:  o.ResponseTimeout,
 		MaxResponseHeaderBytes: maxHeader,
 	}

@@ -62,6 +62,7 @@ type Budget struct {
 	Available int       // requests that may start now
 	Next      time.Time // when one more may, if none may now
 	Down      error     // why no request gets through at all, nil if one may
+	Since     time.Time // when the request was sent that found out, if Down
 }
 
 // Present answers questions on the bytes that are there, as a ranges.Set does.

@@ -14,8 +14,6 @@ type waiter struct {
 	done     chan struct{} // closed when it need not wait any longer
 	err      error         // set before done is closed
 	patience time.Duration // how long it keeps retrying
-
-	downSince time.Time // since when no request gets through, as it has seen; its own goroutine's
 }
 
 func (w *waiter) finish(err error) {
@@ -110,18 +108,13 @@ func (a *Asset) giveUp(w *waiter, err error) error {
 // if it may go on. Waiting for the request window is not retrying.
 func (a *Asset) overdue(w *waiter) error {
 	now := time.Now()
-	down := a.o.Source.Budget().Down
-	switch {
-	case down == nil:
-		w.downSince = time.Time{}
-	case w.downSince.IsZero():
-		w.downSince = now
-	case now.Sub(w.downSince) >= w.patience:
+	b := a.o.Source.Budget()
+	down, since := b.Down, w.state.Since
+	if down != nil && now.Sub(since) >= w.patience && now.Sub(b.Since) >= w.patience {
 		return down
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	since := w.state.Since
 	if a.fail.since.After(since) {
 		since = a.fail.since
 	}
