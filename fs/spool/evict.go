@@ -75,10 +75,10 @@ func (f *File) aheadLocked(far int64) []ranges.Range {
 	return out
 }
 
-// distanceLocked returns how far ahead of all readers off is, 0 if among them,
-// -1 if behind or unknown.
+// distanceLocked returns how far ahead of all readers off is, -1 if unknown. What
+// is behind them is as near as can be: a stream may be on its way to one.
 func (f *File) distanceLocked(off int64) int64 {
-	if f.users == 0 || f.span.Empty() || off <= f.span.Start {
+	if f.users == 0 || f.span.Empty() {
 		return -1
 	}
 	return max(0, off-f.span.End)
@@ -91,9 +91,13 @@ func (f *File) spareLocked(within ranges.Range) []ranges.Range {
 	if f.users == 0 || within.Empty() || f.wholeLocked() {
 		return nil
 	}
+	spare := ranges.Of(f.present.Within(within)...)
+	for _, w := range f.writing {
+		spare.Remove(w)
+	}
 	var out []ranges.Range
-	for _, r := range f.present.Within(within) {
-		if r = f.d.inner(r); !r.Empty() && !slices.ContainsFunc(f.writing, func(w ranges.Range) bool { return !w.Intersect(r).Empty() }) {
+	for _, r := range spare.Ranges() {
+		if r = f.d.inner(r); !r.Empty() {
 			out = append(out, r)
 		}
 	}
