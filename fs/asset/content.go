@@ -2,9 +2,12 @@ package asset
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"time"
+
+	"assetfs/fs/ranges"
 )
 
 // adopt takes over what the header of s's response tells.
@@ -170,7 +173,11 @@ func (a *Asset) ended(s *stream, err error) {
 	if err == nil && s.gained > 0 {
 		a.fail = failure{} // all that was asked for has come
 	}
-	if err != nil && !s.ending && !a.closed && !errors.Is(err, ErrChanged) {
+	useless := err == nil && s.gained == 0
+	if useless {
+		err = a.shortLocked(s)
+	}
+	if err != nil && (useless || !s.ending) && !a.closed && !errors.Is(err, ErrChanged) {
 		a.fail.note(err, time.Now(), s.gained >= block/2)
 		a.lastErr = err
 		a.o.Log.Info("download ended early", "asset", a.id, "start", s.state.Start, "pos", s.state.Pos, "error", err)
@@ -179,4 +186,28 @@ func (a *Asset) ended(s *stream, err error) {
 		}
 	}
 	a.planLocked()
+}
+
+// shortLocked returns an error if a read waits for what s asked for and its
+// response does not hold. Without one the same would be asked for at once again.
+func (a *Asset) shortLocked(s *stream) error {
+	want := ranges.Range{Start: s.request.Start, End: s.request.End}
+	if want.End == 0 {
+		want.End = math.MaxInt64
+	}
+	got := ranges.Range{Start: s.state.Start, End: s.state.End}
+	if got.End < 0 {
+		got.End = math.MaxInt64
+	}
+	for _, w := range a.waiters {
+		missing := a.missingLocked(w)
+		if w.state.Header || missing.Empty() {
+			continue
+		}
+		first := ranges.Range{Start: missing.Start, End: missing.Start + 1}
+		if want.Contains(first) && !got.Contains(first) {
+			return &RangeError{Got: got, Want: want}
+		}
+	}
+	return nil
 }

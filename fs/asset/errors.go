@@ -45,6 +45,13 @@ func (e *MismatchError) Error() string {
 	return fmt.Sprintf("server sent other bytes than before in %v", e.Range)
 }
 
+// RangeError means that a response does not hold what was asked for.
+type RangeError struct{ Got, Want ranges.Range }
+
+func (e *RangeError) Error() string {
+	return fmt.Sprintf("server sent %v when asked for %v", e.Got, e.Want)
+}
+
 func temporary(err error) bool {
 	var t interface{ Temporary() bool }
 	return errors.As(err, &t) && t.Temporary()

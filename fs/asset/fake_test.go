@@ -57,6 +57,7 @@ type fakeServer struct {
 
 	cutAfter int64 // cut each response after so many bytes, 0: never
 	stall    int64 // stall a response after so many bytes, 0: never
+	narrow   int64 // answers but the first end so many bytes too early, and say so
 	failures []error
 	random   *rand.Rand // not nil: random faults
 
@@ -152,8 +153,11 @@ func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, 
 		body.off = r.Start
 		if r.End > 0 {
 			body.end = min(r.End, f.size)
-			resp.End = body.end
 		}
+		if len(f.requests) > 1 {
+			body.end = min(body.end, f.size-f.narrow)
+		}
+		resp.End = body.end
 	} else {
 		resp.Ignored = !f.ranged
 		if f.noLength {

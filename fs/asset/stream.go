@@ -157,9 +157,9 @@ func (s *stream) pump(body Body) error {
 		}
 		buf := buffers.Get().(*[256 << 10]byte)
 		if ending {
-			s.drain(body, buf[:])
+			err := s.drain(body, buf[:])
 			buffers.Put(buf)
-			return nil
+			return err
 		}
 		dog.Reset(a.o.StallTimeout)
 		n, err := body.Read(buf[:min(room, int64(len(buf)))])
@@ -331,26 +331,27 @@ func (s *stream) measureLocked(now time.Time, n int64) {
 const drainFor = 100 * time.Millisecond
 
 // drain stores what the socket holds: it is paid for.
-func (s *stream) drain(body Body, buf []byte) {
+func (s *stream) drain(body Body, buf []byte) error {
 	s.a.mu.Lock()
 	discard := s.discard
 	s.a.mu.Unlock()
 	left := int64(body.Buffered())
 	if discard || left <= 0 {
-		return
+		return nil
 	}
 	stop := time.AfterFunc(drainFor, func() { s.cancel(ErrClosed) })
 	defer stop.Stop()
 	for left > 0 {
 		n, err := body.Read(buf[:min(left, int64(len(buf)))])
 		if n > 0 {
-			if s.keep(buf[:n]) != nil {
-				return
+			if err := s.keep(buf[:n]); err != nil {
+				return err
 			}
 			left -= int64(n)
 		}
 		if err != nil {
-			return
+			return nil // it was to end anyway
 		}
 	}
+	return nil
 }
