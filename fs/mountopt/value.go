@@ -106,8 +106,12 @@ func (c *Choice) String() string { return c.Value }
 // Type names the value in the help text by listing the words.
 func (c *Choice) Type() string { return strings.Join(c.words, "|") }
 
-// Kind names the value of a flag in the help text and in hints.
+// Kind names the value of a flag in the help text and in hints; words to choose
+// from stand as they are written.
 func Kind(flag *pflag.Flag) string {
+	if c, ok := flag.Value.(*Choice); ok {
+		return c.Type()
+	}
 	kind, _ := pflag.UnquoteUsage(flag)
 	return strings.ToUpper(kind)
 }
