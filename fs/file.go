@@ -18,6 +18,9 @@ const (
 	// settled is how long the kernel may believe what does not change: names
 	// and attributes of resolved assets.
 	settled = time.Hour
+	// noFlush spares a request at each close: nothing is written, so there is
+	// nothing to flush. Linux knows it from 5.16 on, others ignore it.
+	noFlush = fuse.FOPEN_NOFLUSH
 	// unsettled is how long it may believe what is not known yet, or is growing,
 	// as st_blocks of a partly spooled asset is. Nothing but 0 will do: the
 	// kernel rounds a nanosecond up to a tick, and in a tick rsync has looked up
@@ -149,7 +152,7 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	n.opened.Store(true)
 	h := &handle{fs: n.fs, entry: n.entry, reader: r}
 	if !whole {
-		return h, fuse.FOPEN_DIRECT_IO, 0
+		return h, fuse.FOPEN_DIRECT_IO | noFlush, 0
 	}
 	backing, err := n.entry.file.Backing()
 	if err != nil {
@@ -164,7 +167,7 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 		n.fs.opens.Add(1)
 		n.fs.opened.Add(a.Info().Size)
 	}
-	return h, fuse.FOPEN_KEEP_CACHE, 0
+	return h, fuse.FOPEN_KEEP_CACHE | noFlush, 0
 }
 
 // Statfs is that of the root.
