@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -266,21 +267,36 @@ func (s *stream) keep(p []byte) error {
 			p, off, gained = p[n:], off+n, gained+n
 		}
 	}
+	if s.kept(ranges.Range{Start: from, End: off}, gained) && off-s.state.Start <= minAhead {
+		// Who waited for the first bytes goes first: the scheduler would leave
+		// them behind this goroutine until it blocks, 0.2 ms later. Further on
+		// that is worth less than the 4 % of speed it costs.
+		runtime.Gosched()
+	}
+	return nil
+}
+
+// kept notes that r, of which gained bytes are new, is stored, and reports
+// whether a read waited for it.
+func (s *stream) kept(r ranges.Range, gained int64) (woken bool) {
+	a := s.a
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s.gained += gained
-	s.state.Pos = off
+	s.state.Pos = r.End
 	now := time.Now()
 	s.state.LastByte = now
-	s.measureLocked(now, off-from)
+	s.measureLocked(now, r.Len())
 	if gained > 0 && s.gained >= block/2 {
 		a.fail = failure{} // by less, a server that drips would keep a read retrying for ever
 	}
-	a.wakeLocked(ranges.Range{Start: from, End: off})
-	if len(a.streams) > 1 && len(a.waiters) > 0 || a.store.RunEnd(off)-off > block {
+	before := len(a.waiters)
+	a.wakeLocked(r)
+	woken = len(a.waiters) < before
+	if len(a.streams) > 1 && len(a.waiters) > 0 || a.store.RunEnd(r.End)-r.End > block {
 		a.planLocked() // it may have run into what is there or comes otherwise
 	}
-	return nil
+	return woken
 }
 
 func (s *stream) same(p []byte, off int64) (bool, error) {
