@@ -16,10 +16,9 @@ type idDir struct {
 }
 
 var (
-	_ fusefs.NodeLookuper  = (*idDir)(nil)
-	_ fusefs.NodeOpendirer = (*idDir)(nil)
-	_ fusefs.NodeReaddirer = (*idDir)(nil)
-	_ fusefs.NodeGetattrer = (*idDir)(nil)
+	_ fusefs.NodeLookuper       = (*idDir)(nil)
+	_ fusefs.NodeOpendirHandler = (*idDir)(nil)
+	_ fusefs.NodeGetattrer      = (*idDir)(nil)
 )
 
 // Lookup finds the link of any asset, as the root does.
@@ -28,29 +27,37 @@ func (n *idDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*f
 	if errno != 0 {
 		return nil, errno
 	}
+	return n.link(ctx, e, out), 0
+}
+
+// known finds the link of a listed asset.
+func (n *idDir) known(ctx context.Context, name string, out *fuse.EntryOut) *fusefs.Inode {
+	if e := n.fs.tree.listed(name); e != nil {
+		return n.link(ctx, e, out)
+	}
+	return nil
+}
+
+func (n *idDir) link(ctx context.Context, e *entry, out *fuse.EntryOut) *fusefs.Inode {
 	l := &link{fs: n.fs, entry: e, ino: n.fs.tree.linkIno(e.id)}
 	l.attr(&out.Attr)
 	out.SetEntryTimeout(settled)
 	out.SetAttrTimeout(l.timeout())
-	return n.NewInode(ctx, l, fusefs.StableAttr{Mode: syscall.S_IFLNK, Ino: l.ino}), 0
+	return n.NewInode(ctx, l, fusefs.StableAttr{Mode: syscall.S_IFLNK, Ino: l.ino})
 }
 
-// Opendir waits for names like that of the root: they are what links show.
-func (n *idDir) Opendir(ctx context.Context) syscall.Errno {
-	c := newCall(ctx)
-	defer c.end()
-	n.fs.resolver.list(c)
-	return errno(c.Err())
+// OpendirHandle waits for names like that of the root: they are what links show.
+func (n *idDir) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
+	return &listing{entries: n.entries, known: n.known}, 0, n.fs.awaitNames(ctx)
 }
 
-// Readdir lists the IDs.
-func (n *idDir) Readdir(context.Context) (fusefs.DirStream, syscall.Errno) {
-	entries := n.fs.tree.entries()
-	list := make([]fuse.DirEntry, len(entries))
-	for i, e := range entries {
+func (n *idDir) entries() []fuse.DirEntry {
+	listed := n.fs.tree.entries()
+	list := make([]fuse.DirEntry, len(listed))
+	for i, e := range listed {
 		list[i] = fuse.DirEntry{Name: e.id, Ino: n.fs.tree.linkIno(e.id), Mode: syscall.S_IFLNK}
 	}
-	return fusefs.NewListDirStream(list), 0
+	return list
 }
 
 // Getattr describes the directory.

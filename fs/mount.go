@@ -125,11 +125,11 @@ func (f *FS) fuseOptions() *fusefs.Options {
 		MaxWrite:                 1 << 20,
 		MaxBackground:            4096,
 		ExplicitDataCacheControl: true,
-		DisableReadDirPlus:       true,
 		DirectMount:              true,
 		MaxStackDepth:            f.dir.StackDepth(),
-		ExtraCapabilities:        fuse.CAP_DIRECT_IO_ALLOW_MMAP,
-		Logger:                   o.Logger,
+		// READDIRPLUS where somebody looks at what was listed (`ls -l`); without AUTO each listing would look all of it up.
+		ExtraCapabilities: fuse.CAP_DIRECT_IO_ALLOW_MMAP | fuse.CAP_READDIRPLUS_AUTO,
+		Logger:            o.Logger,
 	}
 	if f.o.AllowOther {
 		o.Options = append(o.Options, "default_permissions")

@@ -15,26 +15,37 @@ type root struct {
 }
 
 var (
-	_ fusefs.NodeLookuper   = (*root)(nil)
-	_ fusefs.NodeOpendirer  = (*root)(nil)
-	_ fusefs.NodeReaddirer  = (*root)(nil)
-	_ fusefs.NodeGetattrer  = (*root)(nil)
-	_ fusefs.NodeGetxattrer = (*root)(nil)
-	_ fusefs.NodeStatfser   = (*root)(nil)
+	_ fusefs.NodeLookuper       = (*root)(nil)
+	_ fusefs.NodeOpendirHandler = (*root)(nil)
+	_ fusefs.NodeGetattrer      = (*root)(nil)
+	_ fusefs.NodeGetxattrer     = (*root)(nil)
+	_ fusefs.NodeStatfser       = (*root)(nil)
 )
 
 // Lookup finds by-id, an asset by its name, and any asset by its ID. Only for
 // an ID that is not listed does it use the network.
 func (n *root) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
+	if node := n.known(ctx, name, out); node != nil {
+		return node, 0
+	}
+	e, errno := n.fs.find(ctx, name)
+	if errno != 0 {
+		return nil, errno
+	}
+	return n.fs.fileNode(ctx, &n.Inode, e, out), 0
+}
+
+// known finds what is listed, and nil if nothing of that name is.
+func (n *root) known(ctx context.Context, name string, out *fuse.EntryOut) *fusefs.Inode {
 	f := n.fs
-	if name == byID {
+	switch name {
+	case byID:
 		f.dirAttr(&out.Attr, byIDIno)
 		out.SetEntryTimeout(settled)
 		out.SetAttrTimeout(settled)
-		return n.NewInode(ctx, &idDir{fs: f}, fusefs.StableAttr{Mode: syscall.S_IFDIR, Ino: byIDIno}), 0
-	}
-	if name == neverIndex {
-		return n.NewInode(ctx, f.neverIndex(out), fusefs.StableAttr{Ino: neverIndexIno}), 0
+		return n.NewInode(ctx, &idDir{fs: f}, fusefs.StableAttr{Mode: syscall.S_IFDIR, Ino: byIDIno})
+	case neverIndex:
+		return n.NewInode(ctx, f.neverIndex(out), fusefs.StableAttr{Ino: neverIndexIno})
 	}
 	e := f.tree.byName(name)
 	if e == nil && f.resolver.settled() {
@@ -42,12 +53,12 @@ func (n *root) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fu
 		e = f.tree.byName(name)
 	}
 	if e == nil {
-		var errno syscall.Errno
-		if e, errno = f.find(ctx, name); errno != 0 {
-			return nil, errno
-		}
+		e = f.tree.listed(name)
 	}
-	return f.fileNode(ctx, &n.Inode, e, out), 0
+	if e == nil {
+		return nil
+	}
+	return f.fileNode(ctx, &n.Inode, e, out)
 }
 
 // neverIndex is an empty file: where there is one macOS does not read every file
@@ -64,24 +75,27 @@ func (f *FS) neverIndex(out *fuse.EntryOut) *fusefs.MemRegularFile {
 	return &fusefs.MemRegularFile{Attr: out.Attr}
 }
 
-// Opendir waits for names; a wait in LOOKUP or READDIR would hold the
+// OpendirHandle waits for names; a wait in LOOKUP or READDIR would hold the
 // directory's lock in the kernel.
-func (n *root) Opendir(ctx context.Context) syscall.Errno {
+func (n *root) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
+	return &listing{entries: n.entries, known: n.known}, 0, n.fs.awaitNames(ctx)
+}
+
+func (f *FS) awaitNames(ctx context.Context) syscall.Errno {
 	c := newCall(ctx)
 	defer c.end()
-	n.fs.resolver.list(c)
+	f.resolver.list(c)
 	return errno(c.Err())
 }
 
-// Readdir lists what is known; it never waits.
-func (n *root) Readdir(context.Context) (fusefs.DirStream, syscall.Errno) {
-	entries := n.fs.tree.entries()
-	list := make([]fuse.DirEntry, 0, len(entries)+1)
+func (n *root) entries() []fuse.DirEntry {
+	listed := n.fs.tree.entries()
+	list := make([]fuse.DirEntry, 0, len(listed)+1)
 	list = append(list, fuse.DirEntry{Name: byID, Ino: byIDIno, Mode: syscall.S_IFDIR})
-	for _, e := range entries {
+	for _, e := range listed {
 		list = append(list, fuse.DirEntry{Name: n.fs.tree.shown(e), Ino: e.ino, Mode: syscall.S_IFREG})
 	}
-	return fusefs.NewListDirStream(list), 0
+	return list
 }
 
 // Getattr describes the directory.
@@ -105,14 +119,13 @@ func (n *root) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
 // find returns the asset with that ID. One that is not listed is asked for on
 // the network, unless the spool knows it, and is listed from then on.
 func (f *FS) find(ctx context.Context, id string) (*entry, syscall.Errno) {
-	e, listed := f.tree.get(id)
-	if listed {
+	if e := f.tree.listed(id); e != nil {
 		return e, 0
 	}
 	if !f.tree.pattern.MatchString(id) {
 		return nil, syscall.ENOENT
 	}
-	e = f.tree.meet(id)
+	e := f.tree.meet(id)
 	c := newCall(ctx)
 	defer c.end()
 	if err := f.contact(c, e); err != nil {

@@ -125,13 +125,14 @@ func (t *tree) setList(ids []string) {
 	}
 }
 
-// get returns the entry of an ID, or nil if nothing is known of it. listed
-// tells whether it is in the listing.
-func (t *tree) get(id string) (e *entry, listed bool) {
+// listed returns the entry of an ID that is in the listing, or nil.
+func (t *tree) listed(id string) *entry {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	e = t.byID[id]
-	return e, e != nil && e.listed
+	if e := t.byID[id]; e != nil && e.listed {
+		return e
+	}
+	return nil
 }
 
 // meet returns the entry of an ID, made when it is new.

@@ -1,0 +1,69 @@
+package fs
+
+import (
+	"context"
+	"syscall"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+// listing is an open directory: its entries as they were when it was first read
+// or rewound (readdir(3p)). go-fuse calls its methods one at a time.
+type listing struct {
+	entries func() []fuse.DirEntry
+	// known looks a name up in memory, as READDIRPLUS does with every entry; nil
+	// if only the network could tell.
+	known func(ctx context.Context, name string, out *fuse.EntryOut) *fusefs.Inode
+
+	list []fuse.DirEntry // nil: to be made
+	next int             // index of the entry to be read
+}
+
+var (
+	_ fusefs.FileReaddirenter = (*listing)(nil)
+	_ fusefs.FileSeekdirer    = (*listing)(nil)
+	_ fusefs.FileLookuper     = (*listing)(nil)
+)
+
+// Readdirent returns the next entry, nil at the end.
+func (l *listing) Readdirent(context.Context) (*fuse.DirEntry, syscall.Errno) {
+	l.make()
+	if l.next >= len(l.list) {
+		return nil, 0
+	}
+	e := l.list[l.next]
+	l.next++
+	e.Off = uint64(l.next)
+	return &e, 0
+}
+
+// Seekdir goes on at an offset that an entry had, or at the start.
+func (l *listing) Seekdir(_ context.Context, off uint64) syscall.Errno {
+	if off == 0 {
+		l.list, l.next = nil, 0
+		return 0
+	}
+	l.make()
+	if off > uint64(len(l.list)) {
+		return syscall.EINVAL
+	}
+	l.next = int(off)
+	return 0
+}
+
+func (l *listing) make() {
+	if l.list == nil {
+		l.list = l.entries()
+	}
+}
+
+// Lookup serves READDIRPLUS, during which the kernel holds the directory's lock:
+// it never waits. An entry that is not known any more is listed without
+// attributes.
+func (l *listing) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
+	if n := l.known(ctx, name, out); n != nil {
+		return n, 0
+	}
+	return nil, syscall.ENOENT
+}
