@@ -41,9 +41,8 @@ func (r *Reader) Close() {
 }
 
 // ReadAt fills p from off, fetching what is absent, and returns less only at
-// the end of the asset or with an error. When bytes before the first absent
-// one are present, an error comes with them. ctx ends the waiting, not the
-// download.
+// the end of the asset; with an error nothing of p counts. ctx ends the waiting,
+// not the download.
 func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	a := r.a
 	for {
@@ -69,8 +68,7 @@ func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 			a.mu.Unlock()
 			return 0, nil
 		}
-		gap := a.store.Gap(need)
-		if gap.Empty() {
+		if a.store.Gap(need).Empty() {
 			a.consumedLocked(r, need)
 			a.mu.Unlock()
 			n, err := a.store.ReadAt(p[:need.Len()], off)
@@ -89,15 +87,9 @@ func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 		if err == nil {
 			err = a.await(ctx, w)
 		}
-		if err == nil {
-			continue
+		if err != nil {
+			return 0, err
 		}
-		if n := gap.Start - off; n > 0 && !errors.Is(err, ErrChanged) && ctx.Err() == nil {
-			if n, rerr := a.store.ReadAt(p[:n], off); rerr == nil {
-				return r.valid(n, err)
-			}
-		}
-		return 0, err
 	}
 }
 
