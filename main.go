@@ -288,7 +288,7 @@ func (a *app) serve() error {
 	}
 	if a.live {
 		requests := func() int64 { return client.Stats().Requests }
-		a.screen.Start(report.Activity{Requests: requests, Status: func() report.Status { return activity(m) }})
+		a.screen.Start(report.Activity{Requests: requests, Status: m.Status})
 	}
 	daemon.SdNotify(false, daemon.SdNotifyReady) //nolint:errcheck // no systemd, no matter
 	if a.child != nil && a.child.Ready() != nil {
@@ -319,23 +319,6 @@ func (a *app) mountOptions() fs.Options {
 		PricePerGB: a.PricePerGB, MaxDownload: int64(a.MaxDownload),
 		UID: a.UID, GID: a.GID, Umask: uint32(a.Umask), AllowOther: a.AllowOther, Debug: a.DebugFUSE, Log: a.log,
 	}
-}
-
-// activity is what live lines show.
-func activity(m *fs.FS) report.Status {
-	s := m.Status()
-	r := report.Status{Requests: s.Requests, RequestsLeft: s.RequestsLeft, Downloaded: s.Downloaded, Cost: s.Cost}
-	for _, from := range s.Assets {
-		if len(from.Streams) == 0 {
-			continue
-		}
-		to := report.Asset{ID: from.ID, Name: from.Name, Size: from.Size, Spooled: from.Spooled}
-		for _, st := range from.Streams {
-			to.Streams = append(to.Streams, report.Stream{Pos: st.Pos, Speed: st.Speed, Paused: st.Paused, ETA: st.ETA})
-		}
-		r.Assets = append(r.Assets, to)
-	}
-	return r
 }
 
 // watch tells changes of --ids until the function that it returns is called.

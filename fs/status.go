@@ -9,72 +9,20 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
+
+	"assetfs/fs/report"
 )
 
-// Status is what a mount has done, as --status --json prints it and the root's
-// extended attribute user.assetfs.status holds it.
-type Status struct {
-	Mountpoint   string        `json:"mountpoint"`
-	PID          int           `json:"pid"`
-	Uptime       float64       `json:"uptime_seconds"`
-	Requests     int64         `json:"requests"`
-	RequestsLeft int           `json:"requests_left"` // -1: no limit
-	Downloaded   int64         `json:"downloaded_bytes"`
-	MaxDownload  int64         `json:"max_download_bytes"` // 0: no budget
-	Served       int64         `json:"served_bytes"`       // read through us
-	FromSpool    int64         `json:"from_spool_bytes"`   // that much of Served was not downloaded for it
-	Cost         float64       `json:"cost_dollars"`
-	Saved        float64       `json:"saved_dollars"` // what FromSpool would have cost
-	Kernel       KernelStatus  `json:"kernel"`
-	Spool        SpoolStatus   `json:"spool"`
-	LastError    string        `json:"last_error,omitempty"`
-	Listed       int           `json:"assets_listed"`
-	Assets       []AssetStatus `json:"assets"` // those of Listed that fit
-}
-
-// KernelStatus is what was left to the kernel. How much of it is read we never
-// learn, so it is in no other figure.
-type KernelStatus struct {
-	Passthrough bool  `json:"passthrough"` // it reads whole assets by itself
-	Opens       int64 `json:"opens"`       // of whole assets
-	Bytes       int64 `json:"bytes"`       // their sizes together
-}
-
-// SpoolStatus is what the spool holds.
-type SpoolStatus struct {
-	Dir   string `json:"dir"`
-	Bytes int64  `json:"bytes"`
-	Limit int64  `json:"limit_bytes"` // 0: none
-	Free  int64  `json:"free_bytes"`  // on its disk
-}
-
-// AssetStatus is one listed asset.
-type AssetStatus struct {
-	ID      string         `json:"id"`
-	Name    string         `json:"name,omitempty"`
-	Size    int64          `json:"size"` // -1: unknown
-	Spooled int64          `json:"spooled_bytes"`
-	Streams []StreamStatus `json:"streams,omitempty"`
-	Error   string         `json:"error,omitempty"`
-}
-
-// StreamStatus is one download being read or kept.
-type StreamStatus struct {
-	Pos    int64   `json:"pos"`
-	Speed  float64 `json:"bytes_per_second"`
-	Paused bool    `json:"paused"`
-	ETA    float64 `json:"eta_seconds,omitempty"`
-}
-
 // Status tells what the mount has done.
-func (f *FS) Status() Status {
+func (f *FS) Status() report.Status {
 	stats, usage := f.client.Stats(), f.dir.Usage()
 	f.mu.Lock()
 	lastErr := f.lastErr
 	f.mu.Unlock()
 	served := f.served.Load()
 	fromSpool := max(0, served-stats.Bytes)
-	s := Status{
+	s := report.Status{
 		Mountpoint:   f.mountpoint,
 		PID:          os.Getpid(),
 		Uptime:       time.Since(f.started).Seconds(),
@@ -86,15 +34,15 @@ func (f *FS) Status() Status {
 		FromSpool:    fromSpool,
 		Cost:         f.cost(stats.Bytes),
 		Saved:        f.cost(fromSpool),
-		Kernel:       KernelStatus{Passthrough: f.passthrough, Opens: f.opens.Load(), Bytes: f.opened.Load()},
-		Spool:        SpoolStatus{Dir: usage.Path, Bytes: usage.Bytes, Limit: usage.Limit, Free: usage.Free},
+		Kernel:       report.Kernel{Passthrough: f.passthrough, Opens: f.opens.Load(), Bytes: f.opened.Load()},
+		Spool:        report.Spool{Dir: usage.Path, Bytes: usage.Bytes, Limit: usage.Limit, Free: usage.Free},
 		LastError:    lastErr,
-		Assets:       []AssetStatus{},
+		Assets:       []report.Asset{},
 	}
 	entries := f.tree.entries()
 	s.Listed = len(entries)
 	for _, e := range entries {
-		a := AssetStatus{ID: e.id, Size: e.asset.Info().Size, Spooled: e.file.Len()}
+		a := report.Asset{ID: e.id, Size: e.asset.Info().Size, Spooled: e.file.Len()}
 		if f.tree.named(e) {
 			a.Name = f.tree.shown(e)
 		}
@@ -102,7 +50,7 @@ func (f *FS) Status() Status {
 			a.Error = err.Error()
 		}
 		for _, st := range e.asset.Streams() {
-			x := StreamStatus{Pos: st.Pos, Speed: st.Speed, Paused: st.Paused}
+			x := report.Stream{Pos: st.Pos, Speed: st.Speed, Paused: st.Paused}
 			if st.Speed > 0 && st.End > st.Pos && !st.Paused {
 				x.ETA = float64(st.End-st.Pos) / st.Speed
 			}
@@ -122,9 +70,6 @@ const (
 	attrAssets = "assets." // with a number N: the listed assets from the Nth on, those that fit, as a JSON array
 )
 
-// maxValue bounds an attribute's value, in bytes, as Linux does.
-const maxValue = 64 << 10
-
 // statusAttr answers the root's attributes.
 func (f *FS) statusAttr(attr string) (string, bool) {
 	name, ok := strings.CutPrefix(attr, "user.assetfs.")
@@ -137,11 +82,11 @@ func (f *FS) statusAttr(attr string) (string, bool) {
 		if err != nil {
 			return "", false
 		}
-		return fitting(s.Assets[min(int(n), len(s.Assets)):], func(a []AssetStatus) any { return a })
+		return fitting(s.Assets[min(int(n), len(s.Assets)):], func(a []report.Asset) any { return a })
 	}
 	switch name {
 	case attrStatus:
-		return fitting(s.Assets, func(a []AssetStatus) any {
+		return fitting(s.Assets, func(a []report.Asset) any {
 			s.Assets = a
 			return &s
 		})
@@ -175,30 +120,30 @@ func (f *FS) statusAttr(attr string) (string, bool) {
 // fitting returns the JSON of what page makes of assets, leaving as many of the
 // last ones out as it must to fit into an attribute. It tells false if not even
 // the first fits.
-func fitting(assets []AssetStatus, page func([]AssetStatus) any) (string, bool) {
+func fitting(assets []report.Asset, page func([]report.Asset) any) (string, bool) {
 	for n := len(assets); ; {
 		text, err := json.Marshal(page(assets[:n]))
 		if err != nil {
 			return "", false
 		}
-		if len(text) <= maxValue {
+		if len(text) <= report.MaxValue {
 			return string(text), true
 		}
 		if n == 0 {
 			return "", false
 		}
 		// A little less than would fit if all were of one length.
-		n = n * (maxValue - maxValue/16) / len(text)
+		n = n * (report.MaxValue - report.MaxValue/16) / len(text)
 	}
 }
 
 // Summary is a line on what the mount has cost and what the spool has saved.
 func (f *FS) Summary() string {
 	s := f.Status()
-	line := fmt.Sprintf("%d download requests, %s downloaded, $%.4f; %s read, $%.4f saved by the spool",
-		s.Requests, humanize.IBytes(uint64(s.Downloaded)), s.Cost, humanize.IBytes(uint64(s.Served)), s.Saved)
+	line := fmt.Sprintf("%s, %s downloaded, $%.4f; %s read, $%.4f saved by the spool",
+		english.Plural(int(s.Requests), "download request", ""), humanize.IBytes(uint64(s.Downloaded)), s.Cost, humanize.IBytes(uint64(s.Served)), s.Saved)
 	if s.Kernel.Opens > 0 {
-		line += fmt.Sprintf("; not counted: %d opens of whole assets, which the kernel read by itself", s.Kernel.Opens)
+		line += fmt.Sprintf("; not counted: %s of whole assets, which the kernel read by itself", english.Plural(int(s.Kernel.Opens), "open", ""))
 	}
 	return line
 }

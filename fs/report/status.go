@@ -1,6 +1,6 @@
 // Package report tells people what a mount does: the page of --status, and the
 // live lines of --progress. It is a leaf: it knows a mount by its extended
-// attributes and by what it is handed.
+// attributes and by the Status it is handed.
 package report
 
 import (
@@ -22,11 +22,11 @@ const (
 	assetsAttr = "user.assetfs.assets."
 )
 
-// maxValue is the most that an attribute holds, in bytes.
-const maxValue = 64 << 10
+// MaxValue is the most that an attribute holds, in bytes, on Linux.
+const MaxValue = 64 << 10
 
-// Status is what a mount has done. A field that an older mount doesn't tell is
-// zero.
+// Status is what a mount has done, as the root's attribute user.assetfs.status
+// and --status --json tell it. A field that an older mount doesn't tell is zero.
 type Status struct {
 	Mountpoint   string  `json:"mountpoint"`
 	PID          int     `json:"pid"`
@@ -35,7 +35,7 @@ type Status struct {
 	RequestsLeft int     `json:"requests_left"` // -1: no limit
 	Downloaded   int64   `json:"downloaded_bytes"`
 	MaxDownload  int64   `json:"max_download_bytes"` // 0: no budget
-	Served       int64   `json:"served_bytes"`       // not what the kernel reads by itself
+	Served       int64   `json:"served_bytes"`       // read through us, not by the kernel itself
 	FromSpool    int64   `json:"from_spool_bytes"`   // that much of Served was not downloaded for it
 	Cost         float64 `json:"cost_dollars"`
 	Saved        float64 `json:"saved_dollars"` // what FromSpool would have cost
@@ -127,7 +127,7 @@ func problem(err error) string {
 
 // get decodes an attribute's value.
 func get(path, name string, into any) error {
-	buf := make([]byte, maxValue)
+	buf := make([]byte, MaxValue)
 	n, err := unix.Getxattr(path, name, buf)
 	for errors.Is(err, unix.EINTR) {
 		n, err = unix.Getxattr(path, name, buf)
