@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -139,6 +140,11 @@ func (w *stressWorker) handle(whole bool) (*stressHandle, error) {
 		}
 		w.open = append(w.open[:i], w.open[i+1:]...)
 	}
+	if w.random.IntN(4) == 0 {
+		if err := w.list(); err != nil {
+			return nil, err
+		}
+	}
 	fd, err := retry(func() (int, error) { return unix.Open(w.job.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", err)
@@ -146,6 +152,21 @@ func (w *stressWorker) handle(whole bool) (*stressHandle, error) {
 	h := &stressHandle{fd: fd, size: w.job.Size, whole: whole}
 	w.open = append(w.open, h)
 	return h, nil
+}
+
+// list does what ls -l does: the kernel looks names up while it reads the directory, and moves them to the inodes that it is given
+// then, also those of files that are open.
+func (w *stressWorker) list() error {
+	entries, err := os.ReadDir(filepath.Dir(w.job.Path))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if _, err := e.Info(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // read reads some bytes in one way, and compares them.
