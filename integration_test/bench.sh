@@ -3,7 +3,7 @@
 # turns, and shows medians of RUNS (5) runs. Needs root (to drop caches, and for passthrough), some 5 GB below TMPDIR, and
 # dd, fio, curl, ffmpeg. Everything runs on loopback; what was started is ended and unmounted, also after Ctrl-C.
 #
-#	integration_test/bench.sh [whole|user|cold|shaped|first|part|frame|readers|list]...
+#	integration_test/bench.sh [whole|user|cold|tls|shaped|first|part|frame|readers|list]...
 #
 # No name means all. Exit status 0 however the rows end: it measures, it does not judge.
 set -euo pipefail
@@ -19,7 +19,7 @@ for tool in dd fio curl ffmpeg go setpriv fusermount3; do
 done
 
 work=$(mktemp -d) mnt=$work/mnt spool=$work/spool
-pid='' api_pid='' serial=0 as=()
+pid='' api_pids=() serial=0 as=()
 chmod 755 "$work"
 
 finish() {
@@ -27,7 +27,7 @@ finish() {
 	[ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null || true
 	umount -l "$mnt" "$work/tmpfs" 2>/dev/null || true
 	[ -z "$pid" ] || gone "$pid"
-	[ -z "$api_pid" ] || kill "$api_pid" 2>/dev/null || true
+	[ ${#api_pids[@]} -eq 0 ] || kill "${api_pids[@]}" 2>/dev/null || true
 	rm -rf "$work"
 }
 trap finish EXIT
@@ -64,6 +64,14 @@ fresh() {
 	mkdir "$spool" "$mnt"
 	[ ${#as[@]} -eq 0 ] || chown nobody "$spool" "$mnt"
 	mount_fs "$@" "$mnt"
+}
+
+# start_api FLAG...: an API; $api is its address.
+start_api() {
+	exec {address}< <(exec "$work/fakeapi" "$@")
+	api_pids+=($!)
+	read -r api <&"$address"
+	exec {address}<&-
 }
 
 control() { curl -sSf -o /dev/null -X PUT -d "$2" "$api/control/$1"; }
@@ -213,7 +221,8 @@ run_user() {
 	as=()
 }
 
-run_cold() {
+# cold NAME GOAL: rows of an asset of 1 GiB of which nothing is known.
+cold() {
 	config 0 0s
 	put "\"Size\":$GIB"
 	start
@@ -226,11 +235,21 @@ run_cold() {
 		cpu b 1 curl -sSo "$work/new.$i" "$(url)"
 		rm "$work/new.$i"
 	done
-	row "cold, sequential, 1 GiB | curl -o FILE" MB/s ">=0.90" $GIB
-	cpu_row "cold, CPU seconds per GiB | curl -o FILE"
+	row "$1, sequential, 1 GiB | curl -o FILE" MB/s "$2" $GIB
+	cpu_row "$1, CPU seconds per GiB | curl -o FILE"
 	rm "$work/m.b"
 	mv "$work/m.peak" "$work/m.a"
-	row "highest resident memory, streaming 1 GiB" MiB "<48"
+	row "$1, highest resident memory" MiB "<48"
+}
+
+run_cold() { cold "cold" ">=0.90"; }
+
+run_tls() {
+	local api
+	export SSL_CERT_FILE=$work/certificate CURL_CA_BUNDLE=$work/certificate
+	start_api -tls "$SSL_CERT_FILE"
+	cold "cold, TLS" -
+	unset SSL_CERT_FILE CURL_CA_BUNDLE
 }
 
 run_shaped() {
@@ -360,13 +379,11 @@ run_list() {
 
 go build -o "$work/assetfs" .
 go build -o "$work/fakeapi" ./integration_test/fakeapi
-exec {address}< <(exec "$work/fakeapi")
-api_pid=$!
-read -r api <&"$address"
+start_api
 
 echo "$(nproc) processors, $(uname -r), $(go env GOVERSION), medians of $RUNS, $(git describe --always --dirty 2>/dev/null || true)"
 printf '%-58s %10s %10s %-5s %7s %7s\n' "row | reference" measured reference unit ratio goal
-[ $# -gt 0 ] || set -- whole user cold shaped first part frame readers list
+[ $# -gt 0 ] || set -- whole user cold tls shaped first part frame readers list
 for group; do
 	settle
 	"run_$group"

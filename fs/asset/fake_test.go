@@ -190,6 +190,7 @@ type fakeBody struct {
 	off, end int64
 	cut      int64 // -1 never
 	stall    int64
+	queued   int64 // in the socket
 	closed   bool
 }
 
@@ -207,6 +208,9 @@ func (b *fakeBody) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	n := min(int64(len(p)), 64<<10, b.end-b.off)
+	if b.queued > 0 {
+		n = min(n, b.queued)
+	}
 	if b.cut >= 0 {
 		n = min(n, b.cut-b.off)
 	}
@@ -218,14 +222,24 @@ func (b *fakeBody) Read(p []byte) (int, error) {
 	}
 	fill(p[:n], b.version, b.off)
 	b.off += n
+	if b.queued > 0 {
+		b.queued -= n
+	} else {
+		b.queued = min(16<<10, b.end-b.off)
+		for _, at := range []int64{b.cut, b.stall} {
+			if at >= 0 {
+				b.queued = max(0, min(b.queued, at-b.off))
+			}
+		}
+	}
 	b.f.mu.Lock()
 	b.f.billed += n
 	b.f.mu.Unlock()
 	return int(n), nil
 }
 
-// Buffered pretends that a few bytes are always in the socket.
-func (b *fakeBody) Buffered() int { return int(min(16<<10, b.end-b.off)) }
+// Buffered pretends that a few bytes come behind those that had to be waited for.
+func (b *fakeBody) Buffered() int { return int(b.queued) }
 
 func (b *fakeBody) Close() error {
 	if b.closed {

@@ -1,16 +1,25 @@
 // Command fakeapi serves package fakeapi on loopback, for scripts such as bench.sh.
 //
-//	fakeapi [-listen 127.0.0.1:0]
+//	fakeapi [-listen 127.0.0.1:0] [-tls FILE]
 //
-// The first line on standard output is the address, http://HOST:PORT. The API's base URL is that address and /api; below
+// The first line on standard output is the address, http://HOST:PORT, or with -tls https: then FILE is where it writes the
+// certificate that clients are to trust. The API's base URL is that address and /api; below
 // /control/ stands fakeapi.Server.Control. It ends at SIGINT or SIGTERM, with status 0.
 package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -23,9 +32,10 @@ import (
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:0", "loopback `ADDRESS`: the control calls read files for anybody")
+	trust := flag.String("tls", "", "serve https, and write the certificate to `FILE`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := serve(ctx, *listen)
+	err := serve(ctx, *listen, *trust)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "fakeapi:", err)
@@ -34,7 +44,7 @@ func main() {
 }
 
 // serve serves until ctx ends; it does not wait for responses then.
-func serve(ctx context.Context, address string) error {
+func serve(ctx context.Context, address, trust string) error {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return err
@@ -43,12 +53,40 @@ func serve(ctx context.Context, address string) error {
 	mux := http.NewServeMux()
 	mux.Handle("/api/", http.StripPrefix("/api", fake))
 	mux.Handle("/control/", http.StripPrefix("/control", fake.Control()))
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute, Protocols: new(http.Protocols)}
+	server.Protocols.SetHTTP1(true)
+	scheme := "http"
+	if trust != "" {
+		scheme = "https"
+		certificate, err := selfSigned(trust)
+		if err != nil {
+			return err
+		}
+		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13})
+	}
 	closed := context.AfterFunc(ctx, func() { server.Close() })
 	defer closed()
-	fmt.Println("http://" + l.Addr().String())
+	fmt.Println(scheme + "://" + l.Addr().String())
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
+}
+
+// selfSigned makes a certificate for 127.0.0.1 that is good for a day, and writes it to file for clients to trust.
+func selfSigned(file string) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "fakeapi"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, os.WriteFile(file, text, 0o644)
 }
