@@ -6,8 +6,9 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// noAttr is the error for an extended attribute that a file doesn't have.
-const noAttr = syscall.ENOATTR
+// absent is the error for an extended attribute that nothing here has. ENOTSUP
+// would make macOS look for it in AppleDouble files.
+func absent(string) syscall.Errno { return syscall.ENOATTR }
 
 // fillBlocks makes st_blocks what is local, but at least 1 for a file that has
 // bytes.

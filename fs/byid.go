@@ -19,6 +19,7 @@ var (
 	_ fusefs.NodeLookuper       = (*idDir)(nil)
 	_ fusefs.NodeOpendirHandler = (*idDir)(nil)
 	_ fusefs.NodeGetattrer      = (*idDir)(nil)
+	_ fusefs.NodeGetxattrer     = (*idDir)(nil)
 )
 
 // Lookup finds the link of any asset, as the root does.
@@ -79,6 +80,7 @@ type link struct {
 var (
 	_ fusefs.NodeReadlinker = (*link)(nil)
 	_ fusefs.NodeGetattrer  = (*link)(nil)
+	_ fusefs.NodeGetxattrer = (*link)(nil)
 )
 
 func (l *link) target() string { return "../" + l.fs.tree.shown(l.entry) }

@@ -15,8 +15,7 @@ const (
 	xattrError   = "user.assetfs.error"
 )
 
-// Getxattr answers from memory; security and ACL attributes, which ls -l asks
-// for, don't exist.
+// Getxattr answers from memory.
 func (n *file) Getxattr(_ context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
 	a := n.entry.asset
 	switch attr {
@@ -33,7 +32,7 @@ func (n *file) Getxattr(_ context.Context, attr string, dest []byte) (uint32, sy
 			return give(dest, err.Error())
 		}
 	}
-	return 0, noAttr
+	return 0, absent(attr)
 }
 
 // Listxattr lists what is worth copying.
@@ -49,9 +48,19 @@ func (n *file) Listxattr(_ context.Context, dest []byte) (uint32, syscall.Errno)
 func (n *root) Getxattr(_ context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
 	value, ok := n.fs.statusAttr(attr)
 	if !ok {
-		return 0, noAttr
+		return 0, absent(attr)
 	}
 	return give(dest, value)
+}
+
+// Getxattr finds nothing.
+func (l *link) Getxattr(_ context.Context, attr string, _ []byte) (uint32, syscall.Errno) {
+	return 0, absent(attr)
+}
+
+// Getxattr finds nothing.
+func (n *idDir) Getxattr(_ context.Context, attr string, _ []byte) (uint32, syscall.Errno) {
+	return 0, absent(attr)
 }
 
 // give copies an attribute's value, or says how long it is.
