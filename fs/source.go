@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"assetfs/fs/asset"
 	"assetfs/fs/spool"
@@ -52,7 +53,10 @@ func info(i remote.Info, header bool) asset.Info {
 }
 
 // store is a spool file as the reading engine sees it.
-type store struct{ *spool.File }
+type store struct {
+	*spool.File
+	told *atomic.Int64 // counts what is learnt of assets
+}
 
 var _ asset.Store = store{}
 
@@ -78,6 +82,7 @@ func (s store) SetInfo(i asset.Info) {
 		m.Original, m.Size, m.Type, m.ModTime = i.Name, i.Size, i.Type, i.ModTime
 		m.ETag, m.LastModified, m.Validator, m.Resolved = i.ETag, i.LastModified, i.Validator, i.Header
 	})
+	s.told.Add(1)
 }
 
 func (s store) Version() uint64 { return s.Meta().Version }

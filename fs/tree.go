@@ -36,13 +36,15 @@ type tree struct {
 	pattern *regexp.Regexp
 	dir     *spool.Dir
 	options *asset.Options
-	byMeta  bool // names come from metadata
+	byMeta  bool         // names come from metadata
+	told    atomic.Int64 // counts what may give an asset its name: what is learnt of one, and additions to the list
 
 	mu    sync.Mutex        // guards what follows; a leaf but for locks of assets and the spool
 	byID  map[string]*entry // every asset met
 	names map[string]*entry // by folded name; listed or not, a name given stays taken
 	inos  map[uint64]string // what an inode number stands for
 	list  []*entry          // listed assets in order
+	heard int64             // told, as it was when names were given last
 }
 
 // The inode numbers that don't come from an ID.
@@ -71,7 +73,7 @@ func (t *tree) entryLocked(id string) *entry {
 		return e
 	}
 	f := t.dir.File(id)
-	e := &entry{id: id, ino: t.inoLocked(id), file: f, asset: asset.New(id, store{f}, t.options), name: f.Meta().Name}
+	e := &entry{id: id, ino: t.inoLocked(id), file: f, asset: asset.New(id, store{f, &t.told}, t.options), name: f.Meta().Name}
 	t.byID[id] = e
 	if e.name != "" {
 		t.names[remote.FoldName(e.name)] = e
@@ -109,6 +111,7 @@ func (t *tree) setList(ids []string) {
 		e.listed = false
 	}
 	t.list = make([]*entry, 0, len(ids))
+	t.told.Add(1)
 	add := func(e *entry) {
 		if !e.listed {
 			e.listed = true
@@ -150,6 +153,7 @@ func (t *tree) show(e *entry) {
 	if !e.listed {
 		e.listed = true
 		t.list = append(t.list, e)
+		t.told.Add(1)
 	}
 }
 
@@ -200,10 +204,16 @@ func (t *tree) named(e *entry) bool {
 }
 
 // nameAll gives names to the assets whose own has become known since, in the
-// order of the list: within a batch that order decides clashes.
+// order of the list: within a batch that order decides clashes. It costs nothing
+// when there is nothing new, since every lookup of an unresolved asset calls it.
 func (t *tree) nameAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	told := t.told.Load() // before it is looked at
+	if told == t.heard {
+		return
+	}
+	t.heard = told
 	for _, e := range t.list {
 		if e.name == "" {
 			t.nameLocked(e)
