@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -44,7 +45,8 @@ type Client struct {
 	gate      *gate
 	downloads http.RoundTripper
 	metadata  http.RoundTripper
-	slots     chan struct{} // one element a metadata call under way
+	slots     chan struct{}  // one element a metadata call under way
+	warming   sync.WaitGroup // ends by itself, soon
 
 	requests   atomic.Int64
 	bytes      atomic.Int64
@@ -74,6 +76,9 @@ func NewClient(base *url.URL, o Options) *Client {
 	}
 	if c.window == nil {
 		c.window = NewWindow(0, nil, nil)
+	}
+	if base.Scheme == "https" && o.TLS == nil {
+		c.warming.Go(loadRoots)
 	}
 	return c
 }
@@ -125,6 +130,7 @@ func (c *Client) ForgetFailures() {
 
 // Close closes idle connections. Requests under way end by their ctx.
 func (c *Client) Close() {
+	c.warming.Wait()
 	for _, t := range []http.RoundTripper{c.downloads, c.metadata} {
 		if t, ok := t.(*http.Transport); ok {
 			t.CloseIdleConnections()

@@ -63,6 +63,12 @@ func transport(o Options) *http.Transport {
 	return t
 }
 
+// loadRoots reads the certificates that this machine trusts. The first handshake
+// would do it, and its reader wait for that some 10 ms longer.
+func loadRoots() {
+	_, _ = x509.SystemCertPool() // the handshake will say what is wrong
+}
+
 // classify says what a failure of the transport means. ctx is the caller's,
 // life that of the exchange, whose cause tells a stall.
 func classify(ctx, life context.Context, err error) *Error {
