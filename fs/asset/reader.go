@@ -113,7 +113,7 @@ func (a *Asset) consumedLocked(r *Reader, need ranges.Range) {
 	if len(a.streams) == 0 {
 		return
 	}
-	now := time.Now()
+	now, further := time.Now(), false
 	for _, s := range a.streams {
 		st := &s.state
 		if st.Opening || need.End <= st.Start || need.End > st.Reach {
@@ -122,10 +122,12 @@ func (a *Asset) consumedLocked(r *Reader, need ranges.Range) {
 		st.Used = now
 		if need.End > st.Frontier {
 			st.Delivered += need.End - max(need.Start, st.Frontier)
-			st.Frontier = need.End
+			st.Frontier, further = need.End, true
 		}
 	}
-	a.planLocked()
+	if further {
+		a.planLocked()
+	}
 }
 
 // slack is how much behind the last reader and ahead of the first is kept when

@@ -1,0 +1,79 @@
+package asset
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+)
+
+// plenty is a source whose bytes have all come, in TLS records.
+type plenty struct{ size int64 }
+
+const record = 16 << 10
+
+func (p plenty) Open(context.Context, string, Request) (*Response, error) {
+	return &Response{
+		Info: Info{Name: "a.bin", Size: p.size, Header: true}, Ranged: true, End: p.size,
+		Body: &records{size: record, socket: int(p.size / record), err: io.EOF},
+	}, nil
+}
+
+func (p plenty) Budget() Budget { return Budget{Available: 1} }
+
+func benchmarkRig(b *testing.B, size int64) *Reader {
+	b.Helper()
+	a := New("re_1", newStore(size), &Options{
+		Source: plenty{size}, Host: NewHost(RangeYes, nil), ReadAhead: mib, RequestsPerMinute: 12,
+		StallTimeout: time.Minute, RetryFor: time.Minute, Log: slog.New(slog.DiscardHandler),
+	})
+	return a.Open()
+}
+
+func end(r *Reader) {
+	r.Close()
+	r.a.Close()
+}
+
+// BenchmarkStream is what the engine adds to a byte on its way through: a
+// stream, a store in memory, and a reader of 1 MiB at a time.
+func BenchmarkStream(b *testing.B) {
+	const size = 64 * mib
+	b.SetBytes(size)
+	b.ReportAllocs()
+	p := make([]byte, mib)
+	for b.Loop() {
+		b.StopTimer()
+		r := benchmarkRig(b, size)
+		b.StartTimer()
+		for off := int64(0); off < size; off += mib {
+			if n, err := r.ReadAt(b.Context(), p, off); n < mib || err != nil {
+				b.Fatal(n, err)
+			}
+		}
+		end(r)
+	}
+}
+
+// BenchmarkReadAt is a read of 4 KiB that is present, while a stream is kept.
+func BenchmarkReadAt(b *testing.B) {
+	const size, read = 64 * mib, 16 * mib
+	r := benchmarkRig(b, size)
+	defer end(r)
+	p := make([]byte, mib)
+	for off := int64(0); off < read; off += mib {
+		if n, err := r.ReadAt(b.Context(), p, off); n < mib || err != nil {
+			b.Fatal(n, err)
+		}
+	}
+	p = p[:4<<10]
+	b.ReportAllocs()
+	off := int64(0)
+	for b.Loop() {
+		if n, err := r.ReadAt(b.Context(), p, off); n < len(p) || err != nil {
+			b.Fatal(n, err)
+		}
+		off = (off + int64(len(p))) % read
+	}
+}
