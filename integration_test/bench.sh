@@ -94,6 +94,7 @@ settle() {
 	head -c 3G /dev/zero >"$work/memory"
 	rm "$work/memory"
 	sync
+	sleep 3 # the disk has work with what was removed for a while longer
 }
 # The kernel activates a page at its second read: from the third on all reads cost the same.
 warm() { cat "$(spooled)" "$(spooled)" "$(spooled)" >/dev/null; }
@@ -273,13 +274,14 @@ run_shaped() {
 }
 
 # first_byte notes how long a new asset takes to its first byte. The shell itself opens and reads, and curl tells the time since it
-# began to connect: no start of a program counts.
+# began to connect: no start of a program counts, not even of the one that subtracts.
 first_byte() {
-	local from byte
+	local from byte until
 	put "\"Size\":$((16 * MIB))"
 	from=$EPOCHREALTIME
 	IFS= read -r -d '' -N 1 byte <"$mnt/$id" 2>>"$work/log"
-	note a "$(calc "1000 * ($EPOCHREALTIME - $from)")"
+	until=$EPOCHREALTIME
+	note a "$(calc "1000 * ($until - $from)")"
 	note b "$(calc "1000 * $(curl -sSo /dev/null -w '%{time_starttransfer}' "$(url)")")"
 }
 
