@@ -188,7 +188,7 @@ func (s *stream) drain(body Body, buf []byte) error {
 	stop := time.AfterFunc(drainFor, func() { s.cancel(ErrClosed) })
 	defer stop.Stop()
 	for left > 0 {
-		n, err := body.Read(buf[:min(left, int64(len(buf)))])
+		n, err := gather(body, buf[:min(left, int64(len(buf)))])
 		if n > 0 {
 			if err := s.keep(buf[:n]); err != nil {
 				return err
