@@ -1,0 +1,194 @@
+package asset
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestCutEvery10MiB(t *testing.T) {
+	for _, etag := range []bool{true, false} {
+		test(t, &fakeServer{size: 200 * mib, ranged: true, etag: etag, cutAfter: 10 * mib}, func(r *rig) {
+			r.contact()
+			start := time.Now()
+			rd := r.Open()
+			defer rd.Close()
+			r.cat(rd, 0, r.server.size)
+			r.spent(21, r.server.size+21*overlap)
+			if took := time.Since(start); took > 4*time.Second {
+				t.Errorf("took %v of virtual time: there were pauses", took)
+			}
+		})
+	}
+}
+
+func TestCutWithoutRangeEndsInAnError(t *testing.T) {
+	test(t, &fakeServer{size: 200 * mib, cutAfter: 10 * mib}, func(r *rig) {
+		r.contact()
+		rd := r.Open()
+		defer rd.Close()
+		r.cat(rd, 0, 10*mib)
+		_, err := rd.ReadAt(context.Background(), make([]byte, 1000), 10*mib)
+		if !errors.Is(err, errCut) {
+			t.Errorf("error is %v, want the cut", err)
+		}
+		r.spent(30, 300*mib)
+	})
+}
+
+func TestPermanentErrorIsRemembered(t *testing.T) {
+	refused := &apiError{402, false}
+	test(t, &fakeServer{size: mib, failures: []error{refused, nil}}, func(r *rig) {
+		for range 10 {
+			if _, err := r.Contact(context.Background(), Contact{}); !errors.Is(err, refused) {
+				t.Fatalf("error is %v, want %v", err, refused)
+			}
+		}
+		r.spent(1, 0)
+		time.Sleep(permanentFor + time.Second)
+		r.contact()
+	})
+}
+
+func TestTemporaryErrorIsRetried(t *testing.T) {
+	busy := &apiError{500, true}
+	test(t, &fakeServer{size: mib, failures: []error{busy, busy, busy, nil}}, func(r *rig) {
+		r.contact()
+		r.spent(4, 0)
+	})
+}
+
+func TestRetryEnds(t *testing.T) {
+	busy := &apiError{500, true}
+	failures := make([]error, 1000)
+	for i := range failures {
+		failures[i] = busy
+	}
+	test(t, &fakeServer{size: mib, failures: failures}, func(r *rig) {
+		start := time.Now()
+		if _, err := r.Contact(context.Background(), Contact{}); !errors.Is(err, busy) {
+			t.Fatalf("error is %v, want %v", err, busy)
+		}
+		if took := time.Since(start); took > r.o.RetryFor+2*time.Second {
+			t.Errorf("retried for %v", took)
+		}
+		r.spent(20, 0)
+
+		// The kernel repeats a page fault that failed: at once it fails at once.
+		rd := r.Open()
+		defer rd.Close()
+		for _, patient := range []bool{true, false, false, true} {
+			if patient {
+				time.Sleep(giveUpFor)
+			}
+			start = time.Now()
+			if _, err := rd.ReadAt(context.Background(), make([]byte, 4096), 0); !errors.Is(err, busy) {
+				t.Fatalf("error is %v, want %v", err, busy)
+			}
+			if took := time.Since(start); patient != (took >= r.o.RetryFor) {
+				t.Errorf("a read retried for %v, should be patient: %v", took, patient)
+			}
+		}
+	})
+}
+
+func TestStallIsResumed(t *testing.T) {
+	test(t, &fakeServer{size: 20 * mib, ranged: true, stall: 12 * mib}, func(r *rig) {
+		r.contact()
+		rd := r.Open()
+		defer rd.Close()
+		r.cat(rd, 0, r.server.size)
+		r.spent(2, r.server.size+overlap)
+	})
+}
+
+func TestPausedStreamIsNoStall(t *testing.T) {
+	test(t, &fakeServer{size: 64 * mib, ranged: true}, func(r *rig) {
+		r.contact()
+		rd := r.Open()
+		defer rd.Close()
+		r.cat(rd, 0, mib)
+		time.Sleep(time.Hour)
+		r.cat(rd, mib, 2*mib)
+		r.spent(1, 4*mib)
+	})
+}
+
+func TestInterruptedReaderDisturbsNobody(t *testing.T) {
+	bothWays(t, &fakeServer{size: 64 * mib, rate: mib}, func(r *rig) {
+		r.contact()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			rd := r.Open()
+			defer rd.Close()
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+			defer cancel()
+			if _, err := rd.ReadAt(ctx, make([]byte, 8*mib), 0); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("error is %v", err)
+			}
+		})
+		wg.Go(func() {
+			rd := r.Open()
+			defer rd.Close()
+			r.cat(rd, 0, 16*mib)
+		})
+		wg.Wait()
+		r.mu.Lock()
+		if len(r.waiters) != 0 {
+			t.Errorf("%d waiters left", len(r.waiters))
+		}
+		r.mu.Unlock()
+		r.spent(1, 64*mib)
+	})
+}
+
+func TestChangedContent(t *testing.T) {
+	for _, etag := range []bool{true, false} {
+		test(t, &fakeServer{size: 40 * mib, ranged: true, etag: etag, cutAfter: 8 * mib}, func(r *rig) {
+			r.contact()
+			rd := r.Open()
+			defer rd.Close()
+			r.cat(rd, 0, 4*mib)
+			r.server.mu.Lock()
+			r.server.version++
+			r.server.mu.Unlock()
+			p := make([]byte, 1)
+			for off := 4 * int64(mib); ; off += mib {
+				if _, err := rd.ReadAt(context.Background(), p, off); err != nil {
+					if !errors.Is(err, ErrChanged) {
+						t.Fatalf("error is %v, want ErrChanged", err)
+					}
+					break
+				}
+				if off > r.server.size {
+					t.Fatal("the change went unnoticed")
+				}
+			}
+			if _, err := rd.ReadAt(context.Background(), p, 0); !errors.Is(err, ErrChanged) {
+				t.Errorf("error of the old handle is %v, want ErrChanged", err)
+			}
+			r.contact()
+			again := r.Open()
+			defer again.Close()
+			r.cat(again, 0, r.server.size)
+		})
+	}
+}
+
+// TestAnswerWithoutWhatWasAskedFor was a loop of requests without a pause: a
+// response that holds nothing new was ended at once, as nothing had gone wrong.
+func TestAnswerWithoutWhatWasAskedFor(t *testing.T) {
+	test(t, &fakeServer{size: 4 * mib, ranged: true, cutAfter: 4*mib - 5, narrow: 7}, func(r *rig) {
+		r.contact()
+		rd := r.Open()
+		defer rd.Close()
+		r.cat(rd, 0, 4*mib-5)
+		var short *RangeError
+		if _, err := rd.ReadAt(context.Background(), make([]byte, 5), 4*mib-5); !errors.As(err, &short) {
+			t.Errorf("error is %v, want a RangeError", err)
+		}
+		r.spent(3, 4*mib+block)
+	})
+}
