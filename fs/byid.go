@@ -12,6 +12,7 @@ import (
 // idDir is by-id: a link for every listed asset, named after its ID.
 type idDir struct {
 	fusefs.Inode
+	noAttrs
 	fs *FS
 }
 
@@ -72,6 +73,7 @@ func (n *idDir) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOu
 // that is unknown, its ID. It never uses the network.
 type link struct {
 	fusefs.Inode
+	noAttrs
 	fs    *FS
 	entry *entry
 	ino   uint64

@@ -53,13 +53,11 @@ func (n *root) Getxattr(_ context.Context, attr string, dest []byte) (uint32, sy
 	return give(dest, value)
 }
 
-// Getxattr finds nothing.
-func (l *link) Getxattr(_ context.Context, attr string, _ []byte) (uint32, syscall.Errno) {
-	return 0, absent(attr)
-}
+// noAttrs is for embedding in nodes that have no extended attribute.
+type noAttrs struct{}
 
 // Getxattr finds nothing.
-func (n *idDir) Getxattr(_ context.Context, attr string, _ []byte) (uint32, syscall.Errno) {
+func (noAttrs) Getxattr(_ context.Context, attr string, _ []byte) (uint32, syscall.Errno) {
 	return 0, absent(attr)
 }
 
