@@ -21,7 +21,7 @@ const scriptLimit = 90 * time.Second
 
 // tools are the programs that the scripts run, beyond what POSIX has.
 var tools = []string{
-	"cmp", "dd", "df", "du", "ffmpeg", "ffprobe", "file", "find", "findmnt", "fio", "fusermount3", "getfattr", "gio", "grep", "mpv", "nginx", "perl", "python3", "rsync",
+	"cmp", "dd", "df", "du", "ffmpeg", "ffprobe", "file", "find", "findmnt", "fio", "fusermount3", "getfattr", "gio", "grep", "mpv", "nginx", "python3", "rsync",
 	"setfattr", "setpriv", "sha256sum", "stat", "tar", "timeout", "truncate", "unshare",
 }
 
