@@ -267,7 +267,7 @@ func (a *app) serve() error {
 	dir.SetHolder(fmt.Sprintf("pid %d, mounted at %s", os.Getpid(), point.Path))
 	client := remote.NewClient(a.base, remote.Options{
 		Key:             key,
-		Window:          remote.NewWindow(a.PerMinute, dir.Requests(), dir.NoteRequest),
+		Window:          remote.NewWindow(a.PerMinute, dir.Calls(spool.Download), func(t time.Time) error { return dir.NoteCall(spool.Download, t) }),
 		MaxDownload:     int64(a.MaxDownload),
 		ResponseTimeout: a.StallTimeout,
 		UserAgent:       "assetfs",

@@ -16,7 +16,7 @@ import (
 func FuzzIndex(f *testing.F) {
 	m := Meta{Name: "n", Original: "o", Size: 7, Type: "t", ModTime: time.UnixMicro(5), ETag: "e", Version: 3, Cost: 9, Resolved: true}
 	rs := []ranges.Range{span(0, 5), span(7, 4096), span(1<<40, 1<<40+1)}
-	seeds := [][]byte{nil, header(), bootRecord(header(), "b"), requestRecord(header(), time.Now()), rangeSupportRecord(header(), true)}
+	seeds := [][]byte{nil, header(), bootRecord(header(), "b"), callRecord(header(), Download, time.Now()), callRecord(header(), "metadata", time.Now()), noteRecord(header(), "limit", "12/m"), rangeSupportRecord(header(), true)}
 	all := bootRecord(header(), "b")
 	all = assetRecord(all, "a", 1, &m)
 	for _, kind := range []byte{kindClaim, kindDurable, kindRemove} {
@@ -62,8 +62,8 @@ func FuzzIndex(f *testing.F) {
 		if err != nil {
 			t.Fatalf("snapshot: %v", err)
 		}
-		if len(again.order) != len(c.order) || again.rangeWorks != c.rangeWorks || len(again.requests) != len(c.requests) {
-			t.Fatalf("snapshot: %d assets, %d requests", len(again.order), len(again.requests))
+		if len(again.order) != len(c.order) || again.rangeWorks != c.rangeWorks || len(again.calls[Download]) != len(c.calls[Download]) || len(again.notes) != len(c.notes) {
+			t.Fatalf("snapshot: %d assets, %d requests", len(again.order), len(again.calls[Download]))
 		}
 		for i, f := range c.order {
 			g := again.order[i]

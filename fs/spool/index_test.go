@@ -28,7 +28,7 @@ func story(t *testing.T) string {
 		t.Fatal(err)
 	}
 	d.SetRangeSupport(true)
-	if err := d.NoteRequest(time.Now()); err != nil {
+	if err := d.NoteCall(Download, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	a.SetSpan(span(16*kib, maxOffset))

@@ -89,7 +89,9 @@ func (d *Dir) compact() error {
 	l := &d.log
 
 	d.logMu.Lock()
-	d.requestsLocked()
+	for call := range d.calls {
+		d.recentLocked(call)
+	}
 	d.mu.Lock()
 	now := d.contents
 	now.order = slices.Clone(now.order)

@@ -84,7 +84,7 @@ func (m *model) compare(kept bool) {
 		}
 	}
 	if kept {
-		got := m.d.Requests()
+		got := m.d.Calls(Download)
 		for _, r := range m.requests {
 			if !slices.ContainsFunc(got, r.Equal) {
 				m.t.Fatalf("the request at %v is forgotten", r)
@@ -193,7 +193,7 @@ func (m *model) step() {
 			}
 		}
 	case op < 89:
-		if t := time.Now().Truncate(time.Microsecond); ok(m.d.NoteRequest(t)) {
+		if t := time.Now().Truncate(time.Microsecond); ok(m.d.NoteCall(Download, t)) {
 			m.requests = append(m.requests, t)
 		}
 	case op < 92:

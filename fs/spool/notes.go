@@ -5,34 +5,68 @@ import (
 	"time"
 )
 
-// requestsKept is how long request times are remembered: longer than any
-// request window.
-const requestsKept = 2 * time.Minute
+// Download names the call that is billed, among those of which NoteCall keeps
+// the times.
+const Download = "download"
 
-// NoteRequest records that a request is made at t. It is in the index when
-// NoteRequest returns, so that the death of the process can't unmake it.
-func (d *Dir) NoteRequest(t time.Time) error {
+// callsKept is how long the times of calls are remembered: longer than any rate
+// limit counts. callsMost bounds how many are, to what a rate limit may be.
+const (
+	callsKept = time.Hour + time.Minute
+	callsMost = 10_000
+)
+
+// NoteCall records that the API is called at t. It is in the index when NoteCall
+// returns, so that the death of the process can't unmake it.
+func (d *Dir) NoteCall(call string, t time.Time) error {
 	d.logMu.Lock()
 	defer d.logMu.Unlock()
 	if d.closing.Load() {
 		return ErrClosed
 	}
-	d.requests = append(d.requests, t)
-	return d.log.append(requestRecord(nil, t))
+	d.calls[call] = append(d.calls[call], t)
+	if len(d.calls[call]) > 2*callsMost {
+		d.recentLocked(call)
+	}
+	return d.log.append(callRecord(nil, call, t))
 }
 
-// Requests returns when the requests of the last two minutes were made.
-func (d *Dir) Requests() []time.Time {
+// Calls returns when a call was made in the last hour, the last ten thousand
+// times at most.
+func (d *Dir) Calls(call string) []time.Time {
 	d.logMu.Lock()
 	defer d.logMu.Unlock()
-	return slices.Clone(d.requestsLocked())
+	d.recentLocked(call)
+	return slices.Clone(d.calls[call])
 }
 
-// requestsLocked forgets what is too old. The caller holds logMu.
-func (d *Dir) requestsLocked() []time.Time {
-	oldest := time.Now().Add(-requestsKept)
-	d.requests = slices.DeleteFunc(d.requests, func(t time.Time) bool { return t.Before(oldest) })
-	return d.requests
+// recentLocked forgets times that are too old. The caller holds logMu.
+func (d *Dir) recentLocked(call string) {
+	oldest := time.Now().Add(-callsKept)
+	recent := slices.DeleteFunc(d.calls[call], func(t time.Time) bool { return t.Before(oldest) })
+	d.calls[call] = slices.Delete(recent, 0, max(0, len(recent)-callsMost))
+}
+
+// Note returns what was noted under a name, "" if nothing was.
+func (d *Dir) Note(name string) string {
+	d.logMu.Lock()
+	defer d.logMu.Unlock()
+	return d.notes[name]
+}
+
+// SetNote records a short text that outlives the process, under a name. It is
+// for what belongs to the spool and to none of its assets.
+func (d *Dir) SetNote(name, value string) error {
+	d.logMu.Lock()
+	defer d.logMu.Unlock()
+	if d.closing.Load() {
+		return ErrClosed
+	}
+	if d.notes[name] == value {
+		return nil
+	}
+	d.notes[name] = value
+	return d.log.append(noteRecord(nil, name, value))
 }
 
 // RangeSupport tells whether it is known if the server honours Range, and if it

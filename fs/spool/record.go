@@ -20,7 +20,9 @@ const (
 	kindDurable            // ID, incarnation, ranges: present for ever
 	kindRemove             // ID, incarnation, ranges: no longer present
 	kindRange              // whether the server honours Range
-	kindRequest            // when a request was made
+	kindRequest            // when a download was requested
+	kindNote               // name, value: replaces what was noted under the name
+	kindCall               // name of a call of the API, when it was made
 )
 
 const (
@@ -119,8 +121,19 @@ func rangeSupportRecord(b []byte, supported bool) []byte {
 	})
 }
 
-func requestRecord(b []byte, t time.Time) []byte {
-	return frame(b, func(b []byte) []byte { return appendTime(append(b, kindRequest), t) })
+// callRecord tells that a call of the API was made. Downloads have a kind of
+// their own, as the first indexes had them.
+func callRecord(b []byte, call string, t time.Time) []byte {
+	return frame(b, func(b []byte) []byte {
+		if call == Download {
+			return appendTime(append(b, kindRequest), t)
+		}
+		return appendTime(appendString(append(b, kindCall), call), t)
+	})
+}
+
+func noteRecord(b []byte, name, value string) []byte {
+	return frame(b, func(b []byte) []byte { return appendString(appendString(append(b, kindNote), name), value) })
 }
 
 // A decoder takes fields off a payload. The first one that is not right sets

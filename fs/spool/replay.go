@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"assetfs/fs/ranges"
@@ -36,7 +38,8 @@ type contents struct {
 	boot          string  // of the last boot record
 	rangeKnown    bool
 	rangeWorks    bool
-	requests      []time.Time
+	calls         map[string][]time.Time // by name of the call
+	notes         map[string]string
 	lengthOfIndex int64 // header and good records
 }
 
@@ -44,7 +47,7 @@ type contents struct {
 // error is errHeader, errRecord, or one of r; what was read before it is
 // returned and holds.
 func replay(r io.Reader, bootID string) (*contents, error) {
-	c := &contents{files: map[string]*File{}}
+	c := &contents{files: map[string]*File{}, calls: map[string][]time.Time{}, notes: map[string]string{}}
 	in := bufio.NewReaderSize(r, 1<<16)
 	head := make([]byte, headerLen)
 	switch n, err := io.ReadFull(in, head); {
@@ -158,7 +161,15 @@ func (c *contents) apply(payload []byte, bootID string, types map[string]string)
 		}
 	case kindRequest:
 		if t := d.time(); d.done() {
-			c.requests = append(c.requests, t)
+			c.calls[Download] = append(c.calls[Download], t)
+		}
+	case kindCall:
+		if call, t := d.string(), d.time(); d.done() {
+			c.calls[call] = append(c.calls[call], t)
+		}
+	case kindNote:
+		if name, value := d.string(), d.string(); d.done() {
+			c.notes[name] = value
 		}
 	default:
 		return false
@@ -200,8 +211,13 @@ func (c *contents) snapshot(bootID string) []byte {
 	if c.rangeKnown {
 		b = rangeSupportRecord(b, c.rangeWorks)
 	}
-	for _, t := range c.requests {
-		b = requestRecord(b, t)
+	for _, name := range slices.Sorted(maps.Keys(c.notes)) {
+		b = noteRecord(b, name, c.notes[name])
+	}
+	for _, call := range slices.Sorted(maps.Keys(c.calls)) {
+		for _, t := range c.calls[call] {
+			b = callRecord(b, call, t)
+		}
 	}
 	for _, f := range c.order {
 		f.mu.Lock()

@@ -174,10 +174,13 @@ func TestReopen(t *testing.T) {
 		t.Errorf("Backing of a part: %v", err)
 	}
 	d.SetRangeSupport(true)
-	if err := d.NoteRequest(now); err != nil {
+	if err := d.NoteCall(Download, now); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.NoteRequest(now.Add(-time.Hour)); err != nil {
+	if err := d.NoteCall(Download, now.Add(-2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(d.NoteCall("metadata", now), d.SetNote("limit", "1/s"), d.SetNote("limit", "12/m")); err != nil {
 		t.Fatal(err)
 	}
 	f.Release()
@@ -214,8 +217,14 @@ func TestReopen(t *testing.T) {
 	if known, works := d.RangeSupport(); !known || !works {
 		t.Errorf("RangeSupport: %v %v", known, works)
 	}
-	if got := d.Requests(); len(got) != 1 || !got[0].Equal(now) {
+	if got := d.Calls(Download); len(got) != 1 || !got[0].Equal(now) {
 		t.Errorf("Requests: %v, want %v", got, now)
+	}
+	if got := d.Calls("metadata"); len(got) != 1 || !got[0].Equal(now) {
+		t.Errorf("metadata calls: %v, want %v", got, now)
+	}
+	if got := d.Note("limit"); got != "12/m" {
+		t.Errorf("note: %q", got)
 	}
 	if !d.File("re_0").Whole() {
 		t.Error("an empty asset is not whole")
