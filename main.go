@@ -267,7 +267,9 @@ func (a *app) serve() error {
 	dir.SetHolder(fmt.Sprintf("pid %d, mounted at %s", os.Getpid(), point.Path))
 	client := remote.NewClient(a.base, remote.Options{
 		Key:             key,
-		Window:          remote.NewWindow(a.PerMinute, dir.Calls(spool.Download), func(t time.Time) error { return dir.NoteCall(spool.Download, t) }),
+		RateLimit:       a.RateLimit,
+		Ledger:          dir,
+		Notes:           dir,
 		MaxDownload:     int64(a.MaxDownload),
 		ResponseTimeout: a.StallTimeout,
 		UserAgent:       "assetfs",
@@ -315,7 +317,7 @@ func (a *app) serve() error {
 func (a *app) mountOptions() fs.Options {
 	return fs.Options{
 		IDPattern: a.IDPattern, ByMetadata: a.Resolve.Value == "metadata", ListWait: a.ListWait,
-		ReadAhead: int64(a.ReadAhead), PerMinute: a.PerMinute, StallTimeout: a.StallTimeout, RetryFor: a.RetryFor,
+		ReadAhead: int64(a.ReadAhead), StallTimeout: a.StallTimeout, RetryFor: a.RetryFor,
 		PricePerGB: a.PricePerGB, MaxDownload: int64(a.MaxDownload),
 		UID: a.UID, GID: a.GID, Umask: uint32(a.Umask), AllowOther: a.AllowOther, Debug: a.DebugFUSE, Log: a.log,
 	}
@@ -383,7 +385,7 @@ func (a *app) serveDemo() (stop func(), err error) {
 	server := &http.Server{Handler: fakeapi.Demo(), ReadHeaderTimeout: time.Minute}
 	go server.Serve(l) //nolint:errcheck // ends with Close
 	a.base = &url.URL{Scheme: "http", Host: l.Addr().String()}
-	a.PerMinute = 0
+	a.RateLimit = remote.RateLimit{}
 	remove := func() {}
 	if a.SpoolDir == "" {
 		if a.SpoolDir, err = os.MkdirTemp("", "assetfs-demo-"); err != nil {

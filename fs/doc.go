@@ -27,7 +27,7 @@
 // # Attributes
 //
 // P10. A size is never made up. A stat that can't learn it fails, with EBUSY
-// when no request is left in this minute; only an asset whose length nobody
+// when its turn does not come within --retry-for; only an asset whose length nobody
 // tells shows 0, until it was read to its end.
 // P11. st_blocks is what is spooled, and holes of the spool are not holes of
 // the file.
@@ -35,8 +35,8 @@
 //
 // # Limits
 //
-// P13. No more than --requests-per-minute downloads start in any 60 seconds,
-// over restarts and crashes too.
+// P13. Downloads keep to --rate-limit: no more start in any of its intervals,
+// over restarts and crashes too. So do metadata calls, on their own.
 // P14. Whole assets are readable without network, without key, and after the
 // server has lost them.
 package fs

@@ -26,7 +26,6 @@ type Options struct {
 	ByMetadata   bool           // names come from the free metadata call, not from the download's header
 	ListWait     time.Duration  // how long a listing waits for names
 	ReadAhead    int64          // bytes a stream may run ahead
-	PerMinute    int            // download requests a minute, 0: no limit
 	StallTimeout time.Duration  // no byte for this long is a dead stream
 	RetryFor     time.Duration  // how long one read keeps retrying
 	PricePerGB   float64        // dollars, for reports
@@ -79,13 +78,12 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 		ranging = asset.RangeNo
 	}
 	f.tree = newTree(o.IDPattern, dir, &asset.Options{
-		Source:            source{client},
-		Host:              asset.NewHost(ranging, dir.SetRangeSupport),
-		ReadAhead:         o.ReadAhead,
-		RequestsPerMinute: o.PerMinute,
-		StallTimeout:      o.StallTimeout,
-		RetryFor:          o.RetryFor,
-		Log:               o.Log,
+		Source:       source{client},
+		Host:         asset.NewHost(ranging, dir.SetRangeSupport),
+		ReadAhead:    o.ReadAhead,
+		StallTimeout: o.StallTimeout,
+		RetryFor:     o.RetryFor,
+		Log:          o.Log,
 	}, o.ByMetadata)
 	f.resolver = newResolver(f.ctx, f.tree, client, o.ListWait)
 	f.SetList(ids)

@@ -149,7 +149,7 @@ func (r *resolver) run() {
 			})
 			return
 		}
-		b := r.client.Budget(remote.Resolver)
+		b := r.client.Budget(remote.Background)
 		if b.Down != nil {
 			return // listings must not wait for a server that is away
 		}
@@ -250,7 +250,7 @@ func (r *resolver) metadata(ctx context.Context, e *entry) (asset.Info, error) {
 		return e.asset.Info(), nil
 	}
 	flight := r.flights.DoChan(e.id, func() (any, error) {
-		i, err := r.client.Metadata(r.ctx, e.id)
+		i, err := r.client.Metadata(r.ctx, remote.Reader, e.id)
 		if err != nil {
 			return nil, err
 		}
@@ -294,7 +294,7 @@ func (r *resolver) attributes(ctx context.Context, e *entry) error {
 	if i.Header {
 		return nil // neither tells
 	}
-	if b := r.client.Budget(remote.Resolver); b.Down != nil {
+	if b := r.client.Budget(remote.Background); b.Down != nil {
 		return b.Down
 	} else if b.Available == 0 {
 		return errBusy

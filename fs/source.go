@@ -18,7 +18,7 @@ var _ asset.Source = source{}
 
 func (s source) Open(ctx context.Context, id string, r asset.Request) (*asset.Response, error) {
 	resp, err := s.client.Download(ctx, remote.Request{
-		ID: id, Class: class(r.Background), Start: r.Start, End: r.End, IfRange: r.IfRange, Sent: r.Sent,
+		ID: id, Class: class(r.Background), Start: r.Start, End: r.End, IfRange: r.IfRange,
 	})
 	if err != nil {
 		return nil, err
@@ -35,12 +35,12 @@ func (s source) Open(ctx context.Context, id string, r asset.Request) (*asset.Re
 
 func (s source) Budget() asset.Budget {
 	b := s.client.Budget(remote.Reader)
-	return asset.Budget{Available: b.Available, Next: b.Next, Down: b.Down, Since: b.Since}
+	return asset.Budget{Available: b.Available, Next: b.Next, Worth: b.Worth, Down: b.Down, Since: b.Since}
 }
 
 func class(background bool) remote.Class {
 	if background {
-		return remote.Resolver
+		return remote.Background
 	}
 	return remote.Reader
 }

@@ -39,7 +39,7 @@ gone() { tail --pid="$1" -s 0.02 -f /dev/null; }
 mount_fs() {
 	local line from=$EPOCHREALTIME
 	exec {said}< <(exec "${as[@]}" env MEMORIES_API_KEY=bench HOME="$work" "$work/assetfs" --base-url "$api/api" \
-		--spool-dir "$spool" --spool-min-free 0 --requests-per-minute 0 "$@" 2>&1)
+		--spool-dir "$spool" --spool-min-free 0 --rate-limit none "$@" 2>&1)
 	pid=$!
 	while read -r line <&"$said"; do
 		echo "$line" >>"$work/log"

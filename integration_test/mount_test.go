@@ -101,7 +101,7 @@ func cmdMount(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if !given("--demo") {
 		preset = append(preset, [][2]string{
-			{"--base-url", ts.Getenv("API")}, {"--api-key-file", ts.Getenv("KEYFILE")}, {"--requests-per-minute", "0"},
+			{"--base-url", ts.Getenv("API")}, {"--api-key-file", ts.Getenv("KEYFILE")}, {"--rate-limit", "none"},
 		}...)
 	}
 	for _, p := range preset {

@@ -67,7 +67,7 @@ func (r *rig) mount(t *testing.T, limit time.Duration, args ...string) {
 	}
 	ready := d.log.said(regexp.MustCompile("(?m)^assetfs: mounted "))
 	flags := []string{
-		"--base-url=" + r.url(), "--spool-dir=" + filepath.Join(r.dir, "spool"), "--spool-min-free=0", "--requests-per-minute=0", mnt,
+		"--base-url=" + r.url(), "--spool-dir=" + filepath.Join(r.dir, "spool"), "--spool-min-free=0", "--rate-limit=none", mnt,
 	}
 	//nolint:noctx // it ends by signal, as users end it; the watchdog bounds its life
 	d.cmd = exec.Command(filepath.Join(r.bin, "assetfs"), append(flags, args...)...)

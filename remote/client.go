@@ -24,7 +24,9 @@ const (
 // key: a client without one makes no request.
 type Options struct {
 	Key             *Key          // nil: none
-	Window          *Window       // nil: no limit, and no times noted
+	RateLimit       RateLimit     // for downloads and, on its own, for metadata
+	Ledger          Ledger        // times of calls; nil: they are forgotten at the end
+	Notes           Notes         // what is learnt of the limits; nil likewise
 	MaxDownload     int64         // bytes of bodies; 0: no limit
 	ResponseTimeout time.Duration // from request to header, and for an error's body; 0: 30 s
 	UserAgent       string        // "": assetfs
@@ -41,16 +43,20 @@ type Options struct {
 type Client struct {
 	base      *url.URL
 	o         Options
-	window    *Window
-	gate      *gate
-	downloads http.RoundTripper
-	metadata  http.RoundTripper
-	slots     chan struct{}  // one element a metadata call under way
+	downloads callKind
+	metadata  callKind
+	atOnce    chan struct{}  // one element a metadata call under way
 	warming   sync.WaitGroup // ends by itself, soon
 
 	requests   atomic.Int64
 	bytes      atomic.Int64
 	noMetadata atomic.Bool // the API has shown that it has no such call
+}
+
+// callKind is what all calls of one kind share.
+type callKind struct {
+	http.RoundTripper
+	limiter *limiter
 }
 
 // NewClient makes a client for the API at base, which CheckBaseURL has checked.
@@ -65,17 +71,14 @@ func NewClient(base *url.URL, o Options) *Client {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	// Only downloads have a second documented shape to learn.
+	free := RateLimit{Rates: o.RateLimit.Rates}
 	c := &Client{
 		base:      base,
 		o:         o,
-		window:    o.Window,
-		gate:      newGate(),
-		downloads: downloadTransport(o),
-		metadata:  metadataTransport(o),
-		slots:     make(chan struct{}, metadataAtOnce),
-	}
-	if c.window == nil {
-		c.window = NewWindow(0, nil, nil)
+		downloads: callKind{downloadTransport(o), newLimiter(opDownload, o.RateLimit, o.Ledger, o.Notes, o.Log)},
+		metadata:  callKind{metadataTransport(o), newLimiter(opMetadata, free, o.Ledger, o.Notes, o.Log)},
+		atOnce:    make(chan struct{}, metadataAtOnce),
 	}
 	if base.Scheme == "https" && o.TLS == nil {
 		c.warming.Go(loadRoots)
@@ -83,56 +86,42 @@ func NewClient(base *url.URL, o Options) *Client {
 	return c
 }
 
-// Budget is what stands before a download right now.
-type Budget struct {
-	Available int       // requests that may start now by the window
-	Next      time.Time // when one more may, if Available is 0
-	Down      error     // why requests wait at the gate, nil when one may go through
-	Since     time.Time // when the request was sent that closed the gate, if Down
-	Until     time.Time // when the gate lets the next probe through, if Down; past while one is under way
-}
+// Budget tells what stands before a download of class.
+func (c *Client) Budget(class Class) Budget { return c.downloads.limiter.budget(class) }
 
-// Budget tells what stands before a download of class. Unlimited windows have
-// math.MaxInt requests available.
-func (c *Client) Budget(class Class) Budget {
-	var b Budget
-	b.Available, b.Next = c.window.Available(class)
-	if cause, since, until := c.gate.state(); cause != nil {
-		b.Down, b.Since, b.Until = cause, since, until
-	}
-	return b
-}
+// MetadataBudget tells what stands before a metadata call of class.
+func (c *Client) MetadataBudget(class Class) Budget { return c.metadata.limiter.budget(class) }
 
 // Stats are the totals of a client.
 type Stats struct {
 	Requests int64 // downloads that reached the wire, redirects not counted
 	Bytes    int64 // of bodies read
 	Left     int   // requests that may start now, -1 without a limit
-	Limit    int   // requests a window, 0 without a limit
 }
 
 // Stats returns the totals so far.
 func (c *Client) Stats() Stats {
-	s := Stats{Requests: c.requests.Load(), Bytes: c.bytes.Load(), Left: -1, Limit: c.window.limit}
-	if s.Limit > 0 {
-		s.Left, _ = c.window.Available(Reader)
+	s := Stats{Requests: c.requests.Load(), Bytes: c.bytes.Load(), Left: -1}
+	if b := c.Budget(Reader); len(c.o.RateLimit.Rates) > 0 {
+		s.Left = b.Available
 	}
 	return s
 }
 
-// ForgetFailures opens the gate, has the key read again, and asks again whether
+// ForgetFailures opens the gates, has the key read again, and asks again whether
 // the API has a metadata call. It changes nothing that is under way.
 func (c *Client) ForgetFailures() {
 	c.o.Key.forget()
 	c.noMetadata.Store(false)
-	c.gate.open()
+	c.downloads.limiter.forgetFailures()
+	c.metadata.limiter.forgetFailures()
 }
 
 // Close closes idle connections. Requests under way end by their ctx.
 func (c *Client) Close() {
 	c.warming.Wait()
-	for _, t := range []http.RoundTripper{c.downloads, c.metadata} {
-		if t, ok := t.(*http.Transport); ok {
+	for _, k := range []callKind{c.downloads, c.metadata} {
+		if t, ok := k.RoundTripper.(*http.Transport); ok {
 			t.CloseIdleConnections()
 		}
 	}

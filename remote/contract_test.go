@@ -55,7 +55,7 @@ func newTarget(t *testing.T, base string, key *remote.Key, id string) target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := remote.NewClient(u, remote.Options{Key: key, Window: remote.NewWindow(12, nil, nil)})
+	client := remote.NewClient(u, remote.Options{Key: key, RateLimit: remote.AutoRateLimit()})
 	t.Cleanup(client.Close)
 	return target{client, id, "re_1000000000000000000"}
 }
@@ -106,7 +106,7 @@ func contract(t *testing.T, x target) {
 	}
 
 	// The metadata call agrees with the download, or there is none.
-	info, err := x.client.Metadata(t.Context(), x.id)
+	info, err := x.client.Metadata(t.Context(), remote.Reader, x.id)
 	if errors.Is(err, remote.ErrNoMetadata) {
 		t.Log("the API has no metadata call")
 	} else if err != nil || info.Size != first.Info.Size {

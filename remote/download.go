@@ -2,7 +2,6 @@ package remote
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -19,8 +18,6 @@ type Request struct {
 	End     int64  // exclusive; 0 means to the end of the asset
 	NoRange bool   // send no Range header, whatever Start and End are
 	IfRange string // what Info.StrongValidator gave earlier; "" sends none
-	// Sent, if not nil, is called when the request is about to be written.
-	Sent func()
 }
 
 // Response is the answer to a Request. The receiver closes Body.
@@ -33,11 +30,13 @@ type Response struct {
 	Body    *Body
 }
 
-// Download asks for bytes of an asset. It waits for the retry gate, then for the
-// request window, notes the time, and sends. ctx bounds the waiting and the
-// header, and its end cancels the body too: a body lives until it is closed or
-// ctx ends. Every error is an *Error. When ctx ends while the gate is closed,
-// the error is both ctx's and what closed the gate.
+// Download asks for bytes of an asset. It waits for its turn by the rate limit
+// and for the gate, notes the time, and sends; what is refused because of the
+// rate limit waits again. A Background request never waits: it fails with
+// ErrNoSlot. ctx bounds the waiting and the header, and its end cancels the
+// body too: a body lives until it is closed or ctx ends. Every error is an
+// *Error. When ctx ends while the gate is closed, the error is both ctx's and
+// what closed the gate.
 func (c *Client) Download(ctx context.Context, r Request) (*Response, error) {
 	resp, err := c.download(ctx, r)
 	if err != nil {
@@ -65,6 +64,11 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 		switch {
 		case fail == nil:
 			return resp, nil
+		case fail.Number() == http.StatusTooManyRequests && ctx.Err() == nil:
+			// It is the account's trouble, and no asset's: it waits at the gate.
+			if r.Class == Background {
+				return nil, noSlot(fail)
+			}
 		case fail.Number() == http.StatusUnauthorized && !refused && c.o.Key.changed(key):
 			refused = true
 		case fail.empty && !r.NoRange:
@@ -77,71 +81,24 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 	}
 }
 
-// admitted sends r when gate and window let it, and tells both how it went.
+// admitted sends r when the limiter lets it, and tells that how it went.
 func (c *Client) admitted(ctx context.Context, u *url.URL, r Request, key string) (*Response, *Error) {
-	slot, p, err := c.admit(ctx, r.Class)
+	slot, err := c.downloads.limiter.acquire(ctx, r.Class)
 	if err != nil {
 		return nil, err
 	}
-	sent := false
 	onConn := func(net.Conn) {
-		if sent { // a redirect: the same request as far as the API is concerned
-			return
-		}
-		sent = true
-		slot.Sent()
-		c.requests.Add(1)
-		if r.Sent != nil {
-			r.Sent()
+		if !slot.written {
+			slot.write(ctx)
+			c.requests.Add(1)
 		}
 	}
 	resp, err := c.exchange(ctx, u, r, key, onConn)
-	if !sent {
-		slot.Release()
+	if err != nil {
+		err.Op, err.ID = opDownload, r.ID
 	}
-	switch {
-	case err == nil:
-		p.answered()
-	case err.Number() == http.StatusTooManyRequests, errors.Is(err, ErrUnreachable):
-		failed := *err
-		failed.Op, failed.ID = opDownload, r.ID
-		p.failed(&failed)
-		c.o.Log.Warn("downloads pause", "error", &failed)
-	case ctx.Err() != nil:
-		p.abandoned()
-	case err.Status != 0:
-		p.answered()
-	default:
-		p.unanswered()
-	}
+	slot.done(r.ID, err, ctx.Err() != nil)
 	return resp, err
-}
-
-// admit waits for the gate, then for the window. The gate is asked again when
-// the window has let the request through, since that may take a minute; and
-// only then is the time noted.
-func (c *Client) admit(ctx context.Context, class Class) (*Slot, *pass, *Error) {
-	for {
-		if cause := c.gate.wait(ctx); cause != nil {
-			return nil, nil, waiting(ctx, cause)
-		}
-		slot, err := c.window.acquire(ctx, class)
-		if err != nil {
-			cause, _, _ := c.gate.state()
-			return nil, nil, waiting(ctx, cause)
-		}
-		p := c.gate.claim()
-		if p == nil {
-			slot.Release()
-			continue
-		}
-		if err := slot.record(); err != nil {
-			slot.Release()
-			p.abandoned()
-			return nil, nil, &Error{Err: err}
-		}
-		return slot, p, nil
-	}
 }
 
 // exchange sends one request and judges the answer.

@@ -21,6 +21,8 @@ var (
 	ErrUnreachable = errors.New("host unreachable")
 	// ErrStalled means that an answer did not come in time.
 	ErrStalled = errors.New("no answer in time")
+	// ErrNoSlot means that no call may start now; who is in no hurry asks later.
+	ErrNoSlot = errors.New("no request may start now")
 	// ErrNoMetadata means that the API has no metadata call.
 	ErrNoMetadata = errors.New("the API has no metadata call")
 	// ErrMalformed means that a response is not what HTTP or the API allows.
@@ -124,6 +126,11 @@ func (e *Error) NotFound() bool {
 func saysNotFound(msg string) bool {
 	msg = strings.ToLower(msg)
 	return strings.Contains(msg, "not found") || strings.Contains(msg, "does not exist")
+}
+
+// noSlot is the error of a Background call that the server refused for its rate.
+func noSlot(refusal *Error) *Error {
+	return &Error{Status: refusal.Status, Code: refusal.Code, Msg: refusal.Msg, Err: ErrNoSlot, temporary: true}
 }
 
 // malformed makes a permanent error of a response that can't be believed.

@@ -1,230 +1,139 @@
 package remote
 
 import (
-	"context"
 	"errors"
-	"sync"
+	"math/rand/v2"
 	"time"
-
-	"github.com/cenkalti/backoff/v5"
 )
 
 const (
-	// backoffFirst and backoffMost bound how long the gate stays closed when
-	// the server does not say how long. The most is the length of the API's
-	// own rate window.
+	// backoffFirst and backoffMost bound how long a gate stays closed when the
+	// server does not say how long (API.md, 2, "beyond the limit").
 	backoffFirst = time.Second
-	backoffMost  = time.Minute
+	backoffMost  = 32 * time.Second
 	// unreachableMost bounds it for a host that can't be reached: a probe costs
 	// neither money nor a request, and is made only while somebody waits.
 	unreachableMost = 2 * time.Second
-	// maxRetryAfter bounds what a server may ask for: a wrong date must not
-	// close a mount for good.
+	// maxRetryAfter bounds what a Retry-After is taken for. A probe goes out
+	// after probeAnyway all the same: a wrong date must not stop a mount.
 	maxRetryAfter = time.Hour
+	probeAnyway   = 5 * time.Minute
 	// firstAnswer is how long the first request of all holds up others: a server
 	// that limits this client says so in its first answer, and need not say it
 	// to each of twenty readers. One that is slow must not make others wait.
 	firstAnswer = time.Second
+	// severalAssets is how many assets in a row must meet trouble inside the
+	// server before it is taken for the host's, and not theirs.
+	severalAssets = 3
 )
 
-// gate stands before all downloads of a client. A rate limit or an unreachable
-// host closes it until a given time; after that it lets one probe at a time
-// through, and a probe that gets an answer opens it. The first request of all
-// is a probe, too, for a moment.
+// gate stands before all calls of one kind. A rate limit, an unreachable host,
+// or trouble that several assets meet closes it for a time; then one probe at
+// a time goes through, and one that gets an answer opens it. The first request
+// of all is a probe, too, for a moment. The lock is the limiter's.
 type gate struct {
-	mu      sync.Mutex // guards what follows
-	cause   *Error     // why it is closed; nil when open
-	since   time.Time  // when the request was sent that closed it
-	until   time.Time  // no probe before
+	cause   *Error    // why it is closed; nil when open
+	since   time.Time // when the request was sent that closed it
+	until   time.Time // no probe before
 	probing bool
-	first   time.Time     // when the first request was sent; zero before
-	proven  bool          // the server has answered something
-	round   int           // grows whenever the gate opens or closes
-	changed chan struct{} // closed and replaced whenever a waiter must look again
-	backoff *backoff.ExponentialBackOff
+	first   time.Time // when the first request was sent; zero before
+	proven  bool      // the server has answered something
+	round   int       // grows whenever the gate opens or closes
+	closed  int       // how often in a row without an answer between
+
+	trouble map[string]struct{}  // assets that met trouble since the last good answer
+	asked   map[string]time.Time // assets that were asked to wait, and until when
 }
 
-func newGate() *gate {
-	b := backoff.NewExponentialBackOff()
-	b.InitialInterval = backoffFirst
-	b.MaxInterval = backoffMost
-	b.Multiplier = 2
-	b.RandomizationFactor = 0.25 // many mounts must not probe in step
-	b.Reset()
-	return &gate{changed: make(chan struct{}), backoff: b}
+// opens returns when a call may pass. While a probe is under way that is as good
+// as never: its outcome will be told.
+func (g *gate) opens(now time.Time) time.Time {
+	switch {
+	case g.cause != nil && g.probing:
+		return now.Add(perMost)
+	case g.cause != nil:
+		return later(now, g.until)
+	case !g.proven && g.probing:
+		return later(now, g.first.Add(firstAnswer))
+	}
+	return now
 }
 
-// wait returns when a claim may succeed. When ctx ends first it returns why the
-// gate is closed.
-func (g *gate) wait(ctx context.Context) *Error {
-	for {
-		g.mu.Lock()
-		if g.cause == nil && !g.holdsLocked() || !g.probing && !time.Now().Before(g.until) {
-			g.mu.Unlock()
-			return nil
-		}
-		cause, changed, left, probing := g.cause, g.changed, time.Until(g.until), g.probing
-		if cause == nil {
-			left, probing = time.Until(g.first.Add(firstAnswer)), false
-		}
-		g.mu.Unlock()
-		if probing {
-			select {
-			case <-changed:
-			case <-ctx.Done():
-				return cause
-			}
-			continue
-		}
-		due := time.NewTimer(left)
-		select {
-		case <-changed:
-		case <-due.C:
-		case <-ctx.Done():
-		}
-		due.Stop()
-		if ctx.Err() != nil {
-			return cause
+// pass notes that a call goes through, and reports whether it is a probe.
+func (g *gate) pass(now time.Time) (probe bool) {
+	if probe = g.cause != nil || !g.proven && !g.probing; probe {
+		g.probing = true
+		if g.cause == nil {
+			g.first = now
 		}
 	}
+	return probe
 }
 
-// holdsLocked reports whether the first request of all is still unanswered.
-func (g *gate) holdsLocked() bool {
-	return !g.proven && g.probing && time.Since(g.first) < firstAnswer
+// open lets calls through, whatever the gate was closed for.
+func (g *gate) open() {
+	g.cause, g.until, g.probing, g.proven, g.closed = nil, time.Time{}, false, true, 0
+	g.round++
+	clear(g.trouble)
+	clear(g.asked)
 }
 
-// pass is the right to send one request. Exactly one of its methods ends it.
-type pass struct {
-	g     *gate
-	at    time.Time // when it was given
-	round int
-	probe bool
-}
-
-// claim returns a pass, or nil when the caller has to wait again.
-func (g *gate) claim() *pass {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.cause == nil {
-		if g.holdsLocked() {
-			return nil
-		}
-		p := &pass{g: g, at: time.Now(), round: g.round, probe: !g.proven && !g.probing}
-		if p.probe {
-			g.probing, g.first = true, time.Now()
-		}
-		return p
-	}
-	if g.probing || time.Now().Before(g.until) {
-		return nil
-	}
-	g.probing = true
-	return &pass{g: g, at: time.Now(), round: g.round, probe: true}
-}
-
-// observer returns a pass for a request that does not wait here. It can close
-// the gate, and never opens it.
-func (g *gate) observer() *pass {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return &pass{g: g, at: time.Now(), round: g.round}
-}
-
-// answered tells that the request got an answer other than a rate limit.
-func (p *pass) answered() {
-	g := p.g
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	// An answer to a request that was sent before the gate closed says
-	// nothing about now.
-	if p.probe && p.round == g.round {
-		g.openLocked()
-	}
-}
-
-// failed tells that the request met a rate limit or an unreachable host. Of the
-// requests that were under way together, the first closes the gate, and others
-// can only lengthen that by a Retry-After.
-func (p *pass) failed(cause *Error) {
-	g := p.g
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	asked := min(cause.RetryAfter, maxRetryAfter)
-	if p.round != g.round {
-		if until := time.Now().Add(asked); g.cause != nil && until.After(g.until) {
+// close closes the gate because of what call s met. Of the calls that were under
+// way together, the first counts; others can only lengthen that by what the
+// server asked.
+func (g *gate) close(s *slot, cause *Error, now time.Time) {
+	asked := min(cause.RetryAfter, probeAnyway)
+	if s.round != g.round {
+		if until := now.Add(asked); g.cause != nil && asked > 0 && until.After(g.until) {
 			g.cause, g.until = cause, until
-			g.wakeLocked()
 		}
 		return
 	}
 	if asked <= 0 {
-		asked = min(max(g.backoff.NextBackOff(), backoffFirst), backoffMost)
-		if errors.Is(cause, ErrUnreachable) {
+		asked = backoff(g.closed)
+		if errors.Is(cause, ErrUnreachable) && cause.Status == 0 {
 			asked = min(asked, unreachableMost)
 		}
 	}
 	if g.cause == nil {
-		g.since = p.at
+		g.since = s.granted
 	}
-	g.cause, g.until, g.probing = cause, time.Now().Add(asked), false
+	g.cause, g.until, g.probing = cause, now.Add(asked), false
 	g.round++
-	g.wakeLocked()
+	g.closed++
 }
 
-// unanswered tells that the host was reached but gave no answer. That proves an
-// unreachable host reachable, and says nothing on a rate limit.
-func (p *pass) unanswered() {
-	g := p.g
-	g.mu.Lock()
-	reached := p.probe && p.round == g.round && g.cause != nil && errors.Is(g.cause, ErrUnreachable)
-	if reached {
-		g.openLocked()
+// backoff is how long to wait after a number of failures in a row: 1 s, half as
+// much again each time, and up to a tenth more, so that two machines don't probe
+// in step. Doubling would keep a second client of the account out for longer
+// than its share, and more jitter would bring it out of step (learn.go).
+func backoff(failures int) time.Duration {
+	d := backoffFirst
+	for range failures {
+		d = min(d+d/2, backoffMost)
 	}
-	g.mu.Unlock()
-	if !reached {
-		p.abandoned()
+	return d + rand.N(d/10)
+}
+
+// troubled notes that the server could not serve an asset, and reports whether
+// that is the host's trouble.
+func (g *gate) troubled(id string, e *Error, now time.Time) bool {
+	if e.RetryAfter > 0 {
+		// The wish of a 503 holds for its asset until a second one meets it.
+		if g.asked == nil {
+			g.asked = map[string]time.Time{}
+		}
+		for other, until := range g.asked {
+			if !now.Before(until) {
+				delete(g.asked, other)
+			}
+		}
+		g.asked[id] = now.Add(min(e.RetryAfter, probeAnyway))
+		return len(g.asked) > 1
 	}
-}
-
-// abandoned tells that the request ended with no word on the server's state; a
-// probe passes to the next who waits.
-func (p *pass) abandoned() {
-	g := p.g
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if p.probe && p.round == g.round {
-		g.probing = false
-		g.wakeLocked()
+	if g.trouble == nil {
+		g.trouble = map[string]struct{}{}
 	}
-}
-
-// open opens the gate, whatever it was closed for.
-func (g *gate) open() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.openLocked()
-}
-
-// state is why requests wait here, since when and until when; nil when one may
-// go through.
-func (g *gate) state() (cause *Error, since, until time.Time) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.cause == nil || !g.probing && !time.Now().Before(g.until) {
-		return nil, time.Time{}, time.Time{}
-	}
-	return g.cause, g.since, g.until
-}
-
-func (g *gate) openLocked() {
-	g.cause, g.until, g.probing, g.proven = nil, time.Time{}, false, true
-	g.round++
-	g.backoff.Reset()
-	g.wakeLocked()
-}
-
-func (g *gate) wakeLocked() {
-	close(g.changed)
-	g.changed = make(chan struct{})
+	g.trouble[id] = struct{}{}
+	return len(g.trouble) >= severalAssets
 }

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
+	"log/slog"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -54,18 +55,16 @@ func TestGateRetryAfter(t *testing.T) {
 			attach(w, "x")
 		}, Options{})
 		defer stop()
-		_, err := c.Download(t.Context(), Request{ID: testID})
-		e := failure(t, err)
-		if e.Number() != 429 || e.RetryAfter != 30*time.Second || !e.Temporary() || e.Code != "0429" {
-			t.Errorf("got %+v", e)
-		}
+		done := make(chan int64)
+		go func() { done <- readers(t.Context(), c, 20)() }()
+		synctest.Wait()
 		b := c.Budget(Reader)
-		if !errors.As(b.Down, &e) || e.Status != 429 || time.Until(b.Until) != 30*time.Second || !b.Since.Equal(began) {
+		var e *Error
+		if !errors.As(b.Down, &e) || e.Status != 429 || e.Code != "0429" || time.Until(b.Until) != 30*time.Second || !b.Since.Equal(began) || b.Available != 0 {
 			t.Errorf("budget %+v, want down for 30 s since the beginning by a 429", b)
 		}
-		done := readers(t.Context(), c, 20)()
-		if early.Load() != 1 || late.Load() != 20 || done != 20 {
-			t.Errorf("%d requests before the deadline, %d after, %d done, want 1, 20, 20", early.Load(), late.Load(), done)
+		if n := <-done; early.Load() != 1 || late.Load() != 20 || n != 20 {
+			t.Errorf("%d requests before the deadline, %d after, %d done, want 1, 20, 20", early.Load(), late.Load(), n)
 		}
 		if d := time.Since(began); d != 30*time.Second {
 			t.Errorf("all done after %v, want at once when the time is over", d)
@@ -76,40 +75,47 @@ func TestGateRetryAfter(t *testing.T) {
 	})
 }
 
-// Without Retry-After: one probe at a time, from 1 s on, up to a minute apart.
+// Without Retry-After: one probe at a time, from 1 s on, up to 32 s apart. Whatever
+// was asked, one goes out after five minutes.
 func TestGateBackoff(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var times []time.Time // the gate lets one through at a time
-		c, _, stop := bubble(t, func(w http.ResponseWriter, _ *http.Request) {
-			times = append(times, time.Now())
-			if len(times) <= 12 {
-				w.WriteHeader(http.StatusTooManyRequests)
-				return
+	for _, asked := range []string{"", "86400", "999999999999999999999999"} {
+		synctest.Test(t, func(t *testing.T) {
+			var times []time.Time // the gate lets one through at a time
+			c, _, stop := bubble(t, func(w http.ResponseWriter, _ *http.Request) {
+				times = append(times, time.Now())
+				if len(times) <= 12 {
+					w.Header().Set("Retry-After", asked)
+					w.WriteHeader(http.StatusTooManyRequests)
+					return
+				}
+				attach(w, "x")
+			}, Options{})
+			defer stop()
+			if got := readers(t.Context(), c, 1)(); got != 1 || len(times) != 13 {
+				t.Fatalf("%d done with %d requests, want 1 with 13", got, len(times))
 			}
-			attach(w, "x")
-		}, Options{})
-		defer stop()
-		if _, err := c.Download(t.Context(), Request{ID: testID}); err == nil {
-			t.Fatal("the first request was not refused")
-		}
-		if got := readers(t.Context(), c, 1)(); got != 1 {
-			t.Fatal("never got through")
-		}
-		for i := 1; i < len(times); i++ {
-			// 1, 2, 4 ... 60 s, each with a quarter more or less.
-			mean := min(time.Second<<(i-1), time.Minute)
-			low, high := max(time.Second, mean*3/4), min(time.Minute, mean*5/4)
-			if d := times[i].Sub(times[i-1]); d < low || d > high {
-				t.Errorf("pause %d was %v, want %v to %v", i, d, low, high)
+			for i := 1; i < len(times); i++ {
+				// 1, 1.5, 2.25 ... 32 s, each up to a tenth longer.
+				low := time.Second
+				for range i - 1 {
+					low = min(low+low/2, 32*time.Second)
+				}
+				high := low + low/10
+				if asked != "" {
+					low, high = 5*time.Minute, 5*time.Minute
+				}
+				if d := times[i].Sub(times[i-1]); d < low || d > high {
+					t.Errorf("Retry-After %q: pause %d was %v, want %v to %v", asked, i, d, low, high)
+				}
 			}
-		}
-	})
+		})
+	}
 }
 
 func TestGateUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p, stop := bubble(t, func(w http.ResponseWriter, _ *http.Request) { attach(w, "x") },
-			Options{Window: NewWindow(12, nil, nil)})
+			Options{RateLimit: RateLimit{Rates: []Rate{twelveMore}}})
 		defer stop()
 		p.down.Store(true)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
@@ -120,12 +126,8 @@ func TestGateUnreachable(t *testing.T) {
 		if n := p.dials.Load(); n < 150 || n > 20+300 {
 			t.Errorf("%d dials in five minutes, want some together and a probe each two seconds", n)
 		}
-		if s := c.Stats(); s.Requests != 0 || s.Left != 12 {
+		if s := c.Stats(); s.Requests != 0 || s.Left != 0 {
 			t.Errorf("stats %+v: a dial that failed was taken for a request", s)
-		}
-		_, err := c.Metadata(ctx, testID)
-		if e := failure(t, err); !errors.Is(e, ErrUnreachable) || !e.Temporary() {
-			t.Errorf("metadata: %v, want ErrUnreachable with no attempt", err)
 		}
 		p.down.Store(false)
 		c.ForgetFailures()
@@ -149,9 +151,6 @@ func TestGateWaitEnds(t *testing.T) {
 			_, _ = io.WriteString(w, `{"code":429,"msg":"slow down","success":false}`)
 		}, Options{})
 		defer stop()
-		if _, err := c.Download(t.Context(), Request{ID: testID}); err == nil {
-			t.Fatal("no error")
-		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := c.Download(ctx, Request{ID: testID})
@@ -191,9 +190,6 @@ func TestGateCancelledProbe(t *testing.T) {
 			}
 		}, Options{})
 		defer stop()
-		if _, err := c.Download(t.Context(), Request{ID: testID}); err == nil {
-			t.Fatal("no error")
-		}
 		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
 		defer cancel()
 		first := make(chan error, 1)
@@ -216,7 +212,7 @@ func TestGateCancelledProbe(t *testing.T) {
 	})
 }
 
-// 5xx and cuts are an asset's own affair.
+// 5xx and cuts of one asset are its own affair, and a Retry-After of a 503 is, too.
 func TestGateStaysOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hits := 0
@@ -229,7 +225,7 @@ func TestGateStaysOpen(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}, Options{})
 		defer stop()
-		for i := range 4 {
+		for i := range 8 {
 			_, err := c.Download(t.Context(), Request{ID: testID})
 			if e := failure(t, err); !e.Temporary() {
 				t.Errorf("request %d: %v is not temporary", i, err)
@@ -238,20 +234,64 @@ func TestGateStaysOpen(t *testing.T) {
 				t.Fatalf("request %d closed the gate: %v", i, b.Down)
 			}
 		}
-		if hits != 4 {
-			t.Errorf("%d requests, want 4", hits)
+		if hits != 8 {
+			t.Errorf("%d requests, want 8", hits)
 		}
 	})
 }
 
-// The gate is asked again after a long wait for the window: a request that was
-// let in before a 429 is not sent after it.
-func TestGateClosesWhileWindowWaits(t *testing.T) {
+// What several assets meet is the host's: a second 503 that asks to wait, a third
+// that does not. The gate opens with the first good answer.
+func TestGateSeveralAssets(t *testing.T) {
+	for _, asked := range []string{"30", ""} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			var early, late atomic.Int64
+			c, _, stop := bubble(t, func(w http.ResponseWriter, _ *http.Request) {
+				if time.Since(began) < 30*time.Second {
+					early.Add(1)
+					w.Header().Set("Retry-After", asked)
+					w.WriteHeader(http.StatusServiceUnavailable)
+					return
+				}
+				late.Add(1)
+				attach(w, "x")
+			}, Options{})
+			defer stop()
+			var wg sync.WaitGroup
+			for i := range 10 {
+				wg.Go(func() {
+					for {
+						resp, err := c.Download(t.Context(), Request{ID: "re_1" + strconv.Itoa(i)})
+						if err == nil {
+							_ = resp.Body.Close()
+							return
+						}
+						time.Sleep(time.Second) // as an asset does
+					}
+				})
+				time.Sleep(10 * time.Millisecond) // one after the other
+			}
+			wg.Wait()
+			most := int64(2)
+			if asked == "" {
+				most = 3 + 7 // and probes after 1, 1.5, 2.3, 3.4, 5.1, 7.6, 11 s
+			}
+			if early.Load() > most || late.Load() != 10 {
+				t.Errorf("Retry-After %q: %d requests while the server was in trouble, want at most %d; %d later", asked, early.Load(), most, late.Load())
+			}
+		})
+	}
+}
+
+// A request that was let in before a refusal is not sent after it, and what is
+// refused is noted like any other.
+func TestGateClosesWhileOthersWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		var last time.Time
 		hits := 0
-		noted := 0
+		m := &memory{calls: map[string][]time.Time{"download": {began}}}
 		c, _, stop := bubble(t, func(w http.ResponseWriter, _ *http.Request) {
 			hits++
 			last = time.Now()
@@ -261,15 +301,16 @@ func TestGateClosesWhileWindowWaits(t *testing.T) {
 				return
 			}
 			attach(w, "x")
-		}, Options{Window: NewWindow(1, []time.Time{began}, func(time.Time) error { noted++; return nil })})
+		}, Options{RateLimit: RateLimit{Rates: []Rate{{1, time.Minute}}}, Ledger: m, Notes: m})
 		defer stop()
 		wait := readers(t.Context(), c, 2)
-		if wait() != 2 || hits != 3 || noted != 3 {
-			t.Errorf("%d requests, %d noted, want 3 and 3", hits, noted)
+		if n := len(m.Calls("download")) - 1; wait() != 2 || hits != 3 || n != 0 && n != 3 {
+			t.Errorf("%d requests, %d noted, want 3 and 3", hits, n)
 		}
-		// One at 61 s, refused until 161 s, and 61 s more for the last.
-		if d := last.Sub(began); d != (61+100+61)*time.Second {
-			t.Errorf("the last went after %v, want 222 s", d)
+		// One at 61 s, refused until 161 s, and 116 s more for the last: others use
+		// the account.
+		if d := last.Sub(began); d < (61+100+61)*time.Second || d > (61+100+117)*time.Second {
+			t.Errorf("the last went after %v, want about 250 s", d)
 		}
 	})
 }
@@ -278,94 +319,104 @@ func TestGateClosesWhileWindowWaits(t *testing.T) {
 // first pause of the backoff, not for the tenth. The longest Retry-After counts.
 func TestGateRefusedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var hits atomic.Int64
-		all := make(chan struct{})
-		c, _, stop := bubble(t, func(w http.ResponseWriter, _ *http.Request) {
-			if n := hits.Add(1); n == 10 {
-				close(all)
-			}
-			<-all
-			w.WriteHeader(http.StatusTooManyRequests)
-		}, Options{})
-		defer stop()
-		var wg sync.WaitGroup
+		l := testLimiter(t, "none", nil)
+		var slots []*slot
 		for range 10 {
-			wg.Go(func() {
-				if _, err := c.Download(t.Context(), Request{ID: testID}); err == nil {
-					t.Error("no error")
-				}
-			})
+			s, err := l.acquire(t.Context(), Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.write(t.Context())
+			slots = append(slots, s)
 		}
-		wg.Wait()
-		if d := time.Until(c.Budget(Reader).Until); d < time.Second || d > 5*time.Second/4 {
-			t.Errorf("ten refusals close the gate for %v, want 1 to 1.25 s", d)
+		for _, s := range slots[1:] {
+			s.done("re_1", &Error{Status: 429}, false)
+		}
+		if d := time.Until(l.budget(Reader).Until); d < time.Second || d > 11*time.Second/10 {
+			t.Errorf("nine refusals close the gate for %v, want 1 to 1.1 s", d)
+		}
+		slots[0].done("re_1", &Error{Status: 429, RetryAfter: time.Minute}, false)
+		if d := time.Until(l.budget(Reader).Until); d != time.Minute {
+			t.Errorf("the last of the refusals asks for a minute, the gate is closed for %v", d)
 		}
 	})
-
-	g := newGate()
-	g.openLocked() // a first answer has come
-	early, late := g.claim(), g.claim()
-	early.failed(&Error{Status: 429})
-	late.failed(&Error{Status: 429, RetryAfter: time.Minute})
-	if d := time.Until(g.until); d < 50*time.Second {
-		t.Errorf("the second of two refusals asks for a minute, the gate is closed for %v", d)
-	}
 }
 
 // An unreachable host that accepts again has been reached, whatever it answers;
 // a rate limit is not over because a connection broke.
 func TestProbeWithoutAnswer(t *testing.T) {
 	for _, tc := range []struct {
-		cause error
+		cause *Error
 		open  bool
 	}{
-		{&net.OpError{Op: "dial", Err: errors.New("refused")}, true},
+		{&Error{Err: ErrUnreachable, temporary: true}, true},
 		{&Error{Status: 429}, false},
 	} {
-		g := newGate()
-		g.claim().failed(classify(t.Context(), t.Context(), tc.cause))
-		g.until = time.Now()
-		p := g.claim()
-		if p == nil || g.claim() != nil {
-			t.Fatal("want one probe and no second")
-		}
-		p.unanswered()
-		if open := g.cause == nil; open != tc.open {
-			t.Errorf("after %v, a probe without an answer: open %v, want %v", tc.cause, open, tc.open)
-		}
-		if g.claim() == nil {
-			t.Errorf("after %v, a probe without an answer did not pass on the turn", tc.cause)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			l := testLimiter(t, "none", nil)
+			for _, e := range []*Error{tc.cause, {Err: ErrStalled, temporary: true}} {
+				s, err := l.acquire(t.Context(), Reader)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := l.acquire(t.Context(), Background); l.gate.probing && !errors.Is(err, ErrNoSlot) {
+					t.Errorf("beside a probe: %v, want ErrNoSlot", err)
+				}
+				s.write(t.Context())
+				s.done("re_1", e, false)
+			}
+			if open := l.gate.cause == nil; open != tc.open {
+				t.Errorf("after %v, a probe without an answer: open %v, want %v", tc.cause, open, tc.open)
+			}
+			if s, err := l.acquire(t.Context(), Reader); err != nil || s.probe == tc.open {
+				t.Errorf("after %v, a probe without an answer did not pass on the turn: %v", tc.cause, err)
+			}
+		})
 	}
 }
 
-// TestGateFirstRequest: until the first answer, others wait, but no longer than
-// a moment; then they go together.
+// Until the first answer of all, others wait, but no longer than a moment; then
+// they go together.
 func TestGateFirstRequest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := newGate()
-		first := g.claim()
-		if first == nil || g.claim() != nil {
-			t.Fatal("want exactly one request before the first answer")
-		}
-		start := time.Now()
-		if cause := g.wait(t.Context()); cause != nil || time.Since(start) != firstAnswer {
-			t.Errorf("held up for %v with %v, want %v", time.Since(start), cause, firstAnswer)
-		}
-		if g.claim() == nil {
-			t.Error("a slow first answer holds up others for ever")
-		}
-		first.answered()
-		for range 2 {
-			if g.claim() == nil {
-				t.Error("after the first answer not all may go")
+	for _, answer := range []time.Duration{100 * time.Millisecond, 5 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLimiter("download", RateLimit{}, nil, nil, slog.New(slog.DiscardHandler))
+			began := time.Now()
+			first, err := l.acquire(t.Context(), Reader)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-	})
+			first.write(t.Context())
+			var went atomic.Int64
+			var wg sync.WaitGroup
+			for range 5 {
+				wg.Go(func() {
+					if _, err := l.acquire(t.Context(), Reader); err != nil {
+						t.Error(err)
+					}
+					went.Add(1)
+				})
+			}
+			synctest.Wait()
+			if went.Load() != 0 {
+				t.Errorf("%d went before the first answer", went.Load())
+			}
+			go func() {
+				time.Sleep(answer)
+				first.done("re_1", nil, false)
+			}()
+			wg.Wait()
+			if held, want := time.Since(began), min(answer, firstAnswer); held != want {
+				t.Errorf("held up for %v, want %v", held, want)
+			}
+			time.Sleep(answer)
+		})
+	}
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate()
-		g.claim().abandoned()
-		if p := g.claim(); p == nil || !p.probe {
+		l := newLimiter("download", RateLimit{}, nil, nil, slog.New(slog.DiscardHandler))
+		s, _ := l.acquire(t.Context(), Reader)
+		s.release()
+		if s, _ := l.acquire(t.Context(), Reader); !s.probe {
 			t.Error("the first request was abandoned, and the next is no probe")
 		}
 	})

@@ -89,7 +89,7 @@ func TestKeyReadAgain(t *testing.T) {
 			return
 		}
 		attach(w, "x")
-	}, Options{Key: NewKey(name, ""), Window: NewWindow(12, nil, nil)})
+	}, Options{Key: NewKey(name, ""), RateLimit: RateLimit{Rates: []Rate{twelveMore}}})
 
 	_, _, err := fetch(t, c, Request{})
 	if e := failure(t, err); e.Number() != 401 || e.Temporary() || e.Msg != "bad key (key)" {

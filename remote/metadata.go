@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -14,44 +15,37 @@ import (
 
 const opMetadata = "metadata"
 
-// Metadata asks for what the API knows of an asset. The call is free and not in
-// the window; at most eight run at a time, and ctx bounds the wait for a place,
-// too. Size is -1 and ModTime zero where the answer does not tell; Type and
-// validators are never told. ErrNoMetadata means that the API has no such call,
-// and is answered without a request from then on, until ForgetFailures. Every
-// error is an *Error.
-func (c *Client) Metadata(ctx context.Context, id string) (Info, error) {
-	i, err := c.askMetadata(ctx, id)
+// Metadata asks for what the API knows of an asset. The call is free and has a
+// rate limit of its own: a Reader waits for its turn, Background fails with
+// ErrNoSlot. At most eight run at a time, and ctx bounds all waits. Size is -1
+// and ModTime zero where the answer does not tell; Type and validators are
+// never told. ErrNoMetadata means that the API has no such call, and is answered
+// without a request from then on, until ForgetFailures. Every error is an *Error.
+func (c *Client) Metadata(ctx context.Context, class Class, id string) (Info, error) {
+	i, err := c.askMetadata(ctx, class, id)
 	if err != nil {
 		return Info{Size: -1}, c.finish(opMetadata, id, err)
 	}
 	return i, nil
 }
 
-func (c *Client) askMetadata(ctx context.Context, id string) (Info, *Error) {
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return Info{}, waiting(ctx, nil)
-	}
+func (c *Client) askMetadata(ctx context.Context, class Class, id string) (Info, *Error) {
 	for refused := false; ; {
 		if c.noMetadata.Load() {
 			return Info{}, &Error{Err: ErrNoMetadata}
-		}
-		// A rate limit is on downloads; a host that is out of reach is so
-		// for this call, too.
-		if cause, _, _ := c.gate.state(); cause != nil && errors.Is(cause, ErrUnreachable) {
-			return Info{}, &Error{Err: cause.Err, temporary: true}
 		}
 		key, err := c.o.Key.get()
 		if err != nil {
 			return Info{}, &Error{Err: err}
 		}
-		i, fail := c.sendMetadata(ctx, id, key)
+		i, fail := c.sendMetadata(ctx, class, id, key)
 		switch {
 		case fail == nil:
 			return i, nil
+		case fail.Number() == http.StatusTooManyRequests && ctx.Err() == nil:
+			if class == Background {
+				return Info{}, noSlot(fail)
+			}
 		case fail.Number() == http.StatusUnauthorized && !refused && c.o.Key.changed(key):
 			refused = true
 		case errors.Is(fail, ErrNoMetadata):
@@ -63,25 +57,39 @@ func (c *Client) askMetadata(ctx context.Context, id string) (Info, *Error) {
 	}
 }
 
-func (c *Client) sendMetadata(ctx context.Context, id, key string) (Info, *Error) {
+func (c *Client) sendMetadata(ctx context.Context, class Class, id, key string) (Info, *Error) {
 	u, err := callURL(c.base, id, opMetadata)
 	if err != nil {
 		return Info{}, &Error{Err: err}
 	}
-	p := c.gate.observer()
+	slot, fail := c.metadata.limiter.acquire(ctx, class)
+	if fail != nil {
+		return Info{}, fail
+	}
+	select {
+	case c.atOnce <- struct{}{}:
+		defer func() { <-c.atOnce }()
+	case <-ctx.Done():
+		slot.release()
+		return Info{}, waiting(ctx, nil)
+	}
+	i, fail := c.exchangeMetadata(ctx, u, id, key, func(net.Conn) { slot.write(ctx) })
+	if fail != nil {
+		fail.Op, fail.ID = opMetadata, id
+	}
+	slot.done(id, fail, ctx.Err() != nil)
+	return i, fail
+}
+
+// exchangeMetadata sends one metadata call and judges the answer.
+func (c *Client) exchangeMetadata(ctx context.Context, u *url.URL, id, key string, onConn func(net.Conn)) (Info, *Error) {
 	life, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	h := http.Header{"User-Agent": {c.o.UserAgent}, "Accept": {"application/json"}}
 	//nolint:bodyclose // Body.Close does it
-	resp, err := c.follow(life, c.metadata, u, h, key, func(net.Conn) {})
+	resp, err := c.follow(life, c.metadata, u, h, key, onConn)
 	if err != nil {
-		fail := classify(ctx, life, err)
-		if errors.Is(fail, ErrUnreachable) {
-			failed := *fail
-			failed.Op, failed.ID = opMetadata, id
-			p.failed(&failed)
-		}
-		return Info{}, fail
+		return Info{}, classify(ctx, life, err)
 	}
 	body := &Body{c: c, id: id, ctx: ctx, life: life, cancel: cancel, rc: resp.Body, left: -1}
 	defer func() { _ = body.Close() }() // what was read is judged already

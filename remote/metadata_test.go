@@ -38,8 +38,8 @@ func TestMetadata(t *testing.T) {
 				t.Errorf("asked %s with %v", r.URL, r.Header)
 			}
 			_, _ = io.WriteString(w, tc.body)
-		}, Options{Window: NewWindow(1, nil, func(time.Time) error { t.Error("metadata took a slot"); return nil })})
-		got, err := c.Metadata(t.Context(), testID)
+		}, Options{})
+		got, err := c.Metadata(t.Context(), Reader, testID)
 		if err != nil || got != tc.want {
 			t.Errorf("%s: %+v, %v, want %+v", tc.name, got, err, tc.want)
 		}
@@ -84,7 +84,7 @@ func TestMetadataErrors(t *testing.T) {
 				}
 			}, Options{})
 			for range 2 {
-				_, err := c.Metadata(t.Context(), testID)
+				_, err := c.Metadata(t.Context(), Reader, testID)
 				e := failure(t, err)
 				if tc.is != nil && !errors.Is(err, tc.is) || !strings.Contains(err.Error(), tc.says) {
 					t.Errorf("got %v, want %v and %q", err, tc.is, tc.says)
@@ -101,7 +101,7 @@ func TestMetadataErrors(t *testing.T) {
 				t.Errorf("%d requests for two calls, want %d", hits, want)
 			}
 			c.ForgetFailures()
-			_, _ = c.Metadata(t.Context(), testID)
+			_, _ = c.Metadata(t.Context(), Reader, testID)
 			if hits != want+1 {
 				t.Errorf("%d requests after SIGHUP, want %d", hits, want+1)
 			}
@@ -130,7 +130,7 @@ func TestMetadataAtOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 40 {
 			wg.Go(func() {
-				if _, err := c.Metadata(t.Context(), testID); err != nil {
+				if _, err := c.Metadata(t.Context(), Reader, testID); err != nil {
 					t.Error(err)
 				}
 			})
@@ -138,12 +138,12 @@ func TestMetadataAtOnce(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
 		defer cancel()
-		if _, err := c.Metadata(ctx, testID); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := c.Metadata(ctx, Reader, testID); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want the deadline", err)
 		}
 		wg.Wait()
-		if most != 8 || hits.Load() != 40 || time.Since(began) != 5*time.Second {
-			t.Errorf("%d calls, %d at once, in %v, want 40, 8, 5 s", hits.Load(), most, time.Since(began))
+		if most != 8 || hits.Load() != 40 || time.Since(began) != 6*time.Second {
+			t.Errorf("%d calls, %d at once, in %v, want 40, 8, 6 s: the first goes alone", hits.Load(), most, time.Since(began))
 		}
 	})
 }
@@ -157,10 +157,10 @@ func TestMetadataPassesRateLimit(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusTooManyRequests)
 	}, Options{})
-	if _, err := c.Download(t.Context(), Request{ID: testID}); err == nil {
-		t.Fatal("no error")
+	if _, err := c.Download(t.Context(), Request{ID: testID, Class: Background}); !errors.Is(err, ErrNoSlot) {
+		t.Fatalf("a refused background download: %v, want ErrNoSlot", err)
 	}
-	if _, err := c.Metadata(t.Context(), testID); err != nil {
+	if _, err := c.Metadata(t.Context(), Reader, testID); err != nil {
 		t.Errorf("metadata: %v", err)
 	}
 	if b := c.Budget(Reader); b.Down == nil {

@@ -60,13 +60,13 @@ func TestMetadataAfterSleep(t *testing.T) {
 					return conns[len(conns)-1], err
 				},
 			})
-			if _, err := c.Metadata(t.Context(), testID); err != nil {
+			if _, err := c.Metadata(t.Context(), Reader, testID); err != nil {
 				t.Fatal(err)
 			}
 			conns[0].dead.Store(true)
 			time.Sleep(20 * time.Second)
-			_, first := c.Metadata(t.Context(), testID)
-			if _, err := c.Metadata(t.Context(), testID); err != nil {
+			_, first := c.Metadata(t.Context(), Reader, testID)
+			if _, err := c.Metadata(t.Context(), Reader, testID); err != nil {
 				t.Errorf("%s: the second call after a sleep: %v (the first: %v)", proto, err, first)
 			}
 			c.Close()

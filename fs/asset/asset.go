@@ -11,13 +11,12 @@ import (
 
 // Options are the policy and the surroundings that all assets of a mount share.
 type Options struct {
-	Source            Source
-	Host              *Host
-	ReadAhead         int64         // bytes a stream may run ahead of its readers
-	RequestsPerMinute int           // what makes a request worth waiting for; 0: no limit
-	StallTimeout      time.Duration // no byte for this long is a dead stream
-	RetryFor          time.Duration // how long one read keeps retrying
-	Log               *slog.Logger
+	Source       Source
+	Host         *Host
+	ReadAhead    int64         // bytes a stream may run ahead of its readers
+	StallTimeout time.Duration // no byte for this long is a dead stream
+	RetryFor     time.Duration // how long one read keeps retrying
+	Log          *slog.Logger
 }
 
 // An Asset is one remote file. Its methods may be called concurrently.
@@ -227,7 +226,7 @@ func (a *Asset) snapshotLocked(now time.Time) (Snapshot, []*stream) {
 		Validated: a.info.Validator != "",
 		Ranging:   a.o.Host.Ranging(),
 		Present:   a.store,
-		Worth:     a.o.Host.worth(a.o.RequestsPerMinute),
+		Worth:     a.o.Host.worth(a.o.Source.Budget().Worth),
 		ReadAhead: a.o.ReadAhead,
 		NotBefore: a.fail.until,
 		Readers:   len(a.readers),

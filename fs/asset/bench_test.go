@@ -25,7 +25,7 @@ func (p plenty) Budget() Budget { return Budget{Available: 1} }
 func benchmarkRig(b *testing.B, size int64) *Reader {
 	b.Helper()
 	a := New("re_1", newStore(size), &Options{
-		Source: plenty{size}, Host: NewHost(RangeYes, nil), ReadAhead: mib, RequestsPerMinute: 12,
+		Source: plenty{size}, Host: NewHost(RangeYes, nil), ReadAhead: mib,
 		StallTimeout: time.Minute, RetryFor: time.Minute, Log: slog.New(slog.DiscardHandler),
 	})
 	return a.Open()

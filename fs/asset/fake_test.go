@@ -89,7 +89,7 @@ func (f *fakeServer) budgetLocked() Budget {
 			n++
 		}
 	}
-	b := Budget{Available: f.perMin - n}
+	b := Budget{Available: f.perMin - n, Worth: time.Minute / time.Duration(f.perMin)}
 	if b.Available <= 0 {
 		b.Next = first.Add(window)
 	}

@@ -35,7 +35,7 @@ func newRig(t *testing.T, server *fakeServer) *rig {
 func (r *rig) start() {
 	r.Asset = New("re_1", r.store, &Options{
 		Source: r.server, Host: NewHost(RangeUnknown, nil), ReadAhead: 64 * mib,
-		RequestsPerMinute: r.server.perMin, StallTimeout: 30 * time.Second, RetryFor: 2 * time.Minute,
+		StallTimeout: 30 * time.Second, RetryFor: 2 * time.Minute,
 		Log: slog.New(slog.DiscardHandler),
 	})
 }

@@ -59,10 +59,11 @@ type Body interface {
 
 // Budget is the state of request window and retry gate for a reader.
 type Budget struct {
-	Available int       // requests that may start now
-	Next      time.Time // when one more may, if none may now
-	Down      error     // why no request gets through at all, nil if one may
-	Since     time.Time // when the request was sent that found out, if Down
+	Available int           // requests that may start now
+	Next      time.Time     // when one more may, if none may now
+	Worth     time.Duration // in which one request is earned, 0 without a limit
+	Down      error         // why no request gets through at all, nil if one may
+	Since     time.Time     // when the request was sent that found out, if Down
 }
 
 // Present answers questions on the bytes that are there, as a ranges.Set does.

@@ -106,6 +106,20 @@ func (c *Choice) String() string { return c.Value }
 // Type names the value in the help text by listing the words.
 func (c *Choice) Type() string { return strings.Join(c.words, "|") }
 
+// Gone is a flag that is no more. What it says replaces it.
+type Gone string
+
+var _ pflag.Value = Gone("")
+
+// Set always fails.
+func (g Gone) Set(string) error { return errors.New(string(g)) }
+
+// String is empty.
+func (g Gone) String() string { return "" }
+
+// Type is never shown.
+func (g Gone) Type() string { return "" }
+
 // Kind names the value of a flag in the help text and in hints; words to choose
 // from stand as they are written.
 func Kind(flag *pflag.Flag) string {

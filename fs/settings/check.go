@@ -65,9 +65,6 @@ func notEmpty(flags *pflag.FlagSet) error {
 
 // numbers refuses those out of range.
 func (s *Settings) numbers() error {
-	if s.PerMinute < 0 {
-		return fmt.Errorf("--requests-per-minute=%d: write a number, or 0 for no limit", s.PerMinute)
-	}
 	if !(s.PricePerGB >= 0) || math.IsInf(s.PricePerGB, 0) { // nor not a number
 		return fmt.Errorf("--price-per-gb=%v: write a number like 0.12", s.PricePerGB)
 	}

@@ -26,7 +26,11 @@ func (s *Settings) WriteHelp(w io.Writer) error {
 	page.WriteString(usage)
 	for _, g := range s.groups {
 		fmt.Fprintf(&page, "\n%s\n", g.Name())
-		g.VisitAll(func(f *pflag.Flag) { helpLine(&page, f) })
+		g.VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				helpLine(&page, f)
+			}
+		})
 	}
 	_, err := page.WriteTo(w)
 	return err

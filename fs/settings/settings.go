@@ -1,6 +1,6 @@
 // Package settings is the command line: its flags with their help text, and the
 // checks that say in one line what to write instead. It imports
-// only idlist and mountopt.
+// only idlist, mountopt, and of remote what a rate limit is.
 package settings
 
 import (
@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"assetfs/fs/mountopt"
+	"assetfs/remote"
 )
 
 const (
@@ -38,7 +39,7 @@ type Settings struct {
 	BaseURL      string // unchecked
 	Insecure     bool
 	KeyFile      string // absolute; "": none
-	PerMinute    int
+	RateLimit    remote.RateLimit
 	StallTimeout time.Duration
 	RetryFor     time.Duration
 	SpoolDir     string // absolute; "": the default
@@ -68,7 +69,7 @@ func (e *UsageError) Unwrap() error { return e.Err }
 // Parse reads a command line. Errors are of type *UsageError and of one line.
 func Parse(args []string) (*Settings, error) {
 	s := &Settings{
-		SpoolSize: 20 << 30, MinFree: 1 << 30, ReadAhead: 64 << 20,
+		RateLimit: remote.AutoRateLimit(), SpoolSize: 20 << 30, MinFree: 1 << 30, ReadAhead: 64 << 20,
 		Resolve: mountopt.OneOf("disposition", "metadata"), LogFormat: mountopt.OneOf("text", "json"),
 		Progress: mountopt.OneOf("auto", "never", "always"),
 	}
@@ -107,7 +108,10 @@ func (s *Settings) define() *pflag.FlagSet {
 	f.StringVar(&s.BaseURL, "base-url", cmp.Or(os.Getenv("ASSETFS_BASE_URL"), defaultBaseURL), "`URL` of the API (env ASSETFS_BASE_URL, or the vendor's)")
 	f.StringVar(&s.KeyFile, "api-key-file", "", "`FILE` that holds the key (else env "+KeyVariable+")")
 	f.BoolVar(&s.Insecure, "insecure-http", false, "allow plain http to other hosts than loopback")
-	f.IntVar(&s.PerMinute, "requests-per-minute", 12, "`N` downloads may start in a minute; 0 = no limit")
+	f.Var((*rateLimit)(&s.RateLimit), "rate-limit", "`LIST` like 1/s,12/m; none; auto = 1/s, and learn")
+	gone := mountopt.Gone("is --rate-limit now; write --rate-limit=12/m, or --rate-limit=none")
+	f.Var(gone, "requests-per-minute", "")
+	f.Lookup("requests-per-minute").Hidden = true
 	f.DurationVar(&s.StallTimeout, "stall-timeout", 30*time.Second, "a download without a byte for so long is dead")
 	f.DurationVar(&s.RetryFor, "retry-for", 2*time.Minute, "how long one read keeps retrying")
 
@@ -144,3 +148,15 @@ func (s *Settings) define() *pflag.FlagSet {
 	}
 	return all
 }
+
+// rateLimit is the value of --rate-limit.
+type rateLimit remote.RateLimit
+
+func (l *rateLimit) Set(text string) error {
+	limit, err := remote.ParseRateLimit(text)
+	*l = rateLimit(limit)
+	return err
+}
+
+func (l *rateLimit) String() string { return (*remote.RateLimit)(l).String() }
+func (l *rateLimit) Type() string   { return "list" }

@@ -30,11 +30,11 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("mount point %q, IDs %q, daemon %t", s.Mountpoint, s.Args, s.Daemon)
 	}
 	got := []any{
-		s.BaseURL, s.Pattern, s.Resolve.Value, s.ListWait, int64(s.SpoolSize), int64(s.MinFree), int64(s.ReadAhead), s.PerMinute,
+		s.BaseURL, s.Pattern, s.Resolve.Value, s.ListWait, int64(s.SpoolSize), int64(s.MinFree), int64(s.ReadAhead), s.RateLimit.String(),
 		int64(s.MaxDownload), s.PricePerGB, s.StallTimeout, s.RetryFor, s.LogFormat.Value,
 	}
 	want := []any{
-		defaultBaseURL, "re_[0-9]+", "disposition", 5 * time.Second, int64(20 << 30), int64(1 << 30), int64(64 << 20), 12,
+		defaultBaseURL, "re_[0-9]+", "disposition", 5 * time.Second, int64(20 << 30), int64(1 << 30), int64(64 << 20), "auto",
 		int64(0), 0.12, 30 * time.Second, 2 * time.Minute, "text",
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -75,34 +75,37 @@ func TestMountForm(t *testing.T) {
 // Bad usage is one line that says what to write instead.
 func TestUsage(t *testing.T) {
 	for line, want := range map[string]string{
-		"":                              "write assetfs [flags] MOUNTPOINT",
-		"/m video.mp4":                  `"video.mp4" is not an asset ID; write one that matches re_[0-9]+`,
-		"/m --id-pattern=(":             "--id-pattern=(",
-		"/m --resolve=guess":            "write disposition or metadata",
-		"/m --log-format=xml":           "write text or json",
-		"/m --progress=yes":             "write auto, never or always",
-		"/m --list-wait=0s":             "write a duration like 5s",
-		"/m --list-wait=soon":           "write a duration like 5s",
-		"/m --stall-timeout=-1s":        "--stall-timeout",
-		"/m --retry-for=0s":             "--retry-for",
-		"/m --requests-per-minute=-1":   "0 for no limit",
-		"/m --price-per-gb=NaN":         "write a number like 0.12",
-		"/m --umask=8":                  "write octal digits",
-		"/m --json":                     "write assetfs --status --json MOUNTPOINT",
-		"/m /n --status":                "write assetfs --status MOUNTPOINT",
-		"/m --demo --ids=x":             "leave --ids away",
-		"list /m -o ids=other":          "given twice",
-		"/m -o status":                  "there is no such option",
-		"/m --spool-size":               "write --spool-size=SIZE",
-		"none /m -o rw,spool_dir":       "write spool_dir=DIR",
-		"/m --no-such-flag":             "--no-such-flag",
-		"/m -o rw,uid=-1":               "write a number",
-		"/m --price-per-gb=Inf":         "write a number like 0.12",
-		"re_1 re_2":                     "re_1 is an asset ID; write the mount point before it",
-		"/m --ids=a --ids=b":            "--ids=b: write only one, a is given already",
-		"none /m -o ids=a,ids=b":        "-o ids=b: write only one",
-		"none /m -o ids=":               "--ids is empty; write --ids=FILE",
-		"list /m re_1 -o rw,allow_othr": "allow_othr",
+		"":                                 "write assetfs [flags] MOUNTPOINT",
+		"/m video.mp4":                     `"video.mp4" is not an asset ID; write one that matches re_[0-9]+`,
+		"/m --id-pattern=(":                "--id-pattern=(",
+		"/m --resolve=guess":               "write disposition or metadata",
+		"/m --log-format=xml":              "write text or json",
+		"/m --progress=yes":                "write auto, never or always",
+		"/m --list-wait=0s":                "write a duration like 5s",
+		"/m --list-wait=soon":              "write a duration like 5s",
+		"/m --stall-timeout=-1s":           "--stall-timeout",
+		"/m --retry-for=0s":                "--retry-for",
+		"/m --requests-per-minute=6":       "is --rate-limit now; write --rate-limit=12/m",
+		"none /m -o requests_per_minute=0": "is --rate-limit now",
+		"/m --rate-limit=fast":             "write 1/s",
+		"/m --rate-limit=":                 "--rate-limit",
+		"/m --price-per-gb=NaN":            "write a number like 0.12",
+		"/m --umask=8":                     "write octal digits",
+		"/m --json":                        "write assetfs --status --json MOUNTPOINT",
+		"/m /n --status":                   "write assetfs --status MOUNTPOINT",
+		"/m --demo --ids=x":                "leave --ids away",
+		"list /m -o ids=other":             "given twice",
+		"/m -o status":                     "there is no such option",
+		"/m --spool-size":                  "write --spool-size=SIZE",
+		"none /m -o rw,spool_dir":          "write spool_dir=DIR",
+		"/m --no-such-flag":                "--no-such-flag",
+		"/m -o rw,uid=-1":                  "write a number",
+		"/m --price-per-gb=Inf":            "write a number like 0.12",
+		"re_1 re_2":                        "re_1 is an asset ID; write the mount point before it",
+		"/m --ids=a --ids=b":               "--ids=b: write only one, a is given already",
+		"none /m -o ids=a,ids=b":           "-o ids=b: write only one",
+		"none /m -o ids=":                  "--ids is empty; write --ids=FILE",
+		"list /m re_1 -o rw,allow_othr":    "allow_othr",
 	} {
 		_, err := Parse(strings.Fields(line))
 		var usage *UsageError
@@ -116,7 +119,7 @@ func TestUsage(t *testing.T) {
 // empty one what to write instead.
 func TestEachFlag(t *testing.T) {
 	contract := strings.Fields(`demo status json base-url api-key-file ids id-pattern resolve list-wait spool-dir spool-size spool-min-free
-		read-ahead requests-per-minute max-download price-per-gb stall-timeout retry-for insecure-http allow-other uid gid umask options
+		read-ahead rate-limit max-download price-per-gb stall-timeout retry-for insecure-http allow-other uid gid umask options
 		daemon progress log-format verbose debug-fuse version help`)
 	s := mustParse(t, "--help")
 	var page bytes.Buffer
@@ -125,7 +128,11 @@ func TestEachFlag(t *testing.T) {
 	}
 	flags := map[string]*pflag.Flag{}
 	for _, g := range s.groups {
-		g.VisitAll(func(f *pflag.Flag) { flags[f.Name] = f })
+		g.VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				flags[f.Name] = f
+			}
+		})
 	}
 	if len(flags) != len(contract) {
 		t.Errorf("there are %d flags, want %d", len(flags), len(contract))

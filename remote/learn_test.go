@@ -1,0 +1,276 @@
+package remote
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// account is the server's side of a rate limit.
+type account struct {
+	mode  string // sliding, strict (refusals count, too), bucket
+	rates []Rate
+
+	mu      sync.Mutex
+	times   []time.Time
+	tokens  []float64
+	filled  time.Time
+	refused int
+	served  int
+}
+
+func (a *account) admit() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now, ok := time.Now(), true
+	if a.mode == "bucket" {
+		if a.tokens == nil {
+			a.filled = now
+			for _, r := range a.rates {
+				a.tokens = append(a.tokens, float64(r.N))
+			}
+		}
+		for i, r := range a.rates {
+			a.tokens[i] = min(float64(r.N), a.tokens[i]+now.Sub(a.filled).Seconds()/r.interval().Seconds())
+			ok = ok && a.tokens[i] >= 1-1e-9
+		}
+		a.filled = now
+		for i := range a.tokens {
+			if ok {
+				a.tokens[i]--
+			}
+		}
+	} else {
+		for _, r := range a.rates {
+			n := 0
+			for i := len(a.times) - 1; i >= 0 && now.Sub(a.times[i]) < r.Per; i-- {
+				n++
+			}
+			ok = ok && n < r.N
+		}
+		if ok || a.mode == "strict" {
+			a.times = append(a.times, now)
+		}
+	}
+	if ok {
+		a.served++
+	} else {
+		a.refused++
+	}
+	return ok
+}
+
+// work makes n calls, one after the other as fast as they are allowed, each of
+// them again until it is served.
+func (a *account) work(t *testing.T, l *limiter, n int) {
+	const latency = 80 * time.Millisecond
+	for range n {
+		for ok := false; !ok; {
+			s, err := l.acquire(t.Context(), Reader)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			s.write(t.Context())
+			time.Sleep(latency / 2)
+			ok = a.admit()
+			time.Sleep(latency / 2)
+			if ok {
+				s.done("re_1", nil, false)
+			} else {
+				s.done("re_1", &Error{Status: http.StatusTooManyRequests}, false)
+			}
+		}
+	}
+}
+
+// The documented limit is kept without a single refusal.
+func TestAutoOnePerSecond(t *testing.T) {
+	for _, mode := range []string{"sliding", "strict", "bucket"} {
+		synctest.Test(t, func(t *testing.T) {
+			a := &account{mode: mode, rates: []Rate{onePerSecond}}
+			l := testLimiter(t, "auto", nil)
+			began := time.Now()
+			a.work(t, l, 200)
+			if took := time.Since(began); a.refused > 0 || took > 199*1100*time.Millisecond+time.Second {
+				t.Errorf("%s: 200 calls in %v, %d refused, want about %v and none", mode, took, a.refused, 199*1100*time.Millisecond)
+			}
+		})
+	}
+}
+
+// "The 12-a-minute server costs at most 3 refusals in the first hour", in which
+// it serves close to what it allows; what was learnt survives a restart.
+func TestAutoLearnsTwelveAMinute(t *testing.T) {
+	for _, mode := range []string{"sliding", "strict", "bucket"} {
+		synctest.Test(t, func(t *testing.T) {
+			a := &account{mode: mode, rates: []Rate{onePerSecond, twelveMore}}
+			m := new(memory)
+			began := time.Now()
+			a.work(t, testLimiter(t, "auto", m), 300)
+			first := time.Since(began)
+			time.Sleep(10 * time.Second)
+			a.work(t, testLimiter(t, "auto", m), 300)
+			if took := time.Since(began); a.refused > 3 || took > time.Hour {
+				t.Errorf("%s: 600 calls in %v, %d refused, want at most 3 in less than an hour", mode, took, a.refused)
+			}
+			if first > 27*time.Minute {
+				t.Errorf("%s: 300 calls in %v, want 25 min", mode, first)
+			}
+			// Later probes come hourly at most, doubling: 24 hours have four or five.
+			a.work(t, testLimiter(t, "auto", m), 23*700)
+			if a.refused > 3+2*5 {
+				t.Errorf("%s: %d refusals in %v", mode, a.refused, time.Since(began))
+			}
+		})
+	}
+}
+
+// A limit that has gone up again is found out by the probe.
+func TestAutoUnlearns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &account{mode: "sliding", rates: []Rate{onePerSecond, twelveMore}}
+		l := testLimiter(t, "auto", nil)
+		a.work(t, l, 60)
+		a.mu.Lock()
+		a.rates = a.rates[:1]
+		a.mu.Unlock()
+		a.work(t, l, 800)
+		began := time.Now()
+		a.work(t, l, 100)
+		if took := time.Since(began); took > 120*time.Second || l.learnt.Wait != 0 {
+			t.Errorf("100 calls took %v long after the limit was raised: %+v", took, l.learnt)
+		}
+	})
+}
+
+// Two machines on one account both come through, each with its share, and soon
+// without refusals.
+func TestTwoClients(t *testing.T) {
+	for _, mode := range []string{"sliding", "strict", "bucket"} {
+		for _, n := range []int{5, 20, 100, 400} {
+			var worst, total time.Duration
+			refused, made := 0, 0
+			const rounds = 12
+			for round := range rounds {
+				synctest.Test(t, func(t *testing.T) {
+					a := &account{mode: mode, rates: []Rate{onePerSecond}}
+					began := time.Now()
+					var wg sync.WaitGroup
+					for i := range 2 {
+						l := testLimiter(t, "auto", nil)
+						wg.Go(func() {
+							time.Sleep(time.Duration(i*round) * 90 * time.Millisecond)
+							a.work(t, l, n)
+						})
+					}
+					wg.Wait()
+					took := time.Since(began)
+					worst, total = max(worst, took), total+took
+					refused, made = refused+a.refused, made+a.refused+a.served
+				})
+			}
+			fair := time.Duration(2*n) * 1100 * time.Millisecond
+			share := float64(refused) / float64(made)
+			t.Logf("%s, %3d calls each: %.2f of the fair time, %.2f at worst, %.3f refused", mode, n, float64(total)/rounds/float64(fair), float64(worst)/float64(fair), share)
+			if total/rounds > 2*fair || worst > 3*fair {
+				t.Errorf("%s, %d calls each: want within twice the fair time", mode, n)
+			}
+			if n >= 100 && share > 0.1 {
+				t.Errorf("%s, %d calls each: more than one in ten is refused", mode, n)
+			}
+		}
+	}
+}
+
+// A second client that is there now and then costs a refusal now and then.
+func TestSeldomSecondClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &account{mode: "sliding", rates: []Rate{onePerSecond}}
+		l := testLimiter(t, "auto", nil)
+		over := make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for {
+				select {
+				case <-time.After(17 * time.Second):
+					a.mu.Lock()
+					refused := a.refused
+					a.mu.Unlock()
+					if !a.admit() {
+						a.mu.Lock()
+						a.refused = refused // not ours
+						a.mu.Unlock()
+					}
+				case <-over:
+					return
+				}
+			}
+		})
+		a.work(t, l, 600)
+		close(over)
+		wg.Wait()
+		if a.refused > 60 {
+			t.Errorf("%d of 600 refused", a.refused)
+		}
+	})
+}
+
+// Beside somebody else the distance grows by a step for each bout, not for each
+// refusal of one, to 10 s at most; a clean minute takes one step back, and a
+// step that was taken back too early takes longer the next time.
+func TestStretch(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	limit := RateLimit{Rates: []Rate{onePerSecond}}
+	var k learnt
+	gap := func() string { return k.gap(limit.Rates).Round(10 * time.Millisecond).String() }
+	var got []string
+	step := func(what string) { got = append(got, what+gap()) }
+	step("")
+	k.refused(limit, 3, 0, now)
+	step("bout ")
+	k.refused(limit, 3, 1, now)
+	step("again ")
+	for range 6 {
+		k.refused(limit, 3, 0, now)
+	}
+	step("six bouts ")
+	for i := range 8 {
+		k.refused(limit, 3, i, now)
+	}
+	step("a long bout ")
+	for range 6 {
+		now = now.Add(cleanFor)
+		k.accepted(0, now)
+	}
+	step("six clean minutes ")
+	k.refused(limit, 3, 0, now.Add(time.Second)) // too early
+	now = now.Add(cleanFor + 2*time.Second)
+	k.accepted(0, now)
+	step("a minute after that ")
+	now = now.Add(cleanFor)
+	k.accepted(0, now)
+	step("two ")
+	want := []string{
+		"0s", "bout 2.09s", "again 2.09s", "six bouts 4.73s", "a long bout 9.9s", "six clean minutes 0s",
+		"a minute after that 2.09s", "two 0s",
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+// What can't be what we wrote does no harm.
+func TestLoadLearnt(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	for _, text := range []string{"", "{", "[]", `{"stretch":99,"hold":-5,"wait":9e18}`, `{"stretch":-1,"until":"2100-01-01T00:00:00Z","clean":"2100-01-01T00:00:00Z"}`} {
+		var k learnt
+		k.load(text, now)
+		if r := k.rates(AutoRateLimit(), now); len(r) > 2 || k.Stretch < 0 || k.Stretch > stretchLimit || k.Until.After(now.Add(probeMost)) {
+			t.Errorf("%q: %+v", text, k)
+		}
+	}
+}

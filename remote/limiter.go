@@ -1,0 +1,417 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Class is what a call is for.
+type Class int
+
+// Readers go before background calls.
+const (
+	Reader     Class = iota // somebody waits for it
+	Background              // it would be good to know
+)
+
+const (
+	// noteAgain is how much later than noted a call may be written before it is
+	// noted again: half of the slack that the shortest usual interval has.
+	noteAgain = 50 * time.Millisecond
+	// leadMost bounds how long before its time a call is sent on its way to
+	// connect.
+	leadMost = time.Second
+)
+
+// A Ledger remembers over restarts when calls were made. Its methods may be
+// called concurrently.
+type Ledger interface {
+	// Calls returns when a call of that name was made, at least for an hour back.
+	Calls(name string) []time.Time
+	// NoteCall records that one is made at t. It holds when NoteCall returns.
+	NoteCall(name string, t time.Time) error
+}
+
+// Notes remember over restarts what was learnt.
+type Notes interface {
+	Note(name string) string
+	SetNote(name, value string) error
+}
+
+// limiter decides when calls of one kind may be written: by a rate limit, and by
+// a gate that refusals close. Readers queue in order. Background calls never
+// queue: they get what is free, or ErrNoSlot.
+type limiter struct {
+	call   string // the name of the calls
+	limit  RateLimit
+	ledger Ledger // nil: none
+	notes  Notes  // nil: none
+	log    *slog.Logger
+
+	mu     sync.Mutex // guards what follows; no I/O, no log under it
+	times  schedule
+	gate   gate
+	learnt learnt
+	passed []time.Time // answers within the last minute, for what a refusal teaches
+	queue  []*ticket
+	timer  *time.Timer // grants when the next call may be; nil if none waits
+	lead   time.Duration
+	last   time.Time // when the last call was written that was not refused
+}
+
+// ticket is one waiting reader. slot receives what it waits for.
+type ticket struct{ slot chan *slot }
+
+// slot is the right to one call. Exactly one of release and done ends it, and
+// write comes before done.
+type slot struct {
+	l       *limiter
+	due     time.Time // not written before
+	noted   time.Time
+	granted time.Time
+	written bool
+	probe   bool
+	round   int // of the gate
+}
+
+func newLimiter(call string, limit RateLimit, ledger Ledger, notes Notes, log *slog.Logger) *limiter {
+	l := &limiter{call: call, limit: limit, ledger: ledger, notes: notes, log: log}
+	now := time.Now()
+	if ledger != nil && len(limit.Rates) > 0 {
+		for _, t := range ledger.Calls(call) {
+			// Ages are taken from the wall clock, from here on time is monotonic. A
+			// time in the future counts as now.
+			age := max(0, now.Round(0).Sub(t.Round(0)))
+			l.times.sent = append(l.times.sent, now.Add(-age))
+		}
+		slices.SortFunc(l.times.sent, time.Time.Compare)
+	}
+	if notes != nil {
+		l.learnt.load(notes.Note(l.noteName()), now)
+	}
+	l.times.forget(l.ratesLocked(now), now)
+	return l
+}
+
+func (l *limiter) noteName() string { return "limit." + l.call }
+
+// ratesLocked is what holds now.
+func (l *limiter) ratesLocked(now time.Time) []Rate { return l.learnt.rates(l.limit, now) }
+
+// acquire waits for a slot and notes its time. An error is that of ctx, of the
+// ledger, or for a Background call ErrNoSlot; then nothing is taken.
+func (l *limiter) acquire(ctx context.Context, class Class) (*slot, *Error) {
+	if ctx.Err() != nil {
+		return nil, waiting(ctx, l.closed())
+	}
+	s, err := l.take(ctx, class)
+	if err != nil {
+		return nil, err
+	}
+	if l.ledger == nil {
+		return s, nil
+	}
+	s.noted = later(time.Now(), s.due)
+	if err := l.ledger.NoteCall(l.call, s.noted); err != nil {
+		s.release()
+		return nil, &Error{Err: err}
+	}
+	return s, nil
+}
+
+func (l *limiter) take(ctx context.Context, class Class) (*slot, *Error) {
+	l.mu.Lock()
+	if class == Background {
+		defer l.mu.Unlock()
+		now := time.Now()
+		if l.opensLocked(now, Background, len(l.queue)).After(now) {
+			return nil, &Error{Err: ErrNoSlot, temporary: true}
+		}
+		return l.grantLocked(now, now), nil
+	}
+	t := &ticket{make(chan *slot, 1)}
+	l.queue = append(l.queue, t)
+	l.serveLocked()
+	l.mu.Unlock()
+	select {
+	case s := <-t.slot:
+		return s, nil
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	if i := slices.Index(l.queue, t); i >= 0 {
+		l.queue = slices.Delete(l.queue, i, i+1)
+		l.serveLocked()
+		l.mu.Unlock()
+	} else {
+		l.mu.Unlock()
+		(<-t.slot).release() // granted in the same moment
+	}
+	return nil, waiting(ctx, l.closed())
+}
+
+// opensLocked returns when a call of class may be written, behind ahead others.
+func (l *limiter) opensLocked(now time.Time, class Class, ahead int) time.Time {
+	at := l.gate.opens(now)
+	for _, r := range l.ratesLocked(now) {
+		if class == Background {
+			at = later(at, l.times.openBackground(r, now, ahead))
+		} else {
+			at = later(at, l.times.open(r, now, ahead))
+		}
+	}
+	if gap := l.learnt.gap(l.ratesLocked(now)); gap > 0 {
+		at = later(at, l.last.Add(gap*time.Duration(1+l.times.pending+ahead)))
+	}
+	return at
+}
+
+// serveLocked hands out the slots that are free and sets the timer for the next.
+// A reader is sent to connect a little before its time, and waits in write.
+func (l *limiter) serveLocked() {
+	if l.timer != nil {
+		l.timer.Stop()
+		l.timer = nil
+	}
+	for len(l.queue) > 0 {
+		now := time.Now()
+		at := l.opensLocked(now, Reader, 0)
+		start := at.Add(-l.lead)
+		if l.gate.opens(now).After(now) {
+			start = at
+		}
+		if start.After(now) {
+			l.timer = time.AfterFunc(start.Sub(now), func() {
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				l.serveLocked()
+			})
+			return
+		}
+		t := l.queue[0]
+		l.queue = slices.Delete(l.queue, 0, 1)
+		t.slot <- l.grantLocked(now, at)
+	}
+}
+
+func (l *limiter) grantLocked(now, due time.Time) *slot {
+	l.times.pending++
+	s := &slot{l: l, due: due, granted: now}
+	s.probe = l.gate.pass(now)
+	s.round = l.gate.round
+	return s
+}
+
+// write is called when the call is about to be written to a connection. It waits
+// until that may be; from then on the call counts.
+func (s *slot) write(ctx context.Context) {
+	if s.written {
+		return // a redirect: the same call as far as the API is concerned
+	}
+	s.written = true
+	l := s.l
+	took := time.Since(s.granted)
+	if wait := time.Until(s.due); wait > 0 {
+		t := time.NewTimer(wait)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ctx.Done(): // it is written nevertheless, or soon known not to be
+		}
+	}
+	now := time.Now()
+	if l.ledger != nil && now.Sub(s.noted) > noteAgain {
+		// A process that starts with the earlier time alone would count this call
+		// too short. The first note stands when this one fails: the call can't
+		// be held back any more.
+		_ = l.ledger.NoteCall(l.call, now)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lead += (min(took, leadMost) - l.lead) / 4
+	l.times.pending--
+	l.times.sent = append(l.times.sent, now)
+	l.last = now
+	slices.SortFunc(l.times.sent, time.Time.Compare) // two may be written in one order and get here in the other
+	l.times.forget(l.ratesLocked(now), now)
+	l.serveLocked()
+}
+
+// release gives back a slot whose call never reached the wire, which says nothing
+// on the server.
+func (s *slot) release() {
+	l := s.l
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.releaseLocked(s)
+	l.abandonedLocked(s)
+	l.serveLocked()
+}
+
+func (l *limiter) releaseLocked(s *slot) {
+	if !s.written {
+		s.written = true
+		l.times.pending--
+	}
+}
+
+// abandonedLocked passes a probe to the next who waits.
+func (l *limiter) abandonedLocked(s *slot) {
+	if s.probe && s.round == l.gate.round {
+		l.gate.probing = false
+	}
+}
+
+// done tells how the call on an asset went: err is nil for an answer. gaveUp is
+// true if the caller ended it.
+func (s *slot) done(id string, err *Error, gaveUp bool) {
+	l := s.l
+	now := time.Now()
+	l.mu.Lock()
+	l.releaseLocked(s)
+	said := l.heardLocked(s, id, err, gaveUp, now)
+	note, changed := l.learnt.save()
+	l.serveLocked()
+	l.mu.Unlock()
+	if said != "" {
+		l.log.Warn("rate limit and gate", "call", l.call, "now", said, "error", err)
+	}
+	if changed && l.notes != nil {
+		if err := l.notes.SetNote(l.noteName(), note); err != nil {
+			l.log.Warn("what was learnt of the rate limit is not recorded", "error", err)
+		}
+	}
+}
+
+// heardLocked takes over what an outcome says of the host, and returns what to
+// log about it.
+func (l *limiter) heardLocked(s *slot, id string, err *Error, gaveUp bool, now time.Time) (said string) {
+	g := &l.gate
+	current := s.round == g.round
+	status := 0
+	if err != nil {
+		status = err.Number()
+	}
+	switch {
+	case err != nil && status == http.StatusTooManyRequests:
+		if current {
+			said = l.learnt.refused(l.limit, l.passedLocked(now), g.closed, now)
+		}
+		l.last = time.Time{} // the gate holds long enough
+		g.close(s, err, now)
+	case err != nil && errors.Is(err, ErrUnreachable):
+		if current && g.cause == nil {
+			said = "calls pause: the host can't be reached"
+		}
+		g.close(s, err, now)
+	case gaveUp:
+		l.abandonedLocked(s)
+	case err != nil && err.Temporary():
+		if g.troubled(id, err, now) {
+			if current && g.cause == nil {
+				said = "calls pause: several assets meet trouble inside the server"
+			}
+			g.close(s, err, now)
+			break
+		}
+		// The host was reached, which is no word on a rate limit without an answer.
+		if s.probe && current && (err.Status != 0 || g.cause == nil || errors.Is(g.cause, ErrUnreachable)) {
+			l.openLocked()
+		} else {
+			l.abandonedLocked(s)
+		}
+	default:
+		if l.limit.Auto {
+			l.passed = append(l.passed, now)
+		}
+		l.learnt.accepted(l.passedLocked(now), now)
+		clear(g.trouble)
+		delete(g.asked, id)
+		// An answer to a call that was sent before the gate closed says nothing
+		// about now.
+		if s.probe && current {
+			g.open()
+		}
+	}
+	return said
+}
+
+// openLocked opens the gate and keeps what is known of assets in trouble.
+func (l *limiter) openLocked() {
+	trouble, asked := l.gate.trouble, l.gate.asked
+	l.gate.trouble, l.gate.asked = nil, nil
+	l.gate.open()
+	l.gate.trouble, l.gate.asked = trouble, asked
+}
+
+// passedLocked is how many calls were answered within the last minute.
+func (l *limiter) passedLocked(now time.Time) int {
+	l.passed = slices.DeleteFunc(l.passed, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
+	return len(l.passed)
+}
+
+// closed is why the gate is closed, nil if a call may pass.
+func (l *limiter) closed() *Error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.gate.opens(time.Now()).After(time.Now()) {
+		return l.gate.cause
+	}
+	return nil
+}
+
+// forgetFailures opens the gate.
+func (l *limiter) forgetFailures() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gate.open()
+	l.serveLocked()
+}
+
+// Budget is what stands before calls of one kind right now.
+type Budget struct {
+	Available int           // calls that may start now; math.MaxInt without a limit
+	Next      time.Time     // when one more may, given those that wait, if Available is 0
+	Worth     time.Duration // in which one call is earned; 0 without a limit
+	Down      error         // why the gate is closed, nil if a call may pass
+	Since     time.Time     // when the call was sent that closed it, if Down
+	Until     time.Time     // when it lets the next probe through, if Down; past while one is under way
+}
+
+// budget tells what stands before a call of class.
+func (l *limiter) budget(class Class) Budget {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	rates := l.ratesLocked(now)
+	b := Budget{Available: noLimit, Worth: worth(rates)}
+	ahead := len(l.queue)
+	opens := l.opensLocked(now, class, ahead).Add(-l.lead)
+	for _, r := range rates {
+		b.Available = min(b.Available, l.times.free(r, now)-ahead)
+	}
+	if class == Background && len(rates) > 0 {
+		b.Available = min(b.Available, 1) // one at a time
+	}
+	if opens.After(now) {
+		b.Available = 0
+	} else {
+		b.Available = max(b.Available, 1)
+	}
+	g := &l.gate
+	if g.cause != nil && g.opens(now).After(now) {
+		b.Down, b.Since, b.Until = g.cause, g.since, g.until
+	}
+	if b.Available == 0 {
+		b.Next = opens
+		if g.cause != nil && g.probing {
+			b.Next = now.Add(backoffFirst) // when the probe may have been answered
+		}
+	}
+	return b
+}

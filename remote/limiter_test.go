@@ -1,0 +1,396 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// memory is a Ledger and Notes that outlive a limiter.
+type memory struct {
+	mu    sync.Mutex // guards what follows
+	calls map[string][]time.Time
+	notes map[string]string
+	fails error
+}
+
+func (m *memory) Calls(name string) []time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.calls[name])
+}
+
+func (m *memory) NoteCall(name string, t time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fails != nil {
+		return m.fails
+	}
+	if m.calls == nil {
+		m.calls = map[string][]time.Time{}
+	}
+	m.calls[name] = append(m.calls[name], t)
+	return nil
+}
+
+func (m *memory) Note(name string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.notes[name]
+}
+
+func (m *memory) SetNote(name, value string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.notes == nil {
+		m.notes = map[string]string{}
+	}
+	m.notes[name] = value
+	return m.fails
+}
+
+func rates(t *testing.T, text string) RateLimit {
+	t.Helper()
+	l, err := ParseRateLimit(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func testLimiter(t *testing.T, text string, m *memory) *limiter {
+	t.Helper()
+	if m == nil {
+		m = new(memory)
+	}
+	l := newLimiter("download", rates(t, text), m, m, slog.New(slog.DiscardHandler))
+	l.gate.proven = true // the first answer has come
+	return l
+}
+
+// wire is what a server sees: when calls were written.
+type wire struct {
+	mu    sync.Mutex
+	times []time.Time
+}
+
+// call makes one call that takes connects to connect, and is answered.
+func (w *wire) call(ctx context.Context, l *limiter, class Class, connects time.Duration) error {
+	s, err := l.acquire(ctx, class)
+	if err != nil {
+		return err
+	}
+	time.Sleep(connects)
+	s.write(ctx)
+	w.mu.Lock()
+	w.times = append(w.times, time.Now())
+	w.mu.Unlock()
+	s.done("re_1", nil, false)
+	return nil
+}
+
+// most is the largest number of calls in any span.
+func (w *wire) most(span time.Duration) int {
+	slices.SortFunc(w.times, time.Time.Compare)
+	most, first := 0, 0
+	for i, t := range w.times {
+		for t.Sub(w.times[first]) >= span {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	return most
+}
+
+// Random callers that connect slowly, give up, or never reach the wire, over
+// several processes that know of each other by the ledger alone, one after
+// a kill: each rate holds exactly.
+func TestLimiterNeverExceeded(t *testing.T) {
+	for seed := range uint64(80) {
+		synctest.Test(t, func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(seed, 1))
+			text := []string{"1/s", "12/m", "1/s,12/m", "3/s", "2/5s,7/m", "14/m", "5/600ms,1/s"}[rnd.IntN(7)]
+			m := new(memory)
+			var w wire
+			for range 3 { // processes
+				l := testLimiter(t, text, m)
+				var wg sync.WaitGroup
+				life, kill := context.WithTimeout(t.Context(), time.Duration(rnd.IntN(int(200*time.Second))))
+				for range 40 {
+					class := Class(rnd.IntN(2))
+					starts := time.Duration(rnd.IntN(int(100 * time.Second)))
+					patience := time.Duration(rnd.IntN(int(300 * time.Second)))
+					connects := time.Duration(rnd.IntN(int(2 * time.Second)))
+					fails := rnd.IntN(5) == 0
+					wg.Go(func() {
+						time.Sleep(starts)
+						ctx, cancel := context.WithTimeout(life, patience)
+						defer cancel()
+						if !fails {
+							_ = w.call(ctx, l, class, connects)
+							return
+						}
+						s, err := l.acquire(ctx, class)
+						if err != nil {
+							return
+						}
+						time.Sleep(connects)
+						s.done("re_1", &Error{Err: ErrStalled}, false)
+					})
+				}
+				wg.Wait()
+				kill()
+				if b := l.budget(Reader); b.Available < 0 || b.Available > 14 {
+					t.Errorf("seed %d: %d of %s available", seed, b.Available, text)
+				}
+			}
+			for _, r := range rates(t, text).Rates {
+				if got := w.most(r.Per); got > r.N {
+					t.Errorf("seed %d: %d calls in %v, limit %s", seed, got, r.Per, text)
+				}
+			}
+			if len(w.times) == 0 {
+				t.Errorf("seed %d: nothing was ever granted", seed)
+			}
+		})
+	}
+}
+
+// A clock that was set back an hour between two processes makes the times of the
+// first lie in the future: the second waits an interval, and not an hour. One
+// that was set forward makes them old; then nobody knows better.
+func TestLimiterClockJumps(t *testing.T) {
+	for jump, want := range map[time.Duration]time.Duration{-time.Hour: 61 * time.Second, 0: 61 * time.Second, time.Hour: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			noted := start.Add(-jump)
+			l := testLimiter(t, "2/m", &memory{calls: map[string][]time.Time{"download": {noted, noted}}})
+			var w wire
+			if err := w.call(t.Context(), l, Reader, 0); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(start); took != want {
+				t.Errorf("after a jump of %v a call waits %v, want %v", jump, took, want)
+			}
+		})
+	}
+}
+
+// A rate is used to the full although connecting takes a while: the next caller
+// connects before its time, and waits there.
+func TestLimiterConnectsAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := testLimiter(t, "1/s", nil)
+		var w wire
+		var wg sync.WaitGroup
+		began := time.Now()
+		const n = 21
+		for range n {
+			wg.Go(func() {
+				if err := w.call(t.Context(), l, Reader, 200*time.Millisecond); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if got := w.most(1100 * time.Millisecond); got != 1 {
+			t.Errorf("%d calls within 1.1 s", got)
+		}
+		// The first few find out how long it takes.
+		if took := time.Since(began); took > (n-1)*1100*time.Millisecond+time.Second {
+			t.Errorf("%d calls took %v, want 1.1 s each and no more than a second in all", n, took)
+		}
+	})
+}
+
+// Background calls never queue, and leave a third of the limit to readers, or what
+// becomes free within an interval.
+func TestLimiterBackground(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := testLimiter(t, "12/m", nil)
+		var w wire
+		began := time.Now()
+		for range 100 {
+			if err := w.call(t.Context(), l, Background, 0); err != nil && !errors.Is(err, ErrNoSlot) {
+				t.Fatal(err)
+			}
+		}
+		if len(w.times) != 8 {
+			t.Errorf("%d background calls at once, want 8", len(w.times))
+		}
+		if b := l.budget(Background); b.Available != 0 || b.Next.Sub(began) != 41*time.Second {
+			t.Errorf("background: %+v, next in %v, want 41 s", b, b.Next.Sub(began))
+		}
+		for range 4 {
+			if err := w.call(t.Context(), l, Reader, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("readers waited %v behind a listing", took)
+		}
+		// A reader that waits goes before all background calls.
+		done := make(chan error, 1)
+		go func() { done <- w.call(t.Context(), l, Reader, 0) }()
+		synctest.Wait()
+		for time.Since(began) < time.Minute {
+			if err := w.call(t.Context(), l, Background, 0); !errors.Is(err, ErrNoSlot) {
+				t.Fatalf("background call before a waiting reader: %v", err)
+			}
+			time.Sleep(500 * time.Millisecond)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A listing uses all of the limit, and a reader that comes at any moment waits
+// for an interval at most.
+func TestReaderBesideListing(t *testing.T) {
+	for _, text := range []string{"1/s", "12/m", "1/s,12/m", "3/s", "2/m"} {
+		synctest.Test(t, func(t *testing.T) {
+			limit := rates(t, text)
+			rate := limit.Rates[len(limit.Rates)-1]
+			l := testLimiter(t, text, nil)
+			var listing, reading wire
+			rnd := rand.New(rand.NewPCG(1, 1))
+			began := time.Now()
+			list := func(until time.Time) {
+				for time.Now().Before(until) {
+					if err := listing.call(t.Context(), l, Background, 0); err != nil {
+						time.Sleep(max(time.Until(l.budget(Background).Next), time.Millisecond))
+					}
+				}
+			}
+			list(began.Add(20 * rate.Per))
+			if n := len(listing.times); n < 19*rate.N*rate.N/(rate.N+1) {
+				t.Errorf("%s: a listing made %d calls in %v", text, n, 20*rate.Per)
+			}
+			for range 50 {
+				list(time.Now().Add(time.Duration(rnd.Int64N(int64(2 * rate.Per)))))
+				asked := time.Now()
+				if err := reading.call(t.Context(), l, Reader, 0); err != nil {
+					t.Fatal(err)
+				}
+				if took, most := time.Since(asked), max(rate.interval(), rate.window()/time.Duration(rate.N), 1100*time.Millisecond); took > most {
+					t.Errorf("%s: a reader waited %v, want at most %v", text, took, most)
+				}
+			}
+		})
+	}
+}
+
+func TestLimiterOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := testLimiter(t, "1/s", nil)
+		var w wire
+		var mu sync.Mutex
+		var order []int
+		var wg sync.WaitGroup
+		gone, cancel := context.WithCancelCause(t.Context())
+		for i := range 6 {
+			wg.Go(func() {
+				ctx := t.Context()
+				if i == 3 {
+					ctx = gone
+				}
+				err := w.call(ctx, l, Reader, 0)
+				if i == 3 && errors.Is(err, errClosed) {
+					return
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				order = append(order, i)
+				mu.Unlock()
+			})
+			synctest.Wait() // it stands in the queue
+		}
+		if b := l.budget(Reader); b.Available != 0 || time.Until(b.Next) != 6*1100*time.Millisecond {
+			t.Errorf("budget behind five: %+v, next in %v", b, time.Until(b.Next))
+		}
+		cancel(errClosed)
+		wg.Wait()
+		if want := []int{0, 1, 2, 4, 5}; !slices.Equal(order, want) {
+			t.Errorf("served %v, want %v", order, want)
+		}
+		if len(l.queue) != 0 || l.times.pending != 0 {
+			t.Errorf("left behind: %d in the queue, %d pending", len(l.queue), l.times.pending)
+		}
+	})
+}
+
+func TestLimiterLedgerFails(t *testing.T) {
+	full := errors.New("disk full")
+	for _, text := range []string{"none", "1/s"} {
+		l := testLimiter(t, text, &memory{fails: full})
+		for range 3 {
+			if _, err := l.acquire(t.Context(), Reader); !errors.Is(err, full) {
+				t.Errorf("%s: got %v, want the ledger's error", text, err)
+			}
+		}
+		if l.times.pending != 0 {
+			t.Errorf("%s: a failed acquire took a slot", text)
+		}
+	}
+}
+
+// A call that is written late is noted a second time, since a restart would
+// otherwise count it from too early on.
+func TestLimiterNotesAgain(t *testing.T) {
+	for delay, want := range map[time.Duration]int{noteAgain: 1, noteAgain + 1: 2} {
+		synctest.Test(t, func(t *testing.T) {
+			m := new(memory)
+			var w wire
+			if err := w.call(t.Context(), testLimiter(t, "3/m", m), Reader, delay); err != nil {
+				t.Fatal(err)
+			}
+			if got := len(m.Calls("download")); got != want {
+				t.Errorf("written %v after its note: noted %d times, want %d", delay, got, want)
+			}
+		})
+	}
+}
+
+func TestLimiterBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		ago := func(d time.Duration) time.Time { return began.Add(-d) }
+		l := testLimiter(t, "3/m", &memory{calls: map[string][]time.Time{"download": {
+			ago(2 * time.Hour), ago(40 * time.Second), ago(50 * time.Second), began.Add(time.Hour),
+		}}})
+		check := func(what string, n int, in time.Duration) {
+			t.Helper()
+			b := l.budget(Reader)
+			if b.Available != n || n == 0 && b.Next.Sub(began) != in || b.Worth != 20*time.Second {
+				t.Errorf("%s: %+v, want %d, next in %v", what, b, n, in)
+			}
+		}
+		check("at first", 0, 11*time.Second) // the future one counts as now
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if s, err := l.acquire(ctx, Reader); err == nil {
+				s.release()
+			}
+		})
+		synctest.Wait()
+		check("one waits", 0, 21*time.Second)
+		cancel()
+		wg.Wait()
+		time.Sleep(22 * time.Second)
+		check("later", 2, 0)
+	})
+	l := testLimiter(t, "none", nil)
+	if b := l.budget(Background); b.Available != noLimit || b.Worth != 0 {
+		t.Errorf("no limit: %+v", b)
+	}
+}

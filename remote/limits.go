@@ -1,0 +1,196 @@
+package remote
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Rate allows N calls in any span of Per.
+type Rate struct {
+	N   int
+	Per time.Duration
+}
+
+const (
+	// slackShare and slackMost say by how much an interval is counted longer
+	// than the server counts it: requests that leave here at one distance may
+	// arrive there at a smaller one.
+	slackShare = 10
+	slackMost  = time.Second
+	// rateMost bounds N, and perMost Per: so many times are kept over restarts.
+	rateMost = 10_000
+	perMost  = time.Hour
+)
+
+// window is the span in which at most N calls are written.
+func (r Rate) window() time.Duration { return r.Per + min(r.Per/slackShare, slackMost) }
+
+// interval is the time in which the rate earns one call.
+func (r Rate) interval() time.Duration { return r.Per / time.Duration(r.N) }
+
+// String writes r as ParseRateLimit reads it.
+func (r Rate) String() string {
+	for _, u := range units {
+		if r.Per == u.per {
+			return strconv.Itoa(r.N) + "/" + u.name
+		}
+	}
+	return strconv.Itoa(r.N) + "/" + r.Per.String()
+}
+
+var units = []struct {
+	name string
+	per  time.Duration
+}{{"s", time.Second}, {"m", time.Minute}, {"h", time.Hour}}
+
+// RateLimit says how many calls may be made. The zero value is no limit.
+type RateLimit struct {
+	Rates []Rate // each of them must allow a call
+	Auto  bool   // refusals may teach other rates (API.md, 2 and 4)
+}
+
+// The two documented shapes of the limit on downloads.
+var (
+	onePerSecond = Rate{1, time.Second}
+	twelveMore   = Rate{12, time.Minute}
+)
+
+// AutoRateLimit begins with the documented limit of one call a second.
+func AutoRateLimit() RateLimit { return RateLimit{Rates: []Rate{onePerSecond}, Auto: true} }
+
+// ParseRateLimit reads "auto", "none", or rates such as "1/s,12/m": a count
+// and s, m, h or a duration.
+func ParseRateLimit(text string) (RateLimit, error) {
+	switch text {
+	case "auto":
+		return AutoRateLimit(), nil
+	case "none":
+		return RateLimit{}, nil
+	}
+	var l RateLimit
+	for part := range strings.SplitSeq(text, ",") {
+		r, ok := parseRate(strings.TrimSpace(part))
+		if !ok {
+			return RateLimit{}, fmt.Errorf("%q is no rate; write 1/s, 12/m, 1/s,12/m, none or auto", part)
+		}
+		l.Rates = append(l.Rates, r)
+	}
+	return l, nil
+}
+
+func parseRate(s string) (Rate, bool) {
+	count, unit, ok := strings.Cut(s, "/")
+	n, err := strconv.Atoi(count)
+	if !ok || err != nil || n < 1 || n > rateMost {
+		return Rate{}, false
+	}
+	for _, u := range units {
+		if unit == u.name {
+			return Rate{n, u.per}, true
+		}
+	}
+	per, err := time.ParseDuration(unit)
+	return Rate{n, per}, err == nil && per >= time.Millisecond && per <= perMost
+}
+
+// String writes l as ParseRateLimit reads it.
+func (l RateLimit) String() string {
+	switch {
+	case l.Auto:
+		return "auto"
+	case len(l.Rates) == 0:
+		return "none"
+	}
+	return rateList(l.Rates)
+}
+
+func rateList(rates []Rate) string {
+	var parts []string
+	for _, r := range rates {
+		parts = append(parts, r.String())
+	}
+	return strings.Join(parts, ",")
+}
+
+// worth is how long it takes to earn a call: what a call is worth waiting for.
+// It is 0 without a limit.
+func worth(rates []Rate) time.Duration {
+	most := time.Duration(0)
+	for _, r := range rates {
+		most = max(most, r.interval())
+	}
+	return most
+}
+
+// A schedule is when calls were written, in order of time, and how many more are
+// about to be. It answers when the next ones may be.
+type schedule struct {
+	sent    []time.Time
+	pending int // slots given out and not yet written
+}
+
+// open returns when one more call may be written by rate r, behind ahead others
+// that wait. It is exact while nothing is pending, else no earlier than that.
+func (s *schedule) open(r Rate, now time.Time, ahead int) time.Time {
+	return s.left(r, now, len(s.sent)+s.pending+ahead-r.N)
+}
+
+// openBackground is open for a call that nobody waits for. If the rate allows
+// three or more it leaves a third of them to readers, or comes so late that the
+// j-th of their calls has to wait for j intervals at most.
+func (s *schedule) openBackground(r Rate, now time.Time, ahead int) time.Time {
+	at := s.open(r, now, ahead)
+	for j := range r.N / 3 {
+		wait := time.Duration(j+1) * r.interval()
+		at = later(at, s.open(r, now, ahead+j+1).Add(-wait))
+	}
+	return at
+}
+
+// left is when the call with index i, sent or to come, has left the window of r.
+func (s *schedule) left(r Rate, now time.Time, i int) time.Time {
+	switch {
+	case i < 0:
+		return now
+	case i < len(s.sent):
+		return later(now, s.sent[i].Add(r.window()))
+	}
+	// It is to come, as soon as the one that r.N calls earlier came lets it.
+	rounds := (i-len(s.sent))/r.N + 1
+	return s.left(r, now, i-rounds*r.N).Add(time.Duration(rounds) * r.window())
+}
+
+// free is how many more calls rate r allows now.
+func (s *schedule) free(r Rate, now time.Time) int {
+	n := r.N - s.pending
+	for i := len(s.sent) - 1; i >= 0 && now.Sub(s.sent[i]) < r.window(); i-- {
+		n--
+	}
+	return n
+}
+
+// forget drops what is older than all windows of rates.
+func (s *schedule) forget(rates []Rate, now time.Time) {
+	longest := time.Minute // learning looks back on one
+	for _, r := range rates {
+		longest = max(longest, r.window())
+	}
+	i := 0
+	for i < len(s.sent) && now.Sub(s.sent[i]) >= longest {
+		i++
+	}
+	s.sent = s.sent[i:]
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// noLimit is how many calls are available where nothing limits them.
+const noLimit = math.MaxInt
