@@ -217,16 +217,20 @@ END
 export SEEK=$work/seek.lua
 trace mpv-seek film.mkv mpv "$mpv --script=\$SEEK \$F"
 vlc='setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=$OUT cvlc -q --vout=dummy --aout=dummy --no-plugins-scan --play-and-exit'
+trace mpv-no-cache film.mkv mpv "$mpv --cache=no --length=10 \$F"
 trace vlc-start web.mp4 vlc-bin "$vlc --run-time=8 \$F vlc://quit"
 trace vlc-start-at-60 film.mp4 vlc-bin "$vlc --start-time=60 --run-time=8 \$F vlc://quit"
 trace vlc-start-at-60-mkv film.mkv vlc-bin "$vlc --start-time=60 --run-time=8 \$F vlc://quit"
 trace vlc-start-at-60-ts film.ts vlc-bin "$vlc --start-time=60 --run-time=8 \$F vlc://quit"
+trace vlc-seek film.mkv vlc-bin "(sleep 3; echo seek 300; sleep 2; echo seek 120; sleep 2; echo seek 500; sleep 2; echo quit) | $vlc -I rc \$F"
 
 # What looks at media.
 trace ffprobe-mp4 film.mp4 ffmpeg 'ffprobe -v error -show_format -show_streams $F'
 trace ffprobe-ts film.ts ffmpeg 'ffprobe -v error -show_format -show_streams $F'
 trace ffmpeg-ss-mp4 film.mp4 ffmpeg 'ffmpeg -v error -ss 400 -i $F -t 2 -f null -'
 trace ffmpeg-ss-ts film.ts ffmpeg 'ffmpeg -v error -ss 120 -i $F -t 2 -f null -'
+trace ffmpeg-ss-mkv film.mkv ffmpeg 'ffmpeg -v error -ss 400 -i $F -t 2 -f null -'
+trace ffmpeg-contact-sheet film.mp4 ffmpeg 'for t in 30 90 150 210 270 330 390 450 510 570; do ffmpeg -v error -ss $t -i $F -frames:v 1 $OUT/$t.png; done'
 trace ffmpegthumbnailer film.mp4 ffmpegthumbnailer 'ffmpegthumbnailer -i $F -o $OUT/t.png'
 trace mediainfo-mp4 film.mp4 mediainfo 'mediainfo $F'
 trace mediainfo-ts film.ts mediainfo 'mediainfo $F'
@@ -249,6 +253,7 @@ trace gs book.pdf ghostscript 'gs -q -dBATCH -dNOPAUSE -dSAFER -sDEVICE=nullpage
 trace sqlite3-count photos.db sqlite3 'sqlite3 -readonly $F "SELECT count(*) FROM photo NOT INDEXED"'
 trace sqlite3-all photos.db sqlite3 'sqlite3 -readonly $F "SELECT sum(length(note)) FROM photo; SELECT sum(length(jpeg)) FROM thumbnail"'
 trace sqlite3-lookup photos.db sqlite3 'sqlite3 -readonly $F "SELECT name FROM photo WHERE taken BETWEEN 5000 AND 5040"'
+trace sqlite3-random-rows photos.db sqlite3 'sqlite3 -readonly $F "WITH RECURSIVE n(i, id) AS (SELECT 1, 77 UNION ALL SELECT i+1, id * 7919 % 797 FROM n WHERE i < 100) SELECT sum(length(jpeg)) FROM n JOIN thumbnail USING (id)"'
 trace h5py-list data.h5 python3-h5py "/usr/bin/python3 -c 'import h5py, sys; h5py.File(sys.argv[1]).visititems(lambda n, o: print(n, dict(o.attrs)))' \$F"
 trace h5py-slice data.h5 python3-h5py "/usr/bin/python3 -c 'import h5py, sys; f = h5py.File(sys.argv[1]); print([f[\"run%02d/signal\" % i][:, 250].mean() for i in (3, 11, 17)])' \$F"
 
@@ -260,6 +265,7 @@ trace 7z-list-iso tree.iso p7zip-full '7z l $F'
 trace 7z-one-iso tree.iso p7zip-full '7z x -bd $F 05/05/file05.bin'
 trace 7z-list-zip64 tree64.zip p7zip-full '7z l $F'
 trace 7z-one-zip64 tree64.zip p7zip-full '7z x -bd $F 05/05/file05.bin'
+trace bsdtar-list-iso tree.iso libarchive-tools 'bsdtar tf $F'
 trace tar-list tree.tar tar 'tar tvf $F'
 trace tar-one tree.tar tar 'tar xf $F ./05/05/file05.bin'
 trace tar-list-gz tree.tar.gz tar 'tar tzvf $F'
@@ -273,6 +279,7 @@ trace unsquashfs-list tree.sqfs squashfs-tools 'unsquashfs -l $F'
 trace tac small.log coreutils 'tac $F >/dev/null'
 trace tail-n-50000 big.log coreutils 'tail -n 50000 $F >/dev/null'
 trace head-n-minus small.log coreutils 'head -n -120000 $F >/dev/null'
+trace tail-c big.log coreutils 'tail -c 1000000 $F'
 trace head-10 big.log coreutils 'head $F'
 
 # Copies.
@@ -321,6 +328,7 @@ for i in range(places or size // 4096):
     m[rng.randrange(size // 4096) * 4096 if places else i * 4096]
 END
 export MAPPED=$work/mapped.py
+trace copy-and-looks film.mp4 ffmpeg 'head -c 100M $F >/dev/null & for t in 100 200 300; do ffmpeg -v error -ss $t -i $F -frames:v 1 $OUT/$t.png; done; wait'
 trace mapped-in-order random.bin python3 '/usr/bin/python3 $MAPPED $F 0'
 trace mapped-random parts.bin python3 '/usr/bin/python3 $MAPPED $F 100'
 

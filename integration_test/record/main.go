@@ -4,6 +4,8 @@
 // be asked for it: it shows a directory through FUSE with the settings of a
 // mount of assetfs, opens everything with FOPEN_DIRECT_IO as assetfs opens what
 // is only partly present, runs the program, and writes a trace. See ../record.sh.
+// (assetfs itself would leave an asset to the kernel as soon as it is whole. What
+// a mount of it logs with --debug-fuse before that was compared: the same reads.)
 //
 //	record -dir DIR -file NAME -out FILE.trace [-header 'KEY VALUE']... COMMAND
 //	record -summary FILE.trace...
