@@ -27,9 +27,10 @@ func (f *FS) fail(op, id string, err error) syscall.Errno {
 // unsized logs, once, that an asset of unknown size shows 0.
 func (f *FS) unsized(e *entry) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.warned[e.id] {
-		f.warned[e.id] = true
+	warned := f.warned[e.id]
+	f.warned[e.id] = true
+	f.mu.Unlock()
+	if !warned {
 		f.o.Log.Warn("size unknown until the asset is read to its end; it shows as 0", "asset", e.id)
 	}
 }
