@@ -25,6 +25,7 @@ import (
 	"assetfs/fs"
 	"assetfs/fs/background"
 	"assetfs/fs/idlist"
+	"assetfs/fs/logqueue"
 	"assetfs/fs/mountopt"
 	"assetfs/fs/report"
 	"assetfs/fs/settings"
@@ -43,6 +44,23 @@ const (
 // fuseConf is where fusermount looks for what users may do.
 const fuseConf = "/etc/fuse.conf"
 
+// farewell is how long the end waits for somebody to take the last lines from
+// standard error: more than a busy machine needs.
+const farewell = time.Second
+
+// console is standard error. Nobody waits for whoever reads it.
+type console struct {
+	*logqueue.Queue                  // takes all that is said, and hands it to:
+	screen          *report.Progress // puts it above the live lines
+	tty             bool             // it is a terminal
+}
+
+func newConsole() *console {
+	_, tty := report.Terminal(os.Stderr)
+	screen := report.NewProgress(os.Stderr, tty)
+	return &console{logqueue.New(screen), screen, tty}
+}
+
 // app is one run of the command.
 type app struct {
 	*settings.Settings
@@ -53,8 +71,8 @@ type app struct {
 	list  *idlist.List      // of --ids; nil without
 	log   *slog.Logger
 
-	screen *report.Progress // what is said goes through it, to stand above the live lines
-	live   bool             // there are such lines
+	out  *console
+	live bool // there are live lines
 }
 
 func main() {
@@ -63,16 +81,18 @@ func main() {
 	// A core file would hold the key.
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}) // lowering it is always allowed
 	child, err := background.Inherited()
+	out := newConsole()
 	if err == nil {
-		err = run(os.Args[1:], child)
+		err = run(os.Args[1:], child, out)
 	}
 	status := exitStatus(err)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "assetfs: %v\n", err)
+		fmt.Fprintf(out, "assetfs: %v\n", err)
 		if child != nil {
 			child.Fail(err.Error(), status)
 		}
 	}
+	out.Close(farewell)
 	os.Exit(status)
 }
 
@@ -91,7 +111,7 @@ func exitStatus(err error) int {
 }
 
 // run does what the command line asks for.
-func run(args []string, child *background.Child) error {
+func run(args []string, child *background.Child, out *console) error {
 	s, err := settings.Parse(args)
 	if err != nil {
 		return err
@@ -104,7 +124,7 @@ func run(args []string, child *background.Child) error {
 	case s.Status:
 		return report.Print(os.Stdout, s.Mountpoint, s.JSON)
 	}
-	a, err := newApp(s, child)
+	a, err := newApp(s, child, out)
 	if err != nil {
 		return err
 	}
@@ -114,20 +134,23 @@ func run(args []string, child *background.Child) error {
 	return a.serve()
 }
 
-func newApp(s *settings.Settings, child *background.Child) (*app, error) {
-	a := &app{Settings: s, child: child, key: os.Getenv(settings.KeyVariable)}
+func newApp(s *settings.Settings, child *background.Child, out *console) (*app, error) {
+	a := &app{Settings: s, child: child, out: out, key: os.Getenv(settings.KeyVariable)}
 	// Programs that we start have no business with the key.
 	if err := os.Unsetenv(settings.KeyVariable); err != nil {
 		return nil, err
 	}
-	_, tty := report.Terminal(os.Stderr)
-	a.screen = report.NewProgress(os.Stderr, tty)
-	a.live = s.Progress.Value == "always" || s.Progress.Value == "auto" && tty && !s.Daemon && child == nil
+	a.live = s.Progress.Value == "always" || s.Progress.Value == "auto" && out.tty && !s.Daemon && child == nil
 	options := &slog.HandlerOptions{Level: slog.LevelWarn - slog.Level(4*s.Verbose)}
-	a.log = slog.New(slog.NewTextHandler(a.screen, options))
-	if s.LogFormat.Value == "json" {
-		a.log = slog.New(slog.NewJSONHandler(a.screen, options))
-	}
+	a.log = slog.New(out.Handler(func(w io.Writer) slog.Handler {
+		if s.LogFormat.Value == "json" {
+			return slog.NewJSONHandler(w, options)
+		}
+		return slog.NewTextHandler(w, options)
+	}))
+	// Some of what net/http and go-fuse have to say goes to the standard logger.
+	slog.SetDefault(a.log)
+	slog.SetLogLoggerLevel(slog.LevelWarn)
 	if child != nil {
 		a.key = child.Key
 		if err := os.Chdir("/"); err != nil {
@@ -187,7 +210,7 @@ func (a *app) startChild(args []string) error {
 	if err != nil {
 		point = a.Mountpoint // unmounted again already
 	}
-	fmt.Fprintf(os.Stderr, "assetfs: mounted %s\n", point)
+	fmt.Fprintf(a.out, "assetfs: mounted %s\n", point)
 	return nil
 }
 
@@ -284,19 +307,19 @@ func (a *app) serve() error {
 	}
 	reread := make(chan struct{}, 1)
 	endWatch := a.watch(reread, func(ids []string) { m.SetList(slices.Concat(always, ids)) })
-	fmt.Fprintf(a.screen, "assetfs: mounted %s\n", point.Path)
+	fmt.Fprintf(a.out, "assetfs: mounted %s\n", point.Path)
 	if a.noKey {
 		a.log.Warn("no API key (--api-key-file or MEMORIES_API_KEY): only what is in the spool can be read")
 	}
 	if a.live {
 		requests := func() int64 { return client.Stats().Requests }
-		a.screen.Start(report.Activity{Requests: requests, Status: m.Status})
+		a.out.screen.Start(report.Activity{Requests: requests, Status: m.Status})
 	}
 	daemon.SdNotify(false, daemon.SdNotifyReady) //nolint:errcheck // no systemd, no matter
 	if a.child != nil && a.child.Ready() != nil {
 		signals <- syscall.SIGTERM // whoever asked for the mount has gone meanwhile
 	}
-	go obey(signals, a.screen, m, func() {
+	go obey(signals, a.out, m, func() {
 		client.ForgetFailures()
 		m.ForgetFailures()
 		a.log.Info("SIGHUP: failures are forgotten, --ids and the key are read again")
@@ -308,9 +331,9 @@ func (a *app) serve() error {
 	m.Wait()
 	daemon.SdNotify(false, daemon.SdNotifyStopping) //nolint:errcheck // likewise
 	endWatch()
-	a.screen.Close()
+	a.out.screen.Close(farewell)
 	m.Close()
-	fmt.Fprintln(os.Stderr, "assetfs:", m.Summary())
+	fmt.Fprintln(a.out, "assetfs:", m.Summary())
 	return nil
 }
 

@@ -60,17 +60,28 @@ func (p *Progress) Start(a Activity) {
 	p.done.Go(func() { p.run(a) })
 }
 
-// Close takes the lines away and returns when nothing more will be drawn. It may
-// be called once, also without Start.
-func (p *Progress) Close() {
+// Close takes the lines away and returns when nothing more will be drawn, or
+// after limit: a terminal may be stopped. It may be called once, also without
+// Start.
+func (p *Progress) Close(limit time.Duration) {
 	close(p.stop)
-	p.done.Wait()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.clearLocked()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		p.done.Wait()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.clearLocked()
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-closed:
+	case <-timer.C:
+	}
 }
 
-// Write writes text above the lines.
+// Write writes text above the lines. It waits for whoever reads them.
 func (p *Progress) Write(text []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

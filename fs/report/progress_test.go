@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // screen keeps what is written and tells when a text has been.
@@ -88,7 +89,7 @@ func TestProgressShowsDownloads(t *testing.T) {
 	}
 	s.await(t, "a log line\n")
 	w.status.Store(&Status{Requests: 1})
-	p.Close()
+	p.Close(time.Minute)
 	if _, err := p.Write([]byte("afterwards\n")); err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +122,7 @@ func TestIdleProgressAsksForNoStatus(t *testing.T) {
 	p.Start(a)
 	<-looked
 	<-looked
-	p.Close()
+	p.Close(time.Minute)
 	if got := w.asked.Load(); got != 0 || s.String() != "" {
 		t.Errorf("an idle mount was asked %d times and %q written; want nothing", got, s.String())
 	}
@@ -133,7 +134,7 @@ func TestProgressWithoutStart(t *testing.T) {
 	if _, err := p.Write([]byte("line\n")); err != nil {
 		t.Fatal(err)
 	}
-	p.Close()
+	p.Close(time.Minute)
 	if got := s.String(); got != "line\n" {
 		t.Errorf("written was %q, want the line", got)
 	}
@@ -145,4 +146,27 @@ func TestShorten(t *testing.T) {
 			t.Errorf("shorten(%q, 10) = %q, want %q", name, got, want)
 		}
 	}
+}
+
+// stopped is a terminal on which somebody has pressed Ctrl-S.
+type stopped struct{ wanted, going chan struct{} }
+
+func (s *stopped) Write(p []byte) (int, error) {
+	select {
+	case s.wanted <- struct{}{}:
+	default:
+	}
+	<-s.going
+	return len(p), nil
+}
+
+func TestCloseDoesNotWaitForAStoppedTerminal(*testing.T) {
+	s, w := &stopped{make(chan struct{}, 1), make(chan struct{})}, &work{}
+	defer close(s.going)
+	w.status.Store(downloading())
+	w.requests.Store(1)
+	p := NewProgress(s, false)
+	p.Start(w.activity())
+	<-s.wanted
+	p.Close(time.Millisecond) // hangs if it waits
 }
