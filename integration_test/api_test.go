@@ -34,7 +34,7 @@ type api struct {
 // cmdAPI implements "api VERB ...".
 func cmdAPI(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		usage(ts, "api start|set|stop|freeze|thaw|asset|delete|requests|metadata|billed|idle|await|reset ...")
+		usage(ts, "api start|set|stop|freeze|thaw|asset|delete|requests|metadata|refused|billed|idle|await|reset ...")
 	}
 	st, verb, args := of(ts), args[0], args[1:]
 	if st.api == nil {
@@ -71,6 +71,8 @@ func cmdAPI(ts *testscript.TestScript, neg bool, args []string) {
 		a.count(ts, "download", args, func(fakeapi.Request) int64 { return 1 })
 	case "metadata":
 		a.count(ts, "metadata", args, func(fakeapi.Request) int64 { return 1 })
+	case "refused":
+		a.refused(ts, args)
 	case "billed":
 		a.count(ts, "download", args, func(r fakeapi.Request) int64 { return r.Bytes })
 	case "idle":
@@ -156,14 +158,22 @@ func (a *api) count(ts *testscript.TestScript, op string, args []string, of func
 	if len(args) == 2 {
 		id = args[0]
 	}
+	compare(ts, a.fake.Requests(), limit, func(r fakeapi.Request) (int64, bool) {
+		return of(r), r.Op == op && (id == "" || r.ID == id)
+	})
+}
+
+// compare adds up what requests count for, those that count at all, and fails unless that is as the limit says:
+// [<=|>=|=]N.
+func compare(ts *testscript.TestScript, all []fakeapi.Request, limit string, of func(fakeapi.Request) (int64, bool)) {
 	bare := strings.TrimLeft(limit, "<=>")
 	want, err := size(bare)
 	ts.Check(err)
 	var got int64
 	var counted []fakeapi.Request
-	for _, r := range a.fake.Requests() {
-		if r.Op == op && (id == "" || r.ID == id) {
-			got += of(r)
+	for _, r := range all {
+		if n, ok := of(r); ok {
+			got += n
 			counted = append(counted, r)
 		}
 	}
@@ -179,6 +189,21 @@ func (a *api) count(ts *testscript.TestScript, op string, args []string, of func
 	if !ok {
 		ts.Fatalf("%d, want %s:\n%s", got, limit, list(counted))
 	}
+}
+
+// refused implements "api refused [download|metadata] [<=|>=|=]N": how many requests of a kind, or of both, were
+// beyond a limit.
+func (a *api) refused(ts *testscript.TestScript, args []string) {
+	kinds := []string{"download", "metadata"}
+	if len(args) == 2 {
+		kinds, args = args[:1], args[1:]
+	}
+	if len(args) != 1 {
+		usage(ts, "api refused [download|metadata] [<=|>=|=]N")
+	}
+	compare(ts, a.fake.Requests(), args[0], func(r fakeapi.Request) (int64, bool) {
+		return 1, r.Refused && slices.Contains(kinds, r.Op)
+	})
 }
 
 // list prints requests, and no more than one can read.

@@ -9,9 +9,24 @@ import (
 )
 
 // setField sets the field of a struct whose name is key in any letter case. A bool needs no value; numbers of bytes
-// may end in K, M or G; times are RFC 3339.
+// may end in K, M or G; times are RFC 3339. FIELD.KEY is a field of a field, or a key of a map.
 func setField(target any, key, value string) error {
 	v := reflect.ValueOf(target).Elem()
+	if outer, inner, ok := strings.Cut(key, "."); ok {
+		key = outer
+		switch field := v.FieldByNameFunc(func(name string) bool { return strings.EqualFold(name, outer) }); field.Kind() {
+		case reflect.Struct:
+			return setField(field.Addr().Interface(), inner, value)
+		case reflect.Map:
+			m := reflect.MakeMap(field.Type()) // the old one may be in use
+			for _, k := range field.MapKeys() {
+				m.SetMapIndex(k, field.MapIndex(k))
+			}
+			m.SetMapIndex(reflect.ValueOf(inner), reflect.ValueOf(value))
+			field.Set(m)
+			return nil
+		}
+	}
 	field := v.FieldByNameFunc(func(name string) bool { return strings.EqualFold(name, key) })
 	if !field.IsValid() || !field.CanSet() {
 		return fmt.Errorf("%s has no %q", v.Type(), key)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,23 +16,46 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// set changes settings of the API: the fields of fakeapi.Config in lower case (norange, nometadata, perminute=N,
-// latency=DURATION, rate=BYTES a second, key=KEY), their opposites range and metadata, and key=default for $KEYFILE's.
+// set changes settings of the API: the fields of fakeapi.Config in lower case (norange, nometadata, latency=DURATION,
+// rate=BYTES a second, key=KEY, downloads.rates=1/s,12/m, metadata.mode=bucket, ...), and
+//
+//	range metadata     the opposites of norange and nometadata
+//	key=default        the key of $KEYFILE
+//	limits=RATES       downloads.rates and metadata.rates
+//	nofaults           forget the faults set so far, which strike requests for all assets
+//	fault.KEY=VALUE    the fields of one fakeapi.Fault in lower case; added to the faults set so far
 func (a *api) set(settings []string) error {
+	c := a.fake.Config()
 	var errs []error
-	a.fake.Configure(func(c *fakeapi.Config) {
-		for _, setting := range settings {
-			key, value, _ := strings.Cut(setting, "=")
-			switch setting {
-			case "range", "metadata":
-				key, value = "no"+setting, "false"
-			case "key=default":
-				value = apiKey
-			}
-			errs = append(errs, setField(c, key, value))
+	var fault fakeapi.Fault
+	for _, setting := range settings {
+		key, value, _ := strings.Cut(setting, "=")
+		switch setting {
+		case "range", "metadata":
+			key, value = "no"+setting, "false"
+		case "key=default":
+			value = apiKey
 		}
-	})
-	return errors.Join(errs...)
+		name, ofFault := strings.CutPrefix(key, "fault.")
+		switch {
+		case ofFault:
+			errs = append(errs, setField(&fault, name, value))
+		case key == "nofaults":
+			c.Faults = nil
+		case key == "limits":
+			c.Downloads.Rates, c.Metadata.Rates = value, value
+		default:
+			errs = append(errs, setField(&c, key, value))
+		}
+	}
+	if !reflect.ValueOf(fault).IsZero() {
+		c.Faults = append(slices.Clone(c.Faults), fault)
+	}
+	if err := errors.Join(append(errs, c.Check())...); err != nil {
+		return err
+	}
+	a.fake.Configure(func(now *fakeapi.Config) { *now = c })
+	return nil
 }
 
 // series matches a pattern of IDs, as the shell has it: re_{1..20}.

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"math"
 	"net/http"
+	"strconv"
+	"time"
 )
 
 // What the API says, word for word.
@@ -67,8 +70,18 @@ type object struct {
 	Failed  bool   `json:"failed"`
 }
 
-// encode returns o as JSON.
-func (o object) encode() []byte {
+// bareObject is the frame in the examples of the newer pages.
+type bareObject struct {
+	Code any    `json:"code"`
+	Msg  string `json:"msg"`
+	Data any    `json:"data"`
+}
+
+func (o object) encode() []byte     { return encode(o) }
+func (o bareObject) encode() []byte { return encode(o) }
+
+// encode returns a frame as JSON.
+func encode(o any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -87,6 +100,30 @@ func errorReply(cfg Config, status int, msg string) *reply {
 	rp := textReply(status, "application/json", o.encode())
 	if cfg.ErrorsOn200 {
 		rp.status = http.StatusOK
+	}
+	return rp
+}
+
+// refusal is the answer to a request beyond a limit, in the form that it says.
+func refusal(cfg Config, l Limit, wait time.Duration) *reply {
+	var rp *reply
+	switch l.Refusal {
+	case "400":
+		rp = textReply(http.StatusBadRequest, "application/json", object{Code: "0429", Msg: msgLimit, Failed: true}.encode())
+	case "200":
+		b := bareObject{Code: http.StatusTooManyRequests, Msg: msgLimit}.encode()
+		rp = textReply(http.StatusOK, "application/json", b)
+	case "exceeded":
+		rp = errorReply(cfg, http.StatusBadRequest, msgLimit)
+	case "429 page":
+		rp = pageReply(http.StatusTooManyRequests)
+	case "503 page":
+		rp = pageReply(http.StatusServiceUnavailable)
+	default:
+		rp = errorReply(cfg, http.StatusTooManyRequests, msgLimit)
+	}
+	if l.RetryAfter {
+		rp.header.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 	}
 	return rp
 }

@@ -1,6 +1,7 @@
 package fakeapi
 
 import (
+	"errors"
 	"reflect"
 	"slices"
 	"time"
@@ -12,8 +13,8 @@ type Config struct {
 	Key         string        // what is accepted as Authorization, words between blanks; "" accepts any, even none
 	NoRange     bool          // ranges are ignored
 	NoMetadata  bool          // there is no metadata call
-	PerMinute   int           // downloads answered in any 60 s, others get 429; 0 is no limit
-	RetryAfter  bool          // those 429s say when the next request will do
+	Downloads   Limit         // of the account, for downloads: what a redirect leads to is none
+	Metadata    Limit         // the same for metadata
 	Latency     time.Duration // before each header
 	Rate        int64         // bytes a second on each connection; 0 is unshaped
 	OldCodes    bool          // string codes: "0429" for 429
@@ -26,16 +27,27 @@ type Config struct {
 	Faults []Fault
 }
 
+// Check returns what is wrong with c; nil is nothing.
+func (c Config) Check() error { return errors.Join(c.Downloads.check(), c.Metadata.check()) }
+
 // Configure changes the settings, under a lock and for requests to come; Rate
-// also for bytes to come. The function must not call the server.
+// also for bytes to come. The function must not call the server. It panics where
+// Check finds something.
 func (s *Server) Configure(change func(*Config)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	old := slices.Clone(s.config.Faults)
-	change(&s.config)
-	if !reflect.DeepEqual(old, s.config.Faults) {
-		s.faults = newFaults(s.config.Faults)
+	faults := slices.Clone(s.config.Faults)
+	changed := s.config
+	change(&changed)
+	if err := changed.Check(); err != nil {
+		panic(err)
 	}
+	s.config = changed
+	if !reflect.DeepEqual(faults, changed.Faults) {
+		s.faults = newFaults(changed.Faults)
+	}
+	s.account.limit(opDownload, changed.Downloads)
+	s.account.limit(opMetadata, changed.Metadata)
 }
 
 // Config returns the settings.
@@ -43,4 +55,15 @@ func (s *Server) Config() Config {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.config
+}
+
+// Share makes s serve the account of another server: what is asked of either
+// counts for both, and the limits are those that were set last, at either.
+func (s *Server) Share(with *Server) {
+	with.mu.Lock()
+	account := with.account
+	with.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.account = account
 }

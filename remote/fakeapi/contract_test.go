@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -240,38 +239,6 @@ func TestMetadata(t *testing.T) {
 	if g := meta("re_2"); g.status != 404 || !strings.HasPrefix(g.header.Get("Content-Type"), "text/html") {
 		t.Errorf("no metadata call: status %d, %s", g.status, g.header.Get("Content-Type"))
 	}
-}
-
-// TestPerMinute drives the limit by the minute in a bubble.
-func TestPerMinute(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := New(Asset{ID: "re_1", Size: 10})
-		s.Configure(func(c *Config) { c.PerMinute, c.RetryAfter = 2, true })
-		begin := time.Now()
-		for i, want := range []int{200, 200, 429, 429} {
-			time.Sleep(10*time.Second - time.Since(begin)%(10*time.Second))
-			if got := direct(t, s, "download"); got.status != want {
-				t.Errorf("download %d: status %d, want %d", i, got.status, want)
-			}
-		}
-		// The first came at 10 s; it is 40 s now.
-		got := direct(t, s, "download")
-		got.wantHeader(t, "Retry-After", "30")
-		got.wantError(t, 429, 429, "Request has exceeded the limit.")
-		if got := direct(t, s, "metadata"); got.status != 200 {
-			t.Errorf("metadata: status %d", got.status)
-		}
-		time.Sleep(30 * time.Second)
-		if got := direct(t, s, "download"); got.status != 200 {
-			t.Errorf("after Retry-After: status %d", got.status)
-		}
-		if got := direct(t, s, "download"); got.status != 429 {
-			t.Errorf("one more: status %d", got.status)
-		}
-		if n, want := MostWithin(s.Downloads(), time.Minute), 6; n != want {
-			t.Errorf("MostWithin = %d, want %d", n, want)
-		}
-	})
 }
 
 func TestWaitEnds(t *testing.T) {

@@ -23,6 +23,7 @@ const maxControl = 64 << 20
 //	GET    /config
 //	GET    /requests   a list of Request
 //	GET    /billed     {"Billed": bytes}
+//	GET    /refused    {"download": requests, "metadata": requests} beyond the limits
 //	GET    /idle       answers once no request is running
 //	POST   /reset      ResetLog
 //
@@ -59,6 +60,9 @@ func (s *Server) Control() http.Handler {
 	handle("GET /requests", func(w http.ResponseWriter, _ *http.Request) error { return answer(w, s.Requests()) })
 	handle("GET /billed", func(w http.ResponseWriter, _ *http.Request) error {
 		return answer(w, map[string]int64{"Billed": s.Billed()})
+	})
+	handle("GET /refused", func(w http.ResponseWriter, _ *http.Request) error {
+		return answer(w, map[string]int{opDownload: s.Refused(opDownload), opMetadata: s.Refused(opMetadata)})
 	})
 	handle("GET /idle", func(_ http.ResponseWriter, r *http.Request) error { return s.WaitIdle(r.Context()) })
 	handle("POST /reset", func(http.ResponseWriter, *http.Request) error {
@@ -107,25 +111,25 @@ func (s *Server) controlPut(_ http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) controlConfigure(_ http.ResponseWriter, r *http.Request) error {
-	// Decoded twice: an object in error must change nothing.
 	var body json.RawMessage
 	if err := decode(r, &body); err != nil {
-		return err
-	}
-	if err := strictly(body, new(configJSON)); err != nil {
 		return err
 	}
 	var err error
 	s.Configure(func(c *Config) {
 		// A slice is decoded in place, and the old one may be in use.
-		faults := c.Faults
-		c.Faults = nil
 		j := configJSON{configFields(*c), duration(c.Latency)}
-		err = strictly(body, &j)
-		*c = Config(j.configFields)
-		c.Latency = time.Duration(j.Latency)
-		if c.Faults == nil {
-			c.Faults = faults
+		j.Faults = nil
+		if err = strictly(body, &j); err != nil {
+			return
+		}
+		changed := Config(j.configFields)
+		changed.Latency = time.Duration(j.Latency)
+		if changed.Faults == nil {
+			changed.Faults = c.Faults
+		}
+		if err = changed.Check(); err == nil {
+			*c = changed
 		}
 	})
 	return err

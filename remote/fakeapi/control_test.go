@@ -92,13 +92,18 @@ func TestControlConfig(t *testing.T) {
 	url := listen(t, s.Control())
 	for _, body := range []string{
 		`{"latency":"20ms","norange":true,"faults":[{"status":500}]}`,
-		`{"rate":5,"perMinute":12}`, // what it does not name stays
+		`{"downloads":{"rates":"1/s","mode":"strict"},"metadata":{"rates":"1/s"}}`,
+		`{"rate":5,"downloads":{"rates":"12/m"}}`, // what it does not name stays
 	} {
 		if status, answer := control(t, url, "PUT", "/config", body); status != 200 {
 			t.Errorf("%s: %d %s", body, status, answer)
 		}
 	}
-	want := Config{Latency: 20 * time.Millisecond, NoRange: true, Rate: 5, PerMinute: 12, Faults: []Fault{{Status: 500}}}
+	want := Config{
+		Latency: 20 * time.Millisecond, NoRange: true, Rate: 5,
+		Downloads: Limit{Rates: "12/m", Mode: "strict"}, Metadata: Limit{Rates: "1/s"},
+		Faults: []Fault{{Status: 500}},
+	}
 	if got := s.Config(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -114,6 +119,8 @@ func TestControlConfig(t *testing.T) {
 		{"PUT", "/config", `{"norange":false,"nonsense":1}`},
 		{"PUT", "/config", `{"norange":false,"latency":"soon"}`},
 		{"PUT", "/config", `{`},
+		{"PUT", "/config", `{"norange":false,"downloads":{"rates":"often"}}`},
+		{"PUT", "/config", `{"norange":false,"metadata":{"mode":"moody"}}`},
 		{"PUT", "/asset", `{"name":"no ID"}`},
 		{"PUT", "/asset", `{"id":"re_1","faults":[{"nonsense":1}]}`},
 		{"PUT", "/asset", `{"id":"re_1","file":"/nonexistent/file"}`},

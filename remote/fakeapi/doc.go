@@ -21,9 +21,15 @@
 // Other methods answer 405, HEAD too; other paths answer a gateway's HTML page
 // with 404. An unknown asset is a 400 that says `Asset not found`. Where the
 // service's documents are silent, this package decides: an asset whose upload
-// is not finished is a 400 that names the status, 429 from PerMinute has no
-// Retry-After unless asked to, and a refused download does not count for
-// PerMinute.
+// is not finished is a 400 that names the status.
+//
+// # Limits
+//
+// Each kind of call has a [Limit] of its own, which holds for an account: whoever
+// asks with one of its keys, at this server or at one that is made to [Server.Share]
+// it, and perhaps another client. Whatever came with a good key counts, also
+// where a fault or an error is the answer; beyond the limit nothing else is looked
+// at. Another client is computed from the time, so that nobody has to run for it.
 //
 // # Ranges
 //

@@ -2,10 +2,8 @@ package fakeapi
 
 import (
 	"context"
-	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -15,13 +13,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	op, id := route(r.URL.Path)
 	rec := s.begin(r, op, id)
 	defer s.end(rec)
-	cfg, f := s.strike(op, id)
-	rp := s.replyTo(r, rec.req, cfg, f)
-	rp.fault = f
+	cfg := s.Config()
+	rp := s.refuse(r, rec, cfg)
+	if rp == nil {
+		f := s.strike(op, id)
+		rp = s.replyTo(r, rec.req, cfg, f)
+		rp.fault = f
+	}
 
 	out := newWire(w, r, rp.raw)
 	defer out.close()
-	if !pause(out.ctx(), cfg.Latency+f.Delay) {
+	if !pause(out.ctx(), cfg.Latency+rp.fault.Delay) {
 		return
 	}
 	s.send(out, rec, rp)
@@ -58,6 +60,24 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// refuse counts a request that the account answers for, and returns the refusal
+// if it is beyond a limit. Such a request never comes as far as a fault.
+func (s *Server) refuse(r *http.Request, rec *record, cfg Config) *reply {
+	if r.Method != http.MethodGet || !knows(cfg, rec.req) {
+		return nil
+	}
+	l, wait, ok := s.admit(rec)
+	if ok {
+		return nil
+	}
+	return refusal(cfg, l, wait)
+}
+
+// knows tells whether a request brings a key of the account.
+func knows(cfg Config, rq Request) bool {
+	return cfg.Key == "" || slices.Contains(strings.Fields(cfg.Key), rq.Authorization)
+}
+
 // replyTo decides what to answer.
 func (s *Server) replyTo(r *http.Request, rq Request, cfg Config, f Fault) *reply {
 	a, known := s.Asset(rq.ID)
@@ -74,17 +94,8 @@ func (s *Server) replyTo(r *http.Request, rq Request, cfg Config, f Fault) *repl
 		if rq.HasAuthorization || r.URL.Query().Get("signature") == "" {
 			return storageRefusal(rq.HasAuthorization)
 		}
-	case cfg.Key != "" && !slices.Contains(strings.Fields(cfg.Key), rq.Authorization):
+	case !knows(cfg, rq):
 		return errorReply(cfg, http.StatusUnauthorized, msgBadKey)
-	}
-	if rq.Op == opDownload {
-		if wait, ok := s.admit(cfg.PerMinute); !ok {
-			rp := errorReply(cfg, http.StatusTooManyRequests, msgLimit)
-			if cfg.RetryAfter {
-				rp.header.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-			}
-			return rp
-		}
 	}
 	switch {
 	case !known:

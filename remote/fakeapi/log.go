@@ -28,6 +28,7 @@ type Request struct {
 	HasAuthorization bool
 	Authorization    string
 
+	Refused bool      // beyond a limit of Config, whatever the answer was
 	Status  int       // of the response, 0 before there is one
 	Start   int64     // offset in the asset of the body's first byte
 	Bytes   int64     // of an asset, written so far: what is billed
@@ -138,6 +139,27 @@ func (s *Server) Billed() int64 {
 		n += r.Bytes
 	}
 	return n
+}
+
+// Refused returns how many requests of one kind were beyond a limit of Config since
+// the last ResetLog.
+func (s *Server) Refused(op string) int {
+	n := 0
+	for _, r := range s.Requests() {
+		if r.Op == op && r.Refused {
+			n++
+		}
+	}
+	return n
+}
+
+// Other returns how many requests of one kind the other client of the account has
+// made by now, since its limit was set.
+func (s *Server) Other(op string) (accepted, refused int) {
+	s.mu.Lock()
+	account := s.account
+	s.mu.Unlock()
+	return account.other(op)
 }
 
 // Peak returns the most requests of one kind that ran at a time since the last

@@ -14,15 +14,15 @@ import (
 type Server struct {
 	buffers sync.Pool // of *[writeSize]byte
 
-	mu       sync.Mutex // guards all below
-	config   Config
-	faults   faults // of config
-	assets   map[string]*entry
-	accepted []time.Time // downloads of the last minute, for PerMinute
-	log      []*record
-	running  map[string]int // requests not yet done, by Op
-	peak     map[string]int // the most there were of them
-	changed  chan struct{}  // closed at the next change of the log; nil when nobody waits
+	mu      sync.Mutex // guards all below
+	config  Config
+	faults  faults // of config
+	assets  map[string]*entry
+	account *account
+	log     []*record
+	running map[string]int // requests not yet done, by Op
+	peak    map[string]int // the most there were of them
+	changed chan struct{}  // closed at the next change of the log; nil when nobody waits
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -36,6 +36,7 @@ type entry struct {
 // New returns a server of these assets.
 func New(assets ...Asset) *Server {
 	s := &Server{
+		account: newAccount(),
 		assets:  map[string]*entry{},
 		running: map[string]int{},
 		peak:    map[string]int{},
@@ -95,9 +96,8 @@ func (s *Server) Asset(id string) (Asset, bool) {
 	return e.asset.settled(), true
 }
 
-// strike counts a request and returns the settings that hold for it and the
-// fault that strikes it.
-func (s *Server) strike(op, id string) (Config, Fault) {
+// strike counts a request and returns the fault that strikes it.
+func (s *Server) strike(op, id string) Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f, ok := s.faults.next(op)
@@ -106,24 +106,19 @@ func (s *Server) strike(op, id string) (Config, Fault) {
 			f = own
 		}
 	}
-	return s.config, f
+	return f
 }
 
-// minute is what PerMinute counts in.
-const minute = time.Minute
-
-// admit notes a download for PerMinute. When that is used up it returns how long
-// that will be so.
-func (s *Server) admit(limit int) (wait time.Duration, ok bool) {
+// admit counts a request for the limits. When it is refused it returns the limit
+// and how long the next one would be.
+func (s *Server) admit(rec *record) (l Limit, wait time.Duration, ok bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	s.accepted = slices.DeleteFunc(s.accepted, func(t time.Time) bool { return now.Sub(t) >= minute })
-	if limit > 0 && len(s.accepted) >= limit {
-		return minute - now.Sub(s.accepted[len(s.accepted)-limit]), false
+	account := s.account
+	s.mu.Unlock()
+	if l, wait, ok = account.admit(rec.req.Op); !ok {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		rec.req.Refused = true
 	}
-	if limit > 0 {
-		s.accepted = append(s.accepted, now)
-	}
-	return 0, true
+	return l, wait, ok
 }
