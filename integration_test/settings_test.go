@@ -23,7 +23,7 @@ import (
 //	key=default        the key of $KEYFILE
 //	limits=RATES       downloads.rates and metadata.rates
 //	nofaults           forget the faults set so far, which strike requests for all assets
-//	fault.KEY=VALUE    the fields of one fakeapi.Fault in lower case; added to the faults set so far
+//	fault.KEY=VALUE    as of an asset, below
 func (a *api) set(settings []string) error {
 	c := a.fake.Config()
 	var errs []error
@@ -39,7 +39,7 @@ func (a *api) set(settings []string) error {
 		name, ofFault := strings.CutPrefix(key, "fault.")
 		switch {
 		case ofFault:
-			errs = append(errs, setField(&fault, name, value))
+			errs = append(errs, setFault(&fault, name, value))
 		case key == "nofaults":
 			c.Faults = nil
 		case key == "limits":
@@ -84,10 +84,11 @@ func (a *api) asset(ts *testscript.TestScript, id string, settings []string) err
 
 // put puts or changes one asset. KEY=VALUE are the fields of fakeapi.Asset in lower case, and
 //
-//	disposition=HEADER   as fakeapi has it, but \xNN is a byte
-//	text=TEXT file=FILE  content as given, instead of size=SIZE of computed content
-//	nofaults             forget the faults set so far
-//	fault.KEY=VALUE      the fields of one fakeapi.Fault in lower case; added to the faults set so far
+//	disposition=HEADER       as fakeapi has it, but \xNN is a byte
+//	text=TEXT file=FILE      content as given, instead of size=SIZE of computed content
+//	nofaults                 forget the faults set so far
+//	fault.KEY=VALUE          the fields of one fakeapi.Fault in lower case; added to the faults set so far
+//	fault.header.NAME=VALUE  a field of the response, \xNN is a byte
 func (a *api) put(ts *testscript.TestScript, id string, settings []string) error {
 	asset, ok := a.fake.Asset(id)
 	if !ok {
@@ -99,7 +100,7 @@ func (a *api) put(ts *testscript.TestScript, id string, settings []string) error
 		key, value, _ := strings.Cut(setting, "=")
 		var err error
 		if name, ok := strings.CutPrefix(key, "fault."); ok {
-			err = setField(&fault, name, value)
+			err = setFault(&fault, name, value)
 		} else {
 			err = setAsset(ts, &asset, key, value)
 		}
@@ -110,8 +111,19 @@ func (a *api) put(ts *testscript.TestScript, id string, settings []string) error
 	if !reflect.ValueOf(fault).IsZero() {
 		asset.Faults = append(asset.Faults, fault)
 	}
+	if err := asset.Check(); err != nil {
+		return err
+	}
 	a.fake.Put(asset)
 	return nil
+}
+
+// setFault sets one property of a fault.
+func setFault(fault *fakeapi.Fault, key, value string) error {
+	if strings.HasPrefix(key, "header.") {
+		value = unescapeBytes(value)
+	}
+	return setField(fault, key, value)
 }
 
 // setAsset sets one property of an asset.

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"html"
-	"io"
 	"math"
 	"net/http"
 	"strconv"
@@ -91,13 +89,25 @@ func encode(o any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
+// frame returns a JSON answer in the dialect of the settings.
+func frame(cfg Config, code any, msg string, data any, success bool) []byte {
+	if cfg.Bare {
+		return bareObject{code, msg, data}.encode()
+	}
+	return object{code, msg, data, success, !success}.encode()
+}
+
+// codeOf returns what stands for a status in the dialect of the settings.
+func codeOf(cfg Config, status int) any {
+	if cfg.OldCodes {
+		return oldCode(status)
+	}
+	return status
+}
+
 // errorReply is an error object in the dialect of the settings.
 func errorReply(cfg Config, status int, msg string) *reply {
-	o := object{Code: status, Msg: msg, Failed: true}
-	if cfg.OldCodes {
-		o.Code = oldCode(status)
-	}
-	rp := textReply(status, "application/json", o.encode())
+	rp := textReply(status, "application/json", frame(cfg, codeOf(cfg, status), msg, nil, false))
 	if cfg.ErrorsOn200 {
 		rp.status = http.StatusOK
 	}
@@ -128,58 +138,6 @@ func refusal(cfg Config, l Limit, wait time.Duration) *reply {
 	return rp
 }
 
-// faultReply is the error object or page that f puts in an answer's place.
-func faultReply(cfg Config, f Fault, size int64) *reply {
-	status := f.Status
-	if status == 0 {
-		status = http.StatusOK
-	}
-	var rp *reply
-	switch {
-	case f.HTML:
-		rp = pageReply(status)
-	case status == http.StatusNotModified || status == http.StatusNoContent:
-		rp = &reply{status: status, header: http.Header{}}
-	default:
-		o := object{Code: f.Code, Msg: f.Msg, Failed: true}
-		switch {
-		case f.OldCode != "":
-			o.Code = f.OldCode
-		case f.Code == 0 && cfg.OldCodes:
-			o.Code = oldCode(status)
-		case f.Code == 0:
-			o.Code = status
-		}
-		if f.Msg == "" {
-			o.Msg = messageOf(status)
-		}
-		b := o.encode()
-		if f.TruncateJSON {
-			b = b[:len(b)/2]
-		}
-		rp = textReply(status, "application/json", b)
-	}
-	if status == http.StatusRequestedRangeNotSatisfiable {
-		rp.header.Set("Content-Range", byteRange{unsatisfiable: true}.contentRange(size))
-	}
-	if f.PadBody > rp.end {
-		rp.body, rp.end = padded{rp.body, rp.end}, f.PadBody
-	}
-	return rp
-}
-
-// pageReply is an HTML page as gateways and captive portals send it.
-func pageReply(status int) *reply {
-	title := fmt.Sprintf("%d %s", status, http.StatusText(status))
-	text := "The server at the other end has nothing to say."
-	if status == http.StatusOK {
-		title, text = "Sign in to the network", "Please accept the terms of use to go on."
-	}
-	title = html.EscapeString(title)
-	page := fmt.Sprintf("<!DOCTYPE html>\n<html>\n<head><title>%s</title></head>\n<body><h1>%s</h1><p>%s</p></body>\n</html>\n", title, title, text)
-	return textReply(status, "text/html; charset=utf-8", []byte(page))
-}
-
 // textReply is a small body that is not billed.
 func textReply(status int, mediaType string, b []byte) *reply {
 	return &reply{
@@ -188,26 +146,4 @@ func textReply(status int, mediaType string, b []byte) *reply {
 		body:   bytes.NewReader(b),
 		end:    int64(len(b)),
 	}
-}
-
-// padded is text followed by spaces without end.
-type padded struct {
-	text io.ReaderAt
-	size int64
-}
-
-func (p padded) ReadAt(b []byte, off int64) (int, error) {
-	n := 0
-	if off < p.size {
-		m, err := p.text.ReadAt(b[:min(int64(len(b)), p.size-off)], off)
-		if err != nil && err != io.EOF {
-			return m, err
-		}
-		n = m
-	}
-	pad := b[n:]
-	for i := 0; i < len(pad); {
-		i += copy(pad[i:], "                                                                ")
-	}
-	return len(b), nil
 }

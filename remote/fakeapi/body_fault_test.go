@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestFaultLengths is about bodies that are not as long as announced.
@@ -25,7 +26,12 @@ func TestFaultLengths(t *testing.T) {
 		{"too large by 5", Fault{LengthDelta: 5}, size + 5, size, io.ErrUnexpectedEOF},
 		{"too small by 5", Fault{LengthDelta: -5}, size - 5, size - 5, nil},
 		{"2^63-1", Fault{Length: "9223372036854775807"}, 1<<63 - 1, size, io.ErrUnexpectedEOF},
+		{"2^60+1", Fault{Length: "1152921504606846977"}, 1<<60 + 1, size, io.ErrUnexpectedEOF},
 		{"chunked", Fault{Chunked: true}, -1, size, nil},
+		{"unframed", Fault{Unframed: true}, -1, size, nil},
+		{"unframed, ends in the middle", Fault{Unframed: true, Cut: writeSize + 3}, -1, writeSize + 3, nil},
+		{"unframed, ends at once", Fault{Unframed: true, Cut: AtOnce}, -1, 0, nil},
+		{"unframed, ends after a pause", Fault{Unframed: true, Stall: 7, StallFor: time.Millisecond, Cut: 7}, -1, 7, nil},
 		{"nothing at all", Fault{Empty: true}, 0, 0, nil},
 		{"cut at once", Fault{Cut: AtOnce}, size, 0, io.ErrUnexpectedEOF},
 		{"cut after 1", Fault{Cut: 1}, size, 1, io.ErrUnexpectedEOF},

@@ -72,13 +72,16 @@ func digits(s string) (int64, bool) {
 // rangeOf returns which bytes of a to send for r.
 func rangeOf(r *http.Request, a *Asset, cfg Config, f Fault) byteRange {
 	all := byteRange{end: a.Size}
-	if cfg.NoRange || f.IgnoreRange || a.NoLength {
+	if cfg.NoRange || a.NoRange || f.IgnoreRange || a.NoLength {
 		return all
 	}
 	if v := r.Header.Get("If-Range"); v != "" && !sameVersion(v, a) {
 		return all
 	}
 	br := parseRange(r.Header.Get("Range"), a.Size)
+	if a.Whole200 && br.partial && br.start == 0 && br.end == a.Size {
+		return all
+	}
 	if br.partial {
 		br.start = min(max(br.start+f.Shift, 0), a.Size-1)
 		br.end = max(br.end, br.start+1)
@@ -103,4 +106,13 @@ func (br byteRange) contentRange(size int64) string {
 	}
 	at := func(n int64) string { return strconv.FormatInt(n+br.contentRangeAt, 10) }
 	return "bytes " + at(br.start) + "-" + at(br.end-1) + "/" + strconv.FormatInt(size, 10)
+}
+
+// fill puts the numbers of br into a Content-Range as Asset has it.
+func (br byteRange) fill(pattern string, size int64) string {
+	number := func(n int64) string { return strconv.FormatInt(n, 10) }
+	return strings.NewReplacer(
+		"{first}", number(br.start), "{last}", number(br.end-1), "{end}", number(br.end),
+		"{length}", number(br.end-br.start), "{size}", number(size), "{size+1}", number(size+1),
+	).Replace(pattern)
 }

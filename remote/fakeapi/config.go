@@ -17,8 +17,15 @@ type Config struct {
 	Metadata    Limit         // the same for metadata
 	Latency     time.Duration // before each header
 	Rate        int64         // bytes a second on each connection; 0 is unshaped
-	OldCodes    bool          // string codes: "0429" for 429
+	Connections int           // assets that can be on their way at a time, others get a gateway's 503; 0 is no limit
+	OldCodes    bool          // string codes: "0429" for 429, "0000" for success
+	Bare        bool          // JSON has code, msg and data alone, neither success nor failed
 	ErrorsOn200 bool          // error objects ride on HTTP 200
+	MetaNumbers bool          // numbers and times in metadata are numbers, not strings
+	Boot        int           // another number gives other ETags of the kinds "auto", "new" and "turns", as a restart does
+	// Portal is a captive portal in front of everything: 511, or 200, with its
+	// page; or 302, which leads to it. 0 is none.
+	Portal int
 	// Redirect is where downloads are sent with 302 once key and limit are
 	// checked; "{id}" in it becomes the asset's ID. "" serves them here.
 	Redirect string
@@ -28,7 +35,9 @@ type Config struct {
 }
 
 // Check returns what is wrong with c; nil is nothing.
-func (c Config) Check() error { return errors.Join(c.Downloads.check(), c.Metadata.check()) }
+func (c Config) Check() error {
+	return errors.Join(c.Downloads.check(), c.Metadata.check(), checkFaults(c.Faults))
+}
 
 // Configure changes the settings, under a lock and for requests to come; Rate
 // also for bytes to come. The function must not call the server. It panics where

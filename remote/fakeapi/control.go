@@ -77,37 +77,50 @@ type controlError struct{ problem, subject string }
 
 func (e *controlError) Error() string { return e.problem + ": " + e.subject }
 
-// assetJSON is an asset with its bytes.
+// assetJSON is an asset with readable durations and with its bytes.
 type assetJSON struct {
-	Asset
+	assetFields
+	StaleFor, ReadyAfter duration
+
 	Text   *string
 	Base64 []byte
 	File   string
 }
 
 func (s *Server) controlPut(_ http.ResponseWriter, r *http.Request) error {
-	var a assetJSON
-	if err := decode(r, &a); err != nil {
+	var j assetJSON
+	if err := decode(r, &j); err != nil {
 		return err
 	}
+	a := j.asset()
 	if a.ID == "" {
 		return &controlError{"an asset needs", "ID"}
 	}
-	b := a.Base64
+	if err := a.Check(); err != nil {
+		return err
+	}
+	b := j.Base64
 	switch {
-	case a.Text != nil:
-		b = []byte(*a.Text)
-	case a.File != "":
+	case j.Text != nil:
+		b = []byte(*j.Text)
+	case j.File != "":
 		var err error
-		if b, err = os.ReadFile(a.File); err != nil {
+		if b, err = os.ReadFile(j.File); err != nil {
 			return err
 		}
 	}
 	if b != nil {
 		a.Content, a.Size = bytes.NewReader(b), int64(len(b))
 	}
-	s.Put(a.Asset)
+	s.Put(a)
 	return nil
+}
+
+// asset returns the asset without the bytes.
+func (j *assetJSON) asset() Asset {
+	a := Asset(j.assetFields)
+	a.StaleFor, a.ReadyAfter = time.Duration(j.StaleFor), time.Duration(j.ReadyAfter)
+	return a
 }
 
 func (s *Server) controlConfigure(_ http.ResponseWriter, r *http.Request) error {
@@ -170,9 +183,10 @@ func (d *duration) UnmarshalText(b []byte) error {
 	return err
 }
 
-// configFields and faultFields are without methods; configJSON and faultJSON put
-// readable durations before theirs.
+// The types without methods, and around them those that put readable durations
+// before theirs.
 type (
+	assetFields  Asset
 	configFields Config
 	configJSON   struct {
 		configFields
@@ -184,6 +198,24 @@ type (
 		Delay, StallFor duration
 	}
 )
+
+// MarshalJSON writes a with readable durations.
+func (a Asset) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		assetFields
+		StaleFor, ReadyAfter duration
+	}{assetFields(a), duration(a.StaleFor), duration(a.ReadyAfter)})
+}
+
+// UnmarshalJSON reads a with readable durations.
+func (a *Asset) UnmarshalJSON(b []byte) error {
+	var j assetJSON
+	if err := strictly(b, &j); err != nil {
+		return fmt.Errorf("asset: %w", err)
+	}
+	*a = j.asset()
+	return nil
+}
 
 // MarshalJSON writes f with readable durations.
 func (f Fault) MarshalJSON() ([]byte, error) {

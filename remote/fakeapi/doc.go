@@ -39,6 +39,16 @@
 // ignored, and so is each one under Config.NoRange and of an asset whose length
 // nobody tells.
 //
+// # What goes wrong
+//
+// There are three places for that. What the whole service does is in [Config]: the
+// dialect of its JSON, limits, a captive portal, one connection at a time, a
+// restart that changes ETags. What one asset's server does in every answer is in
+// [Asset]: validators that differ, ranges that are ignored or mislabelled, an upload
+// that is not ready. What happens to some requests is a [Fault]: another body
+// ([Fault.Form]), another length, a cut, a stall. They combine, and in this order: a
+// portal comes before limits, limits before faults, faults before the key.
+//
 // # What bytes mean
 //
 // [Request.Bytes] counts bytes of assets as they are handed to the kernel. What a

@@ -14,6 +14,7 @@ type reply struct {
 	start, end int64       // what of body to send; end is exclusive
 	asset      bool        // body is an asset's: it is billed, and Start says where it begins
 	chunked    bool        // no Content-Length
+	unframed   bool        // nor chunks
 	length     string      // Content-Length where a fault says so, else ""
 	raw        bool        // past net/http, which would not send this
 	special    special
@@ -36,6 +37,12 @@ func download(r *http.Request, a *Asset, cfg Config, f Fault) *reply {
 		a.Version = f.Version
 	}
 	br := rangeOf(r, a, cfg, f)
+	if a.Size == 0 && br.unsatisfiable && a.EmptyRange != 0 {
+		if a.EmptyRange >= 400 {
+			return pageReply(a.EmptyRange)
+		}
+		br = byteRange{partial: a.EmptyRange == http.StatusPartialContent}
+	}
 	if br.unsatisfiable {
 		rp := errorReply(cfg, http.StatusRequestedRangeNotSatisfiable, msgUnacceptable)
 		rp.status = http.StatusRequestedRangeNotSatisfiable
@@ -47,16 +54,20 @@ func download(r *http.Request, a *Asset, cfg Config, f Fault) *reply {
 		body: a.body(), start: br.start, end: br.end, asset: true,
 		chunked: a.NoLength || f.Chunked || f.Gzip,
 	}
-	if !cfg.NoRange && !a.NoLength {
+	if !cfg.NoRange && !a.NoRange && !a.NoLength {
 		rp.header.Set("Accept-Ranges", "bytes")
 	}
 	if br.partial {
 		rp.status = http.StatusPartialContent
 		rp.header.Set("Content-Range", br.contentRange(a.Size))
+		if a.ContentRange != "" {
+			set(rp.header, "Content-Range", br.fill(a.ContentRange, a.Size))
+		}
 	}
 	if f.Empty {
 		rp.end = rp.start
 	}
+	set(rp.header, "Content-Encoding", a.Encoding)
 	if f.Gzip {
 		rp.header.Set("Content-Encoding", "gzip")
 	}
@@ -83,5 +94,6 @@ func (rp *reply) decorate(r *http.Request, f Fault) {
 		rp.length = strconv.FormatInt(rp.end-rp.start+f.LengthDelta, 10)
 	}
 	// HTTP/2 has no connection to take over; it counts for itself anyway.
-	rp.raw = rp.length != "" && r.ProtoMajor == 1
+	rp.unframed = f.Unframed && r.ProtoMajor == 1
+	rp.raw = rp.unframed || rp.length != "" && r.ProtoMajor == 1
 }

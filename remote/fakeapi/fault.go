@@ -1,6 +1,9 @@
 package fakeapi
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // AtOnce is the value of Fault.Cut and Fault.Stall that means: after the header,
 // before the first byte of the body.
@@ -29,14 +32,29 @@ type Fault struct {
 	// HTML is a page instead of an asset, with Status or 200: a captive portal,
 	// a proxy's 502.
 	HTML bool
-	// Status other than 0, Code and OldCode make an error object. 304 has no
-	// body; 416 has `Content-Range: bytes */size`.
-	Status       int
-	Code         int    // the number in it; 0 is Status
-	OldCode      string // a string code instead, such as "0429"
-	Msg          string // "" is what the API says for Status
-	TruncateJSON bool   // the object ends in its middle
-	PadBody      int64  // the error object or page grows to this many bytes
+	// Status other than 0, Code, OldCode and Form make a small body: an error
+	// object unless Form says otherwise. 304 and 204 have no body; 416 has
+	// `Content-Range: bytes */size`.
+	Status  int
+	Code    int    // the number in it; 0 is Status
+	OldCode string // a string code instead, such as "0429"
+	Msg     string // "" is what the API says for Status
+	// Form is one of
+	//
+	//	"new"      code, msg and data, no more: as in the newer examples
+	//	"old"      a string code, and success and failed
+	//	"spring"   No static resource: an unknown route; Status or 404
+	//	"gateway"  timestamp, path, status, error, requestId; Status or 404
+	//	"xml"      what a storage host says; Status or 403
+	//	"text"     Msg as plain text
+	//	"empty"    no byte, no Content-Type
+	//	"nothing"  a success that is about no asset
+	//
+	// "" is the error object as Config has it.
+	Form         string
+	TruncateJSON bool   // the body ends in its middle, and Content-Length fits
+	BOM          bool   // a byte order mark before it
+	PadBody      int64  // it grows to this many bytes
 	RetryAfter   string // this header, with any of the answers of this group
 
 	// Header sets fields of the response, or with "" removes them: a lying
@@ -49,6 +67,7 @@ type Fault struct {
 	Mislabel    int64 // a Content-Range that is this many bytes too high
 
 	Chunked     bool   // no Content-Length
+	Unframed    bool   // nor chunks: the body lasts until the connection ends, which Cut may do at any point
 	LengthDelta int64  // Content-Length is too large by this much; the body stays
 	Length      string // Content-Length as given: "-5", "9223372036854775808"
 
@@ -83,7 +102,20 @@ func (f *Fault) matches(op string) bool {
 
 // replaces tells whether f gives an answer of its own.
 func (f *Fault) replaces() bool {
-	return f.Hang || f.Drop || f.EndlessHeader || f.Redirect != "" || f.HTML || f.Status != 0 || f.Code != 0 || f.OldCode != ""
+	return f.Hang || f.Drop || f.EndlessHeader || f.Redirect != "" || f.HTML || f.Status != 0 || f.Code != 0 || f.OldCode != "" || f.Form != ""
+}
+
+// checkFaults returns what is wrong with faults.
+func checkFaults(all []Fault) error {
+	for _, f := range all {
+		if err := errors.Join(
+			oneOf("Fault.Form", f.Form, "", formNew, formOld, formSpring, formGateway, formXML, formText, formEmpty, formNothing),
+			oneOf("Fault.Op", f.Op, "", opDownload, opMetadata, opStorage, opOther, "any"),
+		); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // faults is a list of faults with what each has seen. It is guarded by the

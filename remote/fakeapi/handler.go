@@ -14,11 +14,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := s.begin(r, op, id)
 	defer s.end(rec)
 	cfg := s.Config()
-	rp := s.refuse(r, rec, cfg)
+	rp := portalReply(r, cfg)
+	if rp == nil {
+		rp = s.refuse(r, rec, cfg)
+	}
 	if rp == nil {
 		f := s.strike(op, id)
 		rp = s.replyTo(r, rec.req, cfg, f)
 		rp.fault = f
+		if rp.asset && !s.room(rec, cfg) {
+			rp = pageReply(http.StatusServiceUnavailable)
+		}
 	}
 
 	out := newWire(w, r, rp.raw)
@@ -39,7 +45,7 @@ func route(path string) (op, id string) {
 	switch {
 	case last == opDownload || last == opMetadata:
 		return last, before
-	case before == opStorage:
+	case slices.Contains(parts[:len(parts)-1], opStorage):
 		return opStorage, last
 	}
 	return opOther, ""
@@ -59,6 +65,22 @@ func pause(ctx context.Context, d time.Duration) bool {
 		return false
 	}
 }
+
+// portalReply is what a captive portal says to everybody, nil when there is none.
+func portalReply(r *http.Request, cfg Config) *reply {
+	switch {
+	case cfg.Portal == 0:
+		return nil
+	case cfg.Portal >= 300 && cfg.Portal <= 399 && r.URL.Path != portalPath:
+		return &reply{status: cfg.Portal, header: http.Header{"Location": {portalPath}}}
+	case cfg.Portal >= 300 && cfg.Portal <= 399:
+		return pageReply(http.StatusOK)
+	}
+	return pageReply(cfg.Portal)
+}
+
+// portalPath is where a portal that redirects has its page.
+const portalPath = "/portal"
 
 // refuse counts a request that the account answers for, and returns the refusal
 // if it is beyond a limit. Such a request never comes as far as a fault.
@@ -80,7 +102,7 @@ func knows(cfg Config, rq Request) bool {
 
 // replyTo decides what to answer.
 func (s *Server) replyTo(r *http.Request, rq Request, cfg Config, f Fault) *reply {
-	a, known := s.Asset(rq.ID)
+	a, known := s.look(rq.Op, rq.ID, cfg)
 	switch {
 	case f.replaces():
 		return replacement(r, rq, cfg, f, a.Size)
@@ -91,8 +113,11 @@ func (s *Server) replyTo(r *http.Request, rq Request, cfg Config, f Fault) *repl
 		rp.header.Set("Allow", http.MethodGet)
 		return rp
 	case rq.Op == opStorage:
-		if rq.HasAuthorization || r.URL.Query().Get("signature") == "" {
-			return storageRefusal(rq.HasAuthorization)
+		switch {
+		case rq.HasAuthorization:
+			return storageRefusal(http.StatusBadRequest, "InvalidArgument")
+		case !strings.Contains(r.URL.RawQuery, "signature="): // even where % stands for itself
+			return storageRefusal(http.StatusForbidden, "AccessDenied")
 		}
 	case !knows(cfg, rq):
 		return errorReply(cfg, http.StatusUnauthorized, msgBadKey)
@@ -131,7 +156,7 @@ func replacement(r *http.Request, rq Request, cfg Config, f Fault, size int64) *
 		}
 		rp = redirectReply(status, to, rq)
 	default:
-		rp = faultReply(cfg, f, size)
+		rp = faultReply(rq, cfg, f, size)
 	}
 	if f.RetryAfter != "" {
 		rp.header.Set("Retry-After", f.RetryAfter)
@@ -149,10 +174,6 @@ func redirectReply(status int, to string, rq Request) *reply {
 
 // storageRefusal is what a storage host says to those who bring a key, or no
 // signature.
-func storageRefusal(key bool) *reply {
-	status, code := http.StatusForbidden, "AccessDenied"
-	if key {
-		status, code = http.StatusBadRequest, "InvalidArgument"
-	}
+func storageRefusal(status int, code string) *reply {
 	return textReply(status, "application/xml", []byte("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>"+code+"</Code></Error>\n"))
 }

@@ -42,6 +42,7 @@ type Request struct {
 type record struct {
 	req            Request
 	bytes, written atomic.Int64
+	sending        bool // it has a place of Server.room
 }
 
 // begin notes a request.
@@ -93,6 +94,9 @@ func (s *Server) end(rec *record) {
 	defer s.mu.Unlock()
 	rec.req.Done = true
 	s.running[rec.req.Op]--
+	if rec.sending {
+		s.sending--
+	}
 	s.tellLocked()
 }
 

@@ -1,8 +1,13 @@
 package fakeapi
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,16 +20,27 @@ const uploaded = "SUCCESS"
 // example of the API's own page.
 const unknownTime = 1766989317192
 
-// resource is one asset in metadata. Numbers are strings, times milliseconds
-// since 1970. A nil FileSize is null: nobody knows.
-type resource struct {
-	Extension        string  `json:"extension"`
-	AssetID          string  `json:"asset_id"`
-	OriginalFilename string  `json:"original_filename"`
-	FileSize         *string `json:"file_size"`
-	UploadStatus     string  `json:"upload_status"`
-	CreateTime       string  `json:"create_time"`
-	ModifyTime       string  `json:"modify_time"`
+// resource is one asset in metadata, in the order of the example.
+type resource []field
+
+// field is one name with its value.
+type field struct {
+	name  string
+	value any
+}
+
+// MarshalJSON writes the fields in their order.
+func (res resource) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, f := range res {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%q:%s", f.name, encode(f.value))
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
 }
 
 // resources is the data of a metadata answer.
@@ -36,35 +52,37 @@ type resources struct {
 // metadataReply is the answer of the metadata call.
 func metadataReply(cfg Config, a *Asset) *reply {
 	extension := path.Ext(a.Name)
-	res := resource{
-		Extension:        strings.TrimPrefix(extension, "."),
-		AssetID:          a.ID,
-		OriginalFilename: strings.TrimSuffix(a.Name, extension),
-		UploadStatus:     uploaded,
-	}
-	if a.MetaName != "" {
-		res.OriginalFilename = a.MetaName
-	}
-	if a.MetaExtension != "" {
-		res.Extension = a.MetaExtension
-	}
-	if a.UploadStatus != "" {
-		res.UploadStatus = a.UploadStatus
-	}
-	if !a.NoLength {
-		size := strconv.FormatInt(a.Size, 10)
-		res.FileSize = &size
-	}
 	t := a.ModTime
 	if t.IsZero() {
 		t = time.UnixMilli(unknownTime)
 	}
-	res.ModifyTime = strconv.FormatInt(t.UnixMilli(), 10)
-	res.CreateTime = res.ModifyTime
-
-	o := object{Code: http.StatusOK, Msg: "success", Data: resources{1, []resource{res}}, Success: true}
-	if cfg.OldCodes {
-		o.Code = oldCode(http.StatusOK)
+	// A number is a string, unless the settings say otherwise. A size that
+	// nobody knows is null.
+	number := func(text string) any {
+		if cfg.MetaNumbers && json.Valid([]byte(text)) {
+			return json.RawMessage(text)
+		}
+		return text
 	}
-	return textReply(http.StatusOK, "application/json", o.encode())
+	var size any
+	switch {
+	case a.MetaSize != "":
+		size = number(a.MetaSize)
+	case !a.NoLength:
+		size = number(strconv.FormatInt(a.Size, 10))
+	}
+	millis := number(strconv.FormatInt(t.UnixMilli(), 10))
+	res := resource{
+		{"extension", cmp.Or(a.MetaExtension, strings.TrimPrefix(extension, "."))},
+		{"asset_id", a.ID},
+		{"original_filename", cmp.Or(a.MetaName, strings.TrimSuffix(a.Name, extension))},
+		{"file_size", size},
+		{"upload_status", cmp.Or(a.UploadStatus, uploaded)},
+		{"create_time", millis},
+		{"modify_time", millis},
+	}
+	omitted := slices.Collect(items(a.MetaOmit))
+	res = slices.DeleteFunc(res, func(f field) bool { return slices.Contains(omitted, f.name) })
+	b := frame(cfg, codeOf(cfg, http.StatusOK), "success", resources{1, []resource{res}}, true)
+	return textReply(http.StatusOK, "application/json", b)
 }

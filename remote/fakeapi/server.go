@@ -20,18 +20,13 @@ type Server struct {
 	assets  map[string]*entry
 	account *account
 	log     []*record
+	sending int            // assets on their way
 	running map[string]int // requests not yet done, by Op
 	peak    map[string]int // the most there were of them
 	changed chan struct{}  // closed at the next change of the log; nil when nobody waits
 }
 
 var _ http.Handler = (*Server)(nil)
-
-// entry is an asset with what its faults have seen.
-type entry struct {
-	asset  Asset
-	faults faults
-}
 
 // New returns a server of these assets.
 func New(assets ...Asset) *Server {
@@ -49,11 +44,17 @@ func New(assets ...Asset) *Server {
 }
 
 // Put adds an asset or replaces the one of its ID. What its faults have seen is
-// forgotten; responses under way go on as they were.
+// forgotten; responses under way go on as they were. It panics where Asset.Check
+// finds something.
 func (s *Server) Put(a Asset) {
+	if err := a.Check(); err != nil {
+		panic(err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.assets[a.ID] = &entry{a, newFaults(a.Faults)}
+	e := &entry{asset: a, faults: newFaults(a.Faults), put: time.Now()}
+	e.follow(s.assets[a.ID])
+	s.assets[a.ID] = e
 }
 
 // Update changes an asset, under a lock; the function must not call the server.
@@ -70,11 +71,13 @@ func (s *Server) Update(id string, change func(*Asset)) bool {
 	a.Faults = slices.Clone(a.Faults)
 	change(&a)
 	a.ID = id
-	f := e.faults
-	if !reflect.DeepEqual(f.list, a.Faults) && len(f.list)+len(a.Faults) > 0 {
-		f = newFaults(a.Faults)
+	changed := *e
+	changed.asset = a
+	if !reflect.DeepEqual(e.faults.list, a.Faults) && len(e.faults.list)+len(a.Faults) > 0 {
+		changed.faults = newFaults(a.Faults)
 	}
-	s.assets[id] = &entry{a, f}
+	changed.follow(e)
+	s.assets[id] = &changed
 	return true
 }
 
@@ -94,6 +97,33 @@ func (s *Server) Asset(id string) (Asset, bool) {
 		return Asset{}, false
 	}
 	return e.asset.settled(), true
+}
+
+// look returns an asset as the answer to a request is to have it.
+func (s *Server) look(op, id string, cfg Config) (Asset, bool) {
+	s.mu.Lock()
+	e := s.assets[id]
+	if e == nil {
+		s.mu.Unlock()
+		return Asset{}, false
+	}
+	a := e.show(op, time.Now())
+	s.mu.Unlock()
+	a.turn.boot = cfg.Boot
+	return a.settled(), true
+}
+
+// room takes a place for an asset that is to be sent, until the request ends. It
+// reports false when all are taken.
+func (s *Server) room(rec *record, cfg Config) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cfg.Connections > 0 && s.sending >= cfg.Connections {
+		return false
+	}
+	s.sending++
+	rec.sending = true
+	return true
 }
 
 // strike counts a request and returns the fault that strikes it.

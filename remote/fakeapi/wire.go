@@ -130,7 +130,10 @@ func (rw *rawWire) head(rp *reply) error {
 			fmt.Fprintf(rw.w, "%s: %s\r\n", key, value)
 		}
 	}
-	fmt.Fprintf(rw.w, "Content-Length: %s\r\nConnection: close\r\n\r\n", rp.length)
+	if !rp.unframed {
+		fmt.Fprintf(rw.w, "Content-Length: %s\r\n", rp.length)
+	}
+	fmt.Fprint(rw.w, "Connection: close\r\n\r\n")
 	return rw.w.Flush()
 }
 

@@ -1,0 +1,44 @@
+package fakeapi
+
+import "time"
+
+// entry is an asset with what it and its faults have seen.
+type entry struct {
+	asset   Asset
+	faults  faults
+	put     time.Time
+	calls   int        // of metadata
+	answers int        // of any kind
+	old     validators // before they changed
+	changed time.Time  // when they did; zero is never
+}
+
+// follow makes e remember the validators of the entry that it replaces.
+func (e *entry) follow(before *entry) {
+	if before == nil {
+		return
+	}
+	e.old, e.changed = before.old, before.changed
+	was, is := &before.asset, &e.asset
+	if was.etag() != is.etag() || was.LastModified != is.LastModified || !was.ModTime.Equal(is.ModTime) {
+		e.old, e.changed = validators{was.etag(), was.lastModified()}, time.Now()
+	}
+}
+
+// show counts an answer, and returns the asset as it is to have it.
+func (e *entry) show(op string, now time.Time) Asset {
+	if op == opMetadata {
+		e.calls++
+	}
+	a := e.asset
+	a.turn.number = e.answers
+	e.answers++
+	if !e.changed.IsZero() && now.Sub(e.changed) < a.StaleFor {
+		stale := e.old
+		a.turn.stale = &stale
+	}
+	if a.ReadyAfter > 0 && now.Sub(e.put) >= a.ReadyAfter || a.ReadyCalls > 0 && e.calls > a.ReadyCalls {
+		a.UploadStatus = ""
+	}
+	return a
+}
