@@ -34,7 +34,7 @@ type api struct {
 // cmdAPI implements "api VERB ...".
 func cmdAPI(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		usage(ts, "api start|set|stop|freeze|thaw|asset|delete|requests|metadata|refused|billed|idle|await|reset ...")
+		usage(ts, "api start|set|stop|freeze|thaw|asset|delete|requests|metadata|refused|billed|acknowledged|idle|await|reset ...")
 	}
 	st, verb, args := of(ts), args[0], args[1:]
 	if st.api == nil {
@@ -75,6 +75,8 @@ func cmdAPI(ts *testscript.TestScript, neg bool, args []string) {
 		a.refused(ts, args)
 	case "billed":
 		a.count(ts, "download", args, func(r fakeapi.Request) int64 { return r.Bytes })
+	case "acknowledged":
+		a.count(ts, "download", args, func(r fakeapi.Request) int64 { return r.Acknowledged })
 	case "idle":
 		ctx, cancel := context.WithTimeout(context.Background(), readyLimit)
 		defer cancel()
@@ -104,7 +106,7 @@ func (a *api) start() error {
 	a.serve = &http.Server{Handler: http.StripPrefix("/serve/api/v2", a.fake), ReadHeaderTimeout: time.Minute}
 	a.done = make(chan struct{})
 	go func(s *http.Server, done chan struct{}) {
-		_ = s.Serve(listener{l, &a.net}) // ends when stop closes it
+		_ = s.Serve(listener{fakeapi.Watch(s, l), &a.net}) // ends when stop closes it
 		close(done)
 	}(a.serve, a.done)
 	return nil
@@ -149,10 +151,10 @@ func (a *api) until(ok func([]fakeapi.Request) bool) error {
 	return nil
 }
 
-// count implements "api requests|metadata|billed [ID] [<=|>=|=]N".
+// count implements "api requests|metadata|billed|acknowledged [ID] [<=|>=|=]N".
 func (a *api) count(ts *testscript.TestScript, op string, args []string, of func(fakeapi.Request) int64) {
 	if len(args) != 1 && len(args) != 2 {
-		usage(ts, "api requests|metadata|billed [ID] [<=|>=|=]N")
+		usage(ts, "api requests|metadata|billed|acknowledged [ID] [<=|>=|=]N")
 	}
 	id, limit := "", args[len(args)-1]
 	if len(args) == 2 {
@@ -214,8 +216,8 @@ func list(all []fakeapi.Request) string {
 			fmt.Fprintf(&b, "and %d more\n", len(all)-i)
 			break
 		}
-		fmt.Fprintf(&b, "%s %s %s %q If-Range %q: %d, %d bytes, done %v\n",
-			r.Time.Format("05.000"), r.Op, r.ID, r.Range, r.IfRange, r.Status, r.Bytes, r.Done)
+		fmt.Fprintf(&b, "%s %s %s %q If-Range %q: %d, %d bytes, %d acknowledged, refused %v, done %v\n",
+			r.Time.Format("05.000"), r.Op, r.ID, r.Range, r.IfRange, r.Status, r.Bytes, r.Acknowledged, r.Refused, r.Done)
 	}
 	return b.String()
 }

@@ -36,7 +36,7 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if tcp, ok := inner.(*net.TCPConn); ok {
+	if tcp, ok := inner.(interface{ SetWriteBuffer(bytes int) error }); ok {
 		// What sockets hold counts as sent, and Linux lets them hold megabytes. With little on its way
 		// the receiver's buffer stays small, too.
 		if err := tcp.SetWriteBuffer(64 << 10); err != nil {
@@ -60,6 +60,9 @@ type conn struct {
 	dying, closing sync.Once
 	dead, closed   chan struct{}
 }
+
+// NetConn returns the connection without the network, as that of tls.Conn does without TLS.
+func (c *conn) NetConn() net.Conn { return c.Conn }
 
 func (c *conn) die() { c.dying.Do(func() { close(c.dead) }) }
 

@@ -3,8 +3,21 @@
 //	fakeapi [-listen 127.0.0.1:0] [-tls FILE]
 //
 // The first line on standard output is the address, http://HOST:PORT, or with -tls https: then FILE is where it writes the
-// certificate that clients are to trust. The API's base URL is that address and /api; below
-// /control/ stands fakeapi.Server.Control. It ends at SIGINT or SIGTERM, with status 0.
+// certificate that clients are to trust. The API's base URL is that address and /api. It ends at
+// SIGINT or SIGTERM, with status 0.
+//
+// Below /control/ stands fakeapi.Server.Control, for curl. Names are those of the Go fields in any case:
+//
+//	curl -X PUT  $A/control/asset  -d '{"id":"re_1","name":"a.bin","size":1000000,"etag":"turns"}'
+//	curl -X PUT  $A/control/asset  -d '{"id":"re_2","text":"hello","faults":[{"times":1,"status":503,"form":"gateway"}]}'
+//	curl -X PUT  $A/control/config -d '{"latency":"80ms","downloads":{"rates":"1/s,12/m"},"metadata":{"rates":"1/s","mode":"bucket"}}'
+//	curl -X PUT  $A/control/config -d '{"downloads":{"rates":"1/s","other":"1/2s","refusal":"400","retryAfter":true}}'
+//	curl -X PUT  $A/control/config -d '{"portal":511}'
+//	curl         $A/control/requests   each request: what was asked, the status, the bytes, whether a limit refused it
+//	curl         $A/control/refused    {"download":0,"metadata":0}
+//	curl         $A/control/billed     {"Acknowledged":1000000,"Billed":1048576}: what clients had for certain, and what was written
+//	curl         $A/control/idle       waits until no request is running
+//	curl -X POST $A/control/reset      forgets the requests
 package main
 
 import (
@@ -55,6 +68,7 @@ func serve(ctx context.Context, address, trust string) error {
 	mux.Handle("/control/", http.StripPrefix("/control", fake.Control()))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute, Protocols: new(http.Protocols)}
 	server.Protocols.SetHTTP1(true)
+	l = fakeapi.Watch(server, l)
 	scheme := "http"
 	if trust != "" {
 		scheme = "https"

@@ -22,7 +22,7 @@ const maxControl = 64 << 20
 //	PUT    /config     a Config; what the object does not name stays
 //	GET    /config
 //	GET    /requests   a list of Request
-//	GET    /billed     {"Billed": bytes}
+//	GET    /billed     {"Billed": bytes, "Acknowledged": bytes}
 //	GET    /refused    {"download": requests, "metadata": requests} beyond the limits
 //	GET    /idle       answers once no request is running
 //	POST   /reset      ResetLog
@@ -59,7 +59,8 @@ func (s *Server) Control() http.Handler {
 	})
 	handle("GET /requests", func(w http.ResponseWriter, _ *http.Request) error { return answer(w, s.Requests()) })
 	handle("GET /billed", func(w http.ResponseWriter, _ *http.Request) error {
-		return answer(w, map[string]int64{"Billed": s.Billed()})
+		acknowledged := s.Acknowledged() // first: it is never more
+		return answer(w, map[string]int64{"Billed": s.Billed(), "Acknowledged": acknowledged})
 	})
 	handle("GET /refused", func(w http.ResponseWriter, _ *http.Request) error {
 		return answer(w, map[string]int{opDownload: s.Refused(opDownload), opMetadata: s.Refused(opMetadata)})

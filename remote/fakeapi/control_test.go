@@ -71,7 +71,7 @@ func TestControl(t *testing.T) {
 	}
 	s.idle()
 
-	if got, want := do("GET", "/billed", ""), "{\n  \"Billed\": 1020\n}\n"; got != want {
+	if got, want := do("GET", "/billed", ""), "{\n  \"Acknowledged\": 0,\n  \"Billed\": 1020\n}\n"; got != want {
 		t.Errorf("billed: %s", got)
 	}
 	var log []Request

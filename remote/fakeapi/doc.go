@@ -55,5 +55,7 @@
 // client has not read may be in the socket buffers of both sides, some MB on
 // loopback, and counts all the same, as it would on a bill. A write blocked on a
 // client that does not read is counted when it ends, so that up to [writeSize]
-// may be missing until then.
+// may be missing until then. [Request.Acknowledged] is the other bound, where
+// [Watch] gives a view of TCP's send queues: bytes that the client's kernel had for
+// certain. What an honest client counts lies between the two.
 package fakeapi

@@ -28,13 +28,16 @@ type Request struct {
 	HasAuthorization bool
 	Authorization    string
 
-	Refused bool      // beyond a limit of Config, whatever the answer was
-	Status  int       // of the response, 0 before there is one
-	Start   int64     // offset in the asset of the body's first byte
-	Bytes   int64     // of an asset, written so far: what is billed
-	Written int64     // of any body, errors and pages included
-	Time    time.Time // when it came
-	Done    bool      // the response has ended, one way or another
+	Refused bool  // beyond a limit of Config, whatever the answer was
+	Status  int   // of the response, 0 before there is one
+	Start   int64 // offset in the asset of the body's first byte
+	Bytes   int64 // of an asset, written so far: what is billed
+	Written int64 // of any body, errors and pages included
+	// Acknowledged is how many of Bytes the client's kernel had for certain, as
+	// far as this is known: see Watch. It may grow after the response has ended.
+	Acknowledged int64
+	Time         time.Time // when it came
+	Done         bool      // the response has ended, one way or another
 }
 
 // record is a request in the log. The server's mutex guards req; the counters
@@ -42,7 +45,32 @@ type Request struct {
 type record struct {
 	req            Request
 	bytes, written atomic.Int64
-	sending        bool // it has a place of Server.room
+	flushed        atomic.Bool  // the server holds no byte back any more
+	acknowledged   atomic.Int64 // at least
+	socket         *socket      // nil if not known
+	sending        bool         // it has a place of Server.room
+}
+
+// maxHeld is more than the server's buffers hold back of what was written.
+const maxHeld = 16 << 10
+
+// acknowledgedBytes is at least how many of an asset's bytes the client's kernel
+// has. What is in the queue may be framing, or of a later answer.
+func (rec *record) acknowledgedBytes() int64 {
+	if rec.socket == nil {
+		return 0
+	}
+	n := rec.bytes.Load() // before the queue: what comes in between must not count
+	if !rec.flushed.Load() {
+		n -= maxHeld
+	}
+	if queue, known := rec.socket.unacknowledged(); known {
+		n -= int64(queue)
+		for old := rec.acknowledged.Load(); n > old && !rec.acknowledged.CompareAndSwap(old, n); {
+			old = rec.acknowledged.Load()
+		}
+	}
+	return rec.acknowledged.Load()
 }
 
 // begin notes a request.
@@ -56,7 +84,7 @@ func (s *Server) begin(r *http.Request, op, id string) *record {
 		Op: op, ID: id, Method: r.Method, Path: path, Host: r.Host,
 		Range: r.Header.Get("Range"), IfRange: r.Header.Get("If-Range"),
 		HasAuthorization: len(auth) > 0, Time: time.Now(),
-	}}
+	}, socket: socketOf(r)}
 	if len(auth) > 0 {
 		rec.req.Authorization = auth[0]
 	}
@@ -90,6 +118,7 @@ func (s *Server) wrote(rec *record, n int, billed bool) {
 
 // end notes that a request is done with.
 func (s *Server) end(rec *record) {
+	rec.acknowledgedBytes() // before another answer may come into the queue
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	rec.req.Done = true
@@ -119,6 +148,7 @@ func (s *Server) requestsLocked() []Request {
 	all := make([]Request, len(s.log))
 	for i, rec := range s.log {
 		all[i] = rec.req
+		all[i].Acknowledged = rec.acknowledgedBytes() // first: it is never more than Bytes
 		all[i].Bytes, all[i].Written = rec.bytes.Load(), rec.written.Load()
 	}
 	return all
@@ -141,6 +171,16 @@ func (s *Server) Billed() int64 {
 	var n int64
 	for _, r := range s.Requests() {
 		n += r.Bytes
+	}
+	return n
+}
+
+// Acknowledged returns how many of the bytes of assets clients' kernels had for
+// certain: what a client can have counted is between this and Billed.
+func (s *Server) Acknowledged() int64 {
+	var n int64
+	for _, r := range s.Requests() {
+		n += r.Acknowledged
 	}
 	return n
 }

@@ -45,7 +45,10 @@ func (s *Server) send(out wire, rec *record, rp *reply) {
 	}
 	c := &courier{s: s, out: out, rec: rec, rp: rp}
 	err := c.run()
-	if err != nil && rp.chunked {
+	switch {
+	case err == nil:
+		rec.flushed.Store(out.flush() == nil)
+	case rp.chunked:
 		out.cut(false) // or net/http would end the body as if it were whole
 	}
 }
