@@ -13,6 +13,9 @@ import (
 // What the API says, word for word.
 const (
 	msgNotFound     = "Asset not found"
+	msgNoBucket     = "Bucket cannot be null or empty"
+	msgNoBlob       = "Blob cannot be null or empty"
+	msgNoResource   = "Resource does not exist"
 	msgBadKey       = "Invalid API key."
 	msgBalance      = "Insufficient balance to download the resource. Please recharge and try again."
 	msgForbidden    = "Permission denied."

@@ -15,6 +15,9 @@ import (
 type Asset struct {
 	ID   string
 	Name string // the original file name
+	// Bucket and Blob are the place by which the asset can be downloaded, too.
+	// With Blob "" there is none.
+	Bucket, Blob string
 	// Disposition is the Content-Disposition: "" is made from Name (RFC 6266,
 	// with filename* where Name is not ASCII; without a Name it names none), "-"
 	// is no such header, anything else goes out byte for byte (line breaks

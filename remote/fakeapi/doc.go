@@ -12,6 +12,7 @@
 // Any path prefix may stand before these, so a base URL of any depth works:
 //
 //	GET /{id}/download           the asset, or a JSON error object
+//	GET /download?bucket=&blob=  the same by the asset's place
 //	GET /{id}/metadata           the free call
 //	GET /storage/{id}?signature= the asset again, as a storage host serves it to
 //	                             whom a redirect has sent there: no key is wanted,

@@ -3,6 +3,7 @@ package fakeapi
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -10,7 +11,7 @@ import (
 
 // ServeHTTP answers one request. Any path prefix may stand before the ID.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	op, id := route(r.URL.Path)
+	op, id := s.route(r.URL)
 	rec := s.begin(r, op, id)
 	defer s.end(rec)
 	cfg := s.Config()
@@ -35,9 +36,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.send(out, rec, rp)
 }
 
-// route reads the path of a request.
-func route(path string) (op, id string) {
-	parts := strings.Split(strings.Trim(path, "/"), "/")
+// route tells what a request is for.
+func (s *Server) route(u *url.URL) (op, id string) {
+	if p, ok := placeOf(u); ok {
+		return opDownload, s.locate(p)
+	}
+	parts := strings.Split(strings.Trim(u.Path, "/"), "/")
 	if len(parts) < 2 {
 		return opOther, ""
 	}
@@ -124,7 +128,7 @@ func (s *Server) replyTo(r *http.Request, rq Request, cfg Config, f Fault) *repl
 	}
 	switch {
 	case !known:
-		return errorReply(cfg, http.StatusBadRequest, msgNotFound)
+		return errorReply(cfg, http.StatusBadRequest, missing(r))
 	case rq.Op == opMetadata:
 		return metadataReply(cfg, &a)
 	case a.UploadStatus != "" && a.UploadStatus != uploaded:

@@ -1,0 +1,47 @@
+package fakeapi
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// place is where an asset lies in the vendor's storage, by which it can be
+// downloaded, too.
+type place struct{ bucket, blob string }
+
+// placeOf returns the place that a URL asks for.
+func placeOf(u *url.URL) (p place, ok bool) {
+	if !strings.HasSuffix("/"+strings.Trim(u.Path, "/"), "/"+opDownload) {
+		return place{}, false
+	}
+	q := u.Query()
+	bare := strings.Trim(u.Path, "/") == opDownload
+	return place{q.Get("bucket"), q.Get("blob")}, bare || q.Has("bucket") || q.Has("blob")
+}
+
+// locate returns the ID of the asset at p, "" if there is none.
+func (s *Server) locate(p place) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, e := range s.assets {
+		if e.asset.Blob != "" && p == (place{e.asset.Bucket, e.asset.Blob}) {
+			return id
+		}
+	}
+	return ""
+}
+
+// missing is what the API says when it does not have what r asks for.
+func missing(r *http.Request) string {
+	p, ok := placeOf(r.URL)
+	switch {
+	case !ok:
+		return msgNotFound
+	case p.bucket == "":
+		return msgNoBucket
+	case p.blob == "":
+		return msgNoBlob
+	}
+	return msgNoResource
+}
