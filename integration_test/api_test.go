@@ -90,8 +90,14 @@ func cmdAPI(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// basePath is the path of the base URL.
+const basePath = "/serve/api/v2"
+
 // url is the base URL.
-func (a *api) url() string { return "http://" + a.addr + "/serve/api/v2" }
+func (a *api) url() string { return "http://" + a.addr + basePath }
+
+// handler serves the API below the path of its base URL.
+func (a *api) handler() http.Handler { return http.StripPrefix(basePath, a.fake) }
 
 // start listens, at the address it had before if there was one.
 func (a *api) start() error {
@@ -103,7 +109,7 @@ func (a *api) start() error {
 		return err
 	}
 	a.addr = l.Addr().String()
-	a.serve = &http.Server{Handler: http.StripPrefix("/serve/api/v2", a.fake), ReadHeaderTimeout: time.Minute}
+	a.serve = &http.Server{Handler: a.handler(), ReadHeaderTimeout: time.Minute}
 	a.done = make(chan struct{})
 	go func(s *http.Server, done chan struct{}) {
 		_ = s.Serve(listener{fakeapi.Watch(s, l), &a.net}) // ends when stop closes it
@@ -165,12 +171,8 @@ func (a *api) count(ts *testscript.TestScript, op string, args []string, of func
 	})
 }
 
-// compare adds up what requests count for, those that count at all, and fails unless that is as the limit says:
-// [<=|>=|=]N.
+// compare adds up what requests count for, those that count at all, and fails unless that is as the limit says.
 func compare(ts *testscript.TestScript, all []fakeapi.Request, limit string, of func(fakeapi.Request) (int64, bool)) {
-	bare := strings.TrimLeft(limit, "<=>")
-	want, err := size(bare)
-	ts.Check(err)
 	var got int64
 	var counted []fakeapi.Request
 	for _, r := range all {
@@ -179,18 +181,25 @@ func compare(ts *testscript.TestScript, all []fakeapi.Request, limit string, of 
 			counted = append(counted, r)
 		}
 	}
-	ok := false
-	switch strings.TrimSuffix(limit, bare) {
-	case "<=":
-		ok = got <= want
-	case ">=":
-		ok = got >= want
-	case "", "=":
-		ok = got == want
-	}
-	if !ok {
+	if !within(ts, got, limit) {
 		ts.Fatalf("%d, want %s:\n%s", got, limit, list(counted))
 	}
+}
+
+// within tells whether a number is as a limit says: [<=|>=|=]N.
+func within(ts *testscript.TestScript, got int64, limit string) bool {
+	bare := strings.TrimLeft(limit, "<=>")
+	want, err := size(bare)
+	ts.Check(err)
+	switch strings.TrimSuffix(limit, bare) {
+	case "<=":
+		return got <= want
+	case ">=":
+		return got >= want
+	case "", "=":
+		return got == want
+	}
+	return false
 }
 
 // refused implements "api refused [download|metadata] [<=|>=|=]N": how many requests of a kind, or of both, were

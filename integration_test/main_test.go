@@ -30,12 +30,13 @@ type stateKey struct{}
 
 // state is what one running script has started. Commands of a script run one after another, so it needs no lock.
 type state struct {
-	api    *api
-	daemon *daemon
-	proxy  *proxy
-	notify net.Conn // what systemd would listen on
-	setup  *setup
-	env    *testscript.Env
+	api     *api
+	daemon  *daemon
+	proxy   *proxy
+	forward *forward
+	notify  net.Conn // what systemd would listen on
+	setup   *setup
+	env     *testscript.Env
 }
 
 // setup is what all scripts of a run share.
@@ -75,6 +76,7 @@ func TestScript(t *testing.T) {
 			"content":   cmdContent,
 			"errno":     cmdErrno,
 			"files":     cmdFiles,
+			"forward":   cmdForward,
 			"logged":    cmdLogged,
 			"media":     cmdMedia,
 			"named":     cmdNamed,
@@ -151,6 +153,9 @@ func (st *state) close() error {
 	}
 	if st.proxy != nil {
 		err = errors.Join(err, st.proxy.stop())
+	}
+	if st.forward != nil {
+		st.forward.stop()
 	}
 	if st.notify != nil {
 		st.notify.Close()

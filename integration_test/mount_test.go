@@ -164,6 +164,7 @@ func environ(ts *testscript.TestScript) []string {
 	var env []string
 	for _, k := range []string{
 		"PATH", "HOME", "XDG_CACHE_HOME", "LC_ALL", "TZ", "TMPDIR", "MEMORIES_API_KEY", "ASSETFS_BASE_URL", "SSL_CERT_FILE", "NOTIFY_SOCKET",
+		"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY",
 	} {
 		if v := ts.Getenv(k); v != "" {
 			env = append(env, k+"="+v)

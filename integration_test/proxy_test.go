@@ -40,7 +40,7 @@ func cmdProxy(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		st.proxy = &proxy{exited: make(chan struct{})}
 		ts.Check(st.proxy.start(st.api, ts.MkAbs("proxy"), port, what == "start"))
-		ts.Setenv("PROXY", "https://127.0.0.1:"+port+"/serve/api/v2")
+		ts.Setenv("PROXY", "https://127.0.0.1:"+port+basePath)
 		ts.Setenv("SSL_CERT_FILE", ts.MkAbs("proxy/proxy.pem"))
 	default:
 		usage(ts, "proxy start [noslice] | stop, after api start")
@@ -49,7 +49,7 @@ func cmdProxy(ts *testscript.TestScript, neg bool, args []string) {
 
 // start runs nginx, with its files in dir, and returns when it answers at port.
 func (p *proxy) start(a *api, dir, port string, slice bool) error {
-	api := http.StripPrefix("/serve/api/v2", a.fake)
+	api := a.handler()
 	p.origin = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// What would keep answers from being shared, though each user is checked.
 		w.Header().Set("Cache-Control", "private, no-store")
