@@ -48,8 +48,8 @@ var faultCases = []faultCase{
 	// Errors, and what looks like none.
 	{name: "500 of 100 MB", fault: fakeapi.Fault{Status: 500, PadBody: 100e6}, errnos: errs(syscall.EIO), fatal: true, cures: true},
 	{name: "403 of 100 MB", fault: fakeapi.Fault{Status: 403, PadBody: 100e6}, errnos: errs(syscall.EPERM), fatal: true},
-	{name: "proxy's 502 page", fault: fakeapi.Fault{Status: 502, HTML: true}, errnos: errs(syscall.EIO), fatal: true, cures: true},
-	{name: "captive portal", fault: fakeapi.Fault{HTML: true}, errnos: errs(syscall.EIO), fatal: true},
+	{name: "proxy's 502 page", fault: fakeapi.Fault{Status: 502, Form: "page"}, errnos: errs(syscall.EIO), fatal: true, cures: true},
+	{name: "captive portal", fault: fakeapi.Fault{Form: "page"}, errnos: errs(syscall.EIO), fatal: true},
 	{name: "JSON error on 200", fault: fakeapi.Fault{Status: 200, OldCode: "0402"}, errnos: errs(syscall.EDQUOT), fatal: true},
 	{name: "JSON rate limit on 200", fault: fakeapi.Fault{Status: 200, OldCode: "0429"}, errnos: errs(syscall.EBUSY), fatal: true, cures: true},
 	{name: "truncated JSON on 200", fault: fakeapi.Fault{Status: 200, OldCode: "0402", TruncateJSON: true}, errnos: errs(syscall.EIO), fatal: true},

@@ -29,9 +29,6 @@ type Fault struct {
 	// Redirect sends to a URL, with Status or 302. "{id}" in it becomes the
 	// asset's ID; "self" is the address that was asked for, a loop.
 	Redirect string
-	// HTML is a page instead of an asset, with Status or 200: a captive portal,
-	// a proxy's 502.
-	HTML bool
 	// Status other than 0, Code, OldCode and Form make a small body: an error
 	// object unless Form says otherwise. 304 and 204 have no body; 416 has
 	// `Content-Range: bytes */size`.
@@ -45,6 +42,7 @@ type Fault struct {
 	//	"old"      a string code, and success and failed
 	//	"spring"   No static resource: an unknown route; Status or 404
 	//	"gateway"  timestamp, path, status, error, requestId; Status or 404
+	//	"page"     an HTML page: a captive portal, a proxy's 502; Status or 200
 	//	"xml"      what a storage host says; Status or 403
 	//	"text"     Msg as plain text
 	//	"empty"    no byte, no Content-Type
@@ -102,14 +100,14 @@ func (f *Fault) matches(op string) bool {
 
 // replaces tells whether f gives an answer of its own.
 func (f *Fault) replaces() bool {
-	return f.Hang || f.Drop || f.EndlessHeader || f.Redirect != "" || f.HTML || f.Status != 0 || f.Code != 0 || f.OldCode != "" || f.Form != ""
+	return f.Hang || f.Drop || f.EndlessHeader || f.Redirect != "" || f.Status != 0 || f.Code != 0 || f.OldCode != "" || f.Form != ""
 }
 
 // checkFaults returns what is wrong with faults.
 func checkFaults(all []Fault) error {
 	for _, f := range all {
 		if err := errors.Join(
-			oneOf("Fault.Form", f.Form, "", formNew, formOld, formSpring, formGateway, formXML, formText, formEmpty, formNothing),
+			oneOf("Fault.Form", f.Form, "", formNew, formOld, formSpring, formGateway, formPage, formXML, formText, formEmpty, formNothing),
 			oneOf("Fault.Op", f.Op, "", opDownload, opMetadata, opStorage, opOther, "any"),
 		); err != nil {
 			return err

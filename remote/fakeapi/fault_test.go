@@ -50,10 +50,10 @@ func TestFaultAnswers(t *testing.T) {
 	}
 
 	for _, status := range []int{0, 502} {
-		s.put(Fault{HTML: true, Status: status})
+		s.put(Fault{Form: "page", Status: status})
 		g := s.get("re_1")
 		if g.status != max(status, 200) || !strings.HasPrefix(g.header.Get("Content-Type"), "text/html") || !bytes.HasPrefix(g.body, []byte("<!DOCTYPE html>")) {
-			t.Errorf("HTML: %d %v %q", g.status, g.header, g.body)
+			t.Errorf("page: %d %v %q", g.status, g.header, g.body)
 		}
 	}
 

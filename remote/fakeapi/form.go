@@ -15,6 +15,7 @@ const (
 	formOld     = "old"
 	formSpring  = "spring"
 	formGateway = "gateway"
+	formPage    = "page"
 	formXML     = "xml"
 	formText    = "text"
 	formEmpty   = "empty"
@@ -64,10 +65,7 @@ func formReply(rq Request, cfg Config, f Fault, status int) *reply {
 		msg = messageOf(status)
 	}
 	json := func(b []byte) *reply { return textReply(status, "application/json", b) }
-	switch {
-	case f.HTML:
-		return pageReply(status)
-	case status == http.StatusNotModified || status == http.StatusNoContent:
+	if status == http.StatusNotModified || status == http.StatusNoContent {
 		return &reply{status: status, header: http.Header{}}
 	}
 	switch f.Form {
@@ -83,6 +81,8 @@ func formReply(rq Request, cfg Config, f Fault, status int) *reply {
 		return json(frame(cfg, codeIn(cfg, f, http.StatusBadRequest), msg, nil, false)) // "0001" on any status
 	case formGateway:
 		return json(encode(gatewayObject{time.Now().UTC().Format("2006-01-02T15:04:05.000+00:00"), rq.Path, status, http.StatusText(status), "9f2b6c1d-417"}))
+	case formPage:
+		return pageReply(status)
 	case formXML:
 		return storageRefusal(status, "AccessDenied")
 	case formText:
