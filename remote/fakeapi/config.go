@@ -17,6 +17,7 @@ type Config struct {
 	Metadata    Limit         // the same for metadata
 	Latency     time.Duration // before each header
 	Rate        int64         // bytes a second on each connection; 0 is unshaped
+	SendTimeout time.Duration // a client that takes nothing for so long is cut off, as nginx does after 60 s; 0 is never
 	Connections int           // assets that can be on their way at a time, others get a gateway's 503; 0 is no limit
 	OldCodes    bool          // string codes: "0429" for 429, "0000" for success
 	Bare        bool          // JSON has code, msg and data alone, neither success nor failed

@@ -44,7 +44,7 @@ func (s *Server) Control() http.Handler {
 		handle(method+" /config", s.controlConfigure)
 	}
 	handle("GET /config", func(w http.ResponseWriter, _ *http.Request) error {
-		return answer(w, configJSON{configFields(s.Config()), duration(s.Config().Latency)})
+		return answer(w, configOf(s.Config()))
 	})
 	handle("GET /asset/{id}", func(w http.ResponseWriter, r *http.Request) error {
 		a, ok := s.Asset(r.PathValue("id"))
@@ -132,13 +132,13 @@ func (s *Server) controlConfigure(_ http.ResponseWriter, r *http.Request) error 
 	var err error
 	s.Configure(func(c *Config) {
 		// A slice is decoded in place, and the old one may be in use.
-		j := configJSON{configFields(*c), duration(c.Latency)}
+		j := configOf(*c)
 		j.Faults = nil
 		if err = strictly(body, &j); err != nil {
 			return
 		}
 		changed := Config(j.configFields)
-		changed.Latency = time.Duration(j.Latency)
+		changed.Latency, changed.SendTimeout = time.Duration(j.Latency), time.Duration(j.SendTimeout)
 		if changed.Faults == nil {
 			changed.Faults = c.Faults
 		}
@@ -191,7 +191,7 @@ type (
 	configFields Config
 	configJSON   struct {
 		configFields
-		Latency duration
+		Latency, SendTimeout duration
 	}
 	faultFields Fault
 	faultJSON   struct {
@@ -199,6 +199,10 @@ type (
 		Delay, StallFor duration
 	}
 )
+
+func configOf(c Config) configJSON {
+	return configJSON{configFields(c), duration(c.Latency), duration(c.SendTimeout)}
+}
 
 // MarshalJSON writes a with readable durations.
 func (a Asset) MarshalJSON() ([]byte, error) {

@@ -91,7 +91,7 @@ func TestControlConfig(t *testing.T) {
 	s := start(t)
 	url := listen(t, s.Control())
 	for _, body := range []string{
-		`{"latency":"20ms","norange":true,"faults":[{"status":500}]}`,
+		`{"latency":"20ms","sendTimeout":"1m","norange":true,"faults":[{"status":500}]}`,
 		`{"downloads":{"rates":"1/s","mode":"strict"},"metadata":{"rates":"1/s"}}`,
 		`{"rate":5,"downloads":{"rates":"12/m"}}`, // what it does not name stays
 	} {
@@ -100,7 +100,7 @@ func TestControlConfig(t *testing.T) {
 		}
 	}
 	want := Config{
-		Latency: 20 * time.Millisecond, NoRange: true, Rate: 5,
+		Latency: 20 * time.Millisecond, SendTimeout: time.Minute, NoRange: true, Rate: 5,
 		Downloads: Limit{Rates: "12/m", Mode: "strict"}, Metadata: Limit{Rates: "1/s"},
 		Faults: []Fault{{Status: 500}},
 	}

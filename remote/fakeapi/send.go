@@ -12,6 +12,10 @@ import (
 // the second-level cache, and four system calls per MiB cost little.
 const writeSize = 256 << 10
 
+// timedSize is how much is written at a time where each write has a deadline: a
+// client that takes anything at all takes so much in time.
+const timedSize = 16 << 10
+
 // A shaped connection writes what one shapedStep allows at a time, and may catch
 // up maxLag after its client was slow to read.
 const (
@@ -43,8 +47,11 @@ func (s *Server) send(out wire, rec *record, rp *reply) {
 	if out.head(rp) != nil || rp.body == nil || rec.req.Method == http.MethodHead {
 		return
 	}
-	c := &courier{s: s, out: out, rec: rec, rp: rp}
+	c := &courier{s: s, out: out, rec: rec, rp: rp, patience: s.Config().SendTimeout}
 	err := c.run()
+	if err == nil && c.patience > 0 {
+		err = out.within(0)
+	}
 	switch {
 	case err == nil:
 		rec.flushed.Store(out.flush() == nil)
@@ -62,6 +69,8 @@ type courier struct {
 	sent    int64     // bytes of the body, as they go over the wire
 	due     time.Time // when the next byte of a shaped connection may go
 	stalled bool      // the fault's stall is over
+	// patience is Config.SendTimeout.
+	patience time.Duration
 }
 
 // run brings the body, compressed if the fault says so.
@@ -126,6 +135,12 @@ func (c *courier) Write(p []byte) (int, error) {
 		n, shaped, err := c.pace(c.toBoundary(len(p) - done))
 		if err != nil {
 			return done, err
+		}
+		if c.patience > 0 {
+			n = min(n, timedSize)
+			if err := c.out.within(c.patience); err != nil {
+				return done, err
+			}
 		}
 		m, err := c.out.Write(p[done : done+n])
 		done += m

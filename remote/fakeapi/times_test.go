@@ -50,6 +50,30 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+// TestSendTimeout is a server that cuts clients which don't read.
+func TestSendTimeout(t *testing.T) {
+	for _, f := range []Fault{{}, {Unframed: true}, {Rate: 1 << 20}} {
+		synctest.Test(t, func(t *testing.T) {
+			const size = 4 << 20
+			s := New(Asset{ID: "re_1", Size: size, Faults: []Fault{f}})
+			s.Configure(func(c *Config) { c.SendTimeout = time.Minute })
+			r := overPipe(t, s)
+			defer r.Body.Close()
+			for range 100 { // slow, but it reads
+				time.Sleep(50 * time.Second)
+				if _, err := io.CopyN(io.Discard, r.Body, 2*timedSize); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(61 * time.Second)
+			n, err := io.Copy(io.Discard, r.Body)
+			if !f.Unframed && !errors.Is(err, io.ErrUnexpectedEOF) || n > 2*timedSize {
+				t.Errorf("%+v: %d bytes and %v after the pause", f, n, err)
+			}
+		})
+	}
+}
+
 // overPipe downloads re_1 from s, served on one end of a net.Pipe.
 func overPipe(t *testing.T, s *Server) *http.Response {
 	here, there := net.Pipe()

@@ -20,8 +20,9 @@ type wire interface {
 	ctx() context.Context // ends when the client goes away
 	head(*reply) error    // sends the header
 	flush() error
-	cut(reset bool) // ends the connection; nothing may follow but close
-	endless()       // sends header fields until the client goes away
+	within(d time.Duration) error // bounds the next write, 0: no more
+	cut(reset bool)               // ends the connection; nothing may follow but close
+	endless()                     // sends header fields until the client goes away
 	close()
 }
 
@@ -48,8 +49,11 @@ type httpWire struct {
 
 func (h *httpWire) ctx() context.Context { return h.request }
 func (h *httpWire) flush() error         { return h.ctl.Flush() }
-func (h *httpWire) close()               {}
-func (h *httpWire) endless()             { panic(http.ErrAbortHandler) }
+func (h *httpWire) within(d time.Duration) error {
+	return h.ctl.SetWriteDeadline(deadline(d))
+}
+func (h *httpWire) close()   {}
+func (h *httpWire) endless() { panic(http.ErrAbortHandler) }
 
 func (h *httpWire) head(rp *reply) error {
 	header := h.Header()
@@ -72,6 +76,14 @@ func (h *httpWire) cut(reset bool) {
 		panic(http.ErrAbortHandler) // net/http then cuts, in its own way
 	}
 	hangUp(conn, reset)
+}
+
+// deadline is d from now on; for 0 there is none.
+func deadline(d time.Duration) time.Time {
+	if d == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(d)
 }
 
 // hangUp closes conn, with a TCP reset if so asked and possible.
@@ -108,7 +120,10 @@ func newRawWire(ctx context.Context, conn net.Conn) *rawWire {
 func (rw *rawWire) ctx() context.Context        { return rw.alive }
 func (rw *rawWire) Write(p []byte) (int, error) { return rw.w.Write(p) }
 func (rw *rawWire) flush() error                { return rw.w.Flush() }
-func (rw *rawWire) cut(reset bool)              { hangUp(rw.conn, reset) }
+func (rw *rawWire) within(d time.Duration) error {
+	return rw.conn.SetWriteDeadline(deadline(d))
+}
+func (rw *rawWire) cut(reset bool) { hangUp(rw.conn, reset) }
 
 // close waits for the reading goroutine.
 func (rw *rawWire) close() {
