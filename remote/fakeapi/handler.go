@@ -15,7 +15,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := s.begin(r, op, id)
 	defer s.end(rec)
 	cfg := s.Config()
-	rp := portalReply(r, cfg)
+	rp := portalReply(r, rec.req, cfg)
 	if rp == nil {
 		rp = s.refuse(r, rec, cfg)
 	}
@@ -71,20 +71,18 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // portalReply is what a captive portal says to everybody, nil when there is none.
-func portalReply(r *http.Request, cfg Config) *reply {
+func portalReply(r *http.Request, rq Request, cfg Config) *reply {
 	switch {
 	case cfg.Portal == 0:
 		return nil
-	case cfg.Portal >= 300 && cfg.Portal <= 399 && r.URL.Path != portalPath:
-		return &reply{status: cfg.Portal, header: http.Header{"Location": {portalPath}}}
-	case cfg.Portal >= 300 && cfg.Portal <= 399:
+	case cfg.Portal < 300 || cfg.Portal > 399:
+		return pageReply(cfg.Portal)
+	case r.URL.Query().Has("portal"):
 		return pageReply(http.StatusOK)
 	}
-	return pageReply(cfg.Portal)
+	path, _, _ := strings.Cut(rq.Path, "?")
+	return redirectReply(cfg.Portal, path+"?portal", rq)
 }
-
-// portalPath is where a portal that redirects has its page.
-const portalPath = "/portal"
 
 // refuse counts a request that the account answers for, and returns the refusal
 // if it is beyond a limit. Such a request never comes as far as a fault.
