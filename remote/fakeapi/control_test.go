@@ -47,14 +47,14 @@ func TestControl(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	do("PUT", "/asset", `{"id":"re_1","name":"a.bin","size":1000,"etag":"auto","faults":[{"times":1,"status":429,"retryAfter":"30","delay":"1ms"}]}`)
+	do("PUT", "/asset", `{"id":"re_1","name":"a.bin","size":1000,"etag":"auto","staleFor":"5s","readyAfter":"1h","faults":[{"times":1,"status":429,"retryAfter":"30","delay":"1ms"}]}`)
 	do("POST", "/asset", `{"id":"re_2","text":"inline"}`)
 	do("PUT", "/asset", `{"id":"re_3","base64":"AAEC"}`)
 	do("PUT", "/asset", `{"id":"re_4","file":"`+file+`"}`)
 	do("PUT", "/asset", `{"id":"re_5","text":""}`)
 
 	a, ok := s.Asset("re_1")
-	want := Asset{ID: "re_1", Name: "a.bin", Size: 1000, ETag: "auto", Faults: []Fault{{Times: 1, Status: 429, RetryAfter: "30", Delay: time.Millisecond}}}
+	want := Asset{ID: "re_1", Name: "a.bin", Size: 1000, ETag: "auto", StaleFor: 5 * time.Second, ReadyAfter: time.Hour, Faults: []Fault{{Times: 1, Status: 429, RetryAfter: "30", Delay: time.Millisecond}}}
 	if !ok || !reflect.DeepEqual(a, want) {
 		t.Errorf("got %+v, want %+v", a, want)
 	}
@@ -73,6 +73,9 @@ func TestControl(t *testing.T) {
 
 	if got, want := do("GET", "/billed", ""), "{\n  \"Acknowledged\": 0,\n  \"Billed\": 1020\n}\n"; got != want {
 		t.Errorf("billed: %s", got)
+	}
+	if got, want := do("GET", "/refused", ""), "{\n  \"download\": 0,\n  \"metadata\": 0\n}\n"; got != want {
+		t.Errorf("refused: %s", got)
 	}
 	var log []Request
 	if err := json.Unmarshal([]byte(do("GET", "/requests", "")), &log); err != nil || len(log) != 6 || log[0].Status != 429 || log[1].Bytes != 1000 {
@@ -123,6 +126,8 @@ func TestControlConfig(t *testing.T) {
 		{"PUT", "/config", `{"norange":false,"metadata":{"mode":"moody"}}`},
 		{"PUT", "/asset", `{"name":"no ID"}`},
 		{"PUT", "/asset", `{"id":"re_1","faults":[{"nonsense":1}]}`},
+		{"PUT", "/asset", `{"id":"re_1","faults":[{"form":"nonsense"}]}`},
+		{"PUT", "/asset", `{"id":"re_1","staleFor":"soon"}`},
 		{"PUT", "/asset", `{"id":"re_1","file":"/nonexistent/file"}`},
 		{"GET", "/asset/re_1", ""},
 	} {

@@ -133,6 +133,7 @@ func TestRetryAfter(t *testing.T) {
 		{"1/m,1/h", "", 10 * time.Second, "3590"},
 		{"1/m", "strict", 10 * time.Second, "60"},
 		{"1/m", "bucket", 20 * time.Second, "40"},
+		{"1/m,2/m", "bucket", 0, "60"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := New(Asset{ID: "re_1", Size: 10})
@@ -195,6 +196,21 @@ func TestOthersAskForNothing(t *testing.T) {
 	}
 	s.get("re_9", "Authorization: sk-mavi-1").wantError(t, 400, 400, msgNotFound)
 	s.get("re_1", "Authorization: sk-mavi-1").wantError(t, 429, 429, msgLimit)
+}
+
+func TestMostWithin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Asset{ID: "re_1", Size: 10})
+		for _, after := range []time.Duration{0, 30 * time.Second, 29 * time.Second, time.Second, 0, time.Hour} {
+			time.Sleep(after)
+			direct(t, s, "download")
+		}
+		for d, want := range map[time.Duration]int{time.Nanosecond: 2, 30 * time.Second: 3, time.Minute: 4, time.Minute + 1: 5} {
+			if got := MostWithin(s.Downloads(), d); got != want {
+				t.Errorf("within %v: %d, want %d", d, got, want)
+			}
+		}
+	})
 }
 
 func TestLimitSyntax(t *testing.T) {
