@@ -3,6 +3,7 @@ package fakeapi
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -57,10 +58,10 @@ const maxHeld = 16 << 10
 // acknowledgedBytes is at least how many of an asset's bytes the client's kernel
 // has. What is in the queue may be framing, or of a later answer.
 func (rec *record) acknowledgedBytes() int64 {
-	if rec.socket == nil {
-		return 0
-	}
 	n := rec.bytes.Load() // before the queue: what comes in between must not count
+	if rec.socket == nil || rec.acknowledged.Load() == n {
+		return rec.acknowledged.Load()
+	}
 	if !rec.flushed.Load() {
 		n -= maxHeld
 	}
@@ -140,15 +141,20 @@ func (s *Server) tellLocked() {
 // Requests returns all requests since the last ResetLog in the order they came.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.requestsLocked()
+	all, records := s.requestsLocked(), slices.Clone(s.log)
+	s.mu.Unlock()
+	for i, rec := range records {
+		all[i].Acknowledged = min(rec.acknowledgedBytes(), all[i].Bytes)
+	}
+	return all
 }
+
+// requestsLocked returns them without what the kernel would have to be asked for.
 
 func (s *Server) requestsLocked() []Request {
 	all := make([]Request, len(s.log))
 	for i, rec := range s.log {
 		all[i] = rec.req
-		all[i].Acknowledged = rec.acknowledgedBytes() // first: it is never more than Bytes
 		all[i].Bytes, all[i].Written = rec.bytes.Load(), rec.written.Load()
 	}
 	return all
