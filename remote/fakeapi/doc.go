@@ -37,8 +37,8 @@
 // One range in any of its three forms (`a-b`, `a-`, `-n`) is answered with 206
 // and Content-Range, one that can't be satisfied with 416 and `bytes */size`. A
 // malformed one, several at once, or one whose If-Range does not match is
-// ignored, and so is each one under Config.NoRange and of an asset whose length
-// nobody tells.
+// ignored, and so is each one under Config.NoRange or Asset.NoRange, and of an
+// asset whose length nobody tells. [Asset] says how else they may be answered.
 //
 // # What goes wrong
 //
