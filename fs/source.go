@@ -18,7 +18,7 @@ var _ asset.Source = source{}
 
 func (s source) Open(ctx context.Context, id string, r asset.Request) (*asset.Response, error) {
 	resp, err := s.client.Download(ctx, remote.Request{
-		ID: id, Class: class(r.Background), Start: r.Start, End: r.End, IfRange: r.IfRange,
+		ID: id, Class: class(r.Background), Start: r.Start, End: r.End, NoRange: r.NoRange,
 	})
 	if err != nil {
 		return nil, err

@@ -226,7 +226,6 @@ func (a *Asset) snapshotLocked(now time.Time) (Snapshot, []*stream) {
 		Validated: a.info.Validator != "",
 		Ranging:   a.o.Host.Ranging(),
 		Present:   a.store,
-		Worth:     a.o.Host.worth(a.o.Source.Budget().Worth),
 		ReadAhead: a.o.ReadAhead,
 		NotBefore: a.fail.until,
 		Readers:   len(a.readers),
@@ -240,7 +239,6 @@ func (a *Asset) snapshotLocked(now time.Time) (Snapshot, []*stream) {
 		}
 		live = append(live, s)
 		st := s.state
-		st.Queued = st.Opening && !s.sent.Load()
 		if st.Opening && snap.Ranging == RangeNo {
 			st.Start, st.Pos, st.Reach, st.Frontier = 0, 0, 0, 0
 		}
@@ -248,14 +246,14 @@ func (a *Asset) snapshotLocked(now time.Time) (Snapshot, []*stream) {
 	}
 	if len(a.waiters) > 0 {
 		b := a.o.Source.Budget()
-		snap.Requests, snap.Next = b.Available, b.Next
+		snap.Requests, snap.Next, snap.Worth = b.Available, b.Next, a.o.Host.worth(b.Worth)
 		snap.Waiters = make([]WaiterState, len(a.waiters))
 		for i, w := range a.waiters {
 			snap.Waiters[i] = w.state
 		}
-		for _, s := range snap.Streams {
-			if s.Queued && !s.Background {
-				snap.Requests-- // it is as good as spent
+		for _, s := range live {
+			if !s.asked.Load() && !s.request.Background {
+				snap.Requests-- // the source does not know of it yet
 			}
 		}
 	}

@@ -287,14 +287,25 @@ func TestWindowIsKept(t *testing.T) {
 	})
 }
 
-func TestReaderOvertakesListing(t *testing.T) {
-	test(t, &fakeServer{size: mib, ranged: true}, func(r *rig) {
-		// A listing's request that waits for its share of the window.
-		r.mu.Lock()
-		r.openLocked(Opening{End: block, Background: true}, time.Now())
-		r.streams[0].sent.Store(false)
-		r.mu.Unlock()
-		r.contact()
+// TestListingWithoutASlot fails a listing's contact at once when no request may
+// start now. That is no failure of the asset.
+func TestListingWithoutASlot(t *testing.T) {
+	test(t, &fakeServer{size: mib, ranged: true, perMin: 1}, func(r *rig) {
+		r.server.times = append(r.server.times, time.Now()) // by another asset
+		start := time.Now()
+		for range 3 {
+			if _, err := r.Contact(context.Background(), Contact{Head: true, Background: true}); !errors.Is(err, ErrNoSlot) {
+				t.Fatalf("error is %v, want ErrNoSlot", err)
+			}
+		}
+		if took := time.Since(start); took > 0 || r.LastError() != nil {
+			t.Errorf("took %v, last error %v", took, r.LastError())
+		}
+		r.contact() // waits for its turn
+		if took := time.Since(start); took < window {
+			t.Errorf("the reader took %v", took)
+		}
+		r.spent(1, 0)
 	})
 }
 

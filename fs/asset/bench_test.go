@@ -20,7 +20,7 @@ func (p plenty) Open(context.Context, string, Request) (*Response, error) {
 	}, nil
 }
 
-func (p plenty) Budget() Budget { return Budget{Available: 1} }
+func (p plenty) Budget() Budget { return Budget{Available: 1, Worth: 5 * time.Second} }
 
 func benchmarkRig(b *testing.B, size int64) *Reader {
 	b.Helper()

@@ -173,6 +173,10 @@ func (a *Asset) ended(s *stream, err error) {
 	if err == nil && s.gained > 0 {
 		a.fail = failure{} // all that was asked for has come
 	}
+	if errors.Is(err, ErrNoSlot) {
+		a.finishLocked(func(w *waiter) (bool, error) { return w.state.Background, err })
+		err = nil
+	}
 	useless := err == nil && s.gained == 0
 	if useless {
 		err = a.shortLocked(s)

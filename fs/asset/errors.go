@@ -17,6 +17,10 @@ var (
 	ErrChanged = errors.New("content changed on the server")
 	// ErrClosed means that the asset was closed, at unmount.
 	ErrClosed = errors.New("asset closed")
+	// ErrNoSlot is what a Source's Open wraps when no request may start now and
+	// the request was a background one, which does not wait. It is no failure
+	// of the asset.
+	ErrNoSlot = errors.New("no download request left now")
 	// ErrNoSpace is what a Store's WriteAt wraps when there is no room.
 	ErrNoSpace = errors.New("no room")
 )

@@ -115,15 +115,15 @@ func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, 
 			break
 		}
 		f.mu.Unlock()
+		if r.Background {
+			return nil, ErrNoSlot
+		}
 		if err := sleep(ctx, time.Until(b.Next)); err != nil {
 			return nil, err
 		}
 	}
 	f.requests = append(f.requests, r)
 	f.times = append(f.times, time.Now())
-	if r.Sent != nil {
-		r.Sent()
-	}
 	var failure error
 	if len(f.failures) > 0 {
 		failure, f.failures = f.failures[0], f.failures[1:]
@@ -145,7 +145,7 @@ func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, 
 		resp.Info.Validator = resp.Info.ETag
 	}
 	body := &fakeBody{f: f, ctx: ctx, version: f.version, end: f.size, cut: -1, stall: -1}
-	if f.ranged && (r.IfRange == "" || r.IfRange == resp.Info.ETag) {
+	if f.ranged {
 		resp.Ranged, resp.Start = true, r.Start
 		if r.Start >= f.size {
 			return nil, &apiError{416, false}

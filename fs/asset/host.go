@@ -48,11 +48,11 @@ func (h *Host) learn(r *Response, took time.Duration) {
 }
 
 // worth is how long it pays to wait for bytes that come anyway rather than to
-// spend a request: with a limit, the time in which that earns one; else twice
-// what a request takes, but no less than what jitter makes of it.
-func (h *Host) worth(earned time.Duration) time.Duration {
-	if earned > 0 {
-		return earned
+// spend a request: with a limit, what one is worth by it; else twice what a
+// request takes, but no less than what jitter makes of it.
+func (h *Host) worth(limited time.Duration) time.Duration {
+	if limited > 0 {
+		return limited
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

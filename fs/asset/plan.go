@@ -47,7 +47,6 @@ const (
 // StreamState is a stream as the planner sees it.
 type StreamState struct {
 	Opening    bool      // no header yet
-	Queued     bool      // opening, and its request is not yet written
 	Background bool      // its request comes out of the share for resolving
 	Head       bool      // it was opened for a head block only
 	Paused     bool      // at its limit
@@ -76,7 +75,7 @@ type Snapshot struct {
 	Now       time.Time
 	Size      int64 // -1 unknown
 	Contacted bool  // a download's header has been seen
-	Validated bool  // a strong validator is known
+	Validated bool  // a known validator proves the content unchanged
 	Ranging   Ranging
 	Present   Present
 	Streams   []StreamState
@@ -186,7 +185,6 @@ func (p *planner) serve(w WaiterState) {
 	if gap.Empty() {
 		return
 	}
-	p.overtake()
 	if p.opened(gap.Start) {
 		return
 	}
@@ -226,9 +224,6 @@ func (p *planner) contact(w WaiterState) {
 	if p.Contacted || len(p.d.Open) > 0 || p.delayed() {
 		return
 	}
-	if !w.Background {
-		p.overtake()
-	}
 	for i, s := range p.Streams {
 		if s.Opening && !p.d.End[i] {
 			return
@@ -239,16 +234,6 @@ func (p *planner) contact(w WaiterState) {
 		o.End = block
 	}
 	p.open(o)
-}
-
-// overtake ends requests of a listing that are not yet written: a reader would
-// wait behind them.
-func (p *planner) overtake() {
-	for i, s := range p.Streams {
-		if s.Queued && s.Background {
-			p.d.End[i] = true
-		}
-	}
 }
 
 // nearest returns the live stream that is closest behind off and gets there,
@@ -423,9 +408,14 @@ func (p *planner) leave() {
 	for i, s := range p.Streams {
 		switch {
 		case p.d.End[i]:
-		case s.Queued && !waited:
-			p.d.End[i] = true // nothing has been spent on it
-		case waited || s.Opening:
+		case waited:
+		case s.Opening:
+			// An answer is close; but it may be queued behind a closed gate.
+			if t := s.LastByte.Add(linger); p.Now.Before(t) {
+				p.wake(t)
+			} else {
+				p.d.End[i] = true
+			}
 		case p.Readers == 0 && s.Head && p.Ranging == RangeNo:
 			p.d.End[i] = true // the listing has its header; there is no head block to wait for
 		case p.Readers == 0:

@@ -217,14 +217,17 @@ func TestPlan(t *testing.T) {
 		}, func(d *Decision) {
 			d.Wake = now.Add(time.Second)
 		}},
-		{"a reader overtakes a listing's queued request", func(s *Snapshot) {
-			s.Contacted, s.Size = false, -1
-			s.Streams = []StreamState{{Opening: true, Queued: true, Background: true, End: block, LastByte: now}}
-			s.Waiters = []WaiterState{{Header: true, Since: now}}
+		{"an answer that nobody waits for any longer is awaited for a while", func(s *Snapshot) {
+			s.Streams = []StreamState{{Opening: true, LastByte: now}}
 		}, func(d *Decision) {
-			d.Limit = []int64{block}
+			d.Limit = []int64{0}
+			d.Wake = now.Add(linger)
+		}},
+		{"and then given up: it may be queued behind a closed gate", func(s *Snapshot) {
+			s.Streams = []StreamState{{Opening: true, LastByte: now.Add(-linger)}}
+		}, func(d *Decision) {
+			d.Limit = []int64{0}
 			d.End = []bool{true}
-			d.Open = []Opening{{}}
 		}},
 		{"a listing asks for a head block", func(s *Snapshot) {
 			s.Contacted, s.Size = false, -1

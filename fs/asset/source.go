@@ -24,7 +24,7 @@ type Info struct {
 // Temporary() bool; one that says true is tried again.
 type Source interface {
 	// Open asks for bytes of an asset. It waits for the retry gate and the
-	// request window. ctx bounds the waiting and the life of the body.
+	// rate limits. ctx bounds the waiting and the life of the body.
 	Open(ctx context.Context, id string, r Request) (*Response, error)
 	// Budget tells of the requests that may be made now.
 	Budget() Budget
@@ -32,10 +32,13 @@ type Source interface {
 
 // Request is one download.
 type Request struct {
-	Start, End int64  // End is exclusive; 0 means to the end of the asset
-	IfRange    string // "" sends none
-	Background bool   // nobody reads: use the share of the window left to resolving
-	Sent       func() // called when the request is about to be written
+	Start, End int64 // End is exclusive; 0 means to the end of the asset
+	// Background means that nobody waits for it. It never queues: it takes a
+	// slot if one is free, else fails at once with ErrNoSlot.
+	Background bool
+	// NoRange asks for the whole asset without a Range: what the server makes
+	// of one can't be believed.
+	NoRange bool
 }
 
 // Response is the answer to a Request. The receiver closes Body.
@@ -57,13 +60,15 @@ type Body interface {
 	Buffered() int
 }
 
-// Budget is the state of request window and retry gate for a reader.
+// Budget is the state of rate limits and retry gate for a reader.
 type Budget struct {
-	Available int           // requests that may start now
-	Next      time.Time     // when one more may, if none may now
-	Worth     time.Duration // in which one request is earned, 0 without a limit
-	Down      error         // why no request gets through at all, nil if one may
-	Since     time.Time     // when the request was sent that found out, if Down
+	Available int       // requests that may start now
+	Next      time.Time // when one more may, if none may now
+	Down      error     // why no request gets through at all, nil if one may
+	Since     time.Time // when the request was sent that found out, if Down
+	// Worth is what a request is worth by the limits: how long one takes to
+	// come back. 0: there is no limit.
+	Worth time.Duration
 }
 
 // Present answers questions on the bytes that are there, as a ranges.Set does.

@@ -13,7 +13,7 @@ type stream struct {
 	request Request
 	ctx     context.Context // ends with the stream; its cause says why
 	cancel  context.CancelCauseFunc
-	sent    atomic.Bool   // the request was written
+	asked   atomic.Bool   // the source knows of the request
 	wake    chan struct{} // holds one: look at limit and ending again
 	done    chan struct{} // closed when the goroutine has ended
 
@@ -39,10 +39,6 @@ func (a *Asset) openLocked(o Opening, now time.Time) {
 	if o.End > 0 {
 		s.state.End = o.End
 	}
-	if a.info.Header {
-		s.request.IfRange = a.info.Validator
-	}
-	s.request.Sent = func() { s.sent.Store(true) }
 	s.ctx, s.cancel = context.WithCancelCause(a.ctx)
 	a.streams = append(a.streams, s)
 	a.wg.Go(s.run)
@@ -98,6 +94,7 @@ func (s *stream) run() {
 
 func (s *stream) serve() error {
 	start := time.Now()
+	s.asked.Store(true)
 	r, err := s.a.o.Source.Open(s.ctx, s.a.id, s.request)
 	if err != nil {
 		return s.why(err)
