@@ -223,7 +223,7 @@ func (a *Asset) snapshotLocked(now time.Time) (Snapshot, []*stream) {
 		Now:       now,
 		Size:      a.info.Size,
 		Contacted: a.info.Header,
-		Validated: a.info.Validator != "",
+		Overlap:   a.overlapLocked(),
 		Ranging:   a.o.Host.Ranging(),
 		Present:   a.store,
 		ReadAhead: a.o.ReadAhead,

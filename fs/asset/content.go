@@ -215,3 +215,16 @@ func (a *Asset) shortLocked(s *stream) error {
 	}
 	return nil
 }
+
+// overlap is what a resumed stream reads again for comparison when there is no
+// validator that would prove the content unchanged.
+const overlap = 4 << 10
+
+// overlapLocked is how much of what is present the next response should bring
+// again, to be compared.
+func (a *Asset) overlapLocked() int64 {
+	if a.info.Header && a.info.Validator == "" {
+		return overlap
+	}
+	return 0
+}

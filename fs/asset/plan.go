@@ -29,9 +29,6 @@ const (
 	// by a fifth, and patience how long a waiter respects that.
 	idle     = time.Second
 	patience = 3 * time.Second
-	// overlap is what a resumed stream reads again for comparison when there
-	// is no validator that would prove the content unchanged.
-	overlap = 4 << 10
 )
 
 // Ranging is what is known of the server's support of Range.
@@ -75,7 +72,7 @@ type Snapshot struct {
 	Now       time.Time
 	Size      int64 // -1 unknown
 	Contacted bool  // a download's header has been seen
-	Validated bool  // a known validator proves the content unchanged
+	Overlap   int64 // how much of what is present before a start to ask for again, to be compared
 	Ranging   Ranging
 	Present   Present
 	Streams   []StreamState
@@ -381,8 +378,8 @@ func (p *planner) opening(off int64) Opening {
 		gap := p.Present.Gap(ranges.Range{Start: at, End: off + 1})
 		o.Start, at = gap.Start, gap.End
 	}
-	if o.Start == off && off > 0 && !p.Validated && p.Contacted && p.Present.Gap(ranges.Range{Start: max(0, off-overlap), End: off}).Empty() {
-		o.Start = max(0, off-overlap)
+	if before := max(0, off-p.Overlap); o.Start == off && p.Present.Gap(ranges.Range{Start: before, End: off}).Empty() {
+		o.Start = before
 	}
 	for run := p.Present.Next(off); run.Start < 1<<62; run = p.Present.Next(run.End + 1) {
 		if run.Len() > block {

@@ -16,7 +16,7 @@ var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // and 12 requests a minute.
 func base() Snapshot {
 	return Snapshot{
-		Now: now, Size: 1 << 30, Contacted: true, Validated: true, Ranging: RangeYes,
+		Now: now, Size: 1 << 30, Contacted: true, Ranging: RangeYes,
 		Present: &ranges.Set{}, Requests: 12, Worth: 5 * time.Second, ReadAhead: 64 * mib, Readers: 1,
 	}
 }
@@ -59,7 +59,7 @@ func TestPlan(t *testing.T) {
 			d.Open = []Opening{{Start: 290 << 10}}
 		}},
 		{"without a validator a resumed stream overlaps", func(s *Snapshot) {
-			s.Validated = false
+			s.Overlap = overlap
 			s.Present = present(ranges.Range{End: 300 << 10})
 			s.Waiters = []WaiterState{want(300<<10, 301<<10)}
 		}, func(d *Decision) {
@@ -344,7 +344,7 @@ func randomSnapshot(r *rand.Rand) Snapshot {
 	s := base()
 	s.Size = 1 + r.Int64N(64*mib)
 	s.Ranging = Ranging(r.IntN(3))
-	s.Validated = r.IntN(2) == 0
+	s.Overlap = []int64{0, overlap, block}[r.IntN(3)]
 	s.Requests = r.IntN(4)
 	if s.Requests == 0 {
 		s.Next = now.Add(time.Duration(1 + r.Int64N(int64(time.Minute))))
