@@ -48,7 +48,7 @@ func class(background bool) remote.Class {
 func info(i remote.Info, header bool) asset.Info {
 	return asset.Info{
 		Name: i.Name, Size: i.Size, Type: i.Type, ModTime: i.ModTime,
-		ETag: i.ETag, LastModified: i.LastModified, Validator: i.StrongValidator(), Header: header,
+		ETag: i.ETag, LastModified: i.LastModified, Header: header,
 	}
 }
 
@@ -71,16 +71,18 @@ func (s store) WriteAt(p []byte, off int64) error {
 
 func (s store) Info() asset.Info {
 	m := s.Meta()
-	return asset.Info{
+	i := asset.Info{
 		Name: m.Original, Size: m.Size, Type: m.Type, ModTime: m.ModTime,
-		ETag: m.ETag, LastModified: m.LastModified, Validator: m.Validator, Header: m.Resolved,
+		ETag: m.ETag, LastModified: m.LastModified, Header: m.Resolved,
 	}
+	i.Recall(m.Learnt)
+	return i
 }
 
 func (s store) SetInfo(i asset.Info) {
 	s.Update(func(m *spool.Meta) {
 		m.Original, m.Size, m.Type, m.ModTime = i.Name, i.Size, i.Type, i.ModTime
-		m.ETag, m.LastModified, m.Validator, m.Resolved = i.ETag, i.LastModified, i.Validator, i.Header
+		m.ETag, m.LastModified, m.Learnt, m.Resolved = i.ETag, i.LastModified, i.Learnt(), i.Header
 	})
 	s.told.Add(1)
 }

@@ -1,6 +1,7 @@
 package asset
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -35,6 +36,14 @@ type Asset struct {
 	mu        sync.Mutex
 	info      Info
 	version   uint64
+	first     *stream    // that brought the first bytes of the content
+	young     ranges.Set // bytes that others have brought since the content was proved
+	trusted   bool       // bytes have shown that doubtful responses are right
+	denied    bool       // the last answer had no Range, though that was proved
+	noRange   bool       // what the server makes of Range is wrong
+	endedAt   int64      // where a body ended properly, but not at the size; -1 nowhere
+	disproved int64      // a size that was told and is wrong; -1 none
+	gaveWay   bool       // a stream was given up for another asset's
 	streams   []*stream
 	waiters   []*waiter
 	readers   map[*Reader]struct{}
@@ -50,8 +59,12 @@ type Asset struct {
 
 // New returns the asset with that ID. Close ends it.
 func New(id string, store Store, o *Options) *Asset {
-	a := &Asset{id: id, store: store, o: o, info: store.Info(), version: store.Version(), readers: map[*Reader]struct{}{}}
+	a := &Asset{
+		id: id, store: store, o: o, info: store.Info(), version: store.Version(),
+		readers: map[*Reader]struct{}{}, endedAt: -1, disproved: -1,
+	}
 	a.ctx, a.cancel = context.WithCancelCause(context.Background())
+	o.Host.join(a)
 	return a
 }
 
@@ -91,22 +104,26 @@ func (a *Asset) LastError() error {
 	return a.lastErr
 }
 
-// Learn adds what a metadata call told. A download's header knows better.
-func (a *Asset) Learn(info Info) {
+// Learn adds what a metadata call told. A download's header knows better, and a
+// size that was told once stays until one contradicts it.
+func (a *Asset) Learn(told Info) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.info.Header {
-		told := info
-		if info = a.info; info.ModTime.IsZero() {
-			info.ModTime = told.ModTime
-		}
-		if info.Size < 0 && told.Size >= a.leastLocked() {
-			info.Size = told.Size
-			a.finishLocked(func(*waiter) (bool, error) { return true, nil }) // to look again
-		}
+	info := a.info
+	if info.Size < 0 && told.Size != a.disproved && told.Size >= a.leastLocked() && told.Size <= maxSize {
+		info.Size = told.Size
 	}
-	a.info = info
-	a.store.SetInfo(info)
+	if info.ModTime.IsZero() || !info.Header && !told.ModTime.IsZero() {
+		info.ModTime = told.ModTime
+	}
+	if !info.Header {
+		info.Name, info.Type = cmp.Or(told.Name, info.Name), cmp.Or(told.Type, info.Type)
+	}
+	sized := info.Size != a.info.Size
+	a.setInfoLocked(info)
+	if sized {
+		a.finishLocked(func(w *waiter) (bool, error) { return !w.state.Header, nil }) // to look again
+	}
 }
 
 // Contact says how the first request of an asset is made.
@@ -173,6 +190,7 @@ func (a *Asset) Close() {
 		a.timer.Stop()
 	}
 	a.mu.Unlock()
+	a.o.Host.leave(a)
 	a.wg.Wait()
 	a.cancel(ErrClosed)
 }
@@ -224,7 +242,7 @@ func (a *Asset) snapshotLocked(now time.Time) (Snapshot, []*stream) {
 		Size:      a.info.Size,
 		Contacted: a.info.Header,
 		Overlap:   a.overlapLocked(),
-		Ranging:   a.o.Host.Ranging(),
+		Ranging:   a.rangingLocked(),
 		Present:   a.store,
 		ReadAhead: a.o.ReadAhead,
 		NotBefore: a.fail.until,
@@ -258,6 +276,15 @@ func (a *Asset) snapshotLocked(now time.Time) (Snapshot, []*stream) {
 		}
 	}
 	return snap, live
+}
+
+// rangingLocked is what is known of the server's support of Range for this
+// asset, or likely.
+func (a *Asset) rangingLocked() Ranging {
+	if a.info.Ranging != RangeUnknown {
+		return a.info.Ranging
+	}
+	return a.o.Host.Ranging()
 }
 
 // Streams returns the downloads under way, as they are now.

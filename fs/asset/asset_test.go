@@ -82,7 +82,7 @@ func TestIndexAtEnd(t *testing.T) {
 		if r.o.Host.Ranging() == RangeYes {
 			r.spent(2, 6*mib)
 		} else {
-			r.spent(1, r.server.size)
+			r.spent(2, r.server.size) // one finds out that there is no Range
 		}
 	})
 }
@@ -145,7 +145,7 @@ func TestReadersAtRandomOffsets(t *testing.T) {
 			if r.o.Host.Ranging() == RangeYes {
 				r.spent(9, r.server.size+mib)
 			} else {
-				r.spent(1, r.server.size)
+				r.spent(2, r.server.size) // one finds out that there is no Range
 			}
 		})
 	}

@@ -4,44 +4,115 @@ import (
 	"errors"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"assetfs/fs/ranges"
 )
 
-// adopt takes over what the header of s's response tells.
-func (a *Asset) adopt(s *stream, r *Response) error {
+// errCovered ends a response that brings what another stream brings anyway.
+var errCovered = errors.New("another stream brings this")
+
+// adopt takes over what the header of s's response tells. If only bytes can tell
+// whether it is of the content that is present, it changes nothing and returns
+// what the server has to be asked for again, to be compared.
+func (a *Asset) adopt(s *stream, r *Response) (sample ranges.Range, err error) {
 	a.mu.Lock()
-	if s.version != a.version || s.discard {
-		a.mu.Unlock()
-		return ErrChanged
+	was := a.info
+	sample, err = a.judgeLocked(s, r)
+	if err == nil && sample.Empty() {
+		a.startLocked(s, r)
 	}
-	least := a.leastLocked()
-	if untold := r.Info; r.Info.Size == 0 && least > 0 {
+	a.mu.Unlock()
+	if !errors.Is(err, errReplaced) {
+		return sample, err
+	}
+	a.o.Log.Warn("content changed", "asset", a.id, "etag", r.Info.ETag, "size", r.Info.Size, "was", was.ETag, "was_size", was.Size, "by_header", was.Header)
+	if !a.changed(s, Info{Size: -1}, r) {
+		return ranges.Range{}, ErrChanged
+	}
+	return ranges.Range{}, nil
+}
+
+// errReplaced means that a response is certainly not of the content that is
+// present, but of the one to come.
+var errReplaced = errors.New("response of another content")
+
+// judgeLocked decides what r, the response of s, is. See adopt.
+func (a *Asset) judgeLocked(s *stream, r *Response) (sample ranges.Range, err error) {
+	if s.version != a.version || s.discard {
+		return ranges.Range{}, ErrChanged
+	}
+	if r.Start < 0 || max(r.Info.Size, r.Start, r.End) > maxSize {
+		return ranges.Range{}, &LengthError{Got: max(r.Info.Size, r.End), Want: maxSize}
+	}
+	if err := a.learnRangeLocked(s.request, r); err != nil {
+		return ranges.Range{}, err
+	}
+	size, judged, least := r.Info.Size, a.info.Validators.judge(a.info, r.Info), a.leastLocked()
+	switch {
+	case size == 0 && least > 0 && judged == same:
 		// Far more often a broken server than an emptied asset, and believed
 		// it would cost all that is spooled.
-		if untold.Size = -1; !differ(a.info, untold) {
-			a.mu.Unlock()
-			return &LengthError{Got: 0, Want: least}
-		}
+		return ranges.Range{}, &LengthError{Got: 0, Want: least}
+	case judged == another,
+		a.info.Size >= 0 && (size >= 0 && size != a.info.Size || r.End > a.info.Size),
+		a.info.Header && size >= 0 && size < least:
+		return ranges.Range{}, errReplaced
+	case r.Ignored && a.coveredLocked(s, r):
+		return ranges.Range{}, errCovered
+	case r.Ignored && r.Unframed && s.request.Start > 0 && a.fail.err != nil && a.info.Size < 0:
+		// It would end where the one before did, and prove as little.
+		return ranges.Range{}, a.fail.err
+	case judged == unknown || r.Doubtful && !a.trusted:
+		return a.compareLocked(s, r)
 	}
-	if a.info.Header && (differ(a.info, r.Info) || r.Info.Size >= 0 && r.Info.Size < least) {
-		a.mu.Unlock()
-		a.o.Log.Warn("content changed", "asset", a.id, "etag", r.Info.ETag, "size", r.Info.Size, "was", a.info.ETag, "was_size", a.info.Size)
-		if !a.changed(s, r.Info) {
-			return ErrChanged
-		}
-		a.mu.Lock()
-	} else {
-		a.mergeLocked(r.Info)
+	return ranges.Range{}, nil
+}
+
+// learnRangeLocked notes what r says on the server's support of Range for this
+// asset. One answer without it is not believed where it was proved.
+func (a *Asset) learnRangeLocked(q Request, r *Response) error {
+	known := a.info.Ranging
+	switch {
+	case r.Ranged:
+		a.denied, known = false, RangeYes
+	case !r.Ignored:
+	case q.Start > 0 && known == RangeYes && !a.denied:
+		a.denied = true
+		return &RangeError{Got: ranges.Range{End: r.End}, Want: ranges.Range{Start: q.Start, End: q.End}, requests: 2}
+	case q.Start > 0, known == RangeUnknown && q.End > 0 && r.End > q.End:
+		known = RangeNo
 	}
-	defer a.mu.Unlock()
+	if known != a.info.Ranging {
+		info := a.info
+		info.Ranging = known
+		a.setInfoLocked(info)
+		a.o.Host.learnRange(known)
+	}
+	return nil
+}
+
+// coveredLocked reports whether another stream brings all that r does, and is
+// further.
+func (a *Asset) coveredLocked(s *stream, r *Response) bool {
+	return s.request.Start > 0 && slices.ContainsFunc(a.streams, func(o *stream) bool {
+		st := &o.state
+		return o != s && !o.ending && !st.Opening && st.Start <= r.Start && (st.End < 0 || r.End >= 0 && st.End >= r.End)
+	})
+}
+
+// startLocked takes r for what it says: s brings bytes of the content.
+func (a *Asset) startLocked(s *stream, r *Response) {
+	a.mergeLocked(r.Info, s.proof == 0)
+	if a.first == nil && a.store.Next(0).Empty() {
+		a.first = s
+	}
 	st := &s.state
 	st.Opening = false
 	st.Start, st.Pos, st.Reach, st.End, st.Frontier = r.Start, r.Start, r.Start, r.End, r.Start
 	st.LastByte = time.Now()
 	s.mark, s.limit = st.LastByte, r.Start
+	s.unframed = r.Unframed
 	if st.End < 0 && a.info.Size >= 0 && r.Info.Size >= 0 {
 		st.End = a.info.Size
 	}
@@ -49,29 +120,40 @@ func (a *Asset) adopt(s *stream, r *Response) error {
 		return w.state.Header || a.missingLocked(w).Empty(), nil
 	})
 	a.planLocked()
-	return nil
 }
 
 // mergeLocked keeps what an earlier response knew and this one doesn't say.
-func (a *Asset) mergeLocked(info Info) {
+// proven tells that its validator is one of this content.
+func (a *Asset) mergeLocked(info Info, proven bool) {
 	was := a.info
 	info.Header = true
+	info.Ranging, info.Validators = was.Ranging, was.Validators
+	if proven {
+		info.Validators.add(validator(info))
+	}
 	if info.Name == "" {
 		info.Name = was.Name
 	}
 	if info.Size < 0 {
 		info.Size = was.Size
 	}
-	if info.ModTime.IsZero() {
-		info.ModTime = was.ModTime
+	if info.ModTime.IsZero() || was.Header && !was.ModTime.IsZero() {
+		info.ModTime = was.ModTime // it moves when the content does
 	}
 	if info.Type == "" {
 		info.Type = was.Type
 	}
 	if was.Header && info.ETag == "" {
-		info.ETag, info.Validator = was.ETag, was.Validator
+		info.ETag = was.ETag
 	}
-	if info != was {
+	if was.Header && info.LastModified == "" {
+		info.LastModified = was.LastModified
+	}
+	a.setInfoLocked(info)
+}
+
+func (a *Asset) setInfoLocked(info Info) {
+	if info != a.info {
 		a.info = info
 		a.store.SetInfo(info)
 	}
@@ -90,22 +172,11 @@ func (a *Asset) leastLocked() int64 {
 	return least
 }
 
-// differ reports whether two responses cannot be of the same content.
-func differ(a, b Info) bool {
-	if a.Size >= 0 && b.Size >= 0 && a.Size != b.Size {
-		return true
-	}
-	if a.ETag != "" && b.ETag != "" {
-		return strings.TrimPrefix(a.ETag, "W/") != strings.TrimPrefix(b.ETag, "W/")
-	}
-	return a.LastModified != "" && b.LastModified != "" && a.LastModified != b.LastModified
-}
-
 // changed makes the asset forget its content: open readers get ErrChanged from
-// now on, the name stays. info is what is known of the new content, which s
-// goes on to bring, unless it says nothing. It returns false if the change had
-// been found before.
-func (a *Asset) changed(s *stream, info Info) bool {
+// now on, the name stays. info is what is known of the new content, if it says
+// anything; r, if not nil, is the response of s that goes on to bring it. It
+// returns false if the change had been found before.
+func (a *Asset) changed(s *stream, info Info, r *Response) bool {
 	a.mu.Lock()
 	if s.version != a.version || s.discard {
 		a.mu.Unlock()
@@ -134,15 +205,27 @@ func (a *Asset) changed(s *stream, info Info) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	was := a.info
-	a.info = Info{Name: was.Name, Size: -1}
+	a.info = Info{Name: was.Name, Size: -1, Ranging: was.Ranging}
+	a.young.Clear()
+	a.first, a.trusted, a.endedAt = nil, false, -1
 	if info.Size >= 0 || info.ETag != "" || info.LastModified != "" {
-		a.mergeLocked(info)
+		a.mergeLocked(info, true)
 	}
 	a.store.SetInfo(a.info)
 	a.lastErr = ErrChanged
 	a.resetting = nil
 	close(reset)
+	if r != nil {
+		a.startLocked(s, r)
+	}
 	return true
+}
+
+// sizeError means that the bytes of a response show the size that is known to be
+// wrong.
+type sizeError struct {
+	LengthError
+	size int64 // what it is, -1 unknown
 }
 
 // complete is called at the end of the body of s.
@@ -150,46 +233,80 @@ func (a *Asset) complete(s *stream) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	pos := s.state.Pos
-	if a.info.Size >= 0 && s.state.End < 0 && pos != a.info.Size {
-		return &LengthError{Got: pos, Want: a.info.Size}
-	}
-	if a.info.Size < 0 {
-		if least := a.leastLocked(); pos < least {
-			return &LengthError{Got: pos, Want: least}
+	switch {
+	case a.info.Size == pos:
+		return nil
+	case s.state.End >= 0 && a.info.Size >= 0:
+		return nil // the source sees to it that all came
+	case a.info.Size >= 0 && s.unframed:
+		return &LengthError{Got: pos, Want: a.info.Size, requests: 3}
+	case a.info.Size >= 0:
+		// A proper end. If it comes twice at the same place the size is wrong,
+		// say that of a metadata call.
+		if a.endedAt == pos {
+			return &sizeError{LengthError{Got: pos, Want: a.info.Size}, pos}
 		}
-		a.info.Size = pos
-		a.store.SetInfo(a.info)
-		a.finishLocked(func(*waiter) (bool, error) { return true, nil }) // to look again
+		a.endedAt = pos
+		return &LengthError{Got: pos, Want: a.info.Size, requests: 2}
+	case s.unframed:
+		return &LengthError{Got: pos, Want: -1, requests: 2}
 	}
+	if least := a.leastLocked(); pos < least {
+		return &LengthError{Got: pos, Want: least}
+	}
+	info := a.info
+	info.Size = pos
+	a.setInfoLocked(info)
+	a.finishLocked(func(*waiter) (bool, error) { return true, nil }) // to look again
 	return nil
 }
 
 // ended takes s, whose goroutine is about to end with err, out of the asset.
 func (a *Asset) ended(s *stream, err error) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	defer close(s.done)
 	a.streams = slices.DeleteFunc(a.streams, func(o *stream) bool { return o == s })
-	if err == nil && s.gained > 0 {
-		a.fail = failure{} // all that was asked for has come
+	s.unwatchLocked()
+	if s.dog != nil {
+		s.dog.Stop()
 	}
-	if errors.Is(err, ErrNoSlot) {
-		a.finishLocked(func(w *waiter) (bool, error) { return w.state.Background, err })
-		err = nil
-	}
-	useless := err == nil && s.gained == 0
-	if useless {
-		err = a.shortLocked(s)
-	}
-	if err != nil && (useless || !s.ending) && !a.closed && !errors.Is(err, ErrChanged) {
-		a.fail.note(err, time.Now(), s.gained >= block/2)
-		a.lastErr = err
-		a.o.Log.Info("download ended early", "asset", a.id, "start", s.state.Start, "pos", s.state.Pos, "error", err)
-		if a.fail.permanent {
-			a.finishLocked(func(w *waiter) (bool, error) { return !a.comingLocked(w), err })
-		}
-	}
+	err = a.failedLocked(s, err)
 	a.planLocked()
+	close(s.done)
+	a.mu.Unlock()
+	if err != nil {
+		a.o.Log.Info("download ended early", "asset", a.id, "start", s.state.Start, "pos", s.state.Pos, "error", err)
+	}
+}
+
+// failedLocked notes what the end of s with err means for the asset. It returns
+// the error that is worth telling, nil if it ended as it should.
+func (a *Asset) failedLocked(s *stream, err error) error {
+	switch {
+	case errors.Is(err, ErrNoSlot):
+		a.finishLocked(func(w *waiter) (bool, error) { return w.state.Background, err })
+		return nil
+	case errors.Is(err, errCovered), errors.Is(err, errUnproven), errors.Is(err, ErrChanged), a.closed:
+		return nil
+	case err == nil && s.gained > 0:
+		a.fail = failure{} // all that was asked for has come
+		return nil
+	case err == nil:
+		err = a.shortLocked(s)
+	case s.ending:
+		return nil
+	}
+	if err == nil {
+		return nil
+	}
+	a.lastErr = err
+	if errors.Is(err, ErrNoSpace) {
+		return err // and not remembered: the next read may find room
+	}
+	a.fail.note(err, time.Now(), s.gained >= block/2)
+	if a.fail.final {
+		a.finishLocked(func(w *waiter) (bool, error) { return !a.comingLocked(w), err })
+	}
+	return err
 }
 
 // shortLocked returns an error if a read waits for what s asked for and its
@@ -214,17 +331,4 @@ func (a *Asset) shortLocked(s *stream) error {
 		}
 	}
 	return nil
-}
-
-// overlap is what a resumed stream reads again for comparison when there is no
-// validator that would prove the content unchanged.
-const overlap = 4 << 10
-
-// overlapLocked is how much of what is present the next response should bring
-// again, to be compared.
-func (a *Asset) overlapLocked() int64 {
-	if a.info.Header && a.info.Validator == "" {
-		return overlap
-	}
-	return 0
 }

@@ -3,7 +3,6 @@ package asset
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"assetfs/fs/ranges"
@@ -32,15 +31,25 @@ func (e *StallError) Error() string {
 	return fmt.Sprintf("no byte from the server for %v", e.After)
 }
 
-// Temporary is true: another request may go better.
-func (e *StallError) Temporary() bool { return true }
+// Retry says that another request may go better.
+func (e *StallError) Retry() (requests int, after time.Duration) { return -1, 0 }
 
 // LengthError means that a response was not as long as the asset is.
-type LengthError struct{ Got, Want int64 }
+type LengthError struct {
+	Got, Want int64 // Want is -1 if nothing tells the length
+	requests  int   // that are worth making
+}
 
 func (e *LengthError) Error() string {
+	if e.Want < 0 {
+		return fmt.Sprintf("server sent %d bytes and nothing that tells whether these are all", e.Got)
+	}
 	return fmt.Sprintf("server sent %d bytes of an asset of %d", e.Got, e.Want)
 }
+
+// Retry says that a few more requests may go better, if the end was not a
+// proper one.
+func (e *LengthError) Retry() (requests int, after time.Duration) { return e.requests, 0 }
 
 // MismatchError means that the server sent other bytes than before.
 type MismatchError struct{ Range ranges.Range }
@@ -50,72 +59,15 @@ func (e *MismatchError) Error() string {
 }
 
 // RangeError means that a response does not hold what was asked for.
-type RangeError struct{ Got, Want ranges.Range }
+type RangeError struct {
+	Got, Want ranges.Range
+	requests  int // that are worth making
+}
 
 func (e *RangeError) Error() string {
 	return fmt.Sprintf("server sent %v when asked for %v", e.Got, e.Want)
 }
 
-func temporary(err error) bool {
-	var t interface{ Temporary() bool }
-	return errors.As(err, &t) && t.Temporary()
-}
-
-const (
-	backoffFirst = 250 * time.Millisecond
-	backoffMost  = 16 * time.Second
-	// permanentFor is how long an error that a retry would not cure is
-	// remembered: long enough for a program that tries thrice, short enough
-	// for a person who has recharged the account.
-	permanentFor = 5 * time.Second
-)
-
-// failure is the asset's trouble with its source; the zero value is none.
-type failure struct {
-	err       error
-	permanent bool
-	count     int       // in a row without a new byte
-	since     time.Time // of the first in that row
-	until     time.Time // no request before
-	gaveUp    time.Time // a read's patience ended
-	why       error     // what that read returned
-}
-
-// giveUpFor is how long others fail like a read whose patience has ended. A page
-// fault that fails is tried again by the kernel, and once more after each signal
-// that came meanwhile, before there is a SIGBUS: with all of its patience each time, a
-// program with a timer, or with a Go runtime that preempts, would never see it.
-const giveUpFor = 200 * time.Millisecond
-
-// note records err. progress tells that bytes came since the last failure;
-// then the next attempt may start at once.
-func (f *failure) note(err error, now time.Time, progress bool) {
-	if progress {
-		*f = failure{}
-	}
-	if f.count == 0 {
-		f.since = now
-	}
-	f.err, f.permanent = err, !temporary(err)
-	switch {
-	case f.permanent:
-		f.until = now.Add(permanentFor)
-	case progress:
-		f.until = now
-	default:
-		d := min(backoffFirst<<min(f.count, 10), backoffMost)
-		f.until = now.Add(d/2 + rand.N(d)) // 0.5 to 1.5 d, so that assets don't retry in step
-	}
-	f.count++
-}
-
-// refusal is the error that a new read gets at once, nil if it may try.
-func (f *failure) refusal(now time.Time) error {
-	if f.permanent && now.Before(f.until) {
-		return f.err
-	}
-	if now.Before(f.gaveUp.Add(giveUpFor)) {
-		return f.why
-	}
-	return nil
-}
+// Retry says that one more request may go better, if the server had sent what
+// was asked for before.
+func (e *RangeError) Retry() (requests int, after time.Duration) { return e.requests, 0 }

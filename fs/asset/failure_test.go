@@ -47,7 +47,7 @@ func TestPermanentErrorIsRemembered(t *testing.T) {
 			}
 		}
 		r.spent(1, 0)
-		time.Sleep(permanentFor + time.Second)
+		time.Sleep(rememberFor + time.Second)
 		r.contact()
 	})
 }

@@ -40,8 +40,13 @@ type apiError struct {
 	temp   bool
 }
 
-func (e *apiError) Error() string   { return fmt.Sprintf("status %d", e.status) }
-func (e *apiError) Temporary() bool { return e.temp }
+func (e *apiError) Error() string { return fmt.Sprintf("status %d", e.status) }
+func (e *apiError) Retry() (int, time.Duration) {
+	if e.temp {
+		return -1, 0
+	}
+	return 0, 0
+}
 
 // fakeServer is a Source that behaves, in virtual time.
 type fakeServer struct {
@@ -142,7 +147,6 @@ func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, 
 	resp := &Response{Info: Info{Name: "a.bin", Size: f.size}, End: f.size}
 	if f.etag {
 		resp.Info.ETag = fmt.Sprintf(`"%d"`, f.version)
-		resp.Info.Validator = resp.Info.ETag
 	}
 	body := &fakeBody{f: f, ctx: ctx, version: f.version, end: f.size, cut: -1, stall: -1}
 	if f.ranged {

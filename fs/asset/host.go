@@ -9,42 +9,58 @@ import (
 type Host struct {
 	remember func(supported bool)
 
-	mu      sync.Mutex // guards what follows
+	// mu guards what follows. It may be taken under an asset's lock, never the
+	// other way round.
+	mu      sync.Mutex
 	ranging Ranging
+	lacking int           // assets found to be served without Range
 	ttfb    time.Duration // time to the first byte, smoothed
+	assets  map[*Asset]struct{}
+	gaveWay time.Time // when a stream was given up last
 }
 
 // NewHost returns a Host that starts with what is known; remember, if not nil,
-// is called when support of Range is proved or disproved.
+// is called when what is known of the server's support of Range changes.
 func NewHost(known Ranging, remember func(supported bool)) *Host {
-	return &Host{ranging: known, remember: remember}
+	return &Host{ranging: known, remember: remember, assets: map[*Asset]struct{}{}}
 }
 
-// Ranging returns what is known of the server's support of Range.
+// Ranging returns what is likely for an asset of which it is not known whether
+// it is served with Range.
 func (h *Host) Ranging() Ranging {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.ranging
 }
 
-func (h *Host) learn(r *Response, took time.Duration) {
+// learnRange notes how an asset is served. One with Range shows that the server
+// has it; that it has not takes more than a single asset without.
+func (h *Host) learnRange(r Ranging) {
 	h.mu.Lock()
-	if h.ttfb == 0 {
-		h.ttfb = took
-	}
-	h.ttfb += (took - h.ttfb) / 4
 	was := h.ranging
 	switch {
-	case r.Ranged:
+	case r == RangeYes:
 		h.ranging = RangeYes
-	case r.Ignored:
-		h.ranging = RangeNo
+	case h.ranging == RangeUnknown:
+		if h.lacking++; h.lacking > 1 {
+			h.ranging = RangeNo
+		}
 	}
 	now := h.ranging
 	h.mu.Unlock()
 	if now != was && h.remember != nil {
 		h.remember(now == RangeYes)
 	}
+}
+
+// answered notes how long a request took to its header.
+func (h *Host) answered(took time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ttfb == 0 {
+		h.ttfb = took
+	}
+	h.ttfb += (took - h.ttfb) / 4
 }
 
 // worth is how long it pays to wait for bytes that come anyway rather than to
@@ -57,4 +73,16 @@ func (h *Host) worth(limited time.Duration) time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return max(2*h.ttfb, 250*time.Millisecond)
+}
+
+func (h *Host) join(a *Asset) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.assets[a] = struct{}{}
+}
+
+func (h *Host) leave(a *Asset) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.assets, a)
 }

@@ -18,19 +18,7 @@ var buffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 // pump reads the body into the store until it ends or the stream does.
 func (s *stream) pump(body Body) error {
 	a := s.a
-	var dog *time.Timer
-	dog = time.AfterFunc(a.o.StallTimeout, func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		if len(a.waiters) > 0 {
-			s.cancel(&StallError{a.o.StallTimeout})
-		} else {
-			dog.Reset(a.o.StallTimeout)
-		}
-	})
-	defer dog.Stop()
 	for {
-		dog.Stop()
 		room, ending, complete := s.turn()
 		if complete {
 			return nil
@@ -41,9 +29,7 @@ func (s *stream) pump(body Body) error {
 			buffers.Put(buf)
 			return err
 		}
-		dog.Reset(a.o.StallTimeout)
 		n, err := gather(body, buf[:min(room, int64(len(buf)))])
-		dog.Stop()
 		if n > 0 {
 			if kerr := s.keep(buf[:n]); kerr != nil {
 				buffers.Put(buf)
@@ -80,10 +66,14 @@ func (s *stream) keep(p []byte) error {
 	off, gained := s.state.Pos, int64(0) // only this goroutine writes Pos
 	from := off
 	a.mu.Lock()
+	s.unwatchLocked()
 	s.state.Reach = off + int64(len(p))
-	size := a.info.Size
+	size, end, proof := a.info.Size, s.state.End, s.proof
 	a.mu.Unlock()
-	if size >= 0 && s.state.Reach > size {
+	switch {
+	case size >= 0 && s.state.Reach > size && end < 0:
+		return &sizeError{LengthError{Got: s.state.Reach, Want: size}, -1}
+	case size >= 0 && s.state.Reach > size, s.state.Reach > maxSize:
 		return &LengthError{Got: s.state.Reach, Want: size}
 	}
 	for len(p) > 0 {
@@ -101,6 +91,9 @@ func (s *stream) keep(p []byte) error {
 			p, off = p[n:], gap.Start
 		}
 		if n := gap.Len(); n > 0 {
+			if off < proof {
+				return errUnproven // it went meanwhile
+			}
 			err := a.store.WriteAt(p[:n], off)
 			if errors.Is(err, ErrNoSpace) {
 				if s.noRoom(err) {
@@ -131,6 +124,12 @@ func (s *stream) kept(r ranges.Range, gained int64) (woken bool) {
 	defer a.mu.Unlock()
 	s.gained += gained
 	s.state.Pos = r.End
+	if s.proof > 0 && r.End >= s.proof {
+		a.provenLocked(s, s.value, ranges.Range{Start: s.state.Start, End: s.proof})
+	}
+	if gained > 0 && s != a.first {
+		a.young.Add(r)
+	}
 	now := time.Now()
 	s.state.LastByte = now
 	s.measureLocked(now, r.Len())

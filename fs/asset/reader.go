@@ -12,7 +12,10 @@ import (
 type Reader struct {
 	a       *Asset
 	version uint64
-	pos     int64 // end of the last read; guarded by a.mu
+
+	// a.mu guards what follows.
+	pos int64 // end of the last read
+	got bool  // bytes were given to it
 }
 
 // Open returns a reader of the content as it is now. It uses no network. The
@@ -106,7 +109,7 @@ func (r *Reader) valid(n int, err error) (int, error) {
 // brought it may run further ahead.
 func (a *Asset) consumedLocked(r *Reader, need ranges.Range) {
 	edge := r.pos <= a.span.Start+slack || r.pos+slack >= a.span.End || need.End < a.span.Start || need.End+slack > a.span.End
-	r.pos = need.End
+	r.pos, r.got = need.End, true
 	if edge {
 		a.spanLocked()
 	}

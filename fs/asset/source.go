@@ -8,7 +8,7 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// Info is what a response says of an asset.
+// Info is what responses say of an asset.
 type Info struct {
 	Name         string    // a safe file name, "" when the response gave none
 	Size         int64     // bytes, -1 unknown
@@ -16,12 +16,24 @@ type Info struct {
 	ModTime      time.Time // zero unknown
 	ETag         string    // as sent
 	LastModified string    // as sent
-	Validator    string    // usable in If-Range (RFC 9110, 13.1.5), "" none
 	Header       bool      // told by a download's header, not only by metadata
+
+	// What an asset learns from several responses; a single one has none.
+	Ranging    Ranging
+	Validators Validators
 }
 
-// A Source is where bytes come from. Its errors may have a method
-// Temporary() bool; one that says true is tried again.
+// maxSize is the size of the largest asset, in bytes. No file system holds more,
+// and sums of offsets below it can't overflow.
+const maxSize = 1 << 60
+
+// A Source is where bytes come from. Its errors may have these methods:
+//
+//   - Retry() (requests int, after time.Duration) says how many requests in all
+//     are worth making: 0 none, -1 as long as there is patience; and how long to
+//     wait for the next one at least. An error without it is not tried again.
+//   - Crowded() bool says that the server may have refused the request because
+//     another download of ours is open.
 type Source interface {
 	// Open asks for bytes of an asset. It waits for the retry gate and the
 	// rate limits. ctx bounds the waiting and the life of the body.
@@ -43,12 +55,14 @@ type Request struct {
 
 // Response is the answer to a Request. The receiver closes Body.
 type Response struct {
-	Info    Info
-	Ranged  bool  // the server honoured Range
-	Ignored bool  // the server was asked for a range and sent everything
-	Start   int64 // of the body's first byte
-	End     int64 // exclusive, -1 unknown
-	Body    Body
+	Info     Info
+	Ranged   bool  // the server honoured Range
+	Ignored  bool  // the server was asked for a range and sent everything
+	Unframed bool  // nothing tells where the body ends, so its end proves nothing
+	Doubtful bool  // where the bytes belong is not sure
+	Start    int64 // of the body's first byte, never behind that asked for
+	End      int64 // exclusive, -1 unknown
+	Body     Body
 }
 
 // Body is a stream of bytes. A body that ends before Response.End returns an

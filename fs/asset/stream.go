@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync/atomic"
 	"time"
+
+	"assetfs/fs/ranges"
 )
 
 // stream is one response being read into the store.
@@ -18,21 +20,27 @@ type stream struct {
 	done    chan struct{} // closed when the goroutine has ended
 
 	// a.mu guards what follows.
-	state   StreamState
-	limit   int64 // may read up to here
-	ending  bool
-	discard bool  // its bytes are of another content
-	gained  int64 // bytes that were absent before
-	version uint64
-	mark    time.Time // start of the measurement of speed
-	marked  int64     // bytes since
+	state    StreamState
+	limit    int64 // may read up to here
+	ending   bool
+	discard  bool  // its bytes are of another content
+	gained   int64 // bytes that were absent before
+	version  uint64
+	unframed bool        // the end of the body proves nothing
+	proof    int64       // not 0: what is behind this is not stored before all up to it is compared,
+	value    string      // and then this is a validator of the content
+	mark     time.Time   // start of the measurement of speed
+	marked   int64       // bytes since
+	reading  time.Time   // when the read under way began, zero if none is
+	dog      *time.Timer // watches over reads
+	watching bool        // it is set
 }
 
 // openLocked starts a stream.
 func (a *Asset) openLocked(o Opening, now time.Time) {
 	s := &stream{
 		a: a, version: a.version,
-		request: Request{Start: o.Start, End: o.End, Background: o.Background},
+		request: Request{Start: o.Start, End: o.End, Background: o.Background, NoRange: a.noRange},
 		wake:    make(chan struct{}, 1), done: make(chan struct{}),
 		state: StreamState{Opening: true, Background: o.Background, Head: o.End == block && o.Start == 0, Start: o.Start, Pos: o.Start, Reach: o.Start, End: -1, Frontier: o.Start, LastByte: now, Used: now},
 	}
@@ -93,25 +101,90 @@ func (s *stream) run() {
 }
 
 func (s *stream) serve() error {
-	start := time.Now()
 	s.asked.Store(true)
+	start := time.Now()
 	r, err := s.a.o.Source.Open(s.ctx, s.a.id, s.request)
+	if crowded(err) && !s.request.Background && s.a.o.Host.giveWay(time.Now()) {
+		r, err = s.a.o.Source.Open(s.ctx, s.a.id, s.request)
+	}
 	if err != nil {
 		return s.why(err)
 	}
-	defer r.Body.Close()
-	s.a.o.Host.learn(r, time.Since(start))
-	if err := s.a.adopt(s, r); err != nil {
+	s.a.o.Host.answered(time.Since(start))
+	err = s.accept(r)
+	if err == nil {
+		err = s.pump(r.Body)
+	}
+	s.close(r.Body)
+	return s.contradicted(r, err)
+}
+
+// accept returns when s may store what r brings.
+func (s *stream) accept(r *Response) error {
+	for {
+		sample, err := s.a.adopt(s, r)
+		if err != nil || sample.Empty() {
+			return err
+		}
+		err = s.prove(sample)
+		if crowded(err) { // by r itself
+			s.close(r.Body)
+			r.Body = nil
+			if err = s.prove(sample); err == nil {
+				err = errUnproven
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// contradicted draws the conclusion if err says that r can't be of the content
+// that is present.
+func (s *stream) contradicted(r *Response, err error) error {
+	a := s.a
+	content := Info{Size: -1}
+	var mismatch *MismatchError
+	var size *sizeError
+	switch {
+	case errors.As(err, &mismatch):
+		a.mu.Lock()
+		misplaced := r.Doubtful && !a.trusted
+		if misplaced {
+			a.noRange = true
+			info := a.info
+			info.Ranging = RangeNo
+			a.setInfoLocked(info)
+		}
+		a.mu.Unlock()
+		if misplaced { // it is the answer that is wrong
+			return &RangeError{Got: mismatch.Range, Want: ranges.Range{Start: s.request.Start, End: s.request.End}, requests: 2}
+		}
+	case errors.As(err, &size):
+		content = r.Info
+		content.Size = size.size
+		a.mu.Lock()
+		a.disproved = a.info.Size
+		a.mu.Unlock()
+	default:
 		return err
 	}
-	err = s.pump(r.Body)
-	var mismatch *MismatchError
-	if errors.As(err, &mismatch) {
-		s.a.o.Log.Warn("content changed", "asset", s.a.id, "error", err)
-		s.a.changed(s, Info{Size: -1})
-		return nil
+	a.o.Log.Warn("content changed", "asset", a.id, "error", err)
+	a.changed(s, content, nil)
+	return nil
+}
+
+// close closes a body, if there is one. What the socket still holds is paid for,
+// too.
+func (s *stream) close(b Body) {
+	if b == nil {
+		return
 	}
-	return err
+	if n := b.Buffered(); n > 0 {
+		s.a.store.AddCost(int64(n))
+	}
+	b.Close()
 }
 
 // why replaces an error that is a consequence of our own cancelling by its
@@ -142,6 +215,7 @@ func (s *stream) turn() (room int64, ending, complete bool) {
 				s.state.LastByte = time.Now()
 				s.mark, s.marked = s.state.LastByte, 0
 			}
+			s.watchLocked()
 			return room, false, false
 		}
 		if !s.state.Paused {
@@ -182,4 +256,53 @@ func (s *stream) measureLocked(now time.Time, n int64) {
 		speed = 0.7*s.state.Speed + 0.3*speed
 	}
 	s.state.Speed, s.mark, s.marked = speed, now, 0
+}
+
+// watchLocked notes that a read of the body begins. If that brings nothing for
+// too long while somebody waits, the stream ends as stalled.
+func (s *stream) watchLocked() {
+	s.reading = time.Now()
+	switch {
+	case s.watching:
+	case s.dog == nil:
+		s.dog = time.AfterFunc(s.a.o.StallTimeout, s.stalled)
+	default:
+		s.dog.Reset(s.a.o.StallTimeout)
+	}
+	s.watching = true
+}
+
+// stalled looks whether the read under way has taken too long.
+func (s *stream) stalled() {
+	a := s.a
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s.watching = !s.reading.IsZero(); !s.watching {
+		return
+	}
+	left := a.o.StallTimeout - time.Since(s.reading)
+	if left <= 0 {
+		if len(a.waiters) > 0 {
+			s.watching = false
+			s.cancel(&StallError{a.o.StallTimeout})
+			return
+		}
+		left = a.o.StallTimeout
+	}
+	s.dog.Reset(left)
+}
+
+// unwatchLocked notes that no read is under way.
+func (s *stream) unwatchLocked() { s.reading = time.Time{} }
+
+// watched is a read of a body that is watched over.
+func (s *stream) watched(b Body, p []byte) (int, error) {
+	s.a.mu.Lock()
+	s.watchLocked()
+	s.a.mu.Unlock()
+	n, err := b.Read(p)
+	s.a.mu.Lock()
+	s.unwatchLocked()
+	s.a.mu.Unlock()
+	return n, err
 }

@@ -14,6 +14,8 @@ type waiter struct {
 	done     chan struct{} // closed when it need not wait any longer
 	err      error         // set before done is closed
 	patience time.Duration // how long it keeps retrying
+	retrying time.Duration // how long it has, since row
+	row      time.Time     // when the failures began that it meets now
 }
 
 func (w *waiter) finish(err error) {
@@ -44,7 +46,8 @@ func (a *Asset) waitLocked(state WaiterState, patience time.Duration) (*waiter, 
 // await waits until w is finished, ctx ends, or w has been retrying for too
 // long.
 func (a *Asset) await(ctx context.Context, w *waiter) error {
-	tick := time.NewTicker(min(max(w.patience/8, 10*time.Millisecond), time.Second))
+	every := min(max(w.patience/8, 10*time.Millisecond), time.Second)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
@@ -53,7 +56,7 @@ func (a *Asset) await(ctx context.Context, w *waiter) error {
 		case <-ctx.Done():
 			return a.leave(w, a.reason(ctx))
 		case <-tick.C:
-			if err := a.overdue(w); err != nil {
+			if err := a.overdue(w, every); err != nil {
 				return a.giveUp(w, err)
 			}
 		}
@@ -105,24 +108,28 @@ func (a *Asset) giveUp(w *waiter, err error) error {
 }
 
 // overdue returns the error that has kept w for as long as a read retries, nil
-// if it may go on. Waiting for the request window is not retrying.
-func (a *Asset) overdue(w *waiter) error {
+// if it may go on. passed is the time since it was called last. Waiting for the
+// rate limit is not retrying.
+func (a *Asset) overdue(w *waiter, passed time.Duration) error {
 	now := time.Now()
 	b := a.o.Source.Budget()
-	down, since := b.Down, w.state.Since
-	if down != nil && now.Sub(since) >= w.patience && now.Sub(b.Since) >= w.patience {
-		return down
+	if b.Down != nil && now.Sub(w.state.Since) >= w.patience && now.Sub(b.Since) >= w.patience {
+		return b.Down
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.fail.since.After(since) {
-		since = a.fail.since
+	if !w.row.Equal(a.fail.since) {
+		w.row, w.retrying = a.fail.since, 0 // something has come since
 	}
-	if a.fail.err == nil || now.Sub(since) < w.patience {
+	queued := b.Available <= 0 && b.Down == nil && !now.Before(a.fail.until)
+	if a.fail.err != nil && !queued {
+		w.retrying += passed
+	}
+	switch {
+	case a.fail.err == nil, w.retrying < w.patience && a.fail.count < failuresMost:
 		return nil
-	}
-	if down != nil {
-		return down // a retry is waiting for that, whatever it was that made it one
+	case b.Down != nil:
+		return b.Down // a retry is waiting for that, whatever it was that made it one
 	}
 	return a.fail.err
 }

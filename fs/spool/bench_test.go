@@ -21,7 +21,7 @@ func known(b *testing.B, root string, n int) {
 		f := d.File(fmt.Sprintf("re_%018d", i))
 		f.Update(func(m *Meta) {
 			m.Name, m.Original = fmt.Sprintf("video %d.mp4", i), fmt.Sprintf("video %d.mp4", i)
-			m.Size, m.Type, m.ModTime, m.ETag, m.Validator = 1<<30, "video/mp4", now, `"0123456789abcdef"`, `"0123456789abcdef"`
+			m.Size, m.Type, m.ModTime, m.ETag, m.Learnt = 1<<30, "video/mp4", now, `"0123456789abcdef"`, `"0123456789abcdef"`
 			m.LastModified, m.Resolved = "Tue, 24 Nov 2026 03:00:00 GMT", true
 		})
 		if err := f.WriteAt([]byte("head"), 0); err != nil {

@@ -19,7 +19,7 @@ type Meta struct {
 	LastUse      time.Time
 	ETag         string // as sent
 	LastModified string // as sent
-	Validator    string // usable in If-Range, "" none
+	Learnt       string // what the reader of the bytes has learnt, in words of its own
 	Version      uint64 // of the content; only Reset changes it
 	Cost         int64  // bytes downloaded of it so far, over all partial downloads
 	Resolved     bool   // a response has told of it
@@ -201,14 +201,14 @@ func (f *File) SetSpan(r ranges.Range) {
 }
 
 // Reset forgets all bytes, since the content is another now: Version grows by
-// one, size and validators are unknown, the name stays. The next bytes go into
+// one, size, validators and what was learnt are unknown, the name stays. The next bytes go into
 // a new inode. It writes to the index and removes the file; after an error the
 // bytes are forgotten all the same.
 func (f *File) Reset() error {
 	_, err := f.d.drop(f, func() bool { return true }, func(m *Meta) {
 		m.Version++
 		m.Size = -1
-		m.ETag, m.LastModified, m.Validator = "", "", ""
+		m.ETag, m.LastModified, m.Learnt = "", "", ""
 	})
 	return err
 }

@@ -75,7 +75,7 @@ func assetRecord(b []byte, id string, incarnation uint64, m *Meta) []byte {
 	return frame(b, func(b []byte) []byte {
 		b = appendString(append(b, kindAsset), id)
 		b = binary.AppendUvarint(b, incarnation)
-		for _, s := range []string{m.Name, m.Original, m.Type, m.ETag, m.LastModified, m.Validator} {
+		for _, s := range []string{m.Name, m.Original, m.Type, m.ETag, m.LastModified, m.Learnt} {
 			b = appendString(b, s)
 		}
 		for _, t := range []time.Time{m.ModTime, m.FirstSeen, m.LastUse} {
@@ -205,7 +205,7 @@ func (d *decoder) time() time.Time {
 }
 
 func (d *decoder) meta() Meta {
-	m := Meta{Name: d.string(), Original: d.string(), Type: d.string(), ETag: d.string(), LastModified: d.string(), Validator: d.string()}
+	m := Meta{Name: d.string(), Original: d.string(), Type: d.string(), ETag: d.string(), LastModified: d.string(), Learnt: d.string()}
 	m.ModTime, m.FirstSeen, m.LastUse = d.time(), d.time(), d.time()
 	m.Size, m.Version, m.Cost, m.Resolved = d.varint(), d.uvarint(), d.varint(), d.bool()
 	if m.Size < -1 || m.Size > maxOffset || m.Version > math.MaxInt64 {

@@ -14,7 +14,7 @@ func TestReset(t *testing.T) {
 	d := open(t, root, Options{})
 	f := d.File("re_1")
 	f.Acquire()
-	f.Update(func(m *Meta) { m.Size, m.Name, m.ETag, m.Validator, m.LastModified = 8192, "a.bin", "x", "x", "y" })
+	f.Update(func(m *Meta) { m.Size, m.Name, m.ETag, m.Learnt, m.LastModified = 8192, "a.bin", "x", "x", "y" })
 	put(t, f, span(0, 8192))
 	old, err := f.Backing()
 	if err != nil {
@@ -25,7 +25,7 @@ func TestReset(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := f.Meta()
-	if m.Version != 1 || m.Size != -1 || m.Name != "a.bin" || m.ETag+m.Validator+m.LastModified != "" {
+	if m.Version != 1 || m.Size != -1 || m.Name != "a.bin" || m.ETag+m.Learnt+m.LastModified != "" {
 		t.Errorf("after Reset: %+v", m)
 	}
 	put(t, f, span(4096, 8192))

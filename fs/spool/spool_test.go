@@ -154,7 +154,7 @@ func TestReopen(t *testing.T) {
 	f.Acquire()
 	f.Update(func(m *Meta) {
 		m.Original, m.Size, m.Type = "video.mp4", 300*kib, "video/mp4"
-		m.ModTime, m.ETag, m.LastModified, m.Validator = now, `"a"`, "yesterday", `"a"`
+		m.ModTime, m.ETag, m.LastModified, m.Learnt = now, `"a"`, "yesterday", `"a"`
 		m.Cost, m.Resolved, m.Version = 77, true, 99
 	})
 	f.UpdateNow(func(m *Meta) { m.Name = "video.mp4" })

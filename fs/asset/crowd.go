@@ -1,0 +1,87 @@
+package asset
+
+import "time"
+
+// giveWay ends the least recently used stream of all that are paused, since the
+// server refuses another one beside them, and returns when it is closed. It ends
+// one a second at most, lest readers that take turns do nothing else.
+func (h *Host) giveWay(now time.Time) bool {
+	h.mu.Lock()
+	if now.Sub(h.gaveWay) < idle {
+		h.mu.Unlock()
+		return false
+	}
+	assets := make([]*Asset, 0, len(h.assets))
+	for a := range h.assets {
+		assets = append(assets, a)
+	}
+	h.mu.Unlock()
+
+	var victim spare
+	for _, a := range assets {
+		if s := a.spareStream(now); s.before(victim) {
+			victim = s
+		}
+	}
+	if victim.stream == nil || !victim.stream.giveUp() {
+		return false
+	}
+	h.mu.Lock()
+	h.gaveWay = now
+	h.mu.Unlock()
+	return true
+}
+
+// spare is a paused stream that may be given up.
+type spare struct {
+	stream    *stream
+	resumable bool // by Range
+	used      time.Time
+}
+
+// before reports whether s had better go than o.
+func (s spare) before(o spare) bool {
+	switch {
+	case s.stream == nil || o.stream == nil:
+		return s.stream != nil
+	case s.resumable != o.resumable:
+		return s.resumable
+	}
+	return s.used.Before(o.used)
+}
+
+// spareStream returns the stream of a that may go first. One that can't be
+// resumed may not before half of the asset is fetched, and once only.
+func (a *Asset) spareStream(now time.Time) (best spare) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	resumable := a.info.Ranging == RangeYes
+	for _, s := range a.streams {
+		st := &s.state
+		switch {
+		case s.ending, st.Opening, !st.Paused && !st.Stuck, now.Sub(st.Used) < idle:
+			continue
+		case !resumable && (a.gaveWay || a.info.Size < 0 || 2*st.Pos < a.info.Size):
+			continue
+		}
+		if c := (spare{s, resumable, st.Used}); c.before(best) {
+			best = c
+		}
+	}
+	return best
+}
+
+// giveUp ends s and waits until it is closed, unless it runs again meanwhile.
+func (s *stream) giveUp() bool {
+	a := s.a
+	a.mu.Lock()
+	if s.ending || !s.state.Paused && !s.state.Stuck {
+		a.mu.Unlock()
+		return false
+	}
+	a.gaveWay = true
+	s.endLocked()
+	a.mu.Unlock()
+	<-s.done
+	return true
+}

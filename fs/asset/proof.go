@@ -1,0 +1,155 @@
+package asset
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"assetfs/fs/ranges"
+)
+
+// errUnproven ends a response of which nothing may be stored: what was to be
+// compared with it has gone, or has been compared with another. It is no failure.
+var errUnproven = errors.New("nothing to compare with")
+
+// leastSample is how few bytes still prove something, if there are more
+// elsewhere.
+const leastSample = 4 << 10
+
+// compareLocked finds what shows whether r, the response of s, is of the content
+// that is present. If r itself brings it, s compares on its way; else it returns
+// what has to be asked for again. Where nothing is present, r is believed, unless
+// somebody reads on who has got bytes that are gone.
+func (a *Asset) compareLocked(s *stream, r *Response) (ranges.Range, error) {
+	need := int64(block)
+	if r.End >= 0 {
+		need = min(need, r.End-r.Start)
+	}
+	if need > 0 && a.store.RunEnd(r.Start)-r.Start >= need {
+		s.proof, s.value = r.Start+need, validator(r.Info)
+		return ranges.Range{}, nil
+	}
+	sample := a.sampleLocked(r.Start)
+	if !sample.Empty() {
+		return sample, nil
+	}
+	for rd := range a.readers {
+		if rd.got && rd.version == a.version {
+			return ranges.Range{}, errReplaced
+		}
+	}
+	return ranges.Range{}, nil
+}
+
+// sampleLocked returns up to a block of present bytes that prove most: those
+// right before at, or the first of all. Those of the latest responses prove
+// little, since some servers send an old entity tag with new bytes for a while
+// after a change. Without Range all before the sample has to be read again, so
+// it is the first.
+func (a *Asset) sampleLocked(at int64) ranges.Range {
+	start := max(0, at-block)
+	for start < at {
+		gap := a.store.Gap(ranges.Range{Start: start, End: at})
+		if gap.Empty() {
+			break
+		}
+		start = gap.End
+	}
+	next := ranges.Range{Start: start, End: at}
+	var first, old ranges.Range
+	for run := a.store.Next(0); !run.Empty() && old.Empty(); run = a.store.Next(run.End) {
+		if first.Empty() {
+			first = ranges.Range{Start: run.Start, End: min(run.End, run.Start+block)}
+		}
+		old = a.young.Gap(run)
+		old.End = min(old.End, old.Start+block)
+	}
+	switch {
+	case a.rangingLocked() != RangeNo && next.Len() >= leastSample && a.young.Gap(next) == next:
+		return next
+	case !old.Empty():
+		return old
+	case a.rangingLocked() != RangeNo && !next.Empty():
+		return next
+	}
+	return first
+}
+
+// prove asks the server for sample again and compares it. On success the
+// validator that came with it is one of this content's.
+func (s *stream) prove(sample ranges.Range) error {
+	a := s.a
+	q := Request{Start: sample.Start, End: sample.End, NoRange: s.request.NoRange}
+	r, err := a.o.Source.Open(s.ctx, a.id, q)
+	if err != nil {
+		return s.why(err)
+	}
+	defer s.close(r.Body)
+	a.mu.Lock()
+	size := a.info.Size
+	err = a.learnRangeLocked(q, r)
+	a.mu.Unlock()
+	switch {
+	case err != nil:
+		return err
+	case size >= 0 && r.Info.Size >= 0 && r.Info.Size != size:
+		return &MismatchError{sample}
+	}
+	if err := s.compare(sample, r); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s.version != a.version {
+		return ErrChanged
+	}
+	a.provenLocked(s, validator(r.Info), sample)
+	return nil
+}
+
+// provenLocked notes that bytes of r, which came with a validator of that value,
+// are those that were present.
+func (a *Asset) provenLocked(s *stream, value string, r ranges.Range) {
+	info := a.info
+	info.Validators.add(value)
+	a.setInfoLocked(info)
+	if a.young.Gap(r) == r {
+		a.young.Clear()
+	}
+	a.trusted = true
+	s.proof = 0
+}
+
+// compare reads the body of r up to the end of sample, which is present.
+func (s *stream) compare(sample ranges.Range, r *Response) error {
+	buf, had := buffers.Get().(*[256 << 10]byte), buffers.Get().(*[256 << 10]byte)
+	defer buffers.Put(buf)
+	defer buffers.Put(had)
+	for off := r.Start; off < sample.End; {
+		end := sample.End
+		if off < sample.Start {
+			end = sample.Start
+		}
+		n, err := s.watched(r.Body, buf[:min(end-off, int64(len(buf)))])
+		s.a.store.AddCost(int64(n))
+		if n > 0 && off >= sample.Start {
+			m, err := s.a.store.ReadAt(had[:n], off)
+			switch {
+			case errors.Is(err, ErrAbsent):
+				return errUnproven
+			case err != nil:
+				return err
+			case !bytes.Equal(buf[:n], had[:m]):
+				return &MismatchError{ranges.Range{Start: off, End: off + int64(n)}}
+			}
+		}
+		off += int64(n)
+		if errors.Is(err, io.EOF) && off < sample.End {
+			return &LengthError{Got: off, Want: sample.End, requests: 3}
+		}
+		if err != nil && off < sample.End {
+			return s.why(err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package asset
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// Validators are what the responses of one content have carried to tell it from
+// others. They are hints: caches and several backends behind one name send
+// different ones for the same bytes. The bytes are the proof.
+type Validators struct {
+	// Seen are the different values that came with this content, the newest
+	// last. There are never more than two: a third makes an asset one whose
+	// validator wanders.
+	Seen    [2]string
+	Count   int  // of Seen
+	Stable  bool // the newest came with two responses in a row
+	Wanders bool // it changes and the content doesn't: it says nothing
+}
+
+// verdict is what the validators of a response say of its content.
+type verdict int
+
+const (
+	same    verdict = iota // as far as they tell
+	another                // certainly
+	unknown                // only the bytes can tell
+)
+
+// validator is the value of i that is compared: its entity tag, strong or weak,
+// else its date, else that it has neither.
+func validator(i Info) string {
+	switch {
+	case i.ETag != "":
+		return "etag " + strings.TrimPrefix(i.ETag, "W/")
+	case i.LastModified != "":
+		return "date " + i.LastModified
+	}
+	return "none"
+}
+
+func strong(etag string) bool { return etag != "" && !strings.HasPrefix(etag, "W/") }
+
+// newest is the value that came last, "" before the first.
+func (v *Validators) newest() string {
+	if v.Count == 0 {
+		return ""
+	}
+	return v.Seen[v.Count-1]
+}
+
+func (v *Validators) has(value string) bool {
+	for _, s := range v.Seen[:v.Count] {
+		if s == value {
+			return true
+		}
+	}
+	return false
+}
+
+// judge says what a response with info now is, after those of which was is the
+// last.
+func (v *Validators) judge(was, now Info) verdict {
+	switch {
+	case v.Wanders, v.Count == 0, v.has(validator(now)):
+		return same
+	case v.Stable && v.newest() == validator(was) && strong(was.ETag) && strong(now.ETag) &&
+		was.LastModified != "" && now.LastModified != "" && was.LastModified != now.LastModified:
+		return another
+	}
+	return unknown
+}
+
+// add takes in a value that came with this content. The third that bytes have
+// proved, and an old one that returns, show that they mean nothing.
+func (v *Validators) add(value string) {
+	switch {
+	case v.Wanders:
+	case v.newest() == value:
+		v.Stable = true
+	case v.has(value), v.Count == len(v.Seen):
+		*v = Validators{Wanders: true}
+	default:
+		v.Seen[v.Count] = value
+		v.Count++
+		v.Stable = false
+	}
+}
+
+// overlap is what a resumed stream reads again for comparison when there is no
+// validator that would prove the content unchanged.
+const overlap = 4 << 10
+
+// overlapLocked is how much of what is present the next response had better
+// bring again: as much as proves an unknown value where one is likely.
+func (a *Asset) overlapLocked() int64 {
+	v := &a.info.Validators
+	switch {
+	case !a.info.Header:
+		return 0
+	case v.Count > 1:
+		return block
+	case v.Count == 1 && strong(a.info.ETag):
+		return 0
+	}
+	return overlap
+}
+
+// learnt is what Info holds beyond what one response says, as it is kept.
+type learnt struct {
+	Range   Ranging  `json:"range,omitempty"`
+	Seen    []string `json:"seen,omitempty"`
+	Stable  bool     `json:"stable,omitempty"`
+	Wanders bool     `json:"wanders,omitempty"`
+}
+
+// Learnt returns as text what is known of the asset beyond what its responses
+// say, for a Store to keep.
+func (i *Info) Learnt() string {
+	v := &i.Validators
+	text, err := json.Marshal(learnt{i.Ranging, v.Seen[:v.Count], v.Stable, v.Wanders})
+	if err != nil {
+		return "" // can't be: these fields always can
+	}
+	return string(text)
+}
+
+// Recall is the inverse of Learnt. What was kept before there was such a text
+// counts as seen.
+func (i *Info) Recall(text string) {
+	var l learnt
+	i.Ranging, i.Validators = RangeUnknown, Validators{}
+	if json.Unmarshal([]byte(text), &l) != nil || l.Range < RangeUnknown || l.Range > RangeNo {
+		if i.Header {
+			i.Validators.add(validator(*i))
+		}
+		return
+	}
+	i.Ranging = l.Range
+	i.Validators.Count = copy(i.Validators.Seen[:], l.Seen)
+	i.Validators.Stable, i.Validators.Wanders = l.Stable, l.Wanders
+}
