@@ -39,7 +39,7 @@ func TestCutWithoutRangeEndsInAnError(t *testing.T) {
 }
 
 func TestPermanentErrorIsRemembered(t *testing.T) {
-	refused := &apiError{402, false}
+	refused := &apiError{status: 402}
 	test(t, &fakeServer{size: mib, failures: []error{refused, nil}}, func(r *rig) {
 		for range 10 {
 			if _, err := r.Contact(context.Background(), Contact{}); !errors.Is(err, refused) {
@@ -53,7 +53,7 @@ func TestPermanentErrorIsRemembered(t *testing.T) {
 }
 
 func TestTemporaryErrorIsRetried(t *testing.T) {
-	busy := &apiError{500, true}
+	busy := &apiError{status: 500, temp: true}
 	test(t, &fakeServer{size: mib, failures: []error{busy, busy, busy, nil}}, func(r *rig) {
 		r.contact()
 		r.spent(4, 0)
@@ -61,7 +61,7 @@ func TestTemporaryErrorIsRetried(t *testing.T) {
 }
 
 func TestRetryEnds(t *testing.T) {
-	busy := &apiError{500, true}
+	busy := &apiError{status: 500, temp: true}
 	failures := make([]error, 1000)
 	for i := range failures {
 		failures[i] = busy

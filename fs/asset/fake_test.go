@@ -36,16 +36,20 @@ func fill(p []byte, version int, off int64) {
 
 // apiError is a server's answer that is not a file.
 type apiError struct {
-	status int
-	temp   bool
+	status  int
+	temp    bool
+	tries   int // not 0: worth so many requests
+	after   time.Duration
+	crowded bool
 }
 
 func (e *apiError) Error() string { return fmt.Sprintf("status %d", e.status) }
-func (e *apiError) Retry() (int, time.Duration) {
+func (e *apiError) Crowded() bool { return e.crowded }
+func (e *apiError) Retry() (requests int, after time.Duration) {
 	if e.temp {
-		return -1, 0
+		return -1, e.after
 	}
-	return 0, 0
+	return e.tries, e.after
 }
 
 // fakeServer is a Source that behaves, in virtual time.
@@ -65,6 +69,14 @@ type fakeServer struct {
 	narrow   int64 // answers but the first end so many bytes too early, and say so
 	failures []error
 	random   *rand.Rand // not nil: random faults
+
+	// Habits. n counts requests from 0.
+	validators func(n, version int) (etag, date string) // nil: as etag says
+	plain      func(n int, r Request) bool              // answers without Range; nil: as ranged says
+	unframed   bool                                     // with noLength: the end says nothing
+	endAt      int64                                    // a body without length ends there
+	single     bool                                     // refuses a download beside another
+	shift      int64                                    // parts come from so far behind where they should, doubtfully
 
 	requests []Request
 	times    []time.Time
@@ -127,13 +139,17 @@ func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, 
 			return nil, err
 		}
 	}
+	n := len(f.requests)
 	f.requests = append(f.requests, r)
 	f.times = append(f.times, time.Now())
 	var failure error
 	if len(f.failures) > 0 {
 		failure, f.failures = f.failures[0], f.failures[1:]
 	} else if f.random != nil && f.random.IntN(20) == 0 {
-		failure = &apiError{500, true}
+		failure = errServer
+	}
+	if f.single && f.open > 0 {
+		failure = &apiError{status: 503, temp: true, crowded: true}
 	}
 	f.mu.Unlock()
 	if err := sleep(ctx, f.latency); err != nil {
@@ -148,11 +164,15 @@ func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, 
 	if f.etag {
 		resp.Info.ETag = fmt.Sprintf(`"%d"`, f.version)
 	}
+	if f.validators != nil {
+		resp.Info.ETag, resp.Info.LastModified = f.validators(n, f.version)
+	}
 	body := &fakeBody{f: f, ctx: ctx, version: f.version, end: f.size, cut: -1, stall: -1}
-	if f.ranged {
+	ranged := f.ranged && !r.NoRange && (f.plain == nil || !f.plain(n, r))
+	if ranged {
 		resp.Ranged, resp.Start = true, r.Start
 		if r.Start >= f.size {
-			return nil, &apiError{416, false}
+			return nil, &apiError{status: 416}
 		}
 		body.off = r.Start
 		if r.End > 0 {
@@ -163,10 +183,16 @@ func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, 
 		}
 		resp.End = body.end
 	} else {
-		resp.Ignored = !f.ranged
+		resp.Ignored = !r.NoRange
 		if f.noLength {
-			resp.Info.Size, resp.End = -1, -1
+			resp.Info.Size, resp.End, resp.Unframed = -1, -1, f.unframed
+			if f.endAt > 0 {
+				body.end = f.endAt
+			}
 		}
+	}
+	if f.shift > 0 && ranged && r.Start > 0 {
+		resp.Doubtful, body.shift = true, f.shift
 	}
 	if f.cutAfter > 0 {
 		body.cut = body.off + f.cutAfter
@@ -195,10 +221,14 @@ type fakeBody struct {
 	cut      int64 // -1 never
 	stall    int64
 	queued   int64 // in the socket
+	shift    int64
 	closed   bool
 }
 
-var errCut = &apiError{0, true}
+var (
+	errCut    = &apiError{temp: true}
+	errServer = &apiError{status: 500, temp: true}
+)
 
 func (b *fakeBody) Read(p []byte) (int, error) {
 	if b.cut >= 0 && b.off >= b.cut {
@@ -224,7 +254,7 @@ func (b *fakeBody) Read(p []byte) (int, error) {
 	if err := sleep(b.ctx, time.Duration(n*int64(time.Second)/b.f.rate)); err != nil {
 		return 0, b.ctx.Err()
 	}
-	fill(p[:n], b.version, b.off)
+	fill(p[:n], b.version, b.off+b.shift)
 	b.off += n
 	if b.queued > 0 {
 		b.queued -= n

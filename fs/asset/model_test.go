@@ -64,6 +64,17 @@ func model(t *testing.T, rnd *rand.Rand) outcome {
 		random: child(),
 	}
 	server.noLength = !server.ranged && rnd.IntN(3) == 0
+	server.unframed = server.noLength && rnd.IntN(3) == 0
+	switch rnd.IntN(8) {
+	case 0:
+		server.validators = perAnswer
+	case 1:
+		server.validators = inTurns
+	}
+	if rnd.IntN(4) == 0 {
+		flaps := child()
+		server.plain = func(int, Request) bool { return flaps.IntN(4) == 0 }
+	}
 	r := newRig(t, server)
 	if rnd.IntN(3) == 0 {
 		r.store.evict = child()
@@ -73,7 +84,7 @@ func model(t *testing.T, rnd *rand.Rand) outcome {
 	}
 	// Without a validator a change of content of the same size can be seen only
 	// where bytes are fetched twice; nobody could promise more.
-	changes := server.etag && rnd.IntN(3) == 0
+	changes := server.etag && server.validators == nil && rnd.IntN(3) == 0
 	var out outcome
 	for range 1 + rnd.IntN(2) {
 		var wg sync.WaitGroup

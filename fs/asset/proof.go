@@ -30,6 +30,9 @@ func (a *Asset) compareLocked(s *stream, r *Response) (ranges.Range, error) {
 		return ranges.Range{}, nil
 	}
 	sample := a.sampleLocked(r.Start)
+	if r.Doubtful && sample.Start == 0 {
+		sample.Start = sample.Len() / 2 // the start of all proves no place
+	}
 	if !sample.Empty() {
 		return sample, nil
 	}
