@@ -1,0 +1,115 @@
+package asset
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+func TestRetryCounts(t *testing.T) {
+	const after = 30 * time.Second
+	for name, c := range map[string]struct {
+		err  *apiError
+		want int           // requests within the minute
+		took time.Duration // at least
+	}{
+		"permanent":                    {&apiError{status: 402}, 1, 0},
+		"three in all":                 {&apiError{status: 400, tries: 3}, 3, 0},
+		"Retry-After holds":            {&apiError{status: 503, temp: true, after: after}, 2, after},
+		"Retry-After, and three alone": {&apiError{status: 503, tries: 3, after: after}, 2, after},
+	} {
+		t.Run(name, func(t *testing.T) {
+			failures := make([]error, 100)
+			for i := range failures {
+				failures[i] = c.err
+			}
+			test(t, &fakeServer{size: mib, failures: failures}, func(r *rig) {
+				start := time.Now()
+				for range 3 { // what was learnt holds for all
+					_, err := r.Contact(context.Background(), Contact{Patience: 35 * time.Second})
+					if !errors.Is(err, c.err) {
+						t.Fatalf("error is %v", err)
+					}
+					if c.took > 0 {
+						break
+					}
+				}
+				if took := time.Since(start); took < c.took || len(r.server.requests) != c.want {
+					t.Errorf("%d requests, took %v; want %d, at least %v", len(r.server.requests), took, c.want, c.took)
+				}
+				r.server.failures = nil
+				time.Sleep(max(rememberFor, after))
+				r.contact()
+			})
+		})
+	}
+}
+
+// TestQueueIsNotRetrying has a read fail once and then wait for its turn longer
+// than it would retry.
+func TestQueueIsNotRetrying(t *testing.T) {
+	test(t, &fakeServer{size: mib, ranged: true, perMin: 2, failures: []error{errServer}}, func(r *rig) {
+		r.server.times = append(r.server.times, time.Now())
+		if _, err := r.Contact(context.Background(), Contact{Patience: 5 * time.Second}); err != nil {
+			t.Error(err)
+		}
+		r.spent(2, 0)
+	})
+}
+
+// TestCrowdedGivesWay reads two assets of a server that serves one download at a
+// time.
+func TestCrowdedGivesWay(t *testing.T) {
+	for name, c := range map[string]struct {
+		ranged bool
+		read   int64 // of the first asset
+		gives  bool
+	}{
+		"Range":                {true, mib, true},
+		"no Range, below half": {false, mib, false},
+		"no Range, above half": {false, 20 * mib, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test(t, &fakeServer{size: 64 * mib, ranged: c.ranged, etag: true, single: true}, func(r *rig) {
+				o := *r.o
+				o.RetryFor = 10 * time.Second
+				second := New("re_2", newStore(r.server.size), &o)
+				defer second.Close()
+				r.contact()
+				rd := r.Open()
+				defer rd.Close()
+				r.cat(rd, 0, c.read)
+				time.Sleep(linger)
+				_, err := second.Contact(context.Background(), Contact{})
+				if gave := err == nil; gave != c.gives {
+					t.Errorf("gave way %v, error %v", gave, err)
+				}
+				if !c.gives {
+					return
+				}
+				r.spent(3, 64*mib)
+				time.Sleep(2 * linger)
+				if c.ranged {
+					r.cat(rd, c.read, c.read+8*mib) // and the first goes on
+				}
+			})
+		})
+	}
+}
+
+// TestStallWatch lets the watchdog fire at every moment of a stream's life.
+func TestStallWatch(t *testing.T) {
+	for seed := range 20 {
+		test(t, &fakeServer{size: 8 * mib, ranged: true, rate: mib / 4}, func(r *rig) {
+			r.o.StallTimeout = time.Duration(330+seed) * time.Millisecond // little longer than a read takes
+			r.contact()
+			rd := r.Open()
+			defer rd.Close()
+			r.cat(rd, 0, 2*mib)
+			time.Sleep(time.Minute) // paused is no stall
+			r.cat(rd, 2*mib, 4*mib)
+			r.spent(1, 8*mib)
+		})
+	}
+}
