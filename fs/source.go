@@ -24,12 +24,11 @@ func (s source) Open(ctx context.Context, id string, r asset.Request) (*asset.Re
 		return nil, err
 	}
 	return &asset.Response{
-		Info:    info(resp.Info, true),
-		Ranged:  resp.Partial,
-		Ignored: resp.Ignored,
-		Start:   resp.Start,
-		End:     resp.End,
-		Body:    resp.Body,
+		Info:   info(resp.Info, true),
+		Ranged: resp.Partial,
+		Start:  resp.Start,
+		End:    resp.End,
+		Body:   resp.Body,
 	}, nil
 }
 
@@ -69,8 +68,9 @@ func (s store) WriteAt(p []byte, off int64) error {
 	return storeError(s.File.WriteAt(p, off))
 }
 
-func (s store) Info() asset.Info {
-	m := s.Meta()
+func (s store) Info() asset.Info { return infoOf(s.Meta()) }
+
+func infoOf(m spool.Meta) asset.Info {
 	i := asset.Info{
 		Name: m.Original, Size: m.Size, Type: m.Type, ModTime: m.ModTime,
 		ETag: m.ETag, LastModified: m.LastModified, Header: m.Resolved,
@@ -85,6 +85,20 @@ func (s store) SetInfo(i asset.Info) {
 		m.ETag, m.LastModified, m.Learnt, m.Resolved = i.ETag, i.LastModified, i.Learnt(), i.Header
 	})
 	s.told.Add(1)
+}
+
+// AcceptSpooled returns what spool.Options.Accept is: impostor tells of bytes that
+// they read as an error of the API. Older programs took some for an asset. What
+// this one has spooled was judged with its header, and is not judged again.
+func AcceptSpooled(impostor func([]byte) bool) func(*spool.Meta, func() []byte) bool {
+	return func(m *spool.Meta, read func() []byte) bool {
+		i := infoOf(*m)
+		if i.Recall(m.Learnt) {
+			return true
+		}
+		m.Learnt = i.Learnt()
+		return !impostor(read())
+	}
 }
 
 func (s store) Version() uint64 { return s.Meta().Version }

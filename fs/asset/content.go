@@ -45,9 +45,6 @@ func (a *Asset) judgeLocked(s *stream, r *Response) (sample ranges.Range, err er
 	if r.Start < 0 || max(r.Info.Size, r.Start, r.End) > maxSize {
 		return ranges.Range{}, &LengthError{Got: max(r.Info.Size, r.End), Want: maxSize}
 	}
-	if err := a.learnRangeLocked(s.request, r); err != nil {
-		return ranges.Range{}, err
-	}
 	size, judged, least := r.Info.Size, a.info.Validators.judge(a.info, r.Info), a.leastLocked()
 	switch {
 	case size == 0 && least > 0 && judged == same:
@@ -58,9 +55,14 @@ func (a *Asset) judgeLocked(s *stream, r *Response) (sample ranges.Range, err er
 		a.info.Size >= 0 && (size >= 0 && size != a.info.Size || r.End > a.info.Size),
 		a.info.Header && size >= 0 && size < least:
 		return ranges.Range{}, errReplaced
-	case r.Ignored && a.coveredLocked(s, r):
+	}
+	if err := a.learnRangeLocked(s.request, r); err != nil {
+		return ranges.Range{}, err
+	}
+	switch {
+	case a.coveredLocked(s, r):
 		return ranges.Range{}, errCovered
-	case r.Ignored && r.Unframed && s.request.Start > 0 && a.fail.err != nil && a.info.Size < 0:
+	case r.Unframed && s.request.Start > 0 && a.fail.err != nil && a.info.Size < 0:
 		// It would end where the one before did, and prove as little.
 		return ranges.Range{}, a.fail.err
 	case judged == unknown || r.Doubtful && !a.trusted:
@@ -76,7 +78,7 @@ func (a *Asset) learnRangeLocked(q Request, r *Response) error {
 	switch {
 	case r.Ranged:
 		a.denied, known = false, RangeYes
-	case !r.Ignored:
+	case q.NoRange:
 	case q.Start > 0 && known == RangeYes && !a.denied:
 		a.denied = true
 		return &RangeError{Got: ranges.Range{End: r.End}, Want: ranges.Range{Start: q.Start, End: q.End}, requests: 2}
@@ -95,7 +97,7 @@ func (a *Asset) learnRangeLocked(q Request, r *Response) error {
 // coveredLocked reports whether another stream brings all that r does, and is
 // further.
 func (a *Asset) coveredLocked(s *stream, r *Response) bool {
-	return s.request.Start > 0 && slices.ContainsFunc(a.streams, func(o *stream) bool {
+	return !r.Ranged && s.request.Start > 0 && slices.ContainsFunc(a.streams, func(o *stream) bool {
 		st := &o.state
 		return o != s && !o.ending && !st.Opening && st.Start <= r.Start && (st.End < 0 || r.End >= 0 && st.End >= r.End)
 	})

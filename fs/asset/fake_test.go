@@ -181,7 +181,6 @@ func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, 
 		}
 		resp.End = body.end
 	} else {
-		resp.Ignored = !r.NoRange
 		if f.noLength {
 			resp.Info.Size, resp.End, resp.Unframed = -1, -1, f.unframed
 			if f.endAt > 0 {

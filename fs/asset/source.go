@@ -56,8 +56,7 @@ type Request struct {
 // Response is the answer to a Request. The receiver closes Body.
 type Response struct {
 	Info     Info
-	Ranged   bool  // the server honoured Range
-	Ignored  bool  // the server was asked for a range and sent everything
+	Ranged   bool  // the server honoured Range; else the body is everything
 	Unframed bool  // nothing tells where the body ends, so its end proves nothing
 	Doubtful bool  // where the bytes belong is not sure
 	Start    int64 // of the body's first byte, never behind that asked for

@@ -125,18 +125,19 @@ func (i *Info) Learnt() string {
 	return string(text)
 }
 
-// Recall is the inverse of Learnt. What was kept before there was such a text
-// counts as seen.
-func (i *Info) Recall(text string) {
+// Recall is the inverse of Learnt. It returns false if text is none of Learnt's:
+// then the validator that was kept counts as seen.
+func (i *Info) Recall(text string) bool {
 	var l learnt
 	i.Ranging, i.Validators = RangeUnknown, Validators{}
 	if json.Unmarshal([]byte(text), &l) != nil || l.Range < RangeUnknown || l.Range > RangeNo {
 		if i.Header {
 			i.Validators.add(validator(*i))
 		}
-		return
+		return false
 	}
 	i.Ranging = l.Range
 	i.Validators.Count = copy(i.Validators.Seen[:], l.Seen)
 	i.Validators.Stable, i.Validators.Wanders = l.Stable, l.Wanders
+	return true
 }

@@ -25,6 +25,11 @@ type Options struct {
 	MinFree int64
 	// BootID names this boot of the machine; "" asks the machine. For tests.
 	BootID string
+	// Accept, if not nil, is asked by Open about each asset of at most
+	// acceptSize bytes that is whole. read returns its bytes. On false they and
+	// what is known of the asset go, but for its name: an older program may have
+	// taken for an asset what is none. It may change m.
+	Accept func(m *Meta, read func() []byte) bool
 	// Log may be nil.
 	Log *slog.Logger
 	// Fault, if not nil, is called at named points of what is done with the
@@ -156,6 +161,7 @@ func (d *Dir) load() error {
 			d.o.Log.Warn("spool index not compacted", "error", err)
 		}
 	}
+	d.review()
 	return nil
 }
 

@@ -68,13 +68,17 @@ func (f *File) Meta() Meta {
 }
 
 // Update lets change alter what is known. It is recorded within a second.
-// change must not call methods of f, and can't alter Version.
+// change must not call methods of f, and can't alter Version. What no record can
+// hold is not taken over.
 func (f *File) Update(change func(*Meta)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	version := f.meta.Version
-	change(&f.meta)
-	f.meta.Version = version
+	m := f.meta
+	change(&m)
+	if m.Version = f.meta.Version; !m.acceptable() {
+		return
+	}
+	f.meta = m
 	f.markLocked(true)
 	if f.unsynced.Len() > 0 && f.wholeLocked() {
 		nudge(f.d.due)

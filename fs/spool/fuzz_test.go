@@ -62,7 +62,7 @@ func FuzzIndex(f *testing.F) {
 		if err != nil {
 			t.Fatalf("snapshot: %v", err)
 		}
-		if len(again.order) != len(c.order) || again.rangeWorks != c.rangeWorks || len(again.calls[Download]) != len(c.calls[Download]) || len(again.notes) != len(c.notes) {
+		if len(again.order) != len(c.order) || again.rangeWorks != c.rangeWorks || len(again.calls[Download]) != len(c.calls[Download]) || len(again.notes) != len(c.notes) || !reflect.DeepEqual(again.unknown, c.unknown) {
 			t.Fatalf("snapshot: %d assets, %d requests", len(again.order), len(again.calls[Download]))
 		}
 		for i, f := range c.order {

@@ -30,6 +30,9 @@ func (d *Dir) readIndex() (whole bool, err error) {
 	case err != nil:
 		return false, fmt.Errorf("read the spool index: %w", err)
 	}
+	if c.refused > 0 || len(c.unknown) > 0 {
+		d.o.Log.Warn("spool index has records that are not understood", "dir", d.path, "dropped", c.refused, "kept", len(c.unknown))
+	}
 	whole = err == nil
 	if err := f.Truncate(d.log.size); err != nil {
 		return false, err
@@ -87,6 +90,43 @@ func (d *Dir) look() error {
 		f.dropLocked()
 	}
 	return nil
+}
+
+// acceptSize is the size of the largest asset that Options.Accept is asked about,
+// in bytes: an error is no longer.
+const acceptSize = 64 << 10
+
+// review asks Options.Accept about what is there.
+func (d *Dir) review() {
+	if d.o.Accept == nil {
+		return
+	}
+	for _, f := range d.order {
+		m := f.Meta()
+		if !f.Whole() || m.Size > acceptSize {
+			continue
+		}
+		accepted := d.o.Accept(&m, func() []byte {
+			p := make([]byte, m.Size)
+			n, err := f.ReadAt(p, 0)
+			if err != nil {
+				d.o.Log.Warn("spooled bytes not read", "asset", f.id, "error", err)
+			}
+			return p[:n]
+		})
+		switch {
+		case !accepted:
+			d.o.Log.Warn("what was spooled is no asset, and is dropped", "asset", f.id, "bytes", m.Size)
+			_, err := d.drop(f, func() bool { return true }, func(m *Meta) {
+				*m = Meta{Name: m.Name, Size: -1, FirstSeen: m.FirstSeen, Version: m.Version + 1, Cost: m.Cost}
+			})
+			if err != nil {
+				d.o.Log.Warn("dropped, but not recorded yet", "asset", f.id, "error", err)
+			}
+		case m != f.Meta():
+			f.Update(func(old *Meta) { *old = m })
+		}
+	}
 }
 
 // adopt takes the spool file that info describes for what the index claims. It

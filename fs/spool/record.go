@@ -208,10 +208,17 @@ func (d *decoder) meta() Meta {
 	m := Meta{Name: d.string(), Original: d.string(), Type: d.string(), ETag: d.string(), LastModified: d.string(), Learnt: d.string()}
 	m.ModTime, m.FirstSeen, m.LastUse = d.time(), d.time(), d.time()
 	m.Size, m.Version, m.Cost, m.Resolved = d.varint(), d.uvarint(), d.varint(), d.bool()
-	if m.Size < -1 || m.Size > maxOffset || m.Version > math.MaxInt64 {
+	if !m.acceptable() {
 		d.fail()
 	}
 	return m
+}
+
+// acceptable reports whether a record can hold m. It is asked before m is taken
+// over, from whomever, so what is written can be read.
+func (m *Meta) acceptable() bool {
+	text := len(m.Name) + len(m.Original) + len(m.Type) + len(m.ETag) + len(m.LastModified) + len(m.Learnt)
+	return m.Size >= -1 && m.Size <= maxOffset && m.Version <= math.MaxInt64 && m.Cost >= 0 && text < maxPayload/2
 }
 
 // ranges calls do with each range: not empty, in order, apart, within

@@ -39,6 +39,8 @@ type contents struct {
 	rangeKnown    bool
 	rangeWorks    bool
 	calls         map[string][]time.Time // by name of the call
+	unknown       [][]byte               // payloads of other kinds, of a newer version: kept
+	refused       int                    // records whose content is not acceptable
 	notes         map[string]string
 	lengthOfIndex int64 // header and good records
 }
@@ -66,11 +68,11 @@ func replay(r io.Reader, bootID string) (*contents, error) {
 		if errors.Is(err, io.EOF) {
 			return c, nil
 		}
-		if err == nil && !c.apply(payload, bootID, types) {
-			err = errRecord
-		}
 		if err != nil {
 			return c, fmt.Errorf("at byte %d: %w", c.lengthOfIndex, err)
+		}
+		if !c.apply(payload, bootID, types) {
+			c.refused++
 		}
 		c.lengthOfIndex += int64(frameLen + len(payload))
 	}
@@ -109,19 +111,20 @@ func readFrame(in *bufio.Reader, buf *[]byte) ([]byte, error) {
 	return payload, nil
 }
 
-// apply takes over one record. It returns false, and changes nothing that
-// counts, if the record is not right. types holds the media types seen, of
-// which there are few.
+// apply takes over one record. If its content is not acceptable it returns false;
+// that costs the bytes of the asset that it is about, and nothing else. types
+// holds the media types seen, of which there are few.
 func (c *contents) apply(payload []byte, bootID string, types map[string]string) bool {
 	d := &decoder{b: payload}
 	switch kind := d.byte(); kind {
 	case kindBoot:
-		if boot := d.string(); d.done() {
-			c.boot = boot
+		if c.boot = d.string(); !d.done() {
+			c.boot = ""
 		}
 	case kindAsset:
 		id, incarnation, meta := d.string(), d.uvarint(), d.meta()
 		if !d.done() {
+			c.forget(id)
 			return false
 		}
 		if t, ok := types[meta.Type]; ok {
@@ -142,11 +145,13 @@ func (c *contents) apply(payload []byte, bootID string, types map[string]string)
 		}
 		f.meta = meta
 	case kindClaim, kindDurable, kindRemove:
-		f := c.files[string(d.bytes())]
+		id := string(d.bytes())
+		f := c.files[id]
 		incarnation := d.uvarint()
 		var set []ranges.Range
 		d.ranges(func(r ranges.Range) { set = append(set, r) })
 		if !d.done() || f == nil {
+			c.forget(id)
 			return false
 		}
 		if f.incarnation != incarnation || kind == kindClaim && c.boot != bootID {
@@ -172,9 +177,19 @@ func (c *contents) apply(payload []byte, bootID string, types map[string]string)
 			c.notes[name] = value
 		}
 	default:
-		return false
+		c.unknown = append(c.unknown, slices.Clone(payload))
 	}
 	return !d.bad
+}
+
+// forget makes nothing of an asset's bytes present, whatever earlier records
+// claim: its spool file gets another name.
+func (c *contents) forget(id string) {
+	if f := c.files[id]; f != nil {
+		f.incarnation++
+		f.present.Clear()
+		f.unsynced.Clear()
+	}
 }
 
 // done reports whether all fields were right and nothing is left over.
@@ -223,6 +238,9 @@ func (c *contents) snapshot(bootID string) []byte {
 		f.mu.Lock()
 		b = f.appendRecordsLocked(b)
 		f.mu.Unlock()
+	}
+	for _, payload := range c.unknown {
+		b = frame(b, func(b []byte) []byte { return append(b, payload...) })
 	}
 	return b
 }
