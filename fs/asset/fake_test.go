@@ -180,12 +180,10 @@ func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, 
 			body.end = min(body.end, f.size-f.narrow)
 		}
 		resp.End = body.end
-	} else {
-		if f.noLength {
-			resp.Info.Size, resp.End, resp.Unframed = -1, -1, f.unframed
-			if f.endAt > 0 {
-				body.end = f.endAt
-			}
+	} else if f.noLength {
+		resp.Info.Size, resp.End, resp.Unframed = -1, -1, f.unframed
+		if f.endAt > 0 {
+			body.end = f.endAt
 		}
 	}
 	if f.shift > 0 && ranged && r.Start > 0 {
