@@ -1,0 +1,75 @@
+package asset
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestFakeResponses holds the fake server to testdata/responses.json, to which a
+// test of the same name in fs holds what a real client makes of a real server.
+func TestFakeResponses(t *testing.T) {
+	text, err := os.ReadFile("testdata/responses.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table []struct {
+		Name   string
+		Server struct {
+			Size, CutAfter         int64
+			Ranged, ETag, NoLength bool
+			Version, Status        int
+		}
+		Start, End int64
+		NoRange    bool
+		Want       string
+	}
+	if err := json.Unmarshal(text, &table); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range table {
+		t.Run(c.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fakeServer{size: c.Server.Size, cutAfter: c.Server.CutAfter, ranged: c.Server.Ranged, etag: c.Server.ETag, noLength: c.Server.NoLength, version: c.Server.Version, rate: mib, latency: time.Millisecond}
+				if n := c.Server.Status; n > 0 {
+					f.failures = []error{&apiError{status: n, temp: n >= 500}}
+				}
+				if got := observe(t, f, Request{Start: c.Start, End: c.End, NoRange: c.NoRange}); got != c.Want {
+					t.Errorf("got  %s\nwant %s", got, c.Want)
+				}
+			})
+		})
+	}
+}
+
+// observe tells all that the engine sees of a response.
+func observe(t *testing.T, f *fakeServer, q Request) string {
+	r, err := f.Open(t.Context(), "re_1", q)
+	var status *apiError
+	if errors.As(err, &status) {
+		n, _ := retry(err)
+		return fmt.Sprintf("error %d worth %d", status.status, n)
+	}
+	defer r.Body.Close()
+	kind := map[bool]int{true: 206, false: 200}[r.Ranged]
+	text := fmt.Sprintf("%d [%d,%d) of %d", kind, r.Start, r.End, r.Info.Size)
+	if r.Info.ETag != "" {
+		text += ", etag"
+	}
+	body, err := io.ReadAll(r.Body)
+	want := make([]byte, len(body))
+	if fill(want, f.version, r.Start); string(body) != string(want) {
+		text += ", other bytes"
+	}
+	end := "EOF"
+	if err != nil {
+		n, _ := retry(err)
+		end = fmt.Sprint("error worth ", n)
+	}
+	return fmt.Sprintf("%s; %d bytes, %s", text, len(body), end)
+}
