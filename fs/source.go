@@ -20,6 +20,9 @@ func (s source) Open(ctx context.Context, id string, r asset.Request) (*asset.Re
 	resp, err := s.client.Download(ctx, remote.Request{
 		ID: id, Class: class(r.Background), Start: r.Start, End: r.End, NoRange: r.NoRange,
 	})
+	if errors.Is(err, remote.ErrNoSlot) {
+		return nil, fmt.Errorf("%w: %w", asset.ErrNoSlot, err)
+	}
 	if err != nil {
 		return nil, err
 	}

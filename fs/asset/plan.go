@@ -418,7 +418,7 @@ func (p *planner) leave() {
 		case p.Readers == 0:
 			if t := p.LastClose.Add(linger); p.Now.Before(t) {
 				p.wake(t)
-			} else if p.Ranging == RangeNo && s.Delivered > 0 && s.End >= 0 && s.End-s.Pos < p.Cost {
+			} else if p.Ranging != RangeYes && s.Delivered > 0 && s.End >= 0 && s.End-s.Pos < p.Cost {
 				p.d.Limit[i] = s.End
 			} else {
 				p.d.End[i] = true

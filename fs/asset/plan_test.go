@@ -195,6 +195,14 @@ func TestPlan(t *testing.T) {
 		}, func(d *Decision) {
 			d.Limit = []int64{1 << 30}
 		}},
+		{"and so they do if an answer of everything may mean that there is no Range", func(s *Snapshot) {
+			s.Ranging = RangeUnknown
+			s.Readers, s.LastClose, s.Cost = 0, now.Add(-linger), 600*mib
+			s.Streams = []StreamState{running(0, 600*mib, 1e7)}
+			s.Streams[0].End = 1 << 30
+		}, func(d *Decision) {
+			d.Limit = []int64{1 << 30}
+		}},
 		{"without Range they end if it costs more", func(s *Snapshot) {
 			s.Ranging = RangeNo
 			s.Readers, s.LastClose, s.Cost = 0, now.Add(-linger), 100*mib

@@ -99,10 +99,14 @@ func (a *Asset) leave(w *waiter, err error) error {
 
 // giveUp is leave when the patience of w has ended.
 func (a *Asset) giveUp(w *waiter, err error) error {
-	if err = a.leave(w, err); err != nil && !w.state.Header {
-		a.mu.Lock()
+	if err = a.leave(w, err); err == nil {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.lastErr = err
+	if !w.state.Header {
 		a.fail.gaveUp, a.fail.why = time.Now(), err
-		a.mu.Unlock()
 	}
 	return err
 }
