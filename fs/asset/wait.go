@@ -16,6 +16,7 @@ type waiter struct {
 	patience time.Duration // how long it keeps retrying
 	retrying time.Duration // how long it has, since row
 	row      time.Time     // when the failures began that it meets now
+	before   int           // how many of these there were before it
 }
 
 func (w *waiter) finish(err error) {
@@ -35,7 +36,7 @@ func (a *Asset) waitLocked(state WaiterState, patience time.Duration) (*waiter, 
 	if patience == 0 {
 		patience = a.o.RetryFor
 	}
-	w := &waiter{state: state, done: make(chan struct{}), patience: patience}
+	w := &waiter{state: state, done: make(chan struct{}), patience: patience, row: a.fail.since, before: a.fail.count}
 	if err := a.fail.refusal(state.Since); err != nil && !a.comingLocked(w) {
 		return nil, err
 	}
@@ -123,14 +124,14 @@ func (a *Asset) overdue(w *waiter, passed time.Duration) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !w.row.Equal(a.fail.since) {
-		w.row, w.retrying = a.fail.since, 0 // something has come since
+		w.row, w.retrying, w.before = a.fail.since, 0, 0 // something has come since
 	}
 	queued := b.Available <= 0 && b.Down == nil && !now.Before(a.fail.until)
 	if a.fail.err != nil && !queued {
 		w.retrying += passed
 	}
 	switch {
-	case a.fail.err == nil, w.retrying < w.patience && a.fail.count < failuresMost:
+	case a.fail.err == nil, w.retrying < w.patience && a.fail.count-w.before < failuresMost:
 		return nil
 	case b.Down != nil:
 		return b.Down // a retry is waiting for that, whatever it was that made it one
