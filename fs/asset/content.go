@@ -45,6 +45,12 @@ func (a *Asset) judgeLocked(s *stream, r *Response) (sample ranges.Range, err er
 	if r.Start < 0 || max(r.Info.Size, r.Start, r.End) > maxSize {
 		return ranges.Range{}, &LengthError{Got: max(r.Info.Size, r.End), Want: maxSize}
 	}
+	if q := s.request; r.Ranged && q.End == 0 && r.End < r.Info.Size && r.Info.Size-r.End < block {
+		// All the rest was asked for. It is the total that is wrong, as some
+		// servers count it.
+		a.distrustRangeLocked()
+		return ranges.Range{}, &RangeError{Got: ranges.Range{Start: r.Start, End: r.End}, Want: ranges.Range{Start: q.Start, End: r.Info.Size}, requests: 2}
+	}
 	size, judged, least := r.Info.Size, a.info.Validators.judge(a.info, r.Info), a.leastLocked()
 	switch {
 	case size == 0 && least > 0 && judged == same:
@@ -94,6 +100,14 @@ func (a *Asset) learnRangeLocked(q Request, r *Response) error {
 	return nil
 }
 
+// distrustRangeLocked has everything asked for from now on: what the server makes
+// of a Range is wrong.
+func (a *Asset) distrustRangeLocked() {
+	info := a.info
+	info.Ranging, info.Misranged = RangeNo, true
+	a.setInfoLocked(info)
+}
+
 // coveredLocked reports whether another stream brings all that r does, and is
 // further.
 func (a *Asset) coveredLocked(s *stream, r *Response) bool {
@@ -129,7 +143,7 @@ func (a *Asset) startLocked(s *stream, r *Response) {
 func (a *Asset) mergeLocked(info Info, proven bool) {
 	was := a.info
 	info.Header = true
-	info.Ranging, info.Validators = was.Ranging, was.Validators
+	info.Ranging, info.Misranged, info.Validators = was.Ranging, was.Misranged, was.Validators
 	if proven {
 		info.Validators.add(validator(info))
 	}
@@ -207,7 +221,7 @@ func (a *Asset) changed(s *stream, info Info, r *Response) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	was := a.info
-	a.info = Info{Name: was.Name, Size: -1, Ranging: was.Ranging}
+	a.info = Info{Name: was.Name, Size: -1, Ranging: was.Ranging, Misranged: was.Misranged}
 	a.young.Clear()
 	a.first, a.trusted, a.endedAt = nil, false, -1
 	if info.Size >= 0 || info.ETag != "" || info.LastModified != "" {
@@ -311,7 +325,7 @@ func (a *Asset) failedLocked(s *stream, err error) error {
 	return err
 }
 
-// shortLocked returns an error if a read waits for what s asked for and its
+// shortLocked returns an error, and has everything asked for the next time, if a read waits for what s asked for and its
 // response does not hold. Without one the same would be asked for at once again.
 func (a *Asset) shortLocked(s *stream) error {
 	want := ranges.Range{Start: s.request.Start, End: s.request.End}
@@ -329,7 +343,12 @@ func (a *Asset) shortLocked(s *stream) error {
 		}
 		first := ranges.Range{Start: missing.Start, End: missing.Start + 1}
 		if want.Contains(first) && !got.Contains(first) {
-			return &RangeError{Got: got, Want: want}
+			err := &RangeError{Got: got, Want: want}
+			if !a.info.Misranged && !s.request.NoRange {
+				a.distrustRangeLocked()
+				err.requests = 2
+			}
+			return err
 		}
 	}
 	return nil

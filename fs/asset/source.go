@@ -20,6 +20,7 @@ type Info struct {
 
 	// What an asset learns from several responses; a single one has none.
 	Ranging    Ranging
+	Misranged  bool // what the server makes of a Range is wrong: it is asked for everything
 	Validators Validators
 }
 

@@ -40,7 +40,7 @@ type stream struct {
 func (a *Asset) openLocked(o Opening, now time.Time) {
 	s := &stream{
 		a: a, version: a.version,
-		request: Request{Start: o.Start, End: o.End, Background: o.Background, NoRange: a.noRange},
+		request: Request{Start: o.Start, End: o.End, Background: o.Background, NoRange: a.info.Misranged},
 		wake:    make(chan struct{}, 1), done: make(chan struct{}),
 		state: StreamState{Opening: true, Background: o.Background, Head: o.End == block && o.Start == 0, Start: o.Start, Pos: o.Start, Reach: o.Start, End: -1, Frontier: o.Start, LastByte: now, Used: now},
 	}
@@ -152,10 +152,7 @@ func (s *stream) contradicted(r *Response, err error) error {
 		a.mu.Lock()
 		misplaced := r.Doubtful && !a.trusted
 		if misplaced {
-			a.noRange = true
-			info := a.info
-			info.Ranging = RangeNo
-			a.setInfoLocked(info)
+			a.distrustRangeLocked()
 		}
 		a.mu.Unlock()
 		if misplaced { // it is the answer that is wrong

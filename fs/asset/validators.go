@@ -109,6 +109,7 @@ func (a *Asset) overlapLocked() int64 {
 // learnt is what Info holds beyond what one response says, as it is kept.
 type learnt struct {
 	Range   Ranging  `json:"range,omitempty"`
+	Wrong   bool     `json:"wrong,omitempty"`
 	Seen    []string `json:"seen,omitempty"`
 	Stable  bool     `json:"stable,omitempty"`
 	Wanders bool     `json:"wanders,omitempty"`
@@ -118,7 +119,7 @@ type learnt struct {
 // say, for a Store to keep.
 func (i *Info) Learnt() string {
 	v := &i.Validators
-	text, err := json.Marshal(learnt{i.Ranging, v.Seen[:v.Count], v.Stable, v.Wanders})
+	text, err := json.Marshal(learnt{i.Ranging, i.Misranged, v.Seen[:v.Count], v.Stable, v.Wanders})
 	if err != nil {
 		return "" // can't be: these fields always can
 	}
@@ -129,14 +130,14 @@ func (i *Info) Learnt() string {
 // then the validator that was kept counts as seen.
 func (i *Info) Recall(text string) bool {
 	var l learnt
-	i.Ranging, i.Validators = RangeUnknown, Validators{}
+	i.Ranging, i.Misranged, i.Validators = RangeUnknown, false, Validators{}
 	if json.Unmarshal([]byte(text), &l) != nil || l.Range < RangeUnknown || l.Range > RangeNo {
 		if i.Header {
 			i.Validators.add(validator(*i))
 		}
 		return false
 	}
-	i.Ranging = l.Range
+	i.Ranging, i.Misranged = l.Range, l.Wrong
 	i.Validators.Count = copy(i.Validators.Seen[:], l.Seen)
 	i.Validators.Stable, i.Validators.Wanders = l.Stable, l.Wanders
 	return true
