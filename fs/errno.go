@@ -34,11 +34,11 @@ func errno(err error) syscall.Errno {
 		return syscall.ESTALE
 	case errors.Is(err, asset.ErrNoSpace):
 		return syscall.ENOSPC
-	case errors.Is(err, errBusy):
+	case errors.Is(err, errBusy), errors.Is(err, remote.ErrNoSlot), errors.Is(err, remote.ErrUploading), errors.Is(err, remote.ErrExceeded):
 		return syscall.EBUSY
 	case errors.Is(err, remote.ErrBudget):
 		return syscall.EDQUOT
-	case errors.Is(err, remote.ErrNoKey):
+	case errors.Is(err, remote.ErrNoKey), errors.Is(err, remote.ErrProxy):
 		return syscall.EACCES
 	case errors.Is(err, remote.ErrUnreachable):
 		return syscall.EHOSTUNREACH

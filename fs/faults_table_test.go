@@ -49,7 +49,7 @@ var faultCases = []faultCase{
 	{name: "500 of 100 MB", fault: fakeapi.Fault{Status: 500, PadBody: 100e6}, errnos: errs(syscall.EIO), fatal: true, cures: true},
 	{name: "403 of 100 MB", fault: fakeapi.Fault{Status: 403, PadBody: 100e6}, errnos: errs(syscall.EPERM), fatal: true},
 	{name: "proxy's 502 page", fault: fakeapi.Fault{Status: 502, Form: "page"}, errnos: errs(syscall.EIO), fatal: true, cures: true},
-	{name: "captive portal", fault: fakeapi.Fault{Form: "page"}, errnos: errs(syscall.EIO), fatal: true},
+	{name: "captive portal", fault: fakeapi.Fault{Form: "page"}, errnos: errs(syscall.EHOSTUNREACH), fatal: true, cures: true},
 	{name: "JSON error on 200", fault: fakeapi.Fault{Status: 200, OldCode: "0402"}, errnos: errs(syscall.EDQUOT), fatal: true},
 	{name: "JSON rate limit on 200", fault: fakeapi.Fault{Status: 200, OldCode: "0429"}, errnos: errs(syscall.EBUSY), fatal: true, cures: true},
 	{name: "truncated JSON on 200", fault: fakeapi.Fault{Status: 200, OldCode: "0402", TruncateJSON: true}, errnos: errs(syscall.EIO), fatal: true},
@@ -69,7 +69,7 @@ var faultCases = []faultCase{
 
 	// Headers.
 	{name: "endless header", fault: fakeapi.Fault{EndlessHeader: true}, errnos: errs(syscall.EIO), fatal: true},
-	{name: "control byte", fault: fakeapi.Fault{ControlHeader: true}, errnos: errs(syscall.EIO), fatal: true},
+	{name: "control byte", fault: fakeapi.Fault{ControlHeader: true}},
 	{name: "gzip", fault: fakeapi.Fault{Gzip: true}, errnos: errs(syscall.EIO), fatal: true},
 	{name: "label too high", fault: fakeapi.Fault{Mislabel: 7}, errnos: errs(syscall.EIO)},
 	// What is labelled too low can be seen where it overlaps with what is there;

@@ -88,9 +88,5 @@ func worth(err error) int {
 		n, _ := r.Retry()
 		return n
 	}
-	var t interface{ Temporary() bool }
-	if errors.As(err, &t) && t.Temporary() {
-		return -1
-	}
 	return 0
 }

@@ -28,10 +28,10 @@ func (s source) Open(ctx context.Context, id string, r asset.Request) (*asset.Re
 	}
 	return &asset.Response{
 		Info:   info(resp.Info, true),
-		Ranged: resp.Partial,
-		Start:  resp.Start,
-		End:    resp.End,
-		Body:   resp.Body,
+		Ranged: resp.Partial, Unframed: resp.Unframed, Doubtful: resp.Doubtful,
+		Start: resp.Start,
+		End:   resp.End,
+		Body:  resp.Body,
 	}, nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -19,11 +21,13 @@ type Body struct {
 	life    context.Context // of the body; ends with Close, ctx, or a stall
 	cancel  context.CancelCauseFunc
 	rc      io.ReadCloser
-	conn    net.Conn // nil unknown
-	chunked bool     // framing stands between the bytes
-	left    int64    // bytes still to come, -1 unknown
-	peeked  []byte   // read while the response was judged, not yet by the caller
-	err     error    // ends the stream
+	conn    net.Conn     // nil unknown
+	chunked bool         // framing stands between the bytes
+	asset   bool         // judged to be an asset's: every byte received counts
+	left    atomic.Int64 // bytes still to come, -1 unknown; Close asks, too
+	peeked  []byte       // read while the response was judged, not yet by the caller
+	err     error        // ends the stream
+	closing sync.Once
 }
 
 // Read reads what has come, and waits only when nothing has. It ends with
@@ -35,7 +39,7 @@ func (b *Body) Read(p []byte) (int, error) {
 	if b.err != nil || len(p) == 0 {
 		return 0, b.err
 	}
-	if limit := b.c.o.MaxDownload; limit > 0 && b.left != 0 {
+	if limit := b.c.o.MaxDownload; limit > 0 && b.left.Load() != 0 && len(b.peeked) == 0 {
 		allowed := limit - b.c.bytes.Load()
 		if allowed <= 0 {
 			return 0, b.fail(&Error{Err: ErrBudget})
@@ -43,16 +47,16 @@ func (b *Body) Read(p []byte) (int, error) {
 		p = p[:min(int64(len(p)), allowed)]
 	}
 	n, err := b.read(p)
-	b.c.bytes.Add(int64(n))
-	if b.left >= 0 && int64(n) > b.left {
+	left := b.left.Load()
+	if left >= 0 && int64(n) > left {
 		return 0, b.fail(malformed(0, "the body is longer than the header says"))
 	}
-	if b.left > 0 {
-		b.left -= int64(n)
+	if left > 0 {
+		left = b.left.Add(-int64(n))
 	}
 	switch {
 	case err == nil:
-	case errors.Is(err, io.EOF) && b.left > 0:
+	case errors.Is(err, io.EOF) && left > 0:
 		err = b.fail(classify(b.ctx, b.life, io.ErrUnexpectedEOF))
 	case errors.Is(err, io.EOF):
 		b.err = io.EOF
@@ -72,7 +76,16 @@ func (b *Body) read(p []byte) (int, error) {
 		b.peeked = b.peeked[n:]
 		return n, nil
 	}
-	return b.rc.Read(p)
+	n, err := b.rc.Read(p)
+	b.c.bytes.Add(int64(n))
+	return n, err
+}
+
+// accept tells that the body is an asset's. What was read to find out counts
+// from now on.
+func (b *Body) accept() {
+	b.asset = true
+	b.c.bytes.Add(int64(len(b.peeked)))
 }
 
 func (b *Body) fail(e *Error) error {
@@ -81,8 +94,14 @@ func (b *Body) fail(e *Error) error {
 }
 
 // Close ends the download. Bytes that were sent but not read are lost, and
-// billed all the same: see Buffered.
+// billed all the same: see Buffered. Of these, what the kernel holds is counted
+// here; what is still on its way nobody can tell.
 func (b *Body) Close() error {
+	b.closing.Do(func() {
+		if b.asset {
+			b.c.bytes.Add(b.received())
+		}
+	})
 	b.cancel(nil)
 	return b.rc.Close()
 }
@@ -91,50 +110,71 @@ func (b *Body) Close() error {
 // 0 where that is not known. What the kernel holds for a TLS or a chunked stream
 // is more than the bytes inside, so for these it is an estimate from below.
 func (b *Body) Buffered() int {
-	n := int64(len(b.peeked)) + b.queued()
-	if b.left >= 0 {
-		n = min(n, b.left)
+	n, secure := b.queued()
+	if secure {
+		n -= tlsRecord
 	}
-	return int(n)
+	if b.chunked {
+		n -= 64 // a chunk header that is not whole, and the last one
+	}
+	return int(b.bounded(int64(len(b.peeked)) + max(0, n)))
+}
+
+// received is how many bytes of the body the kernel holds, readable or not, as
+// an estimate from below.
+func (b *Body) received() int64 {
+	n, _ := b.queued()
+	return b.bounded(n)
+}
+
+func (b *Body) bounded(n int64) int64 {
+	if left := b.left.Load(); left >= 0 {
+		return min(n, left)
+	}
+	return n
 }
 
 const (
 	// tlsRecord is the most that an incomplete TLS record keeps back: 16 KiB
 	// and its overhead (RFC 8446, 5.2).
 	tlsRecord = 16<<10 + 256 + 5
-	// framingShare is the part of a stream that framing takes at most, 1/32:
-	// TLS adds 22 bytes a record, of 1400 bytes while a connection is young,
-	// and chunks of 512 bytes have 7 more each.
+	// framingShare is the part of a stream that each framing takes at most, 1/32:
+	// TLS adds 22 bytes a record, of 1400 bytes while a connection is young;
+	// chunks of 512 bytes have 7 more each, and may be a record each.
 	framingShare = 32
 )
 
-func (b *Body) queued() int64 {
+// queued is how many bytes the kernel holds, less what framing takes of them.
+func (b *Body) queued() (n int64, secure bool) {
 	conn := b.conn
-	overhead := int64(0)
-	if t, ok := conn.(*tls.Conn); ok {
-		conn = t.NetConn()
-		overhead = tlsRecord
-	}
-	sc, ok := conn.(syscall.Conn)
-	if !ok {
-		return 0
+	var sc syscall.Conn
+	for sc == nil {
+		switch c := conn.(type) {
+		case *tls.Conn:
+			conn, secure = c.NetConn(), true
+		case *filterConn:
+			conn = c.Conn
+		case syscall.Conn:
+			sc = c
+		default:
+			return 0, secure
+		}
 	}
 	raw, err := sc.SyscallConn()
 	if err != nil {
-		return 0
+		return 0, secure
 	}
-	n := 0
-	err = raw.Control(func(fd uintptr) { n = receiveQueue(int(fd)) })
-	if err != nil {
-		return 0
+	if err := raw.Control(func(fd uintptr) { n = int64(receiveQueue(int(fd))) }); err != nil {
+		return 0, secure
+	}
+	share := n / framingShare
+	if secure {
+		n -= share
 	}
 	if b.chunked {
-		overhead += 64 // a chunk header that is not whole, and the last one
+		n -= share
 	}
-	if overhead > 0 {
-		overhead += int64(n) / framingShare
-	}
-	return max(0, int64(n)-overhead)
+	return n, secure
 }
 
 // bound ends the body as stalled after d unless the returned function is called

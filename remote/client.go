@@ -37,6 +37,8 @@ type Options struct {
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// TLS is the configuration for https; nil is the default one.
 	TLS *tls.Config
+
+	proxy func(*http.Request) (*url.URL, error) // the environment's, or a test's; nil: none
 }
 
 // Client talks to one API. All methods may be called concurrently.
@@ -48,9 +50,9 @@ type Client struct {
 	atOnce    chan struct{}  // one element a metadata call under way
 	warming   sync.WaitGroup // ends by itself, soon
 
-	requests   atomic.Int64
-	bytes      atomic.Int64
-	noMetadata atomic.Bool // the API has shown that it has no such call
+	requests atomic.Int64
+	bytes    atomic.Int64
+	call     metadataCall // what is known of it
 }
 
 // callKind is what all calls of one kind share.
@@ -73,6 +75,9 @@ func NewClient(base *url.URL, o Options) *Client {
 	}
 	// Only downloads have a second documented shape to learn.
 	free := RateLimit{Rates: o.RateLimit.Rates}
+	if o.proxy == nil && o.Dial == nil {
+		o.proxy = http.ProxyFromEnvironment
+	}
 	c := &Client{
 		base:      base,
 		o:         o,
@@ -112,7 +117,7 @@ func (c *Client) Stats() Stats {
 // the API has a metadata call. It changes nothing that is under way.
 func (c *Client) ForgetFailures() {
 	c.o.Key.forget()
-	c.noMetadata.Store(false)
+	c.call.forget()
 	c.downloads.limiter.forgetFailures()
 	c.metadata.limiter.forgetFailures()
 }

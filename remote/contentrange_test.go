@@ -3,6 +3,7 @@ package remote
 import (
 	"fmt"
 	"math"
+	"net/http"
 	"testing"
 )
 
@@ -41,6 +42,12 @@ func FuzzContentRange(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		for _, start := range []int64{0, 5} {
+			resp := &http.Response{Header: http.Header{"Content-Range": {s}}, ContentLength: 5}
+			if got, _, err := sentRange(resp, Request{Start: start}); err == nil && (got.start > start || got.end <= start || got.end-got.start != 5) {
+				t.Errorf("%q: %+v for 5 bytes from %d on", s, got, start)
+			}
+		}
 		r, err := parseContentRange(s)
 		if err != nil {
 			return

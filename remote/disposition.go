@@ -5,12 +5,14 @@ import (
 	"io"
 	"mime"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/ianaindex"
 )
 
 // maxDisposition bounds what is read of one Content-Disposition field, in bytes. It is
@@ -173,9 +175,8 @@ func decodePlain(value string) string {
 		return decodeRaw(value)
 	}
 	if strings.Contains(value, "=?") {
-		words := mime.WordDecoder{CharsetReader: wordReader}
-		if name, err := words.DecodeHeader(value); err == nil && name != value {
-			return strings.ToValidUTF8(name, string(utf8.RuneError))
+		if name := decodeWords(value); name != value {
+			return name
 		}
 	}
 	if name, ok := decodePercent(value); ok {
@@ -184,11 +185,44 @@ func decodePlain(value string) string {
 	return value
 }
 
-// wordReader is the CharsetReader of a mime.WordDecoder.
+// encodedWord is a word of RFC 2047: charset, encoding, text.
+var encodedWord = regexp.MustCompile(`=\?[^?\s]+\?[BbQq]\?[^?]*\?=`)
+
+// decodeWords decodes the encoded words in value. One whose charset is unknown, or
+// whose bytes are not of it, stays as it is, as in browsers; the blanks between two
+// that could be decoded belong to the encoding.
+func decodeWords(value string) string {
+	words := mime.WordDecoder{CharsetReader: wordReader}
+	var b strings.Builder
+	end, joins := 0, false // behind the last word; whether that could be decoded
+	for _, at := range encodedWord.FindAllStringIndex(value, -1) {
+		between, word := value[end:at[0]], value[at[0]:at[1]]
+		text, err := words.Decode(word)
+		decoded := err == nil && utf8.ValidString(text) && !strings.ContainsRune(text, utf8.RuneError)
+		if !decoded {
+			text = word
+		}
+		if !decoded || !joins || trimSpace(between) != "" {
+			b.WriteString(between)
+		}
+		b.WriteString(text)
+		end, joins = at[1], decoded
+	}
+	b.WriteString(value[end:])
+	return b.String()
+}
+
+// wordReader is the CharsetReader of a mime.WordDecoder. Mail knows more names
+// than the web has: those of IANA ("cp936"), and a language behind the charset
+// (RFC 2231, 5).
 func wordReader(charset string, input io.Reader) (io.Reader, error) {
+	charset, _, _ = strings.Cut(charset, "*")
 	enc, err := htmlindex.Get(charset)
 	if err != nil {
-		return nil, fmt.Errorf("charset %q: %w", charset, err)
+		enc, err = ianaindex.IANA.Encoding(charset)
+	}
+	if err != nil || enc == nil {
+		return nil, fmt.Errorf("charset %q is not known", charset)
 	}
 	return enc.NewDecoder().Reader(input), nil
 }

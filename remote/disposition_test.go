@@ -120,6 +120,13 @@ func TestFileName(t *testing.T) {
 		{"Shift JIS word", []string{`attachment; filename="=?Shift_JIS?B?k66J5i5tcDQ=?="`}, "動画.mp4"},
 		{"two words", []string{`attachment; filename="=?UTF-8?B?w6Q=?= =?UTF-8?Q?=C3=B6?="`}, "äö"},
 		{"word of an unknown charset", []string{`attachment; filename="=?x-none?Q?a?="`}, "=?x-none?Q?a?="},
+		{"unknown charset beside a known one", []string{`attachment; filename="=?UTF-8?B?w6Q=?= =?x-none?Q?a?= =?UTF-8?Q?b?=.txt"`}, "ä =?x-none?Q?a?= b.txt"},
+		{"word with bytes that are not of its charset", []string{`attachment; filename="=?UTF-8?Q?=FF?=.txt"`}, "=?UTF-8?Q?=FF?=.txt"},
+		{"word of a charset that replaces everything", []string{`attachment; filename="=?iso-2022-kr?Q?a?="`}, "=?iso-2022-kr?Q?a?="},
+		{"word in Chinese", []string{`attachment; filename="=?GB2312?B?07DGrC5tcDQ=?="`}, "影片.mp4"},
+		{"word in Chinese, by its name in mail", []string{`attachment; filename="=?cp936?B?07DGrC5tcDQ=?="`}, "影片.mp4"},
+		{"word in Latin-1", []string{`attachment; filename="=?ISO-8859-1?Q?=DCbung_1.txt?="`}, "Übung 1.txt"},
+		{"word with a language", []string{`attachment; filename="=?UTF-8*de?Q?=C3=9Cbung?="`}, "Übung"},
 		{"question marks that are no word", []string{`attachment; filename="a=?b.txt"`}, "a=?b.txt"},
 		{"charset that replaces everything", []string{`attachment; filename*=iso-2022-kr''abc; filename=b`}, "b"},
 

@@ -14,6 +14,6 @@
 //
 // Metadata calls have a limiter of their own, since their limit is another.
 // Little is retried here: what the rate limit refused, a request answered 401
-// after the key's file has changed, and one answered 416 because the asset is
-// empty.
+// after the key's file has changed, and once without Range what was refused
+// perhaps because of its range, or answered with a part that can't be placed.
 package remote

@@ -15,19 +15,24 @@ type Request struct {
 	ID      string
 	Class   Class
 	Start   int64
-	End     int64  // exclusive; 0 means to the end of the asset
-	NoRange bool   // send no Range header, whatever Start and End are
-	IfRange string // what Info.StrongValidator gave earlier; "" sends none
+	End     int64 // exclusive; 0 means to the end of the asset
+	NoRange bool  // send no Range header, whatever Start and End are
 }
 
 // Response is the answer to a Request. The receiver closes Body.
 type Response struct {
 	Info    Info
 	Partial bool  // the server honoured Range (206)
-	Ignored bool  // the server was asked for a range and sends everything (200)
+	Ignored bool  // the server was asked for a range and sends everything
 	Start   int64 // offset of the body's first byte, as the server says; never behind Request.Start
 	End     int64 // exclusive; -1 unknown
-	Body    *Body
+	// Doubtful tells that Start and End come from a field that is broken: bytes
+	// that are known should be compared before others are believed.
+	Doubtful bool
+	// Unframed tells that nothing but the end of the connection will show the
+	// body's end, so that it proves nothing: the server may have broken off.
+	Unframed bool
+	Body     *Body
 }
 
 // Download asks for bytes of an asset. It waits for its turn by the rate limit
@@ -52,7 +57,9 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 	if err != nil {
 		return nil, &Error{Err: err}
 	}
-	for refused := false; ; {
+	refused := false
+	var ranged *Error // why r is asked without Range now
+	for {
 		if c.spent() {
 			return nil, &Error{Err: ErrBudget}
 		}
@@ -63,21 +70,36 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 		resp, fail := c.admitted(ctx, u, r, key)
 		switch {
 		case fail == nil:
+			if ranged != nil {
+				resp.insteadOf(ranged)
+			}
+			c.call.downloaded(r.ID)
 			return resp, nil
 		case fail.Number() == http.StatusTooManyRequests && ctx.Err() == nil:
 			// It is the account's trouble, and no asset's: it waits at the gate.
 			if r.Class == Background {
 				return nil, noSlot(fail)
 			}
-		case fail.Number() == http.StatusUnauthorized && !refused && c.o.Key.changed(key):
+		case fail.unauthorized() && !refused && c.o.Key.changed(key):
 			refused = true
-		case fail.empty && !r.NoRange:
-			// The asset exists, but an empty one has no range that could
-			// be sent; its header comes with the plain answer.
-			r.NoRange = true
+		case fail.plain && !r.NoRange:
+			// An empty asset has no range that could be sent, and a part
+			// that can't be placed is no use; the plain answer is.
+			r.NoRange, ranged = true, fail
 		default:
+			fail.asked = ranged != nil
 			return nil, fail
 		}
+	}
+}
+
+// insteadOf completes the plain answer to a request whose range failed with e.
+func (r *Response) insteadOf(e *Error) {
+	// A 206 that can't be used is no better than a 200.
+	r.Ignored = e.Status == http.StatusPartialContent
+	if r.End < 0 && e.size > 0 && e.size <= maxSize {
+		r.Info.Size, r.End = e.size, e.size
+		r.Body.left.Store(e.size)
 	}
 }
 
@@ -110,12 +132,10 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, key string
 	}
 	if !r.NoRange {
 		h.Set("Range", rangeField(r.Start, r.End))
-		if r.IfRange != "" {
-			h.Set("If-Range", r.IfRange)
-		}
 	}
 	life, cancel := context.WithCancelCause(ctx)
-	body := &Body{c: c, id: r.ID, ctx: ctx, life: life, cancel: cancel, left: -1}
+	body := &Body{c: c, id: r.ID, ctx: ctx, life: life, cancel: cancel}
+	body.left.Store(-1)
 	//nolint:bodyclose // Body.Close does it
 	resp, err := c.follow(life, c.downloads, u, h, key, func(conn net.Conn) {
 		body.conn = conn
@@ -137,6 +157,7 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, key string
 		_ = body.Close() // the judgement is the error to tell
 		return nil, fail
 	}
+	body.accept()
 	return out, nil
 }
 

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,17 +17,29 @@ var (
 	ErrNoKey = errors.New("no API key")
 	// ErrBudget means that Options.MaxDownload is used up.
 	ErrBudget = errors.New("download budget used up")
-	// ErrUnreachable means that no connection to the host could be made: no
-	// DNS, refused, no route, no answer, network down.
+	// ErrNoSlot means that a Background request found no free slot. It says
+	// nothing of the asset.
+	ErrNoSlot = errors.New("no request free right now")
+	// ErrUnreachable means that nothing was heard of the API: no DNS, refused,
+	// no route, no answer, network down, or a network that answers in its place
+	// (a login page).
 	ErrUnreachable = errors.New("host unreachable")
+	// ErrProxy means that a proxy refuses to pass requests on.
+	ErrProxy = errors.New("refused by the proxy")
 	// ErrStalled means that an answer did not come in time.
 	ErrStalled = errors.New("no answer in time")
-	// ErrNoSlot means that no call may start now; who is in no hurry asks later.
-	ErrNoSlot = errors.New("no request may start now")
+	// ErrExceeded means a 400 that says "Request has exceeded the limit.". The
+	// same text comes with limits on values, so it is no proof of a rate limit.
+	ErrExceeded = errors.New("a limit of the API, perhaps on requests")
+	// ErrUploading means that the asset's upload is not finished.
+	ErrUploading = errors.New("the upload is not finished")
 	// ErrNoMetadata means that the API has no metadata call.
 	ErrNoMetadata = errors.New("the API has no metadata call")
 	// ErrMalformed means that a response is not what HTTP or the API allows.
 	ErrMalformed = errors.New("malformed response")
+
+	// errForeign means an error that somebody else than the API has written.
+	errForeign = errors.New("not an answer of the API")
 )
 
 // maxText bounds what one piece of server-chosen text takes in an error, in
@@ -44,7 +57,13 @@ type Error struct {
 
 	temporary bool // of an error that has no Status to tell
 	missing   bool // a success that says there is no such asset
-	empty     bool // a refused range of an asset that has no bytes
+	api       bool // the body was the API's own
+	noRoute   bool // the server knows no such call
+	foreign   bool // Status is somebody else's, and says nothing of the asset
+	plain     bool // the same request without Range may be answered
+	asked     bool // and has been made: this is its error
+
+	size int64 // of the asset, as a 416 tells it; 0 if it does not, too
 }
 
 // Error is one line of printable text, whatever the server sent.
@@ -78,14 +97,31 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Number is the HTTP status that says what went wrong: Status, or where that is
-// a success, what Code stands for (older pages of the API send errors with HTTP
-// 200); 0 when neither tells.
+// Number is the HTTP status that says what went wrong: what Code stands for
+// where Status is a success or 400 (older pages of the API send their errors
+// with these), else Status; 0 when neither tells, or the API did not say it.
 func (e *Error) Number() int {
-	if e.Status < 200 || e.Status > 299 {
-		return e.Status
+	switch {
+	case e.foreign:
+		return 0
+	case success(e.Status):
+		return codeNumber(e.Code)
+	case e.Status == http.StatusBadRequest:
+		return cmp.Or(codeNumber(e.Code), e.Status)
 	}
-	n, err := strconv.Atoi(e.Code)
+	return e.Status
+}
+
+// unauthorized tells that another key might help, whoever says so.
+func (e *Error) unauthorized() bool {
+	return e.Status == http.StatusUnauthorized || e.Number() == http.StatusUnauthorized
+}
+
+func success(status int) bool { return status >= 200 && status <= 299 }
+
+// codeNumber is the HTTP status that a code of the API stands for, 0 for none.
+func codeNumber(code string) int {
+	n, err := strconv.Atoi(code)
 	switch {
 	case err != nil:
 		return 0
@@ -99,28 +135,62 @@ func (e *Error) Number() int {
 	return 0
 }
 
-// Temporary tells that the same request may succeed later: rate limit, trouble
-// inside the server, a cut, a timeout, an unreachable host.
-func (e *Error) Temporary() bool {
-	switch n := e.Number(); {
-	case n == http.StatusTooManyRequests, n == http.StatusRequestTimeout, n >= 500:
-		return true
+// triesOfDoubt is how many requests an error is worth that may be about the
+// asset, or about something between that will pass.
+const triesOfDoubt = 3
+
+// Retry tells how many requests in all are worth making for what failed like
+// this, and how long to wait before the next: 0 means that it will fail again, -1
+// that it is worth any number while somebody waits. What is to be
+// waited for before any request is not told here, but by Client.Budget.
+func (e *Error) Retry() (requests int, after time.Duration) {
+	n := e.Number()
+	switch {
+	case e.foreign && e.asked:
+		requests = triesOfDoubt - 1 // each makes two
+	case e.foreign, errors.Is(e.Err, ErrExceeded):
+		requests = triesOfDoubt
+	case e.temporary, n == http.StatusTooManyRequests, n == http.StatusRequestTimeout, n >= 500:
+		requests = -1
 	}
-	return e.temporary
+	if requests != 0 && n != http.StatusTooManyRequests {
+		after = e.RetryAfter
+	}
+	return requests, after
+}
+
+// retryable tells that Retry is not 0.
+func (e *Error) retryable() bool {
+	n, _ := e.Retry()
+	return n != 0
+}
+
+// troubles tells of trouble inside the server or on the way to it, which other
+// assets may meet as well.
+func (e *Error) troubles() bool {
+	n, _ := e.Retry()
+	return n < 0 && !errors.Is(e, ErrUploading)
+}
+
+// Crowded tells of a refusal that may be due to other downloads of ours that
+// are open: a 503 that does not say when to come back.
+func (e *Error) Crowded() bool {
+	return e.Number() == http.StatusServiceUnavailable && e.RetryAfter == 0 && !errors.Is(e, ErrUnreachable)
 }
 
 // NotFound tells that there is no such asset. The API answers an unknown asset
 // with status 400 and a text, so this looks at the text; nothing else does. What
-// is about the caller (key, balance, rate) is never taken for it.
+// is about the caller (key, balance, rate), or was not said by the API, is never
+// taken for it.
 func (e *Error) NotFound() bool {
-	n := e.Number()
-	switch n {
+	switch n := e.Number(); n {
 	case http.StatusNotFound, http.StatusGone:
 		return true
 	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusTooManyRequests:
 		return false
+	default:
+		return e.missing || n >= 400 && n <= 499 && saysNotFound(e.Msg)
 	}
-	return e.missing || n >= 400 && n <= 499 && saysNotFound(e.Msg)
 }
 
 func saysNotFound(msg string) bool {
@@ -172,7 +242,7 @@ func waiting(ctx context.Context, gate *Error) *Error {
 	}
 	return &Error{
 		Status: gate.Status, Code: gate.Code, Msg: gate.Msg, RetryAfter: gate.RetryAfter,
-		Err: &waitError{gate, ended}, temporary: gate.Temporary(),
+		Err: &waitError{gate, ended}, temporary: gate.retryable(),
 	}
 }
 

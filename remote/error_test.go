@@ -1,10 +1,12 @@
 package remote
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,38 +61,78 @@ func checkText(tb testing.TB, e *Error) {
 
 func TestErrorKinds(t *testing.T) {
 	for _, tc := range []struct {
-		err       Error
-		number    int
-		temporary bool
-		notFound  bool
+		err      Error
+		number   int
+		requests int
+		notFound bool
 	}{
-		{Error{Status: 400, Msg: "Asset not found"}, 400, false, true},
-		{Error{Status: 400, Msg: "Resource does not exist"}, 400, false, true},
-		{Error{Status: 400, Msg: "Request has exceeded the limit."}, 400, false, false},
-		{Error{Status: 200, Code: "0001", Msg: "ASSET NOT FOUND"}, 400, false, true},
-		{Error{Status: 200, Code: "0003"}, 400, false, false},
-		{Error{Status: 200, Code: "400", Msg: "Asset not found"}, 400, false, true},
-		{Error{Status: 200, Code: "9009"}, 403, false, false},
-		{Error{Status: 200, Code: "0401", Msg: "key not found"}, 401, false, false},
-		{Error{Status: 402, Msg: "account does not exist"}, 402, false, false},
-		{Error{Status: 403, Msg: "Asset not found"}, 403, false, true},
-		{Error{Status: 404}, 404, false, true},
-		{Error{Status: 410}, 410, false, true},
-		{Error{Status: 200, Code: "0429"}, 429, true, false},
-		{Error{Status: 200, Code: "429"}, 429, true, false},
-		{Error{Status: 429, Code: "400"}, 429, true, false},
-		{Error{Status: 408}, 408, true, false},
-		{Error{Status: 500, Msg: "page not found"}, 500, true, false},
-		{Error{Status: 200, Code: "0500"}, 500, true, false},
-		{Error{Status: 200, Code: "0000"}, 0, false, false},
-		{Error{Status: 200, Code: "-429"}, 0, false, false},
-		{Error{Status: 200, Code: "many"}, 0, false, false},
-		{Error{Status: 304}, 304, false, false},
-		{Error{Err: ErrNoKey}, 0, false, false},
+		{Error{Status: 400, Msg: "Asset not found"}, 400, 0, true},
+		{Error{Status: 400, Msg: "Resource does not exist"}, 400, 0, true},
+		{Error{Status: 400, Msg: "Request has exceeded the limit.", Err: ErrExceeded}, 400, 3, false},
+		{Error{Status: 400, Code: "0429"}, 429, -1, false},
+		{Error{Status: 400, Code: "429"}, 429, -1, false},
+		{Error{Status: 400, Code: "0402", Msg: "wallet not found"}, 402, 0, false},
+		{Error{Status: 400, Code: "404", Msg: "x"}, 404, 0, true},
+		{Error{Status: 400, Code: "0000"}, 400, 0, false},
+		{Error{Status: 400, Code: "9009"}, 403, 0, false},
+		{Error{Status: 200, Code: "0001", Msg: "ASSET NOT FOUND"}, 400, 0, true},
+		{Error{Status: 200, Code: "0003"}, 400, 0, false},
+		{Error{Status: 200, Code: "400", Msg: "Asset not found"}, 400, 0, true},
+		{Error{Status: 206, Code: "429"}, 429, -1, false},
+		{Error{Status: 200, Code: "9009"}, 403, 0, false},
+		{Error{Status: 200, Code: "0401", Msg: "key not found"}, 401, 0, false},
+		{Error{Status: 402, Msg: "account does not exist"}, 402, 0, false},
+		{Error{Status: 403, Msg: "Asset not found"}, 403, 0, true},
+		{Error{Status: 403, Code: "0429"}, 403, 0, false},
+		{Error{Status: 404}, 404, 0, true},
+		{Error{Status: 404, foreign: true}, 0, 3, false},
+		{Error{Status: 404, Msg: "page not found", foreign: true}, 0, 3, false},
+		{Error{Status: 401, foreign: true}, 0, 3, false},
+		{Error{Status: 400, foreign: true, asked: true}, 0, 2, false},
+		{Error{Status: 410}, 410, 0, true},
+		{Error{Status: 200, Code: "0429"}, 429, -1, false},
+		{Error{Status: 200, Code: "429"}, 429, -1, false},
+		{Error{Status: 429, Code: "400"}, 429, -1, false},
+		{Error{Status: 408}, 408, -1, false},
+		{Error{Status: 500, Msg: "page not found"}, 500, -1, false},
+		{Error{Status: 200, Code: "0500"}, 500, -1, false},
+		{Error{Status: 200, Code: "0000"}, 0, 0, false},
+		{Error{Status: 200, Code: "-429"}, 0, 0, false},
+		{Error{Status: 200, Code: "many"}, 0, 0, false},
+		{Error{Status: 304}, 304, 0, false},
+		{Error{Err: ErrNoKey}, 0, 0, false},
+		{Error{Err: ErrUnreachable, temporary: true}, 0, -1, false},
 	} {
 		e := tc.err
-		if n, tmp, nf := e.Number(), e.Temporary(), e.NotFound(); n != tc.number || tmp != tc.temporary || nf != tc.notFound {
-			t.Errorf("%+v: number %d, temporary %v, not found %v, want %d, %v, %v", e, n, tmp, nf, tc.number, tc.temporary, tc.notFound)
+		n, _ := e.Retry()
+		if e.Number() != tc.number || n != tc.requests || e.NotFound() != tc.notFound {
+			t.Errorf("%+v: number %d, %d requests, not found %v, want %d, %d, %v", e, e.Number(), n, e.NotFound(), tc.number, tc.requests, tc.notFound)
+		}
+	}
+}
+
+// What a server asks to wait holds for its asset; a rate limit is not the asset's.
+func TestRetryWhen(t *testing.T) {
+	const after = 30 * time.Second
+	for _, tc := range []struct {
+		err     Error
+		after   time.Duration
+		crowded bool
+	}{
+		{Error{Status: 503}, 0, true},
+		{Error{Status: 200, Code: "503"}, 0, true},
+		{Error{Status: 503, RetryAfter: after}, after, false},
+		{Error{Status: 502, RetryAfter: after}, after, false},
+		{Error{Status: 502}, 0, false},
+		{Error{Status: 429, RetryAfter: after}, 0, false},
+		{Error{Status: 400, Code: "0429", RetryAfter: after}, 0, false},
+		{Error{Status: 402, RetryAfter: after}, 0, false},
+		{Error{Status: 404, RetryAfter: after, foreign: true}, after, false},
+		{Error{Status: 511, Err: ErrUnreachable}, 0, false},
+	} {
+		e := tc.err
+		if _, d := e.Retry(); d != tc.after || e.Crowded() != tc.crowded {
+			t.Errorf("%+v: after %v, crowded %v, want %v, %v", e, d, e.Crowded(), tc.after, tc.crowded)
 		}
 	}
 }
@@ -113,28 +155,90 @@ func TestRetryAfter(t *testing.T) {
 
 func TestErrorObject(t *testing.T) {
 	for _, tc := range []struct {
-		body string
-		want errorObject
+		body      string
+		code, msg string
+		is        string // object, api, bare, gateway, replaces: those that hold
 	}{
-		{`{"code":429,"msg":"slow","data":null,"success":false,"failed":true}`, errorObject{true, true, "429", "slow"}},
-		{`{"code":"0429","msg":"slow","success":false}`, errorObject{true, true, "0429", "slow"}},
-		{"\ufeff {\"code\":1,\"failed\":true}\n", errorObject{true, true, "1", ""}},
-		{`{"code":200,"msg":"success","success":true,"failed":false}`, errorObject{true, false, "200", "success"}},
-		{`{"msg":"x","success":false}`, errorObject{true, false, "", "x"}},
-		{`{"code":null,"success":false}`, errorObject{true, false, "", ""}},
-		{`{"message":"no route"}`, errorObject{true, false, "", "no route"}},
-		{`{"code":400,"success":"false"}`, errorObject{true, false, "400", ""}},
-		{`{"code":400,"msg":{"a":1},"success":false}`, errorObject{true, true, "400", ""}},
-		{`{"code":400,"success":false} trailing`, errorObject{}},
-		{`{"code":400,"succ`, errorObject{}},
-		{`[1]`, errorObject{}},
-		{`null`, errorObject{}},
-		{``, errorObject{}},
+		{`{"code":429,"msg":"slow","data":null,"success":false,"failed":true}`, "429", "slow", "object api bare replaces"},
+		{`{"code":429,"msg":"slow","data":null}`, "429", "slow", "object api bare replaces"},
+		{`{"code":"0429","msg":"slow","success":false}`, "0429", "slow", "object api bare replaces"},
+		{"\ufeff {\"code\":1,\"msg\":null,\"failed\":true}\n", "1", "", "object api bare replaces"},
+		{`{"code":200,"msg":"success","success":true,"failed":false}`, "200", "success", "object api bare replaces"},
+		{`{"code":"0000","msg":"success","data":{"a":1}}`, "0000", "success", "object api bare replaces"},
+		{`{"code":429,"msg":"slow","traceId":"x"}`, "429", "slow", "object api replaces"},
+		{`{"code":"9009","msg":"no","traceId":"x"}`, "9009", "no", "object api replaces"},
+		{`{"code":"0001","msg":"no","traceId":"x"}`, "0001", "no", "object api replaces"},
+		{`{"code":1,"msg":"no","traceId":"x"}`, "1", "no", "object api"},
+		{`{"code":200,"msg":"hello","scene":[]}`, "200", "hello", "object api"},
+		{`{"code":"DE","msg":"Deutschland","capital":"Berlin"}`, "DE", "Deutschland", "object api"},
+		{`{"code":429,"success":false}`, "429", "", "object api bare"},
+		{`{"code":429}`, "429", "", "object bare"},
+		{`{"code":429,"message":"gateway"}`, "429", "gateway", "object"},
+		{`{"msg":"x","success":false}`, "", "x", "object bare"},
+		{`{"code":null,"msg":"x"}`, "", "x", "object bare"},
+		{`{"message":"no route"}`, "", "no route", "object"},
+		{`{}`, "", "", "object bare"},
+		{`{"code":400,"msg":{"a":1},"success":false}`, "400", "", "object api bare replaces"},
+		{`{"timestamp":"2025","path":"/serve/x","status":404,"error":"Not Found","requestId":"1-2"}`, "404", "Not Found", "object gateway replaces"},
+		{`{"timestamp":1766989317192,"status":503,"error":"Service Unavailable","message":"down","path":"/x"}`, "503", "down", "object gateway replaces"},
+		{`{"status":404,"error":"Not Found"}`, "", "", "object"},
+		{`{"status":"404","error":"Not Found","path":"/x"}`, "", "", "object"},
+		{`{"status":200,"error":"none","path":"/x"}`, "", "", "object"},
+		{`{"code":400,"success":false} trailing`, "", "", ""},
+		{`{"code":400,"succ`, "", "", ""},
+		{`[1]`, "", "", ""},
+		{`null`, "", "", ""},
+		{``, "", "", ""},
 	} {
-		if got := parseErrorObject([]byte(tc.body)); got != tc.want {
-			t.Errorf("%q: %+v, want %+v", tc.body, got, tc.want)
+		o := parseErrorObject([]byte(tc.body))
+		var is []string
+		for name, holds := range map[string]bool{"object": o.object, "api": o.api, "bare": o.bare, "gateway": o.gateway, "replaces": o.replaces()} {
+			if holds {
+				is = append(is, name)
+			}
+		}
+		want := strings.Fields(tc.is)
+		slices.Sort(is)
+		slices.Sort(want)
+		if o.code != tc.code || o.msg != tc.msg || !slices.Equal(is, want) {
+			t.Errorf("%q: code %q, msg %q, %v, want %q, %q, %v", tc.body, o.code, o.msg, is, tc.code, tc.msg, want)
+		}
+		if got := Impostor([]byte(tc.body)); got != slices.Contains(want, "replaces") {
+			t.Errorf("Impostor(%q) = %v", tc.body, got)
 		}
 	}
+}
+
+func TestImpostor(t *testing.T) {
+	for content, want := range map[string]bool{
+		"<!DOCTYPE html><title>x": true, "\ufeff\n<!doctype HTML>": true, "<html>": true, "<HTML lang=de>": true, "<html\n>": true,
+		"<!-- a --> <!-- b -->\n<html>": true, "<!-- a --><svg/>": false, "<!-- a": false, "<htmlx>": false, "<html": false,
+		"<p align=center>readme</p>": false, "<?xml version='1.0'?>": false, "\x00\x00\x00 ftypmp42": false, "": false,
+		`{"code":429,"msg":"` + strings.Repeat("x", maxErrorBody) + `"}`: false,
+	} {
+		if got := Impostor([]byte(content)); got != want {
+			t.Errorf("Impostor(%.40q) = %v", content, got)
+		}
+	}
+}
+
+func TestCutObject(t *testing.T) {
+	for b, want := range map[string]bool{
+		`{"code":500,"msg":"x`: true, `{"code":500,"msg":`: true, `{"code":500,`: true, `{"code":500`: true, `{"msg":"x","code":"0429","da`: true,
+		`{"code":5`: true, `{"code":`: false, `{"msg":"x`: false, `{"code":500,"frames":[`: false, `{"frames":1,"code":5,`: false,
+		`{"code":500}`: false, `{"code":500,"msg":x`: false, "{\"code\":1}\n{\"code\":2}": false, `{`: false, ``: false, `[`: false, `{"code":500,"data":{"a":[1,`: true,
+	} {
+		if got := cutObject([]byte(b)); got != want {
+			t.Errorf("cutObject(%q) = %v", b, got)
+		}
+	}
+}
+
+// bodyOf is a body of unknown length that holds b.
+func bodyOf(b []byte) *Body {
+	body := &Body{c: &Client{}, ctx: context.Background(), life: context.Background(), rc: io.NopCloser(bytes.NewReader(b))}
+	body.left.Store(-1)
+	return body
 }
 
 func FuzzErrorBody(f *testing.F) {
@@ -149,7 +253,7 @@ func FuzzErrorBody(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte, status int, kind string) {
 		h := http.Header{"Content-Type": {kind}}
-		body := &Body{ctx: context.Background(), life: context.Background(), rc: io.NopCloser(strings.NewReader(string(b))), left: -1}
+		body := bodyOf(b)
 		resp := &http.Response{StatusCode: status, Header: h, ContentLength: -1}
 		e, fail := errorOf(resp, body)
 		if fail != nil || e.Status != status || len(e.Code) > maxCode || len(e.Msg) > maxText+3 {
@@ -161,9 +265,9 @@ func FuzzErrorBody(f *testing.F) {
 		}
 
 		// As the body of a 200 it is an error, or it reaches the reader whole.
-		body = &Body{c: &Client{}, ctx: context.Background(), life: context.Background(), rc: io.NopCloser(strings.NewReader(string(b))), left: -1}
+		body = bodyOf(b)
 		resp.StatusCode = http.StatusOK
-		if e := impostor(resp, body); e != nil {
+		if e := impostor(resp, body, true); e != nil {
 			checkText(t, e)
 			return
 		}

@@ -3,38 +3,65 @@ package remote
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// maxCode bounds the code of a JSON error object, in bytes; theirs have four.
-const maxCode = 32
+const (
+	// maxErrorBody is how much of a body is read to learn what went wrong, in bytes.
+	maxErrorBody = 64 << 10
+	// maxCode bounds the code of a JSON error object, in bytes; theirs have four.
+	maxCode = 32
+)
+
+// loginPage is what a page instead of an asset most likely is.
+const loginPage = "an HTML page instead of an answer of the API (a login page of this network, or a proxy's?)"
 
 // errorOf reads the body of a response with an error status. The second result
 // is not nil when the caller's ctx ended meanwhile; any other trouble with the
 // body leaves an error that has a status and no more.
 func errorOf(resp *http.Response, body *Body) (*Error, *Error) {
-	e := &Error{Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header)}
-	if err := body.peek(maxErrorBody); err != nil && body.ctx.Err() != nil {
-		return nil, err
+	cut := body.peek(maxErrorBody)
+	if cut != nil && body.ctx.Err() != nil {
+		return nil, cut
 	}
 	o := parseErrorObject(body.peeked)
-	e.Code, e.Msg = o.code, o.msg
+	e := o.fault(resp)
 	if !o.object && mediaType(resp.Header.Get("Content-Type")) == "text/plain" {
 		line, _, _ := strings.Cut(strings.TrimSpace(string(body.peeked)), "\n")
 		e.Msg = bounded(strings.TrimSpace(line))
 	}
+	empty := cut == nil && len(bytes.TrimSpace(body.peeked)) == 0
+	switch status := resp.StatusCode; {
+	case status == http.StatusNetworkAuthenticationRequired:
+		e.Err = &detailError{loginPage, ErrUnreachable}
+	case status == http.StatusProxyAuthRequired:
+		e.Err = &detailError{proxyName(body.c.proxyOf(resp.Request)) + " wants a user and a password", ErrProxy}
+	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
+		// These mean the same whoever says them.
+	case !o.api && !empty && !cutObject(body.peeked):
+		e.disown()
+	}
 	return e, nil
 }
 
-// errorObject is what a body says as a JSON error object of either dialect.
+// errorObject is what a body says as a JSON error object.
 type errorObject struct {
 	object    bool   // it is a JSON object
-	is        bool   // it has all that makes an error object: a code, and success false or failed true
+	api       bool   // of the API: a code, and a msg or the flags of failure
+	failed    bool   // the flags say so
+	hasMsg    bool   // there is a msg, if only null
+	bare      bool   // it holds nothing that the API's own objects have not
+	gateway   bool   // of the gateway before the API; code is the status in it
 	code, msg string // bounded, "" when absent
 }
+
+// envelope are the keys that the API's own objects have.
+var envelope = map[string]bool{"code": true, "msg": true, "data": true, "success": true, "failed": true}
 
 // parseErrorObject reads a body of at most maxErrorBody bytes. It takes numbers
 // and strings for the code, and ignores what it does not know.
@@ -44,11 +71,132 @@ func parseErrorObject(body []byte) errorObject {
 		return errorObject{}
 	}
 	o := errorObject{object: true, code: codeOf(fields["code"]), msg: textOf(fields["msg"])}
-	if o.msg == "" {
-		o.msg = textOf(fields["message"]) // what gateways before the API write
+	_, o.hasMsg = fields["msg"]
+	o.failed = string(fields["success"]) == "false" || string(fields["failed"]) == "true"
+	o.api = o.code != "" && (o.hasMsg || o.failed)
+	o.bare = true
+	for key := range fields {
+		o.bare = o.bare && envelope[key]
 	}
-	o.is = o.code != "" && (string(fields["success"]) == "false" || string(fields["failed"]) == "true")
+	if o.msg == "" {
+		o.msg = textOf(fields["message"])
+	}
+	_, hasCode := fields["code"]
+	o.gateway = !hasCode && !o.hasMsg && isGateway(fields)
+	if o.gateway {
+		o.code = codeOf(fields["status"])
+		if o.msg == "" {
+			o.msg = textOf(fields["error"])
+		}
+	}
 	return o
+}
+
+// isGateway reads what Spring writes where no code of the API has run.
+func isGateway(fields map[string]json.RawMessage) bool {
+	if textOf(fields["error"]) == "" || codeNumber(string(fields["status"])) == 0 {
+		return false
+	}
+	for _, key := range []string{"timestamp", "path", "requestId"} {
+		if _, ok := fields[key]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// documented are the error codes of the API, newer and older.
+var documented = map[string]bool{
+	"400": true, "401": true, "402": true, "403": true, "405": true, "409": true, "415": true, "429": true, "500": true,
+	"0001": true, "0003": true, "0401": true, "0402": true, "0403": true, "0409": true, "0429": true, "9009": true,
+}
+
+// replaces tells that the object, as the whole of a success, is an error in
+// place of an asset: it holds nothing else, or its code is a documented one.
+func (o errorObject) replaces() bool {
+	return o.gateway || o.api && o.hasMsg && (o.bare || documented[o.code])
+}
+
+// noRoute tells of a call that the server does not know. The text is Spring's.
+func (o errorObject) noRoute() bool {
+	return strings.Contains(strings.ToLower(o.msg), "no static resource")
+}
+
+// fault makes an error of what the object says and of the response it came with.
+func (o errorObject) fault(resp *http.Response) *Error {
+	e := &Error{Status: resp.StatusCode, Code: o.code, Msg: o.msg, RetryAfter: retryAfter(resp.Header), api: o.api, noRoute: o.noRoute()}
+	switch n := e.Number(); {
+	case e.noRoute, o.gateway && success(e.Status) && n < 500 && n != http.StatusTooManyRequests:
+		e.disown()
+	case o.gateway && !success(e.Status):
+		e.Code = "" // the status again
+	case n == http.StatusBadRequest && strings.Contains(strings.ToLower(o.msg), "request has exceeded the limit"):
+		e.Err = ErrExceeded
+	}
+	return e
+}
+
+// disown marks e as nothing that the API has said.
+func (e *Error) disown() {
+	missing := e.noRoute || e.Number() == http.StatusNotFound
+	e.foreign, e.Err = true, errForeign
+	if missing {
+		e.Err = &detailError{"is --base-url right?", errForeign}
+	}
+}
+
+// Impostor tells that content, an asset's first bytes, and all of it where it is
+// no longer than 64 KiB, reads as an error or a web page that came in place of the
+// asset. A response with a Content-Disposition is an asset whatever it holds.
+func Impostor(content []byte) bool {
+	return len(content) <= maxErrorBody && parseErrorObject(content).replaces() || htmlPage(content)
+}
+
+// cutObject tells that b is the beginning of an object of the API: cut, it has a
+// code and no key that is not of the envelope.
+func cutObject(b []byte) bool {
+	d := json.NewDecoder(bytes.NewReader(trimBOM(b)))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return false
+	}
+	hasCode := false
+	cut := func(err error) bool {
+		return hasCode && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF))
+	}
+	for {
+		key, err := d.Token()
+		if err != nil {
+			return cut(err)
+		}
+		name, ok := key.(string)
+		if !ok || !envelope[name] {
+			return false
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return cut(err)
+		}
+		hasCode = hasCode || name == "code"
+	}
+}
+
+// htmlPage tells that b begins as an HTML document does. A comment alone begins
+// XML, too, and elements alone begin texts.
+func htmlPage(b []byte) bool {
+	b = bytes.TrimSpace(trimBOM(b))
+	for bytes.HasPrefix(b, []byte("<!--")) {
+		_, rest, ok := bytes.Cut(b, []byte("-->"))
+		if !ok {
+			return false
+		}
+		b = bytes.TrimSpace(rest)
+	}
+	for _, tag := range []string{"<!doctype html", "<html"} {
+		if len(b) > len(tag) && bytes.EqualFold(b[:len(tag)], []byte(tag)) && bytes.IndexByte([]byte(" \t\r\n\f/>"), b[len(tag)]) >= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func codeOf(raw json.RawMessage) string {
@@ -67,7 +215,7 @@ func textOf(raw json.RawMessage) string {
 	return bounded(s)
 }
 
-// trimBOM takes away the byte order mark that some servers put before JSON.
+// trimBOM removes the byte order mark that some servers put before JSON.
 func trimBOM(b []byte) []byte { return bytes.TrimPrefix(b, []byte("\ufeff")) }
 
 // retryAfter reads a Retry-After of either form (RFC 9110, 10.2.3): at most

@@ -155,7 +155,7 @@ func TestGateWaitEnds(t *testing.T) {
 		defer cancel()
 		_, err := c.Download(ctx, Request{ID: testID})
 		e := failure(t, err)
-		if !errors.Is(err, context.DeadlineExceeded) || e.Number() != 429 || e.Msg != "slow down" || !e.Temporary() {
+		if !errors.Is(err, context.DeadlineExceeded) || e.Number() != 429 || e.Msg != "slow down" || !retries(e) {
 			t.Errorf("got %v, want the 429 and the deadline", err)
 		}
 		c.ForgetFailures()
@@ -227,7 +227,7 @@ func TestGateStaysOpen(t *testing.T) {
 		defer stop()
 		for i := range 8 {
 			_, err := c.Download(t.Context(), Request{ID: testID})
-			if e := failure(t, err); !e.Temporary() {
+			if e := failure(t, err); !retries(e) {
 				t.Errorf("request %d: %v is not temporary", i, err)
 			}
 			if b := c.Budget(Reader); b.Down != nil {

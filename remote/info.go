@@ -4,10 +4,12 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
-// maxETag bounds an entity tag, in bytes; a longer one is not believed.
-const maxETag = 1024
+// maxHint bounds a validator, in bytes; a longer one is not believed.
+const maxHint = 1024
 
 // Info is what a response says of an asset.
 type Info struct {
@@ -15,42 +17,43 @@ type Info struct {
 	Size         int64     // bytes, -1 unknown
 	Type         string    // media type without parameters, "" unknown
 	ModTime      time.Time // zero unknown
-	ETag         string    // as sent, with quotes and W/; "" when absent
-	LastModified string    // as sent; "" when absent
-
-	strongDate bool // Last-Modified identifies the content (RFC 9110, 8.8.2.2)
-}
-
-// StrongValidator returns what If-Range may carry (RFC 9110, 13.1.5): a strong
-// ETag, else a Last-Modified that was at least a second old when it was sent, so
-// that no second change can hide behind the same date; else "".
-func (i Info) StrongValidator() string {
-	switch {
-	case strings.HasPrefix(i.ETag, `"`):
-		return i.ETag
-	case i.strongDate:
-		return i.LastModified
-	}
-	return ""
+	ETag         string    // as sent, whatever it looks like; "" when absent
+	LastModified string    // as sent, whatever it looks like; "" when absent
 }
 
 // infoOf reads the header of a response. The size is the caller's to tell.
 func infoOf(h http.Header) Info {
-	i := Info{
-		Name: SafeName(FileName(h.Values("Content-Disposition"))),
-		Size: -1,
-		Type: mediaType(h.Get("Content-Type")),
-		ETag: entityTag(h.Get("ETag")),
+	return Info{
+		Name:         SafeName(FileName(h.Values("Content-Disposition"))),
+		Size:         -1,
+		Type:         mediaType(h.Get("Content-Type")),
+		ModTime:      modTime(h.Get("Last-Modified")),
+		ETag:         hint(h.Get("ETag")),
+		LastModified: hint(h.Get("Last-Modified")),
 	}
-	t, err := http.ParseTime(h.Get("Last-Modified"))
-	if err != nil {
-		return i
+}
+
+// modTime reads a Last-Modified, or returns the zero time. Zones other than GMT
+// are wrong (RFC 9110, 5.6.7), and read by curl and browsers all the same.
+func modTime(s string) time.Time {
+	if t, err := http.ParseTime(s); err == nil {
+		return t
 	}
-	i.ModTime, i.LastModified = t, h.Get("Last-Modified")
-	date, err := http.ParseTime(h.Get("Date"))
-	// A date must not be used where there is an entity tag of any kind.
-	i.strongDate = err == nil && date.Sub(t) >= time.Second && len(h.Values("ETag")) == 0
-	return i
+	for _, layout := range []string{time.RFC1123Z, "Mon, 02 Jan 2006 15:04:05 UTC", time.RFC3339} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC()
+		}
+	}
+	return time.Time{}
+}
+
+// hint returns a validator as it was sent, or "" if it can't be kept: it is too
+// long, or not text.
+func hint(s string) string {
+	if len(s) > maxHint || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return ""
+	}
+	return s
 }
 
 // mediaType returns type/subtype of a Content-Type in lower case, or "".
@@ -69,18 +72,4 @@ func isToken(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return r <= ' ' || r > '~' || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r)
 	})
-}
-
-// entityTag returns s if it is an entity tag (RFC 9110, 8.8.3), or "".
-func entityTag(s string) string {
-	tag := strings.TrimPrefix(s, "W/")
-	if len(s) > maxETag || len(tag) < 2 || tag[0] != '"' || tag[len(tag)-1] != '"' {
-		return ""
-	}
-	for _, c := range []byte(tag[1 : len(tag)-1]) {
-		if c <= ' ' || c == '"' || c == 0x7f {
-			return ""
-		}
-	}
-	return s
 }

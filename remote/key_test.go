@@ -92,7 +92,7 @@ func TestKeyReadAgain(t *testing.T) {
 	}, Options{Key: NewKey(name, ""), RateLimit: RateLimit{Rates: []Rate{twelveMore}}})
 
 	_, _, err := fetch(t, c, Request{})
-	if e := failure(t, err); e.Number() != 401 || e.Temporary() || e.Msg != "bad key (key)" {
+	if e := failure(t, err); e.Number() != 401 || retries(e) || e.Msg != "bad key (key)" {
 		t.Errorf("unchanged: %v", err)
 	}
 	writeKey(t, name, "new\n")

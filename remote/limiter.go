@@ -311,7 +311,7 @@ func (l *limiter) heardLocked(s *slot, id string, err *Error, gaveUp bool, now t
 		g.close(s, err, now)
 	case gaveUp:
 		l.abandonedLocked(s)
-	case err != nil && err.Temporary():
+	case err != nil && err.troubles():
 		if g.troubled(id, err, now) {
 			if current && g.cause == nil {
 				said = "calls pause: several assets meet trouble inside the server"

@@ -2,14 +2,11 @@ package remote
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -19,8 +16,11 @@ const opMetadata = "metadata"
 // rate limit of its own: a Reader waits for its turn, Background fails with
 // ErrNoSlot. At most eight run at a time, and ctx bounds all waits. Size is -1
 // and ModTime zero where the answer does not tell; Type and validators are
-// never told. ErrNoMetadata means that the API has no such call, and is answered
-// without a request from then on, until ForgetFailures. Every error is an *Error.
+// never told. An error that is NotFound means that there is no such asset,
+// ErrUploading that there is none yet; any other says nothing of the asset, and
+// its download may still tell. ErrNoMetadata means that the API has no such
+// call, and is answered without a request for a while, or until ForgetFailures.
+// Every error is an *Error.
 func (c *Client) Metadata(ctx context.Context, class Class, id string) (Info, error) {
 	i, err := c.askMetadata(ctx, class, id)
 	if err != nil {
@@ -31,7 +31,7 @@ func (c *Client) Metadata(ctx context.Context, class Class, id string) (Info, er
 
 func (c *Client) askMetadata(ctx context.Context, class Class, id string) (Info, *Error) {
 	for refused := false; ; {
-		if c.noMetadata.Load() {
+		if c.call.absent() {
 			return Info{}, &Error{Err: ErrNoMetadata}
 		}
 		key, err := c.o.Key.get()
@@ -41,18 +41,15 @@ func (c *Client) askMetadata(ctx context.Context, class Class, id string) (Info,
 		i, fail := c.sendMetadata(ctx, class, id, key)
 		switch {
 		case fail == nil:
-			return i, nil
+			return i, c.call.judged(id, nil)
 		case fail.Number() == http.StatusTooManyRequests && ctx.Err() == nil:
 			if class == Background {
 				return Info{}, noSlot(fail)
 			}
-		case fail.Number() == http.StatusUnauthorized && !refused && c.o.Key.changed(key):
+		case fail.unauthorized() && !refused && c.o.Key.changed(key):
 			refused = true
-		case errors.Is(fail, ErrNoMetadata):
-			c.noMetadata.Store(true)
-			return Info{}, fail
 		default:
-			return Info{}, fail
+			return Info{}, c.call.judged(id, fail)
 		}
 	}
 }
@@ -91,120 +88,90 @@ func (c *Client) exchangeMetadata(ctx context.Context, u *url.URL, id, key strin
 	if err != nil {
 		return Info{}, classify(ctx, life, err)
 	}
-	body := &Body{c: c, id: id, ctx: ctx, life: life, cancel: cancel, rc: resp.Body, left: -1}
+	body := &Body{c: c, id: id, ctx: ctx, life: life, cancel: cancel, rc: resp.Body}
+	body.left.Store(-1)
 	defer func() { _ = body.Close() }() // what was read is judged already
 	defer body.bound(c.o.ResponseTimeout)()
-	i, fail := judgeMetadata(resp, id, body)
+	b, fail := answerOf(resp, body, maxErrorBody)
 	if fail != nil {
 		fail.Msg = hide(fail.Msg, key)
+		return Info{}, fail
 	}
-	return i, fail
+	return parseMetadata(b, id)
 }
 
-func judgeMetadata(resp *http.Response, id string, body *Body) (Info, *Error) {
-	status := resp.StatusCode
-	if status != http.StatusOK {
-		if status < 400 {
-			return Info{}, malformed(status, "an answer that no metadata call has")
-		}
-		e, err := errorOf(resp, body)
-		if err != nil {
-			return Info{}, err
-		}
-		if lacksCall(e) {
-			return Info{}, &Error{Status: status, Err: ErrNoMetadata}
-		}
-		return Info{}, e
-	}
-	if err := body.peek(maxErrorBody); err != nil {
-		return Info{}, err
-	}
-	if o := parseErrorObject(body.peeked); o.is {
-		return Info{}, &Error{Status: status, Code: o.code, Msg: o.msg, RetryAfter: retryAfter(resp.Header)}
-	}
-	return parseMetadata(body.peeked, id)
+const (
+	// misses is how many answers of somebody else, in a row, show that the API
+	// has no metadata call. One shows a gateway that restarts.
+	misses = 3
+	// absentFor is how long that is believed.
+	absentFor = 10 * time.Minute
+)
+
+// metadataCall is what is known of the call as such.
+type metadataCall struct {
+	mu     sync.Mutex // guards what follows
+	until  time.Time  // not there before
+	missed int        // 404s in a row that are not the API's
+	exists sync.Map   // IDs of assets that have been downloaded
 }
 
-// lacksCall tells that the server knows no metadata call, rather than no such
-// asset: only the API itself says "Asset not found".
-func lacksCall(e *Error) bool {
-	switch e.Status {
-	case http.StatusNotImplemented:
-		return true
-	case http.StatusNotFound, http.StatusMethodNotAllowed:
-		msg := strings.ToLower(strings.TrimSpace(e.Msg))
-		return e.Code == "" || !saysNotFound(msg) || strings.Trim(msg, ".!") == "not found"
-	}
-	return false
+// absent tells that there is no such call.
+func (m *metadataCall) absent() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return time.Now().Before(m.until)
 }
 
-// parseMetadata reads the answer of a metadata call on the asset id.
-func parseMetadata(b []byte, id string) (Info, *Error) {
-	var answer struct {
-		Data *struct {
-			Resource []struct {
-				ID       string `json:"asset_id"`
-				Name     string `json:"original_filename"`
-				Ext      string `json:"extension"`
-				Status   string `json:"upload_status"`
-				Size     number `json:"file_size"`
-				Created  number `json:"create_time"`
-				Modified number `json:"modify_time"`
-			} `json:"resource"`
-		} `json:"data"`
-	}
-	if err := json.Unmarshal(trimBOM(b), &answer); err != nil {
-		return Info{}, malformed(http.StatusOK, "metadata that can't be read: %v", err)
-	}
-	if answer.Data == nil {
-		return Info{}, malformed(http.StatusOK, "metadata without data")
-	}
-	for _, r := range answer.Data.Resource {
-		if r.ID != id {
-			continue
-		}
-		if r.Status != "" && !strings.EqualFold(r.Status, "SUCCESS") {
-			return Info{}, &Error{
-				Status: http.StatusOK,
-				Err:    fmt.Errorf("upload status is %s: only a finished upload can be downloaded", printable(r.Status)),
-			}
-		}
-		i := Info{Name: SafeName(withExtension(r.Name, r.Ext)), Size: -1}
-		if r.Size.ok {
-			i.Size = r.Size.n
-		}
-		switch {
-		case r.Modified.ok && r.Modified.n > 0:
-			i.ModTime = time.UnixMilli(r.Modified.n)
-		case r.Created.ok && r.Created.n > 0:
-			i.ModTime = time.UnixMilli(r.Created.n)
-		}
-		return i, nil
-	}
-	return Info{}, &Error{Status: http.StatusOK, Msg: "the metadata does not list the asset", missing: true}
+func (m *metadataCall) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.until, m.missed = time.Time{}, 0
 }
 
-// withExtension adds ext to name unless name has it.
-func withExtension(name, ext string) string {
-	ext = strings.TrimPrefix(ext, ".")
-	if name == "" || ext == "" || strings.HasSuffix(strings.ToLower(name), "."+strings.ToLower(ext)) {
-		return name
+// downloaded tells that the asset exists, so that a 404 for it is not about it.
+func (m *metadataCall) downloaded(id string) { m.exists.LoadOrStore(id, struct{}{}) }
+
+// judged learns from the answer on an asset, which fail is, or nil for a good
+// one. It returns fail, or an error in its place that tells more.
+func (m *metadataCall) judged(id string, fail *Error) *Error {
+	_, exists := m.exists.Load(id)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case fail == nil:
+		m.missed = 0
+		return nil
+	case fail.lacksCall():
+	case fail.Status == http.StatusNotFound && !fail.namesAsset():
+		// Not the word of the API on this asset, whatever envelope it is in.
+		fail.foreign = true
+		if m.missed++; m.missed < misses && !exists {
+			return fail
+		}
+	default:
+		if fail.api {
+			m.missed = 0
+		}
+		return fail
 	}
-	return name + "." + ext
+	m.until = time.Now().Add(absentFor)
+	return &Error{Status: fail.Status, Err: ErrNoMetadata}
 }
 
-// number is a count or a time that the API writes as a string, or as a number.
-// What is neither, or negative, is as good as absent.
-type number struct {
-	n  int64
-	ok bool
+// lacksCall tells that the server says that it has no such call.
+func (e *Error) lacksCall() bool {
+	for _, n := range []int{e.Status, e.Number()} {
+		if n == http.StatusNotImplemented || n == http.StatusMethodNotAllowed {
+			return true
+		}
+	}
+	return e.noRoute
 }
 
-func (v *number) UnmarshalJSON(b []byte) error {
-	s := string(b)
-	if u, err := strconv.Unquote(s); err == nil {
-		s = u
-	}
-	v.n, v.ok = parseDigits(s)
-	return nil
+// namesAsset tells that the API says of an asset, and not of a call, that there
+// is none: "Asset not found", but not "Not Found".
+func (e *Error) namesAsset() bool {
+	msg := strings.ToLower(strings.Trim(e.Msg, " .!"))
+	return e.api && saysNotFound(msg) && msg != "not found"
 }

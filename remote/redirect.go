@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -29,6 +30,11 @@ func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, h
 			return nil, err
 		}
 		req.URL, req.Host, req.Header = u, u.Host, h.Clone()
+		if u.Opaque != "" && u.Scheme == "http" && c.proxyOf(req) != nil {
+			whole := *u
+			whole.Opaque = "//" + u.Host + u.Opaque // a proxy is asked for the whole URL
+			req.URL = &whole
+		}
 		if trusted && key != "" {
 			req.Header.Set("Authorization", key)
 		}
@@ -36,6 +42,14 @@ func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, h
 		resp, err := rt.RoundTrip(req)
 		if err != nil {
 			return nil, err
+		}
+		if resp.StatusCode == http.StatusBadRequest && u.Opaque != "" {
+			// A server that takes a bare % for an error means an escaped one.
+			_ = resp.Body.Close()
+			escaped := *u
+			escaped.Opaque = ""
+			u = &escaped
+			continue
 		}
 		if !redirects(resp) {
 			return resp, nil
@@ -65,9 +79,17 @@ func redirectTarget(from *url.URL, resp *http.Response) (*url.URL, error) {
 	if location == "" {
 		return bad("a redirect without Location")
 	}
-	to, err := from.Parse(location)
+	to, err := from.Parse(escapeLocation(location))
 	if err != nil {
 		return bad("a redirect whose Location is no URL")
+	}
+	if path := to.EscapedPath(); strings.Contains(path, bare) && !strings.Contains(location, bare) {
+		// net/http sends Opaque where there is one, as it is.
+		to.Opaque = strings.ReplaceAll(path, bare, "%")
+		if to.Path, err = url.PathUnescape(strings.ReplaceAll(path, bare, "%25")); err != nil {
+			return bad("a redirect whose Location is no URL")
+		}
+		to.RawPath = strings.ReplaceAll(path, bare, "%25")
 	}
 	switch {
 	case to.Scheme != "http" && to.Scheme != "https" || to.Hostname() == "":
@@ -77,6 +99,46 @@ func redirectTarget(from *url.URL, resp *http.Response) (*url.URL, error) {
 	}
 	to.User, to.Fragment, to.RawFragment = nil, "", ""
 	return to, nil
+}
+
+// bare stands for a % that escapes nothing. No server sends this itself.
+const bare = "%00"
+
+// escapeLocation makes a URL of what servers write into Location, as curl does:
+// blanks and bytes that are not ASCII are escaped, and a % that escapes nothing in
+// the path is to be sent as it is.
+func escapeLocation(s string) string {
+	s, _, _ = strings.Cut(s, "#")
+	path := 0 // where what follows scheme and host begins
+	if i := strings.Index(s, "//"); i >= 0 && !strings.ContainsAny(s[:i], "/?") {
+		path = i + 2 + len(s[i+2:])
+		if j := strings.IndexAny(s[i+2:], "/?"); j >= 0 {
+			path = i + 2 + j
+		}
+	}
+	var b strings.Builder
+	b.WriteString(s[:path])
+	query := false
+	for i := path; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == ' ' && query:
+			b.WriteByte('+')
+		case c <= ' ' || c >= 0x7f:
+			fmt.Fprintf(&b, "%%%02x", c)
+		case c == '%' && !query && !escape(s[i:]):
+			b.WriteString(bare)
+		default:
+			query = query || c == '?'
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// escape tells that s begins with an escaped byte.
+func escape(s string) bool {
+	const hex = "0123456789abcdefABCDEF"
+	return len(s) >= 3 && strings.IndexByte(hex, s[1]) >= 0 && strings.IndexByte(hex, s[2]) >= 0
 }
 
 // sameOrigin tells that a and b have scheme, host and port in common.

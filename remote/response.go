@@ -2,22 +2,22 @@ package remote
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 )
 
-// maxErrorBody is how much of a body is read to learn what went wrong, in bytes.
-const maxErrorBody = 64 << 10
+// maxSize is the largest asset that is believed, in bytes. More fits no file
+// system, and leaves no room for sums in an int64.
+const maxSize = 1 << 60
 
 // judge decides what a response to r is: an asset's bytes, or an error. It trusts
 // what the header says over what was asked, and refuses what does not agree with
 // itself. body is not yet read; the caller closes it on error.
 func judge(resp *http.Response, r Request, body *Body) (*Response, *Error) {
-	status := resp.StatusCode
-	switch {
+	switch status := resp.StatusCode; {
 	case status == http.StatusOK:
 		return whole(resp, r, body)
 	case status == http.StatusPartialContent:
@@ -29,105 +29,152 @@ func judge(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	if status == http.StatusRequestedRangeNotSatisfiable {
-		cr, err := parseContentRange(resp.Header.Get("Content-Range"))
-		// An answer with no size to "from the first byte on" means the same.
-		e.empty = err == nil && cr.none && cr.size == 0 || err != nil && r.Start == 0
+	e.plain = !r.NoRange && refusesRange(r, e)
+	if cr, err := parseContentRange(resp.Header.Get("Content-Range")); err == nil && cr.none && e.Status == http.StatusRequestedRangeNotSatisfiable {
+		e.size = cr.size
 	}
 	return nil, e
 }
 
+// refusesRange tells that e may be about the range that was asked for, of an
+// asset that exists: it is shorter than was thought, or it is empty, which
+// servers say in many ways. The plain answer tells how long it is.
+func refusesRange(r Request, e *Error) bool {
+	switch e.Status {
+	case http.StatusRequestedRangeNotSatisfiable:
+		return true
+	case http.StatusBadRequest, http.StatusForbidden:
+		return r.Start == 0 && !e.api
+	}
+	return false
+}
+
 func whole(resp *http.Response, r Request, body *Body) (*Response, *Error) {
-	if err := encoded(resp); err != nil {
+	if err := refused(resp, resp.ContentLength); err != nil {
 		return nil, err
 	}
-	body.left, body.chunked = resp.ContentLength, resp.ContentLength < 0
-	if len(resp.Header.Values("Content-Disposition")) == 0 {
-		if err := impostor(resp, body); err != nil {
-			return nil, err
-		}
+	body.left.Store(resp.ContentLength)
+	body.chunked = resp.ContentLength < 0
+	if err := impostor(resp, body, true); err != nil {
+		return nil, err
 	}
 	out := &Response{Info: infoOf(resp.Header), Ignored: !r.NoRange, End: resp.ContentLength, Body: body}
+	out.Unframed = resp.ContentLength < 0 && len(resp.TransferEncoding) == 0
 	out.Info.Size = resp.ContentLength
 	return out, nil
 }
 
 func partial(resp *http.Response, r Request, body *Body) (*Response, *Error) {
-	status := resp.StatusCode
-	if err := encoded(resp); err != nil {
+	cr, doubtful, err := sentRange(resp, r)
+	if err != nil {
+		e := malformed(resp.StatusCode, "%v", err)
+		e.plain = !r.NoRange
+		return nil, e
+	}
+	if err := refused(resp, max(cr.size, cr.end)); err != nil {
 		return nil, err
 	}
-	fields := resp.Header.Values("Content-Range")
-	if len(fields) != 1 {
-		return nil, malformed(status, "%d Content-Range fields, not one", len(fields))
+	body.left.Store(cr.end - cr.start)
+	body.chunked = resp.ContentLength < 0
+	if cr.start == 0 {
+		if err := impostor(resp, body, cr.size < 0 || cr.size == cr.end); err != nil {
+			return nil, err
+		}
 	}
-	cr, err := parseContentRange(fields[0])
-	switch asked := r.Start; {
-	case err != nil:
-		return nil, malformed(status, "%v", err)
-	case cr.none:
-		return nil, malformed(status, "Content-Range without a range")
-	case r.NoRange:
-		return nil, malformed(status, "part of the asset although all was asked for")
-	case cr.start > asked || cr.end <= asked:
-		return nil, malformed(status, "bytes %d to %d although those from %d on were asked for", cr.start, cr.end, asked)
-	case resp.ContentLength >= 0 && resp.ContentLength != cr.end-cr.start:
-		return nil, malformed(status, "Content-Length %d does not fit Content-Range %q", resp.ContentLength, fields[0])
-	}
-	body.left, body.chunked = cr.end-cr.start, resp.ContentLength < 0
-	out := &Response{Info: infoOf(resp.Header), Partial: true, Start: cr.start, End: cr.end, Body: body}
+	out := &Response{Info: infoOf(resp.Header), Partial: !r.NoRange, Start: cr.start, End: cr.end, Doubtful: doubtful, Body: body}
 	out.Info.Size = cr.size
 	return out, nil
 }
 
-// encoded refuses a body that is not the asset's own bytes.
-func encoded(resp *http.Response) *Error {
-	for _, e := range resp.Header.Values("Content-Encoding") {
-		if e = strings.TrimSpace(e); e != "" && !strings.EqualFold(e, "identity") {
-			return malformed(resp.StatusCode, "Content-Encoding %q although none was asked for", bounded(e))
-		}
+// refused says why a success of that size can't be taken, or returns nil.
+func refused(resp *http.Response, size int64) *Error {
+	if c := coding(resp.Header); c != "" {
+		return malformed(resp.StatusCode, "Content-Encoding %q although none was asked for", c)
+	}
+	if size > maxSize {
+		return malformed(resp.StatusCode, "an asset of %d bytes", size)
 	}
 	return nil
 }
 
-// impostor looks for what a 200 without a Content-Disposition may be instead of
-// an asset: a JSON error object of the older API, or the HTML page of a proxy or
-// a captive portal. What it reads of anything else is kept for the reader.
-func impostor(resp *http.Response, body *Body) *Error {
-	kind := mediaType(resp.Header.Get("Content-Type"))
-	if kind == "text/html" || kind == "application/xhtml+xml" {
-		return notAsset(resp, "an HTML page instead of an asset (a proxy or a login page?)")
+// codings are the content codings that clients know. Any other word is taken, as
+// curl and browsers take it, for a note on plain bytes: servers write
+// "identity", "aws-chunked", "utf-8", "binary".
+var codings = map[string]bool{
+	"gzip": true, "x-gzip": true, "deflate": true, "compress": true, "x-compress": true,
+	"br": true, "zstd": true, "dcb": true, "dcz": true,
+}
+
+// coding returns the first coding of a body that is not the asset's own bytes, or "".
+func coding(h http.Header) string {
+	for _, field := range h.Values("Content-Encoding") {
+		for word := range strings.SplitSeq(field, ",") {
+			if word = strings.ToLower(strings.TrimSpace(word)); codings[word] {
+				return word
+			}
+		}
+	}
+	return ""
+}
+
+// impostor looks for what a success without a Content-Disposition may be instead of
+// an asset: an error of the API or of its gateway as JSON, or the HTML page of a
+// proxy or a login page. complete tells that the body is all there is. What is read of
+// anything else is kept for the reader.
+func impostor(resp *http.Response, body *Body, complete bool) *Error {
+	if len(resp.Header.Values("Content-Disposition")) > 0 {
+		return nil
 	}
 	if err := body.peek(512); err != nil { // as much as DetectContentType looks at
 		return err
 	}
-	sniffed := http.DetectContentType(body.peeked)
-	// A comment at the start makes HTML of XML, too.
-	if strings.HasPrefix(sniffed, "text/html") && !strings.HasSuffix(kind, "xml") {
-		return notAsset(resp, "an HTML page instead of an asset (a proxy or a login page?)")
+	if complete && bytes.HasPrefix(bytes.TrimSpace(trimBOM(body.peeked)), []byte("{")) && resp.ContentLength <= maxErrorBody {
+		if err := body.peek(maxErrorBody + 1); err != nil {
+			return err
+		}
+		if err := objectError(resp, body.peeked); err != nil {
+			return err
+		}
 	}
-	if !bytes.HasPrefix(bytes.TrimSpace(trimBOM(body.peeked)), []byte("{")) || resp.ContentLength > maxErrorBody {
+	return pageError(resp, body.peeked)
+}
+
+// objectError is the error that b, the body of a success, is as JSON, or nil.
+func objectError(resp *http.Response, b []byte) *Error {
+	if len(b) > maxErrorBody {
 		return nil
 	}
-	if err := body.peek(maxErrorBody + 1); err != nil {
-		return err
+	if o := parseErrorObject(b); o.replaces() {
+		e := o.fault(resp)
+		if e.Err == nil && e.Number() == 0 {
+			e.Err = fmt.Errorf("%w: no asset", ErrMalformed)
+		}
+		return e
 	}
-	if len(body.peeked) > maxErrorBody {
-		return nil
-	}
-	if o := parseErrorObject(body.peeked); o.is {
-		return &Error{Status: resp.StatusCode, Code: o.code, Msg: o.msg, RetryAfter: retryAfter(resp.Header)}
-	}
-	if kind == "application/json" && !json.Valid(trimBOM(body.peeked)) {
-		return malformed(resp.StatusCode, "broken JSON instead of an asset")
+	if cutObject(b) {
+		e := malformed(resp.StatusCode, "an error object that breaks off")
+		e.foreign = true
+		return e
 	}
 	return nil
 }
 
-func notAsset(resp *http.Response, what string) *Error {
-	e := malformed(resp.StatusCode, "%s", what)
-	e.RetryAfter = retryAfter(resp.Header)
-	return e
+// pageError is the error that b, the beginning of a success's body, is as a web
+// page, or nil.
+func pageError(resp *http.Response, b []byte) *Error {
+	page := htmlPage(b)
+	switch mediaType(resp.Header.Get("Content-Type")) {
+	case "text/html", "application/xhtml+xml":
+		// Some servers send whatever they don't know with this type.
+		page = page || len(b) == 0 || strings.HasPrefix(http.DetectContentType(b), "text/")
+	}
+	if !page {
+		return nil
+	}
+	return &Error{
+		Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header),
+		Err: &detailError{loginPage, ErrUnreachable}, temporary: true,
+	}
 }
 
 // peek reads until n bytes, or all there are, are in b.peeked.
@@ -140,7 +187,7 @@ func (b *Body) peek(n int) *Error {
 		m, err := b.rc.Read(buf[had:])
 		had += m
 		b.peeked = buf[:had]
-		if errors.Is(err, io.EOF) && (b.left < 0 || int64(had) >= b.left) {
+		if left := b.left.Load(); errors.Is(err, io.EOF) && (left < 0 || int64(had) >= left) {
 			return nil // the reader will meet io.EOF again
 		}
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -26,45 +27,73 @@ const (
 // has died would be replaced silently, and its GET sent again, uncounted.
 // HTTP/1.1 gives each stream its own TCP window, which pausing needs.
 func downloadTransport(o Options) *http.Transport {
-	t := transport(o)
+	d := newDialer(o, "http/1.1")
+	t := transport(o, d)
 	t.DisableKeepAlives = true
 	t.DisableCompression = true
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetHTTP1(true)
+	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := d.dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &filterConn{Conn: conn}, nil
+	}
+	t.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := d.dialTLS(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &filterConn{Conn: conn}, nil
+	}
 	return t
 }
 
 // metadataTransport keeps connections: its calls are short, many, and free.
 func metadataTransport(o Options) *http.Transport {
-	t := transport(o)
+	d := newDialer(o, "h2", "http/1.1")
+	t := transport(o, d)
 	t.ForceAttemptHTTP2 = true
 	t.MaxIdleConnsPerHost = metadataAtOnce
 	t.IdleConnTimeout = 30 * time.Second
 	// HTTP/2 goes on using a connection that died without a word, in a sleep or
 	// a change of networks, until the kernel gives it up: a quarter of an hour.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: answerTimeout, PingTimeout: answerTimeout}
+	t.DialContext = d.dial
+	t.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := d.dialTLS(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return conn, nil // as a *tls.Conn, whose protocol net/http looks at
+	}
 	return t
 }
 
-func transport(o Options) *http.Transport {
-	t := &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
+func transport(o Options, d *dialer) *http.Transport {
+	return &http.Transport{
+		Proxy:                  d.viaTransport,
+		TLSClientConfig:        d.tls,
 		TLSHandshakeTimeout:    answerTimeout,
 		ResponseHeaderTimeout:  o.ResponseTimeout,
 		MaxResponseHeaderBytes: maxHeader,
 	}
-	t.TLSClientConfig = new(tls.Config)
-	if o.TLS != nil {
-		t.TLSClientConfig = o.TLS.Clone()
+}
+
+func newDialer(o Options, protocols ...string) *dialer {
+	d := &dialer{dial: o.Dial, proxy: o.proxy, tls: new(tls.Config)}
+	if d.dial == nil {
+		d.dial = (&net.Dialer{Timeout: connectTimeout}).DialContext
 	}
+	if o.TLS != nil {
+		d.tls = o.TLS.Clone()
+	}
+	d.tls.NextProtos = protocols
 	// Each download connects anew; with a ticket TLS 1.2 takes one round trip less,
 	// and any version saves certificates and their check (RFC 8446, 2.2).
-	t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(0)
-	if o.Dial != nil {
-		t.Proxy, t.DialContext = nil, o.Dial
-	}
-	return t
+	d.tls.ClientSessionCache = tls.NewLRUClientSessionCache(0)
+	return d
 }
 
 // loadRoots reads the certificates that this machine trusts. The first handshake
@@ -82,7 +111,8 @@ func classify(ctx, life context.Context, err error) *Error {
 	var number syscall.Errno
 	switch {
 	case errors.As(err, &e):
-		return e
+		own := *e
+		return &own
 	case ctx.Err() != nil:
 		return waiting(ctx, nil)
 	case errors.Is(context.Cause(life), ErrStalled):
@@ -121,7 +151,7 @@ func (e *causeError) Unwrap() []error { return []error{e.is, e.err} }
 func unreachable(err error) bool {
 	var dns *net.DNSError
 	var op *net.OpError
-	if errors.As(err, &dns) || errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") {
+	if errors.As(err, &dns) || errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect" || strings.HasPrefix(op.Op, "socks")) {
 		return true
 	}
 	for _, n := range []syscall.Errno{

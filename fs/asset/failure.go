@@ -34,10 +34,6 @@ func retry(err error) (requests int, after time.Duration) {
 	if errors.As(err, &r) {
 		return r.Retry()
 	}
-	var t interface{ Temporary() bool }
-	if errors.As(err, &t) && t.Temporary() {
-		return -1, 0
-	}
 	return 0, 0
 }
 

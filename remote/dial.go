@@ -1,0 +1,167 @@
+package remote
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// dialer makes the connections of a transport. TLS, and the tunnel that a proxy
+// makes for it, are made here and not by net/http, so that what stands between TLS and
+// HTTP can be filtered, and a proxy's refusal be told from an answer.
+type dialer struct {
+	dial  func(ctx context.Context, network, addr string) (net.Conn, error)
+	tls   *tls.Config
+	proxy func(*http.Request) (*url.URL, error) // nil: none
+}
+
+// viaTransport is the proxy that net/http itself is to use for a request: each
+// for plain http, and SOCKS, which it speaks and which passes answers unchanged.
+func (d *dialer) viaTransport(r *http.Request) (*url.URL, error) {
+	if d.proxy == nil {
+		return nil, nil
+	}
+	proxy, err := d.proxy(r)
+	if err != nil || proxy == nil || r.URL.Scheme == "https" && tunnels(proxy) {
+		return nil, err
+	}
+	return proxy, nil
+}
+
+func tunnels(proxy *url.URL) bool { return proxy.Scheme == "http" || proxy.Scheme == "https" }
+
+// dialTLS connects to a host and port, or to a proxy of that address, and shakes
+// hands.
+func (d *dialer) dialTLS(ctx context.Context, network, addr string) (*tls.Conn, error) {
+	conn, err := d.reach(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return handshake(ctx, conn, addr, d.tls)
+}
+
+// reach connects to addr, through a tunnel where a proxy is set for it.
+func (d *dialer) reach(ctx context.Context, network, addr string) (net.Conn, error) {
+	if d.proxy == nil {
+		return d.dial(ctx, network, addr)
+	}
+	proxy, err := d.proxy(&http.Request{URL: &url.URL{Scheme: "https", Host: addr}})
+	if err != nil {
+		return nil, err
+	}
+	if proxy == nil || !tunnels(proxy) || proxyAddr(proxy) == addr {
+		return d.dial(ctx, network, addr)
+	}
+	conn, err := d.dial(ctx, network, proxyAddr(proxy))
+	if err == nil && proxy.Scheme == "https" {
+		config := d.tls.Clone()
+		config.ServerName, config.NextProtos = "", nil // those are the API's
+		conn, err = handshake(ctx, conn, proxyAddr(proxy), config)
+	}
+	if err != nil {
+		return nil, &net.OpError{Op: "proxyconnect", Net: network, Err: err}
+	}
+	if err := tunnel(ctx, conn, proxy, addr); err != nil {
+		_ = conn.Close() // the refusal is the error to report
+		return nil, err
+	}
+	return conn, nil
+}
+
+// handshake starts TLS with the host at addr on conn, which it closes on failure.
+func handshake(ctx context.Context, conn net.Conn, addr string, config *tls.Config) (*tls.Conn, error) {
+	if config.ServerName == "" {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			_ = conn.Close()
+			return nil, err
+		}
+		config = config.Clone()
+		config.ServerName = host
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	t := tls.Client(conn, config)
+	if err := t.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// tunnel asks the proxy behind conn for a connection to addr.
+func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	// The end of ctx ends what is under way; it must not end what comes later.
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	//nolint:bodyclose // there is none, or it goes with the connection
+	resp, err := connect(conn, proxy, addr)
+	if !stop() {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return &net.OpError{Op: "proxyconnect", Net: "tcp", Err: err}
+	}
+	return refusal(resp, proxy)
+}
+
+func connect(conn net.Conn, proxy *url.URL, addr string) (*http.Response, error) {
+	r := &http.Request{
+		Method: http.MethodConnect, URL: &url.URL{Opaque: addr}, Host: addr,
+		Header: http.Header{"User-Agent": {"assetfs"}},
+	}
+	if u := proxy.User; u != nil {
+		password, _ := u.Password()
+		r.Header.Set("Proxy-Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(u.Username()+":"+password)))
+	}
+	if err := r.Write(conn); err != nil {
+		return nil, err
+	}
+	// Nothing behind the header gets lost: a server speaks TLS when spoken to.
+	return http.ReadResponse(bufio.NewReader(io.LimitReader(&filterConn{Conn: conn}, maxHeader)), r)
+}
+
+// refusal is what the answer to a CONNECT means, nil when it is a tunnel.
+func refusal(resp *http.Response, proxy *url.URL) error {
+	says := fmt.Sprintf("%s answers CONNECT with %s", proxyName(proxy), printable(resp.Status))
+	switch s := resp.StatusCode; {
+	case s == http.StatusOK:
+		return nil
+	case s == http.StatusProxyAuthRequired:
+		return &Error{Err: &detailError{proxyName(proxy) + " wants a user and a password", ErrProxy}}
+	case s >= 500, s == http.StatusTooManyRequests, s == http.StatusRequestTimeout:
+		return &Error{Err: &detailError{says, ErrUnreachable}, temporary: true}
+	}
+	return &Error{Err: &detailError{says, ErrProxy}}
+}
+
+// proxyOf is the proxy that r goes through, nil for none.
+func (c *Client) proxyOf(r *http.Request) *url.URL {
+	if c == nil || c.o.proxy == nil || r == nil {
+		return nil
+	}
+	proxy, err := c.o.proxy(r)
+	if err != nil {
+		return nil
+	}
+	return proxy
+}
+
+func proxyName(proxy *url.URL) string {
+	if proxy == nil {
+		return "a proxy"
+	}
+	return "the proxy " + printable(proxy.Host)
+}
+
+func proxyAddr(proxy *url.URL) string {
+	return net.JoinHostPort(proxy.Hostname(), port(proxy))
+}

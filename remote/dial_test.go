@@ -1,0 +1,199 @@
+package remote
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// proxyServer is a proxy for one target, whatever it is asked for. It answers
+// CONNECT with status, and makes a tunnel when that is 200.
+func proxyServer(t *testing.T, target *httptest.Server, status int) (h http.Handler, asked *atomic.Value) {
+	asked = new(atomic.Value)
+	asked.Store("")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Store(r.Method + " " + r.RequestURI + " " + r.Header.Get("Proxy-Authorization"))
+		if r.Header.Get("Authorization") != "" && r.Method == http.MethodConnect {
+			t.Error("the proxy was shown the key")
+		}
+		if status != http.StatusOK {
+			w.Header().Set("Content-Type", "text/plain")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, "no\n")
+			return
+		}
+		out, err := net.Dial("tcp", target.Listener.Addr().String()) //nolint:noctx // on this machine
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		in, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(in, "HTTP/1.1 200 Connection established\r\nX: \x01\r\n\r\n")
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = io.Copy(out, in); _ = out.Close() })
+		_, _ = io.Copy(in, out)
+		_ = in.Close()
+		wg.Wait()
+	}), asked
+}
+
+func through(t *testing.T, proxy string) func(*http.Request) (*url.URL, error) {
+	t.Helper()
+	u, err := url.Parse(proxy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return http.ProxyURL(u)
+}
+
+// Downloads and metadata go through a proxy's tunnel, and so do control bytes and HTTP/2.
+func TestTunnel(t *testing.T) {
+	const body = "\x01\x02"
+	api := quietTLS(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/metadata") {
+			if r.ProtoMajor != 2 {
+				t.Errorf("metadata by %s", r.Proto)
+			}
+			_, _ = io.WriteString(w, resource(okFields))
+			return
+		}
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(conn, reply(200, attachment+"Content-Length: 2\r\nX: \x01\r\n", body))
+		_ = conn.Close()
+	})
+	for _, secure := range []bool{false, true} {
+		h, asked := proxyServer(t, api, http.StatusOK)
+		proxy := httptest.NewUnstartedServer(h)
+		if secure {
+			proxy.StartTLS()
+		} else {
+			proxy.Start()
+		}
+		config := trust(api)
+		if secure {
+			config.RootCAs.AddCert(proxy.Certificate())
+		}
+		address := strings.Replace(proxy.URL, "://", "://user:pa%20ss@", 1)
+		c := newTestClient(t, "https://example.com/v2", Options{TLS: config, proxy: through(t, address)})
+		if _, got, err := fetch(t, c, Request{}); err != nil || got != body {
+			t.Errorf("secure %v: %q, %v", secure, got, err)
+		}
+		if want := "CONNECT example.com:443 Basic " + base64.StdEncoding.EncodeToString([]byte("user:pa ss")); asked.Load() != want {
+			t.Errorf("the proxy was asked %q, want %q", asked.Load(), want)
+		}
+		if i, err := c.Metadata(t.Context(), Reader, testID); err != nil || i.Size != 133652816 {
+			t.Errorf("metadata: %+v, %v", i, err)
+		}
+		c.Close()
+		proxy.Close()
+	}
+}
+
+// What a proxy refuses is no answer of the API's.
+func TestProxyRefuses(t *testing.T) {
+	api := quietTLS(t, func(http.ResponseWriter, *http.Request) { t.Error("a request came through") })
+	for status, want := range map[int]struct {
+		is    error
+		retry int
+	}{
+		407: {ErrProxy, 0}, 403: {ErrProxy, 0}, 405: {ErrProxy, 0},
+		502: {ErrUnreachable, -1}, 503: {ErrUnreachable, -1}, 504: {ErrUnreachable, -1}, 511: {ErrUnreachable, -1}, 429: {ErrUnreachable, -1},
+		204: {ErrProxy, 0}, 302: {ErrProxy, 0},
+	} {
+		h, _ := proxyServer(t, api, status)
+		proxy := httptest.NewServer(h)
+		c := newTestClient(t, "https://example.com", Options{TLS: trust(api), proxy: through(t, strings.Replace(proxy.URL, "://", "://user:secret@", 1))})
+		_, download := c.Download(t.Context(), Request{ID: testID})
+		c.ForgetFailures()
+		_, metadata := c.Metadata(t.Context(), Reader, testID)
+		for _, err := range []error{download, metadata} {
+			e := failure(t, err)
+			if n, _ := e.Retry(); !errors.Is(err, want.is) || n != want.retry || e.Crowded() || e.NotFound() {
+				t.Errorf("CONNECT answered %d: %v, worth %d, want %v, %d", status, err, n, want.is, want.retry)
+			}
+			if s := err.Error(); !strings.Contains(s, strings.TrimPrefix(proxy.URL, "http://")) || strings.Contains(s, "secret") {
+				t.Errorf("%v does not name the proxy, or shows its password", err)
+			}
+		}
+		if s := c.Stats(); s.Requests != 0 {
+			t.Errorf("CONNECT answered %d: %d requests counted", status, s.Requests)
+		}
+		proxy.Close()
+	}
+}
+
+// A proxy that is asked for plain http gets the whole URL, and its 407 is its own.
+func TestPlainProxy(t *testing.T) {
+	h, asked := proxyServer(t, nil, http.StatusProxyAuthRequired)
+	proxy := httptest.NewServer(h)
+	defer proxy.Close()
+	c := newTestClient(t, "http://example.com", Options{proxy: through(t, proxy.URL)})
+	_, err := c.Download(t.Context(), Request{ID: testID})
+	if !errors.Is(err, ErrProxy) || !strings.Contains(err.Error(), strings.TrimPrefix(proxy.URL, "http://")) || asked.Load() != "GET http://example.com/re_1/download " {
+		t.Errorf("asked %q, got %v", asked.Load(), err)
+	}
+}
+
+// A proxy that is not one, or says nothing, is out of reach.
+func TestProxyBroken(t *testing.T) {
+	for name, answer := range map[string]string{"closes": "", "speaks something else": "SSH-2.0\r\n\r\n", "breaks off": "HTTP/1.1 200 O"} {
+		synctest.Test(t, func(t *testing.T) {
+			c := NewClient(&url.URL{Scheme: "https", Host: "api.test"}, Options{
+				Key: NewKey("", testKey), proxy: through(t, "http://proxy.test:3128"),
+				Dial: func(_ context.Context, _, addr string) (net.Conn, error) {
+					if addr != "proxy.test:3128" {
+						t.Errorf("%s was dialled", addr)
+					}
+					near, far := net.Pipe()
+					go func() {
+						_, _ = http.ReadRequest(bufio.NewReader(far))
+						_, _ = io.WriteString(far, answer)
+						_ = far.Close()
+					}()
+					return near, nil
+				},
+			})
+			defer c.Close()
+			_, err := c.Download(t.Context(), Request{ID: testID})
+			if e := failure(t, err); !errors.Is(err, ErrUnreachable) || !retries(e) {
+				t.Errorf("a proxy that %s: %v", name, err)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClient(&url.URL{Scheme: "https", Host: "api.test"}, Options{
+			Key: NewKey("", testKey), proxy: through(t, "http://proxy.test"),
+			Dial: func(_ context.Context, _, _ string) (net.Conn, error) {
+				near, far := net.Pipe()
+				go func() { _, _ = io.Copy(io.Discard, far) }()
+				return near, nil
+			},
+		})
+		defer c.Close()
+		began := time.Now()
+		_, err := c.Download(t.Context(), Request{ID: testID})
+		if e := failure(t, err); !errors.Is(err, ErrStalled) || !retries(e) || time.Since(began) != answerTimeout {
+			t.Errorf("a silent proxy: %v after %v", err, time.Since(began))
+		}
+	})
+}

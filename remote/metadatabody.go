@@ -1,0 +1,165 @@
+package remote
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// answerOf reads the answer to a call that is answered in JSON, of at most most
+// bytes. It is an error unless it is a success in status and in code.
+func answerOf(resp *http.Response, body *Body, most int) ([]byte, *Error) {
+	status := resp.StatusCode
+	switch {
+	case status >= 400:
+		e, err := errorOf(resp, body)
+		if err != nil {
+			return nil, err
+		}
+		return nil, e
+	case status != http.StatusOK:
+		return nil, malformed(status, "an answer that no call has")
+	}
+	if err := body.peek(most + 1); err != nil {
+		return nil, err
+	}
+	if len(body.peeked) > most {
+		return nil, malformed(status, "an answer of more than %d bytes", most)
+	}
+	o := parseErrorObject(body.peeked)
+	if !o.object {
+		if err := pageError(resp, body.peeked); err != nil {
+			return nil, err
+		}
+	}
+	// "0000" and 200 are a success, and so is no code at all.
+	code, err := strconv.Atoi(o.code)
+	good := !o.failed && !o.gateway && (o.code == "" || err == nil && (code == 0 || success(code)))
+	if o.object && (!good || o.noRoute()) {
+		return nil, o.fault(resp)
+	}
+	return body.peeked, nil
+}
+
+// parseMetadata reads the answer of a metadata call on the asset id.
+func parseMetadata(b []byte, id string) (Info, *Error) {
+	var answer struct {
+		Data *struct {
+			Resource []resourceInfo `json:"resource"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(trimBOM(b), &answer); err != nil {
+		return Info{}, malformed(http.StatusOK, "metadata that can't be read: %v", err)
+	}
+	switch {
+	case answer.Data == nil:
+		return Info{}, malformed(http.StatusOK, "metadata without data")
+	case answer.Data.Resource == nil:
+		return Info{}, malformed(http.StatusOK, "metadata without a list")
+	case len(answer.Data.Resource) == 0:
+		return Info{}, &Error{Status: http.StatusOK, Msg: "the metadata does not list the asset", missing: true, api: true}
+	}
+	for _, r := range answer.Data.Resource {
+		if string(r.ID) == id {
+			return r.info()
+		}
+	}
+	return Info{}, malformed(http.StatusOK, "metadata of another asset")
+}
+
+// resourceInfo is an asset in a metadata answer.
+type resourceInfo struct {
+	ID       text   `json:"asset_id"`
+	Name     text   `json:"original_filename"`
+	Ext      text   `json:"extension"`
+	Status   text   `json:"upload_status"`
+	Size     number `json:"file_size"`
+	Created  number `json:"create_time"`
+	Modified number `json:"modify_time"`
+}
+
+func (r *resourceInfo) info() (Info, *Error) {
+	switch status := strings.ToUpper(string(r.Status)); status {
+	case "", "SUCCESS":
+	case "WAITING", "UPLOADING":
+		return Info{}, &Error{
+			Status: http.StatusOK, temporary: true, api: true,
+			Err: &detailError{"its status is " + status, ErrUploading},
+		}
+	default:
+		return Info{}, &Error{
+			Status: http.StatusOK, api: true,
+			Err: fmt.Errorf("upload status is %s: only a finished upload can be downloaded", printable(status)),
+		}
+	}
+	if r.Size.ok && r.Size.n > maxSize {
+		return Info{}, malformed(http.StatusOK, "an asset of %d bytes", r.Size.n)
+	}
+	i := Info{Name: SafeName(withExtension(string(r.Name), string(r.Ext))), Size: -1}
+	if r.Size.ok {
+		i.Size = r.Size.n
+	}
+	switch {
+	case r.Modified.ok && r.Modified.n > 0:
+		i.ModTime = time.UnixMilli(r.Modified.n)
+	case r.Created.ok && r.Created.n > 0:
+		i.ModTime = time.UnixMilli(r.Created.n)
+	}
+	return i, nil
+}
+
+// withExtension adds ext to name unless name has it.
+func withExtension(name, ext string) string {
+	ext = strings.TrimPrefix(ext, ".")
+	if name == "" || ext == "" || strings.HasSuffix(strings.ToLower(name), "."+strings.ToLower(ext)) {
+		return name
+	}
+	return name + "." + ext
+}
+
+// text is a string that the API may write as a number. What is neither is "".
+type text string
+
+// UnmarshalJSON never fails: one odd field must not cost the others.
+func (t *text) UnmarshalJSON(b []byte) error {
+	*t = text(codeText(b))
+	return nil
+}
+
+func codeText(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s
+	}
+	var n json.Number
+	if json.Unmarshal(raw, &n) == nil {
+		return n.String()
+	}
+	return ""
+}
+
+// number is a count or a time that the API writes as a string, or as a number.
+// What is neither, negative, or broken is as good as absent.
+type number struct {
+	n  int64
+	ok bool
+}
+
+// UnmarshalJSON never fails: one odd field must not cost the others.
+func (v *number) UnmarshalJSON(b []byte) error {
+	s := strings.TrimSpace(codeText(b))
+	if v.n, v.ok = parseDigits(s); v.ok {
+		return nil
+	}
+	// Java writes what it holds as a double like this: 1.766989317192E12.
+	f, err := strconv.ParseFloat(s, 64)
+	if v.ok = (err == nil || errors.Is(err, strconv.ErrRange)) && f >= 0 && f <= 1<<62 && f == math.Trunc(f); v.ok {
+		v.n = int64(f)
+	}
+	return nil
+}
