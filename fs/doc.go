@@ -43,4 +43,7 @@
 // over restarts and crashes too. So do metadata calls, on their own.
 // P14. Whole assets are readable without network, without key, and after the
 // server has lost them.
+// P15. What is downloaded of an asset is at most twice what is read of it, gaps of
+// up to 1 MiB included, and 1 MiB, and 128 KiB a request. What sockets hold when a
+// download ends comes on top.
 package fs

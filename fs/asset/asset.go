@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +47,7 @@ type Asset struct {
 	streams   []*stream
 	waiters   []*waiter
 	readers   map[*Reader]struct{}
+	history   history
 	span      ranges.Range // of the readers, as the store has been told
 	lastClose time.Time
 	fail      failure
@@ -242,7 +244,10 @@ func (a *Asset) snapshotLocked(now time.Time) (Snapshot, []*stream) {
 		Contacted: a.info.Header,
 		Overlap:   a.overlapLocked(),
 		Ranging:   a.rangingLocked(),
+		Guessed:   a.info.Ranging == RangeUnknown,
 		Present:   a.store,
+		History:   &a.history,
+		Habit:     a.history.habit(a.streams),
 		ReadAhead: a.o.ReadAhead,
 		NotBefore: a.fail.until,
 		Readers:   len(a.readers),
@@ -261,9 +266,10 @@ func (a *Asset) snapshotLocked(now time.Time) (Snapshot, []*stream) {
 		}
 		snap.Streams = append(snap.Streams, st)
 	}
-	if len(a.waiters) > 0 {
+	if len(a.waiters) > 0 || slices.ContainsFunc(snap.Streams, snap.endsSoon) {
 		b := a.o.Source.Budget()
 		snap.Requests, snap.Next, snap.Worth = b.Available, b.Next, a.o.Host.worth(b.Worth)
+		snap.Limited = b.Worth > 0
 		snap.Waiters = make([]WaiterState, len(a.waiters))
 		for i, w := range a.waiters {
 			snap.Waiters[i] = w.state

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"testing"
 	"time"
+
+	"assetfs/fs/ranges"
 )
 
 // plenty is a source whose bytes have all come, in TLS records.
@@ -75,5 +77,25 @@ func BenchmarkReadAt(b *testing.B) {
 			b.Fatal(n, err)
 		}
 		off = (off + int64(len(p))) % read
+	}
+}
+
+// BenchmarkPlan is a plan of as many streams as an asset may have, each of which
+// somebody waits for, and as many present runs.
+func BenchmarkPlan(b *testing.B) {
+	s := base()
+	s.Limited, s.Worth, s.History = false, 250*time.Millisecond, &history{}
+	var present ranges.Set
+	for i := range int64(mostStreams) {
+		at := i * 16 * mib
+		present.Add(ranges.Range{Start: at, End: at + mib})
+		s.History.add(ranges.Range{Start: at, End: at + mib})
+		s.Streams = append(s.Streams, running(at, at+mib, 1e7))
+		s.Waiters = append(s.Waiters, want(at+mib, at+mib+4096))
+	}
+	s.Present = &present
+	b.ReportAllocs()
+	for b.Loop() {
+		Plan(s)
 	}
 }

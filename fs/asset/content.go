@@ -281,6 +281,7 @@ func (a *Asset) complete(s *stream) error {
 func (a *Asset) ended(s *stream, err error) {
 	a.mu.Lock()
 	a.streams = slices.DeleteFunc(a.streams, func(o *stream) bool { return o == s })
+	a.history.sequence(s.state.Delivered)
 	s.unwatchLocked()
 	if s.dog != nil {
 		s.dog.Stop()

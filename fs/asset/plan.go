@@ -1,6 +1,7 @@
 package asset
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -12,10 +13,18 @@ const (
 	// is read again rather than ending a stream: 128 KiB is about what the
 	// first TCP window costs, whether or not it is read.
 	block = 128 << 10
-	// minAhead is the smallest read-ahead of a stream that is being read.
+	// mostGap is the largest gap that is read over rather than asked for around, and
+	// what an asset may cost beyond what evidence justifies.
+	mostGap = 1 << 20
+	// minAhead is the smallest setting of read-ahead, and what a stream that can't
+	// be resumed reads to stay alive.
 	minAhead = 1 << 20
-	// maxStreams is how many streams an asset may have.
-	maxStreams = 4
+	// sequence is how much must have been read in sequence for a request that has
+	// no end.
+	sequence = block / 2
+	// together is how long a read waits for others that may share its request, where
+	// requests are few: read-ahead and threads ask for much at the same time.
+	together = 3 * time.Millisecond
 	// silence is how long a stream may bring nothing before its speed counts
 	// as zero.
 	silence = 2 * time.Second
@@ -25,10 +34,12 @@ const (
 	// keepalive is how often a paused stream that can't be resumed reads on by
 	// minAhead. Servers cut clients that don't read; nginx after 60 s.
 	keepalive = 20 * time.Second
+	// fewStreams is how many streams an asset keeps however long they have been of
+	// no use, mostStreams how many it may have.
+	fewStreams, mostStreams = 4, 64
 	// idle is how long a paused stream must have been of no use to be replaced
-	// by a fifth, and patience how long a waiter respects that.
-	idle     = time.Second
-	patience = 3 * time.Second
+	// while there are not yet mostStreams.
+	idle = time.Second
 )
 
 // Ranging is what is known of the server's support of Range.
@@ -46,13 +57,15 @@ type StreamState struct {
 	Opening    bool      // no header yet
 	Background bool      // its request comes out of the share for resolving
 	Head       bool      // it was opened for a head block only
+	Fill       bool      // all of it is wanted, its end first: its readers go backwards
+	Least      int64     // it reads up to here at least
 	Paused     bool      // at its limit
 	Stuck      bool      // there is no room for what it holds
 	Start, Pos int64     // the first byte, and the one behind the last that is stored
 	Reach      int64     // end of the bytes in hand: some from Pos on may be present already
 	End        int64     // exclusive, -1 unknown
 	Frontier   int64     // the furthest byte readers have consumed of it, or Start
-	Delivered  int64     // bytes readers consumed in sequence
+	Delivered  int64     // bytes readers consumed in sequence, with those before Start
 	Speed      float64   // bytes per second while running, 0 unknown
 	LastByte   time.Time // or when it was opened
 	Used       time.Time // last served a reader
@@ -61,9 +74,10 @@ type StreamState struct {
 // WaiterState is a read that needs bytes, or the header alone.
 type WaiterState struct {
 	Need       ranges.Range
-	Header     bool // needs the header only
-	Head       bool // and nobody is likely to read on: a head block will do
-	Background bool // its request comes out of the share for resolving
+	Last       ranges.Range // what its reader read before, empty if nothing
+	Header     bool         // needs the header only
+	Head       bool         // and nobody is likely to read on: a head block will do
+	Background bool         // its request comes out of the share for resolving
 	Since      time.Time
 }
 
@@ -74,12 +88,16 @@ type Snapshot struct {
 	Contacted bool  // a download's header has been seen
 	Overlap   int64 // how much of what is present before a start to ask for again, to be compared
 	Ranging   Ranging
+	Guessed   bool // Ranging is what other assets of the host have shown
 	Present   Present
 	Streams   []StreamState
 	Waiters   []WaiterState
+	History   *history
+	Habit     int64         // bytes that the latest sequences had at most, 0 unknown
 	Requests  int           // that may start now
 	Next      time.Time     // when one more may
 	Worth     time.Duration // of a request: how long it pays to wait instead
+	Limited   bool          // requests have a limit
 	ReadAhead int64
 	NotBefore time.Time // backoff
 	Readers   int       // open handles
@@ -90,6 +108,9 @@ type Snapshot struct {
 // Opening is a stream to be opened.
 type Opening struct {
 	Start, End int64 // End is exclusive, 0 means to the end
+	Sequence   int64 // bytes that have been read in sequence before it
+	Fill       bool  // see StreamState
+	Least      int64 // see StreamState
 	Background bool
 }
 
@@ -109,111 +130,131 @@ type planner struct {
 	d Decision
 }
 
-// Plan decides what the streams of one asset do. It is pure.
+// Plan decides what the streams of one asset do. It is pure. Its policy:
+//
+//  1. A waiter is served by a stream that arrives at its bytes sooner than a request
+//     is worth (or than one may be made), if those between lie in the stream's own
+//     read-ahead, or are at most 1 MiB behind what was read of it. Else it gets a
+//     request, or waits for one: no byte is fetched since no request is left.
+//  2. Read-ahead is a quarter of what has been read in sequence, at least 128 KiB.
+//  3. Waiters at most 1 MiB apart share a request. The oldest goes first. Where requests
+//     have a limit, a waiter stays for some milliseconds, to be joined by others.
+//  4. Evidence is what was read next to the place, by whomever: after 64 KiB in sequence
+//     a request has an open end, or that which sequences have by habit; who reads
+//     backwards gets as much before as credit allows, up to four times what it read so.
+//  5. Without that, a small read gets 128 KiB. One that goes on with a skip of at most
+//     1 MiB, or has large reads, gets more to read, of which nothing comes before it is
+//     read: 2 MiB, or an open end where requests have a limit or its reader has just
+//     begun. With a limit, a place close to others that were read gets half of what they
+//     span.
+//  6. Credit is 1 MiB and half of what was read, less what was received and not read.
+//     What was read counts with its gaps of up to 1 MiB where that saves requests.
+//  7. Requests begin at multiples of 128 KiB and end where bytes are present or another
+//     stream runs. Those at the end of an asset hold at least 128 KiB before.
+//  8. Without a limit the next request is made before one ends whose reader goes on.
+//  9. An asset keeps four idle streams, and others for a second. It has 64 at most.
+//  10. Without Range one stream serves all; while that is not known, one request at a
+//     time finds out.
 func Plan(s Snapshot) Decision {
 	n := len(s.Streams)
 	p := planner{s, Decision{Limit: make([]int64, n), End: make([]bool, n), Serves: make([]bool, n)}}
+	if p.History == nil {
+		p.History = &history{}
+	}
 	p.endCovered()
 	for i := range s.Streams {
 		p.d.Limit[i] = p.window(i)
 	}
-	waiters := slices.Clone(s.Waiters)
-	slices.SortStableFunc(waiters, func(a, b WaiterState) int {
-		return int(min(1, max(-1, a.Need.Start-b.Need.Start)))
-	})
-	for _, w := range waiters {
-		p.serve(w)
-	}
+	p.serve()
+	p.goOn()
 	p.leave()
 	return p.d
 }
 
-// endCovered ends streams that would only bring what is there or comes anyway:
-// one that has run into more than a block of present bytes, and one that has
-// run into the path of another. Without Range none ends: it could not come back.
-func (p *planner) endCovered() {
-	if p.Ranging != RangeYes {
-		return
-	}
-	for i, s := range p.Streams {
-		if s.Opening {
-			continue
-		}
-		at := s.Reach
-		if p.Present.RunEnd(at)-at > block {
-			p.d.End[i] = true
-			continue
-		}
-		for j, o := range p.Streams {
-			if j == i || o.Opening || p.d.End[j] || o.Start > at {
-				continue
-			}
-			same := at == o.Reach && (o.Start > s.Start || o.Start == s.Start && j < i)
-			if same || at < o.Pos && p.Present.RunEnd(at) >= o.Pos {
-				p.d.End[i] = true
-				break
-			}
-		}
-	}
-}
-
-// window is the offset up to which stream i may read for its own read-ahead,
-// which grows with evidence: what has been read of it in sequence.
+// window is the offset up to which stream i may read for its own read-ahead.
 func (p *planner) window(i int) int64 {
 	s := p.Streams[i]
-	if s.Delivered > 0 {
-		return max(s.Pos, s.Frontier+min(max(s.Delivered, minAhead), max(p.ReadAhead, minAhead)))
+	if s.Fill {
+		return s.End
+	}
+	limit := max(s.Pos, s.Least)
+	if s.Frontier > s.Start {
+		limit = max(limit, s.Frontier+min(max(s.Delivered/4, block), max(p.ReadAhead, minAhead)))
 	}
 	if s.End >= 0 && s.End-s.Start <= block {
-		return s.End // a head block: asked for and paid
+		limit = s.End // a block: asked for and paid
 	}
-	return s.Pos // nothing past the header until a read comes
+	return limit // with nothing past the header until a read comes
 }
 
-func (p *planner) serve(w WaiterState) {
-	if w.Header {
-		p.contact(w)
-		return
-	}
-	if p.Size >= 0 {
-		w.Need.End = min(w.Need.End, p.Size)
-	}
-	gap := p.Present.Gap(w.Need)
-	if gap.Empty() {
-		return
-	}
-	if p.opened(gap.Start) {
-		return
-	}
-	i := p.nearest(gap.Start)
-	if i >= 0 && p.waits(i, gap.Start) {
-		p.use(i, w, gap.Start)
-		return
-	}
-	if p.Ranging == RangeUnknown && p.headerComing() {
-		return // it will tell whether a stream can be opened there
-	}
-	if p.Ranging == RangeNo && i >= 0 {
-		p.use(i, w, gap.Start)
-		return
-	}
-	if p.delayed() {
-		return
-	}
-	if p.Requests <= 0 {
-		p.wake(p.Next)
-		if i >= 0 && p.Now.Add(p.arrival(i, gap.Start)).Before(p.Next) {
-			p.use(i, w, gap.Start)
+// miss is a read of which bytes from off on are to come.
+type miss struct {
+	WaiterState
+	off int64 // the first byte to come
+}
+
+// first reports whether m's reader has read nothing before: it goes straight to what it
+// wants.
+func (m miss) first() bool { return m.Last.Empty() }
+
+// large reports whether m asks for more than programs that read here and there do.
+func (m miss) large() bool { return m.Need.Len() > 16<<10 }
+
+// onward reports whether m's reader goes on with a short skip.
+func (m miss) onward() bool {
+	skip := m.Need.Start - m.Last.End
+	return !m.first() && 0 <= skip && skip <= mostGap
+}
+
+// backward reports whether m's reader reads what lies before that which it read last.
+func (m miss) backward() bool {
+	gap := m.Last.Start - m.Need.End
+	return !m.first() && m.Need.Start < m.Last.Start && -near <= gap && gap <= near
+}
+
+// serve sees to it that what is waited for comes.
+func (p *planner) serve() {
+	var missing []miss
+	for _, w := range p.Waiters {
+		if w.Header {
+			p.contact(w)
+			continue
 		}
-		return
-	}
-	if !p.room(w) {
-		if i >= 0 {
-			p.use(i, w, gap.Start) // better slowly than not
+		if p.Size >= 0 {
+			w.Need.End = min(w.Need.End, p.Size)
 		}
-		return
+		if gap := p.Present.Gap(w.Need); !gap.Empty() {
+			missing = append(missing, miss{w, gap.Start})
+		}
 	}
-	p.open(p.opening(gap.Start))
+	slices.SortStableFunc(missing, func(a, b miss) int { return cmp.Compare(a.off, b.off) })
+	left := missing[:0]
+	for _, m := range missing {
+		if !p.comes(m) {
+			left = append(left, m)
+		}
+	}
+	p.ask(left)
+}
+
+// comes reports whether m is to be brought by a stream that there is, and lets it.
+func (p *planner) comes(m miss) bool {
+	i := p.nearest(m.off)
+	switch {
+	case i >= 0 && (p.Ranging == RangeNo || p.waits(i, m.off)):
+		p.use(i, m)
+	case p.doubts() && p.headerComing():
+		// it will tell whether a stream can be opened there
+	default:
+		return false
+	}
+	return true
+}
+
+// doubts reports whether a response has still to show that a stream can be opened
+// anywhere.
+func (p *planner) doubts() bool {
+	return p.Ranging == RangeUnknown || p.Ranging == RangeYes && p.Guessed
 }
 
 // contact makes the header come.
@@ -221,10 +262,8 @@ func (p *planner) contact(w WaiterState) {
 	if p.Contacted || len(p.d.Open) > 0 || p.delayed() {
 		return
 	}
-	for i, s := range p.Streams {
-		if s.Opening && !p.d.End[i] {
-			return
-		}
+	if p.headerComing() {
+		return
 	}
 	o := Opening{Background: w.Background}
 	if w.Head {
@@ -233,101 +272,15 @@ func (p *planner) contact(w WaiterState) {
 	p.open(o)
 }
 
-// nearest returns the live stream that is closest behind off and gets there,
-// or -1.
-func (p *planner) nearest(off int64) int {
-	best := -1
-	for i, s := range p.Streams {
-		if p.d.End[i] || s.Pos > off || s.End >= 0 && s.End <= off {
-			continue
-		}
-		if p.Ranging == RangeYes && p.blocked(s.Reach, off) {
-			continue
-		}
-		if best < 0 || s.Pos > p.Streams[best].Pos {
-			best = i
-		}
-	}
-	return best
-}
-
-// blocked reports whether a run of present bytes that would end a stream lies
-// between from and to.
-func (p *planner) blocked(from, to int64) bool {
-	run := ranges.Range{Start: from, End: p.Present.RunEnd(from)}
-	for run.Start < to {
-		if run.Len() > block {
-			return true
-		}
-		run = p.Present.Next(run.End + 1)
-	}
-	return false
-}
-
-// waits reports whether it is right to wait for stream i to arrive at off: the
-// bytes between are paid anyway, and it takes less than a request is worth.
-func (p *planner) waits(i int, off int64) bool {
-	s := p.Streams[i]
-	if off-s.Reach < block {
-		return true
-	}
-	ahead := max(p.d.Limit[i], s.Frontier+minAhead)
-	return off < ahead && p.arrival(i, off) < p.Worth
-}
-
-// forever is longer than any wait.
-const forever = 1000 * time.Hour
-
-// arrival is how long stream i takes to off.
-func (p *planner) arrival(i int, off int64) time.Duration {
-	s := p.Streams[i]
-	switch {
-	case s.Opening:
-		return 0
-	case !s.Paused && p.Now.Sub(s.LastByte) >= silence:
-		return forever
-	case s.Speed <= 0: // nothing read of it yet; its first megabyte comes soon
-		return 0
-	}
-	return min(forever, time.Duration(float64(off-s.Pos)/s.Speed*float64(time.Second)))
-}
-
-// use lets stream i run for w, whose first missing byte is at off.
-func (p *planner) use(i int, w WaiterState, off int64) {
-	s := &p.Streams[i]
-	p.d.Serves[i] = true
-	end := w.Need.End
-	if s.Delivered == 0 {
-		end = max(end, off+minAhead) // the reader is likely to go on
-	}
-	p.d.Limit[i] = max(p.d.Limit[i], end)
-	s.Used = p.Now
-	if !s.Paused && !s.Opening {
-		// its speed counts as zero then, and another plan may be better
-		if t := s.LastByte.Add(silence); t.After(p.Now) && off-s.Pos >= block {
-			p.wake(t)
-		}
-	}
-}
-
 // headerComing reports whether a stream is about to tell about Range.
 func (p *planner) headerComing() bool {
-	for i, s := range p.Streams {
+	for i := range p.Streams {
+		s := &p.Streams[i]
 		if s.Opening && !p.d.End[i] {
 			return true
 		}
 	}
 	return len(p.d.Open) > 0
-}
-
-// opened reports whether an opening of this plan will bring off.
-func (p *planner) opened(off int64) bool {
-	for _, o := range p.d.Open {
-		if p.Ranging != RangeYes || o.Start <= off && off < o.Start+minAhead && (o.End == 0 || off < o.End) {
-			return true
-		}
-	}
-	return false
 }
 
 func (p *planner) delayed() bool {
@@ -336,101 +289,6 @@ func (p *planner) delayed() bool {
 		return true
 	}
 	return false
-}
-
-// room sees to it that one more stream may be opened.
-func (p *planner) room(w WaiterState) bool {
-	n, victim := len(p.d.Open), -1
-	for i, s := range p.Streams {
-		if p.d.End[i] {
-			continue
-		}
-		n++
-		if (s.Stuck || s.Paused && p.d.Limit[i] <= s.Pos) && (victim < 0 || s.Used.Before(p.Streams[victim].Used)) {
-			victim = i
-		}
-	}
-	if n < maxStreams {
-		return true
-	}
-	if victim < 0 {
-		return false // one will pause or end, and then Plan is called again
-	}
-	ready := p.Streams[victim].Used.Add(idle)
-	if t := w.Since.Add(patience); t.Before(ready) {
-		ready = t
-	}
-	if p.Now.Before(ready) {
-		p.wake(ready)
-		return false
-	}
-	p.d.End[victim] = true
-	return true
-}
-
-// opening is the request for the gap that begins at off.
-func (p *planner) opening(off int64) Opening {
-	if p.Ranging == RangeNo {
-		return Opening{Start: off} // comes from 0, but asking costs nothing
-	}
-	o := Opening{Start: off}
-	for at := off - off%block; at <= off; {
-		gap := p.Present.Gap(ranges.Range{Start: at, End: off + 1})
-		o.Start, at = gap.Start, gap.End
-	}
-	if before := max(0, off-p.Overlap); o.Start == off && p.Present.Gap(ranges.Range{Start: before, End: off}).Empty() {
-		o.Start = before
-	}
-	for run := p.Present.Next(off); run.Start < 1<<62; run = p.Present.Next(run.End + 1) {
-		if run.Len() > block {
-			o.End = run.Start
-			break
-		}
-	}
-	return o
-}
-
-func (p *planner) open(o Opening) {
-	p.d.Open = append(p.d.Open, o)
-	if !o.Background {
-		p.Requests--
-	}
-}
-
-// leave decides on streams that nobody waits for: they linger after the last
-// close, then end, or finish where they could not come back and the rest costs
-// less than what has been paid already (the ski-rental rule).
-func (p *planner) leave() {
-	waited := len(p.Waiters) > 0
-	for i, s := range p.Streams {
-		switch {
-		case p.d.End[i]:
-		case waited:
-		case s.Opening:
-			// An answer is close; but it may be queued behind a closed gate.
-			if t := s.LastByte.Add(linger); p.Now.Before(t) {
-				p.wake(t)
-			} else {
-				p.d.End[i] = true
-			}
-		case p.Readers == 0 && s.Head && p.Ranging == RangeNo:
-			p.d.End[i] = true // the listing has its header; there is no head block to wait for
-		case p.Readers == 0:
-			if t := p.LastClose.Add(linger); p.Now.Before(t) {
-				p.wake(t)
-			} else if p.Ranging != RangeYes && s.Delivered > 0 && s.End >= 0 && s.End-s.Pos < p.Cost {
-				p.d.Limit[i] = s.End
-			} else {
-				p.d.End[i] = true
-			}
-		case p.Ranging != RangeYes && s.Paused && s.Delivered > 0 && p.d.Limit[i] <= s.Pos:
-			if t := s.LastByte.Add(keepalive); p.Now.Before(t) {
-				p.wake(t)
-			} else {
-				p.d.Limit[i] = s.Pos + minAhead
-			}
-		}
-	}
 }
 
 func (p *planner) wake(t time.Time) {

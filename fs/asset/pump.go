@@ -68,6 +68,7 @@ func (s *stream) keep(p []byte) error {
 	a.mu.Lock()
 	s.unwatchLocked()
 	s.state.Reach = off + int64(len(p))
+	a.history.received += int64(len(p))
 	size, end, proof := a.info.Size, s.state.End, s.proof
 	a.mu.Unlock()
 	switch {

@@ -14,8 +14,9 @@ type Reader struct {
 	version uint64
 
 	// a.mu guards what follows.
-	pos int64 // end of the last read
-	got bool  // bytes were given to it
+	pos  int64        // end of the last read
+	last ranges.Range // read and present, empty if none was
+	got  bool         // bytes were given to it
 }
 
 // Open returns a reader of the content as it is now. It uses no network. The
@@ -81,7 +82,7 @@ func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 			return r.valid(n, err)
 		}
 		r.pos = off
-		w, err := a.waitLocked(WaiterState{Need: need, Since: time.Now()}, 0)
+		w, err := a.waitLocked(WaiterState{Need: need, Last: r.last, Since: time.Now()}, 0)
 		a.spanLocked()
 		if err == nil {
 			a.planLocked()
@@ -109,10 +110,11 @@ func (r *Reader) valid(n int, err error) (int, error) {
 // brought it may run further ahead.
 func (a *Asset) consumedLocked(r *Reader, need ranges.Range) {
 	edge := r.pos <= a.span.Start+slack || r.pos+slack >= a.span.End || need.End < a.span.Start || need.End+slack > a.span.End
-	r.pos, r.got = need.End, true
+	r.pos, r.last, r.got = need.End, need, true
 	if edge {
 		a.spanLocked()
 	}
+	a.history.add(need)
 	if len(a.streams) == 0 {
 		return
 	}

@@ -68,7 +68,7 @@ func TestCrowdedGivesWay(t *testing.T) {
 	}{
 		"Range":                {true, mib, true},
 		"no Range, below half": {false, mib, false},
-		"no Range, above half": {false, 20 * mib, true},
+		"no Range, above half": {false, 28 * mib, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test(t, &fakeServer{size: 64 * mib, ranged: c.ranged, etag: true, single: true}, func(r *rig) {

@@ -1,0 +1,155 @@
+package asset
+
+import (
+	"slices"
+	"sort"
+
+	"assetfs/fs/ranges"
+)
+
+const (
+	// near is how far apart reads may be to count as one sequence: demuxers and
+	// file systems skip what they don't want.
+	near = 64 << 10
+	// mostSteps is how many ranges are looked at for evidence.
+	mostSteps = 64
+	// mostRanges bounds the memory of a history.
+	mostRanges = 4096
+)
+
+// history is what has been read of an asset since it was made known: the evidence
+// for what will be. It goes by place, not by handle: programs read one sequence by
+// several, and a loop device reads many by one. The zero history is empty.
+type history struct {
+	read   ranges.Set
+	bytes  int64      // read, each counted once
+	merged ranges.Set // what was read, each run longer by mostGap, so that those near join
+
+	received  int64           // bytes, since it began
+	lengths   [habitual]int64 // of the latest sequences, a ring
+	sequences int             // that there have been
+}
+
+const (
+	// habitual is how many sequences make a habit.
+	habitual = 4
+	// mostHabit is what a sequence may have for it to matter where a request ends:
+	// what the stream of a longer one has brought too much is little beside it.
+	mostHabit = 4 << 20
+)
+
+// sequence notes that a stream has ended of which n bytes were read.
+func (h *history) sequence(n int64) {
+	if n > 0 {
+		h.lengths[h.sequences%habitual] = n
+		h.sequences++
+	}
+}
+
+// habit is how long the latest sequences were at most, with those of paused streams,
+// 0 if there have been too few, or they are long.
+func (h *history) habit(streams []*stream) int64 {
+	most, n := slices.Max(h.lengths[:]), min(h.sequences, habitual)
+	for _, s := range streams {
+		if s.state.Paused && s.state.Delivered > 0 {
+			most, n = max(most, s.state.Delivered), n+1
+		}
+	}
+	if n < habitual || most > mostHabit {
+		return 0
+	}
+	return most
+}
+
+// bill is what the bytes read so far would have cost who knew all of them: gaps of at
+// most mostGap are taken along, and a request costs at least a block.
+func (h *history) bill() int64 {
+	return h.merged.Len() - int64(len(h.merged.Ranges()))*(mostGap-block)
+}
+
+// add notes a read of r.
+func (h *history) add(r ranges.Range) {
+	if h.read.Contains(r) {
+		return
+	}
+	was := h.read.Len()
+	h.read.Add(r)
+	h.merged.Add(ranges.Range{Start: r.Start, End: r.End + mostGap})
+	h.bytes += h.read.Len() - was
+	if len(h.read.Ranges()) > mostRanges {
+		h.coarsen()
+	}
+}
+
+// coarsen takes the narrower half of the gaps between ranges for read, though not
+// as bytes.
+func (h *history) coarsen() {
+	rs := h.read.Ranges()
+	gaps := make([]int64, 0, len(rs))
+	for i := 1; i < len(rs); i++ {
+		gaps = append(gaps, rs[i].Start-rs[i-1].End)
+	}
+	slices.Sort(gaps)
+	limit := gaps[len(gaps)/2]
+	var coarse ranges.Set
+	run := rs[0]
+	for _, r := range rs[1:] {
+		if r.Start-run.End > limit {
+			coarse.Add(run)
+			run = r
+		}
+		run.End = r.End
+	}
+	coarse.Add(run)
+	h.read = coarse
+}
+
+// before returns how many bytes have been read in sequence up to off, at most most.
+func (h *history) before(off, most int64) (n int64) {
+	n, _, _ = h.back(off, most, near)
+	return n
+}
+
+// back looks at what has been read up to off with no gap above gap: n bytes, at most
+// most; the run begins at start, and the last of it ends at end. With none both are off.
+func (h *history) back(off, most, gap int64) (n, start, end int64) {
+	rs := h.read.Ranges()
+	i := sort.Search(len(rs), func(i int) bool { return rs[i].End > off })
+	start, end = off, off
+	if i < len(rs) && rs[i].Start < off {
+		n, start = off-rs[i].Start, rs[i].Start
+	}
+	for steps := 0; steps < mostSteps && i > 0 && n < most && start-rs[i-1].End <= gap; steps++ {
+		i--
+		if n == 0 {
+			end = rs[i].End
+		}
+		n += rs[i].Len()
+		start = rs[i].Start
+	}
+	return min(n, most), start, end
+}
+
+// after returns how many bytes have been read in sequence from off on, at most most.
+func (h *history) after(off, most int64) (n int64) {
+	n, _ = h.ahead(off, most, near)
+	return n
+}
+
+// ahead looks at what has been read from off on with no gap above gap: n bytes, at most
+// most, up to end; with none that is off.
+func (h *history) ahead(off, most, gap int64) (n, end int64) {
+	rs := h.read.Ranges()
+	i := sort.Search(len(rs), func(i int) bool { return rs[i].End > off })
+	end = off
+	if i < len(rs) && rs[i].Start < off {
+		n, end = rs[i].End-off, rs[i].End
+		i++
+	}
+	for steps := 0; steps < mostSteps && i < len(rs) && n < most && rs[i].Start-end <= gap; steps++ {
+		n += rs[i].Len()
+		end = rs[i].End
+		i++
+	}
+	return min(n, most), end
+}

@@ -1,0 +1,246 @@
+package asset
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"assetfs/fs/ranges"
+)
+
+// group is what one request is to serve.
+type group struct {
+	first miss      // with the lowest offset
+	end   int64     // of the furthest need
+	since time.Time // of the oldest
+}
+
+// ask opens streams for what no stream brings, the oldest first.
+func (p *planner) ask(missing []miss) {
+	if len(missing) == 0 || p.delayed() {
+		return
+	}
+	groups := p.groups(missing)
+	slices.SortStableFunc(groups, func(a, b group) int { return a.since.Compare(b.since) })
+	for i, g := range groups {
+		if (p.Ranging == RangeNo || p.doubts()) && len(p.d.Open) > 0 {
+			return // it will tell, or comes from 0
+		}
+		if p.Requests <= 0 {
+			p.wake(p.Next)
+			return
+		}
+		if t := g.since.Add(together); p.Now.Before(t) && p.gathers(g) {
+			p.wake(t)
+			continue
+		}
+		if !p.room() {
+			return
+		}
+		p.open(p.opening(g, p.Requests < len(groups)-i && p.follows(groups, g)))
+	}
+}
+
+// gathers reports whether it is worth a moment to see if others will join g: requests are
+// few, and it is not one that they would all wait for in any case.
+func (p *planner) gathers(g group) bool {
+	return p.Limited && p.Contacted && g.first.off >= block && p.History.before(g.first.Need.Start, sequence) < sequence
+}
+
+// groups puts together what lies so close that waiting for the bytes between is
+// better than another request. Without Range one request serves all.
+func (p *planner) groups(missing []miss) []group {
+	gap := int64(mostGap)
+	if speed := p.speed(); speed > 0 {
+		gap = min(gap, int64(speed*p.Worth.Seconds()))
+	}
+	var groups []group
+	for _, m := range missing {
+		if n := len(groups) - 1; n >= 0 && (p.Ranging == RangeNo || m.off-groups[n].end <= gap && !p.blocked(groups[n].end, m.off)) {
+			groups[n].end = max(groups[n].end, m.Need.End)
+			if m.Since.Before(groups[n].since) {
+				groups[n].since = m.Since
+			}
+			continue
+		}
+		groups = append(groups, group{m, m.Need.End, m.Since})
+	}
+	return groups
+}
+
+// speed is that of the fastest stream, 0 unknown.
+func (p *planner) speed() float64 {
+	var most float64
+	for _, s := range p.Streams {
+		most = max(most, s.Speed)
+	}
+	return most
+}
+
+// credit is how much may be received that nobody has asked for.
+func (p *planner) credit() int64 {
+	return max(0, mostGap+p.History.bytes*3/2-p.History.received-p.coming())
+}
+
+// coming is about what requests will bring that are under way.
+func (p *planner) coming() (n int64) {
+	for _, s := range p.Streams {
+		if s.Opening {
+			n += max(s.Least-s.Start, block)
+		}
+	}
+	for _, o := range p.d.Open {
+		n += max(o.Least-o.Start, block)
+	}
+	return n
+}
+
+// follows reports whether another of groups is not far behind g.
+func (p *planner) follows(groups []group, g group) bool {
+	return slices.ContainsFunc(groups, func(o group) bool {
+		return o.first.off > g.end && o.first.off-g.end <= 16*mostGap
+	})
+}
+
+// opening is the request for g. Others may wait for bytes that follow, for which no
+// request is left.
+func (p *planner) opening(g group, followed bool) Opening {
+	off := g.first.off
+	if p.Ranging == RangeNo {
+		return Opening{Start: off} // comes from 0, but asking costs nothing
+	}
+	o := Opening{Start: off}
+	for at := off - off%block; at <= off; {
+		gap := p.Present.Gap(ranges.Range{Start: at, End: off + 1})
+		o.Start, at = gap.Start, gap.End
+	}
+	if p.Size >= 0 && p.Size-o.Start < block {
+		n := int64(block)
+		if p.Limited {
+			n = min(max(p.Size/64, block), 2*block)
+		}
+		o.Start = p.backTo(o.Start, n) // what is read of an end is often a little more
+	}
+	o.Sequence = p.History.before(g.first.Need.Start, p.ReadAhead) + off - g.first.Need.Start
+	habit := o.Start - o.Sequence + p.Habit
+	switch {
+	case p.Habit > 0 && !followed && o.Sequence >= sequence && habit >= g.end:
+		o.End = habit + (block-habit%block)%block
+	case o.Sequence >= sequence || o.Sequence > 0 && o.Sequence == p.History.bytes:
+	case p.Ranging == RangeUnknown:
+	case g.first.backward():
+		read := p.History.after(g.end, p.ReadAhead)
+		n := min(p.credit(), p.ReadAhead, 4*read)
+		o.Start = p.backTo(o.Start, max(n, block))
+		o.End, o.Fill = g.end, true
+	default:
+		p.scattered(&o, g, followed)
+	}
+	if before := max(0, off-p.Overlap); o.Start == off && p.Present.Gap(ranges.Range{Start: before, End: off}).Empty() {
+		o.Start = before
+	}
+	o.End = p.bound(off, o.End)
+	return o
+}
+
+// scattered makes o a request for g where nothing tells of a sequence.
+func (p *planner) scattered(o *Opening, g group, followed bool) {
+	_, from, behind := p.History.back(g.first.Need.Start, p.ReadAhead, mostGap)
+	o.Least = max(o.Start+block, g.end)
+	if _, to := p.History.ahead(g.end, p.ReadAhead, mostGap); p.Limited {
+		o.Least = max(o.Least, g.end+min((to-from-g.end+o.Start)/2, p.afford()/2, 8*mostGap))
+	}
+	o.End = o.Least
+	switch {
+	case followed, g.first.first() && g.first.large(), o.Start == 0:
+		o.End = 0
+	case p.Habit > 0 && from == behind:
+		o.End = max(o.End, o.Start+p.Habit)
+	case p.afford() > 0 && (g.first.onward() || from < behind && p.Limited) || from < behind && p.credit() > 0 || p.credit() > 4*block && g.first.large():
+		o.End = max(o.End, o.Start+max(2*mostGap, o.Start-from))
+		if p.Limited || p.credit() > 2*mostGap {
+			o.End = 0
+		}
+	}
+	if o.End > 0 {
+		o.End += (block - o.End%block) % block
+	}
+}
+
+// afford is how much may be received beyond what who knew all would have.
+func (p *planner) afford() int64 {
+	return max(0, mostGap+p.History.bill()*3/2-p.History.received-p.coming())
+}
+
+// backTo returns the beginning of a request that is to hold n bytes before end,
+// without those that are present.
+func (p *planner) backTo(end, n int64) int64 {
+	start := max(0, end-n)
+	start -= start % block
+	for at := start; at < end; {
+		gap := p.Present.Gap(ranges.Range{Start: at, End: end})
+		start, at = gap.Start, gap.End
+	}
+	return start
+}
+
+// bound returns the end of a request for the bytes from off on: end, but not behind
+// where present bytes or the path of a stream begin, and not a block before.
+func (p *planner) bound(off, end int64) int64 {
+	stop := int64(0)
+	for run := p.Present.Next(off); run.Start < 1<<62; run = p.Present.Next(run.End + 1) {
+		if run.Len() > block {
+			stop = run.Start
+			break
+		}
+	}
+	for i := range p.Streams {
+		s := &p.Streams[i]
+		if !p.d.End[i] && s.Start > off && (stop == 0 || s.Start < stop) {
+			stop = s.Start
+		}
+	}
+	switch {
+	case stop > 0 && (end == 0 || end > stop-block):
+		return stop
+	case end > 0 && p.Size >= 0 && end > p.Size-block:
+		return 0
+	}
+	return end
+}
+
+// room sees to it that one more stream may be opened.
+func (p *planner) room() bool {
+	n, victim := len(p.d.Open), -1
+	for i := range p.Streams {
+		s := &p.Streams[i]
+		if p.d.End[i] {
+			continue
+		}
+		n++
+		if (s.Stuck || s.Paused && p.d.Limit[i] <= s.Pos) && (victim < 0 || cmp.Less(s.Used.UnixNano(), p.Streams[victim].Used.UnixNano())) {
+			victim = i
+		}
+	}
+	switch {
+	case n < fewStreams:
+		return true
+	case n >= mostStreams && victim < 0:
+		return false // one will pause or end, and then Plan is called again
+	case n >= mostStreams || victim >= 0 && p.Now.Sub(p.Streams[victim].Used) >= idle:
+		p.d.End[victim] = true
+	}
+	return true
+}
+
+func (p *planner) open(o Opening) {
+	for i := range p.d.Open { // an earlier one need not go on into the path of this one
+		if e := &p.d.Open[i]; e.Start < o.Start && e.Least <= o.Start && (e.End == 0 || e.End > o.Start) && p.Ranging == RangeYes && !p.Limited {
+			e.End = o.Start
+		}
+	}
+	p.d.Open = append(p.d.Open, o)
+	if !o.Background {
+		p.Requests--
+	}
+}

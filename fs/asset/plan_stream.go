@@ -1,0 +1,202 @@
+package asset
+
+import (
+	"slices"
+	"time"
+
+	"assetfs/fs/ranges"
+)
+
+// endCovered ends streams that would only bring what is there or comes anyway:
+// one that has run into more than a block of present bytes, and one that has
+// run into the path of another. Without Range none ends: it could not come back.
+func (p *planner) endCovered() {
+	if p.Ranging != RangeYes {
+		return
+	}
+	for i := range p.Streams {
+		s := &p.Streams[i]
+		if s.Opening {
+			continue
+		}
+		at := s.Reach
+		run := p.Present.RunEnd(at)
+		if run-at > block {
+			p.d.End[i] = true
+			continue
+		}
+		for j := range p.Streams {
+			o := &p.Streams[j]
+			if j == i || o.Opening || p.d.End[j] || o.Start > at {
+				continue
+			}
+			same := at == o.Reach && o.before(s, j < i)
+			if same || at < o.Pos && run >= o.Pos {
+				p.d.End[i] = true
+				break
+			}
+		}
+	}
+}
+
+// before reports which of two streams at one place goes on: the one that fills, the
+// younger path, the first.
+func (o *StreamState) before(s *StreamState, first bool) bool {
+	switch {
+	case o.Fill != s.Fill:
+		return o.Fill
+	case o.Start != s.Start:
+		return o.Start > s.Start
+	}
+	return first
+}
+
+// nearest returns the live stream that is closest behind off and gets there,
+// or -1.
+func (p *planner) nearest(off int64) int {
+	best := -1
+	for i := range p.Streams {
+		s := &p.Streams[i]
+		if p.d.End[i] || s.Pos > off || s.End >= 0 && s.End <= off {
+			continue
+		}
+		if best < 0 || s.Pos > p.Streams[best].Pos {
+			best = i
+		}
+	}
+	if best >= 0 && p.Ranging == RangeYes && p.blocked(p.Streams[best].Reach, off) {
+		return -1 // and so are those further behind
+	}
+	return best
+}
+
+// blocked reports whether a run of present bytes that would end a stream lies
+// between from and to.
+func (p *planner) blocked(from, to int64) bool {
+	run := ranges.Range{Start: from, End: p.Present.RunEnd(from)}
+	for run.Start < to {
+		if run.Len() > block {
+			return true
+		}
+		run = p.Present.Next(run.End + 1)
+	}
+	return false
+}
+
+// waits reports whether it is right to wait for stream i to arrive at off: the
+// bytes between are paid anyway or are few, and come before another request could
+// or sooner than that is worth.
+func (p *planner) waits(i int, off int64) bool {
+	s := p.Streams[i]
+	gap := off - s.Reach
+	if gap < block || s.Fill && p.arrival(i, off) < forever {
+		return true
+	}
+	if off-s.Frontier > mostGap && off >= p.d.Limit[i] {
+		return false
+	}
+	patience := p.Worth
+	if p.Requests <= 0 {
+		patience = max(patience, p.Next.Sub(p.Now))
+	}
+	return p.arrival(i, off) < patience
+}
+
+// forever is longer than any wait.
+const forever = 1000 * time.Hour
+
+// arrival is how long stream i takes to off.
+func (p *planner) arrival(i int, off int64) time.Duration {
+	s := p.Streams[i]
+	switch {
+	case s.Opening:
+		return 0
+	case !s.Paused && p.Now.Sub(s.LastByte) >= silence:
+		return forever
+	case s.Speed <= 0: // nothing read of it yet; its first megabyte comes soon
+		return 0
+	}
+	return duration(off-s.Pos, s.Speed)
+}
+
+// duration is how long n bytes take.
+func duration(n int64, speed float64) time.Duration {
+	return time.Duration(min(float64(forever), float64(n)/speed*float64(time.Second)))
+}
+
+// use lets stream i run for m.
+func (p *planner) use(i int, m miss) {
+	s := &p.Streams[i]
+	p.d.Serves[i] = true
+	end := m.Need.End
+	if s.Frontier == s.Start {
+		end = max(end, m.off+block) // the reader is likely to go on
+	}
+	p.d.Limit[i] = max(p.d.Limit[i], end)
+	s.Used = p.Now
+	if !s.Paused && !s.Opening {
+		// its speed counts as zero then, and another plan may be better
+		if t := s.LastByte.Add(silence); t.After(p.Now) && m.off-s.Pos >= block {
+			p.wake(t)
+		}
+	}
+}
+
+// goOn opens a stream where a request ends whose reader is about to want more, so that it
+// needn't wait. It is for where requests cost nothing.
+func (p *planner) goOn() {
+	if p.Limited || p.Ranging != RangeYes || p.Requests <= 0 || p.Now.Before(p.NotBefore) {
+		return
+	}
+	for i := range p.Streams {
+		s := &p.Streams[i]
+		if !p.endsSoon(*s) || p.d.End[i] || p.Present.RunEnd(s.End) > s.End || s.Delivered <= p.Habit {
+			continue
+		}
+		if !slices.ContainsFunc(p.Streams, func(o StreamState) bool { return o.Start == s.End }) {
+			p.open(Opening{Start: s.End, End: p.bound(s.End, 0), Sequence: s.Delivered})
+		}
+	}
+}
+
+// endsSoon reports whether the request of s ends within what its reader will want.
+func (p *Snapshot) endsSoon(s StreamState) bool {
+	return s.Delivered >= 2*block && s.End >= 0 && s.End < p.Size && s.Frontier+min(s.Delivered/4, mostGap) >= s.End
+}
+
+// leave decides on streams that nobody waits for: they linger after the last
+// close, then end, or finish where they could not come back and the rest costs
+// less than what has been paid already (the ski-rental rule).
+func (p *planner) leave() {
+	waited := len(p.Waiters) > 0
+	for i := range p.Streams {
+		s := &p.Streams[i]
+		switch {
+		case p.d.End[i]:
+		case waited:
+		case s.Opening:
+			// An answer is close; but it may be queued behind a closed gate.
+			if t := s.LastByte.Add(linger); p.Now.Before(t) {
+				p.wake(t)
+			} else {
+				p.d.End[i] = true
+			}
+		case p.Readers == 0 && s.Head && p.Ranging == RangeNo:
+			p.d.End[i] = true // the listing has its header; there is no head block to wait for
+		case p.Readers == 0:
+			if t := p.LastClose.Add(linger); p.Now.Before(t) {
+				p.wake(t)
+			} else if p.Ranging != RangeYes && s.Delivered > 0 && s.End >= 0 && s.End-s.Pos < p.Cost {
+				p.d.Limit[i] = s.End
+			} else {
+				p.d.End[i] = true
+			}
+		case p.Ranging != RangeYes && s.Paused && s.Delivered > 0 && p.d.Limit[i] <= s.Pos:
+			if t := s.LastByte.Add(keepalive); p.Now.Before(t) {
+				p.wake(t)
+			} else {
+				p.d.Limit[i] = s.Pos + minAhead
+			}
+		}
+	}
+}
