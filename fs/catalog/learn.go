@@ -31,13 +31,15 @@ type state struct {
 	uploading bool         // as metadata said last
 	polled    time.Time    // when; zero: look again at once
 	polls     int          // in a row
+	ready     bool         // its upload has just ended
+	again     time.Time    // no sweep before
 	err       error        // the last error, for people
 }
 
 // dueLocked is when a sweep may ask about the asset.
 func (s *state) dueLocked() time.Time {
 	if !s.uploading || s.polled.IsZero() {
-		return time.Time{}
+		return s.again
 	}
 	return s.polled.Add(min(pollFirst<<min(s.polls, 16), pollMost))
 }
@@ -126,7 +128,7 @@ func (c *Catalog) landed(a *Asset, f *flight, info asset.Info, err error) {
 	case err == nil:
 		a.answered, a.sizeless = true, info.Size < 0
 		if a.uploading {
-			a.uploading, a.polls = false, 0
+			a.uploading, a.polls, a.ready = false, 0, true
 			a.failed[byHeader] = time.Time{}
 			if c.headers.wanted {
 				c.headers.kickLocked(false)

@@ -50,7 +50,7 @@ type sweep struct {
 	wanted  bool            // somebody has asked for what it finds
 	queue   []*Asset        // to be asked, some perhaps no more
 	asking  map[*Asset]bool // under way
-	due     time.Time       // when an unfinished upload is to be looked at; zero: there is none
+	due     time.Time       // when the next asset that has to wait is to be asked; zero: there is none
 	hold    time.Time       // no call before
 	pauses  int             // in a row
 	next    time.Time       // it waits for a slot until then; zero: it does not
@@ -260,6 +260,8 @@ func (s *sweep) finished(a *Asset, err error) {
 		s.pauses++
 		s.queue = append([]*Asset{a}, s.queue...)
 	case errors.Is(err, ErrUploading), errors.Is(err, ErrNoCall):
+	case a.ready && s.kind == byHeader:
+		a.ready, a.again = false, now.Add(pollFirst) // somebody may remember what it was like before
 	default:
 		a.failed[s.kind] = now
 		a.err = err

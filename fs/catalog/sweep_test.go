@@ -347,6 +347,23 @@ func TestUploadFirstMetByDownload(t *testing.T) {
 	})
 }
 
+// TestUploadRemembered has the engine remember how the download failed before.
+func TestUploadRemembered(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer("re_1")
+		s.set("re_1", func(a *remote) { a.ready, a.headErr = time.Now().Add(15*time.Second), errServer })
+		r := start(t, s, newBook(), nil, "re_1")
+		defer r.Close()
+		_ = r.AwaitNames(t.Context())
+		time.Sleep(31 * time.Second) // metadata has told that it is ready, and the download has failed
+		s.set("re_1", func(a *remote) { a.headErr = nil })
+		r.expect("re_1")
+		time.Sleep(time.Minute)
+		r.expect("file-1.bin")
+		r.expectCounts(3, 3)
+	})
+}
+
 // TestClose ends calls under way.
 func TestClose(t *testing.T) {
 	bubble(t, func(t *testing.T) {
