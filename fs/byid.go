@@ -69,7 +69,7 @@ func (n *idDir) entries() []fuse.DirEntry {
 func (n *idDir) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	_, changed := n.fs.catalog.Times()
 	n.fs.dirAttr(&out.Attr, byIDIno, changed)
-	out.SetTimeout(settled)
+	out.SetTimeout(dirTimeout)
 	return 0
 }
 

@@ -63,7 +63,7 @@ func (n *root) known(ctx context.Context, name string, out *fuse.EntryOut) *fuse
 		_, changed := f.catalog.Times()
 		f.dirAttr(&out.Attr, byIDIno, changed)
 		out.SetEntryTimeout(settled)
-		out.SetAttrTimeout(settled)
+		out.SetAttrTimeout(dirTimeout)
 		return n.NewInode(ctx, &idDir{fs: f}, fusefs.StableAttr{Mode: syscall.S_IFDIR, Ino: byIDIno})
 	case neverIndex:
 		return n.NewInode(ctx, f.neverIndex(out), fusefs.StableAttr{Ino: neverIndexIno})
@@ -116,7 +116,7 @@ func (n *root) entries() []fuse.DirEntry {
 func (n *root) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	changed, _ := n.fs.catalog.Times()
 	n.fs.dirAttr(&out.Attr, rootIno, changed)
-	out.SetTimeout(settled)
+	out.SetTimeout(dirTimeout)
 	return 0
 }
 

@@ -33,7 +33,9 @@ type state struct {
 	polls     int          // in a row
 	ready     bool         // its upload has just ended
 	again     time.Time    // no sweep before
-	err       error        // the last error, for people
+
+	turnedAway int   // how often a sweep could not ask
+	err        error // the last error, for people
 }
 
 // dueLocked is when a sweep may ask about the asset.

@@ -258,7 +258,11 @@ func (s *sweep) finished(a *Asset, err error) {
 	case errors.Is(err, ErrNotNow), errors.Is(err, context.Canceled):
 		s.hold = now.Add(min(pauseFirst<<min(s.pauses, 16), pauseMost))
 		s.pauses++
-		s.queue = append([]*Asset{a}, s.queue...)
+		if a.turnedAway++; a.turnedAway%3 == 0 {
+			s.queue = append(s.queue, a) // perhaps it is the asset, after all
+		} else {
+			s.queue = append([]*Asset{a}, s.queue...)
+		}
 	case errors.Is(err, ErrUploading), errors.Is(err, ErrNoCall):
 	case a.ready && s.kind == byHeader:
 		a.ready, a.again = false, now.Add(pollFirst) // somebody may remember what it was like before

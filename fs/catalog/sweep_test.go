@@ -250,6 +250,19 @@ func TestNotNow(t *testing.T) {
 	})
 }
 
+// TestOneNotNow has one asset alone always meet that: others are not held up.
+func TestOneNotNow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(5)...).limited()
+		s.set("re_1", func(a *remote) { a.headErr = ErrNotNow })
+		r := start(t, s, newBook(), nil, ids(5)...)
+		defer r.Close()
+		_ = r.AwaitNames(t.Context())
+		time.Sleep(10 * time.Second)
+		r.expect("re_1", "file-2.bin", "file-3.bin", "file-4.bin", "file-5.bin")
+	})
+}
+
 // TestNoCall is of an API without metadata.
 func TestNoCall(t *testing.T) {
 	bubble(t, func(t *testing.T) {
