@@ -52,6 +52,7 @@ type FS struct {
 
 	ctx        context.Context // ends with the mount
 	cancel     context.CancelFunc
+	mounted    atomic.Bool   // server is set; requests may come before
 	detached   chan struct{} // closed by a lazy unmount
 	detachOnce sync.Once
 	served     atomic.Int64 // bytes given to readers by us
@@ -112,6 +113,7 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 		return nil, mountError(err)
 	}
 	f.server = server
+	f.mounted.Store(true)
 	f.probePassthrough()
 	f.catalog.Start()
 	return f, nil
@@ -260,8 +262,8 @@ func (f *FS) dirAttr(out *fuse.Attr, ino uint64, changed time.Time) {
 // directoriesChanged has the kernel ask again for the times of the directories.
 // Unlike an invalidated entry that needs no lock of a directory.
 func (f *FS) directoriesChanged() {
-	if f.server == nil {
-		return // not mounted yet
+	if !f.mounted.Load() {
+		return
 	}
 	for _, ino := range []uint64{rootIno, byIDIno} {
 		f.server.InodeNotify(ino, -1, 0) // the kernel may know neither

@@ -22,7 +22,11 @@ func (c *Catalog) giveNames(force bool) {
 	c.mu.Lock()
 	given := c.chooseLocked(force)
 	root := c.root
-	root.move(c.rootSumLocked(given))
+	sum := root.sum
+	for a, name := range given {
+		sum += hash(name) - hash(a.ID)
+	}
+	root.move(sum)
 	note := formatTimes(root, c.links)
 	c.giving = len(given) > 0
 	c.mu.Unlock()
@@ -132,11 +136,12 @@ func (c *Catalog) change(f func()) {
 	c.naming.Lock()
 	c.mu.Lock()
 	f()
-	links := uint64(0)
+	var root, links uint64
 	for _, a := range c.list {
+		root += hash(a.shownLocked())
 		links += hash(a.ID)
 	}
-	moved := c.root.move(c.rootSumLocked(nil))
+	moved := c.root.move(root)
 	moved = c.links.move(links) || moved
 	note := formatTimes(c.root, c.links)
 	c.mu.Unlock()
@@ -153,15 +158,6 @@ func (c *Catalog) tellChanged() {
 	if c.o.Changed != nil {
 		c.o.Changed()
 	}
-}
-
-// rootSumLocked identifies the set of names in the root once given are.
-func (c *Catalog) rootSumLocked(given map[*Asset]string) uint64 {
-	sum := uint64(0)
-	for _, a := range c.list {
-		sum += hash(cmp.Or(given[a], a.shownLocked()))
-	}
-	return sum
 }
 
 // dirTime is when the list of names of a directory last changed. The zero value
