@@ -52,6 +52,8 @@ func TestErrno(t *testing.T) {
 		{"0429", answer(200, "0429", ""), syscall.EBUSY},
 		{"429 as the reader's patience ends", &remote.Error{Status: 429, Err: context.DeadlineExceeded}, syscall.EBUSY},
 		{"no request left for a stat", catalog.ErrBusy, syscall.EBUSY},
+		{"no answer for a stat", catalog.ErrSlow, syscall.ETIMEDOUT},
+		{"an unfinished upload", catalog.ErrUploading, syscall.EBUSY},
 		{"changed", asset.ErrChanged, syscall.ESTALE},
 		{"stalled", &asset.StallError{After: time.Second}, syscall.ETIMEDOUT},
 		{"no answer in time", &remote.Error{Err: remote.ErrStalled}, syscall.ETIMEDOUT},

@@ -114,6 +114,10 @@ func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 		return n.fs.failed("stat", n.asset, err)
 	}
 	e := engine(n.asset)
+	if i := e.Info(); i.Header && i.ModTime.IsZero() {
+		// What was shown stays, whatever metadata tells later.
+		e.Learn(asset.Info{Size: -1, ModTime: e.file.Meta().FirstSeen})
+	}
 	_, whole := e.State()
 	out.SetTimeout(n.fs.fileAttr(n.asset, whole, &out.Attr))
 	if e.Info().Size < 0 {

@@ -27,8 +27,13 @@ var (
 	ErrNotFound = errors.New("no such asset")
 )
 
-// ErrBusy is what a stat or a lookup fails with when its turn does not come in time.
-var ErrBusy = errors.New("no request was free in time")
+// What a stat or a lookup fails with when its time is over.
+var (
+	// ErrBusy means that its turn did not come.
+	ErrBusy = errors.New("no request was free in time")
+	// ErrSlow means that the server did not answer.
+	ErrSlow = errors.New("no answer in time")
+)
 
 // API is the part of the remote API that the catalog uses.
 type API interface {

@@ -170,6 +170,24 @@ func (c *Catalog) Stat(ctx context.Context, a *Asset) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.o.RetryFor, ErrBusy)
 	defer cancel()
+	return c.late(c.stat(ctx, a, sweeping))
+}
+
+// late tells a wait for a slot from one for the server, if err says that its
+// time was over.
+func (c *Catalog) late(err error) error {
+	if !errors.Is(err, ErrBusy) {
+		return err
+	}
+	if calls, headers := c.o.API.Budgets(); calls.Available > 0 && headers.Available > 0 {
+		return ErrSlow
+	}
+	return err
+}
+
+// stat finds out the size of a.
+func (c *Catalog) stat(ctx context.Context, a *Asset, sweeping bool) error {
+	info := a.Facts.Info()
 	failed := c.call(ctx, a, false)
 	switch info = a.Facts.Info(); {
 	case info.Size >= 0:

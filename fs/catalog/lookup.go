@@ -105,7 +105,7 @@ func (c *Catalog) LookupID(ctx context.Context, id string) (*Asset, error) {
 	there := err == nil || a.uploading
 	c.mu.Unlock()
 	if !there {
-		return nil, err
+		return nil, c.late(err)
 	}
 	c.show(a)
 	c.giveNames(false)

@@ -120,7 +120,7 @@ func TestUnlistedID(t *testing.T) {
 		{"none there", nil, func(s *server) { s.set("re_1", func(a *remote) { a.headErr = ErrNotFound }) }, ErrNotFound, latency, nil},
 		{"uploading", byMetadata, func(s *server) { s.set("re_1", func(a *remote) { a.callErr = ErrUploading }) }, nil, latency, []string{"re_1"}},
 		{"away", nil, func(s *server) { s.setAway(true) }, ErrNotNow, latency, nil},
-		{"slow", nil, func(s *server) { s.set("re_1", func(a *remote) { a.latency = time.Hour }) }, ErrBusy, 5 * time.Second, nil},
+		{"slow", nil, func(s *server) { s.set("re_1", func(a *remote) { a.latency = time.Hour }) }, ErrSlow, 5 * time.Second, nil},
 		{"no slot", nil, func(s *server) { s.heads.free = time.Now().Add(time.Hour) }, ErrBusy, 5 * time.Second, nil},
 		{"no slot of metadata", byMetadata, func(s *server) { s.calls.free = time.Now().Add(time.Hour) }, ErrBusy, 5 * time.Second, nil},
 	} {
