@@ -187,9 +187,9 @@ func (c *Catalog) late(err error) error {
 
 // stat finds out the size of a.
 func (c *Catalog) stat(ctx context.Context, a *Asset, sweeping bool) error {
-	info := a.Facts.Info()
 	failed := c.call(ctx, a, false)
-	switch info = a.Facts.Info(); {
+	info := a.Facts.Info()
+	switch {
 	case info.Size >= 0:
 		return nil
 	case ctx.Err() != nil:
