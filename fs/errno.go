@@ -7,11 +7,9 @@ import (
 	"syscall"
 
 	"assetfs/fs/asset"
+	"assetfs/fs/catalog"
 	"assetfs/remote"
 )
-
-// errBusy means that an answer needs a download request and none may start now.
-var errBusy = errors.New("no download request left in this minute")
 
 // errInterrupted means that a signal ended the caller's wait.
 var errInterrupted = errors.New("interrupted")
@@ -34,7 +32,8 @@ func errno(err error) syscall.Errno {
 		return syscall.ESTALE
 	case errors.Is(err, asset.ErrNoSpace):
 		return syscall.ENOSPC
-	case errors.Is(err, errBusy), errors.Is(err, remote.ErrNoSlot), errors.Is(err, remote.ErrUploading), errors.Is(err, remote.ErrExceeded):
+	case errors.Is(err, catalog.ErrBusy), errors.Is(err, catalog.ErrUploading), errors.Is(err, remote.ErrUploading),
+		errors.Is(err, remote.ErrNoSlot), errors.Is(err, remote.ErrExceeded):
 		return syscall.EBUSY
 	case errors.Is(err, remote.ErrBudget):
 		return syscall.EDQUOT

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"assetfs/fs/asset"
+	"assetfs/fs/catalog"
 	"assetfs/fs/spool"
 	"assetfs/remote"
 )
@@ -62,7 +63,9 @@ func TestErrno(t *testing.T) {
 		{"login wanted", &remote.Error{Status: 511, Err: remote.ErrUnreachable}, syscall.EHOSTUNREACH},
 		{"503", answer(503, "", ""), syscall.EIO},
 		{"429 as the reader's patience ends", &remote.Error{Status: 429, Err: context.DeadlineExceeded}, syscall.EBUSY},
-		{"no request left for a stat", errBusy, syscall.EBUSY},
+		{"no request left for a stat", catalog.ErrBusy, syscall.EBUSY},
+		{"no answer for a stat", catalog.ErrSlow, syscall.ETIMEDOUT},
+		{"an unfinished upload", catalog.ErrUploading, syscall.EBUSY},
 		{"changed", asset.ErrChanged, syscall.ESTALE},
 		{"stalled", &asset.StallError{After: time.Second}, syscall.ETIMEDOUT},
 		{"no answer in time", &remote.Error{Err: remote.ErrStalled}, syscall.ETIMEDOUT},

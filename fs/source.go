@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	"assetfs/fs/asset"
+	"assetfs/fs/catalog"
 	"assetfs/fs/spool"
 	"assetfs/remote"
 )
@@ -27,11 +27,13 @@ func (s source) Open(ctx context.Context, id string, r asset.Request) (*asset.Re
 		return nil, err
 	}
 	return &asset.Response{
-		Info:   info(resp.Info, true),
-		Ranged: resp.Partial, Unframed: resp.Unframed, Doubtful: resp.Doubtful,
-		Start: resp.Start,
-		End:   resp.End,
-		Body:  resp.Body,
+		Info:     info(resp.Info, true),
+		Ranged:   resp.Partial,
+		Start:    resp.Start,
+		End:      resp.End,
+		Unframed: resp.Unframed,
+		Doubtful: resp.Doubtful,
+		Body:     resp.Body,
 	}, nil
 }
 
@@ -49,7 +51,7 @@ func class(background bool) remote.Class {
 
 func info(i remote.Info, header bool) asset.Info {
 	return asset.Info{
-		Name: i.Name, Size: i.Size, Type: i.Type, ModTime: i.ModTime,
+		Name: catalog.SafeName(i.Name), Size: i.Size, Type: i.Type, ModTime: i.ModTime,
 		ETag: i.ETag, LastModified: i.LastModified, Header: header,
 	}
 }
@@ -57,7 +59,7 @@ func info(i remote.Info, header bool) asset.Info {
 // store is a spool file as the reading engine sees it.
 type store struct {
 	*spool.File
-	told *atomic.Int64 // counts what is learnt of assets
+	learnt func() // called when facts were added
 }
 
 var _ asset.Store = store{}
@@ -87,7 +89,7 @@ func (s store) SetInfo(i asset.Info) {
 		m.Original, m.Size, m.Type, m.ModTime = i.Name, i.Size, i.Type, i.ModTime
 		m.ETag, m.LastModified, m.Learnt, m.Resolved = i.ETag, i.LastModified, i.Learnt(), i.Header
 	})
-	s.told.Add(1)
+	s.learnt()
 }
 
 // AcceptSpooled returns what spool.Options.Accept is: impostor tells of bytes that

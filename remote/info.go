@@ -13,7 +13,7 @@ const maxHint = 1024
 
 // Info is what a response says of an asset.
 type Info struct {
-	Name         string    // a safe file name, "" when the response gave no usable one
+	Name         string    // as the response gives it: anything but a safe file name; "" when it gives none
 	Size         int64     // bytes, -1 unknown
 	Type         string    // media type without parameters, "" unknown
 	ModTime      time.Time // zero unknown
@@ -24,7 +24,7 @@ type Info struct {
 // infoOf reads the header of a response. The size is the caller's to tell.
 func infoOf(h http.Header) Info {
 	return Info{
-		Name:         SafeName(FileName(h.Values("Content-Disposition"))),
+		Name:         FileName(h.Values("Content-Disposition")),
 		Size:         -1,
 		Type:         mediaType(h.Get("Content-Type")),
 		ModTime:      modTime(h.Get("Last-Modified")),

@@ -100,7 +100,7 @@ func (r *resourceInfo) info() (Info, *Error) {
 	if r.Size.ok && r.Size.n > maxSize {
 		return Info{}, malformed(http.StatusOK, "an asset of %d bytes", r.Size.n)
 	}
-	i := Info{Name: SafeName(withExtension(string(r.Name), string(r.Ext))), Size: -1}
+	i := Info{Name: withExtension(string(r.Name), string(r.Ext)), Size: -1}
 	if r.Size.ok {
 		i.Size = r.Size.n
 	}
