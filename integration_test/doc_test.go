@@ -42,6 +42,7 @@
 //	server forget NAME                 what is in its log by now does not count any more
 //	asset replace ID                   other bytes of the same length take the place of a file
 //	asset copy ID                      a copy of the same time takes its place
+//	asset touch ID                     its time changes, and its bytes do not
 //	rest DURATION                      wait, and let other scripts work meanwhile
 //
 // Settings of the API and keys of an asset are the fields of package fakeapi; settings_test.go tells how they are written.

@@ -122,10 +122,10 @@ func linkAssets(from, to string) error {
 	})
 }
 
-// cmdAsset implements "asset replace|copy ID": put other bytes of the same length in its place, or a copy, which
-// has the same time and another inode. Both at once, as careful people do it.
+// cmdAsset implements "asset replace|copy|touch ID": put other bytes of the same length in its place, or a copy of the same
+// time, which has another inode, or the same bytes with another time. All at once, as careful people do it.
 func cmdAsset(ts *testscript.TestScript, neg bool, args []string) {
-	usageText := "asset replace|copy ID"
+	usageText := "asset replace|copy|touch ID"
 	if neg || len(args) != 2 {
 		usage(ts, usageText)
 	}
@@ -137,13 +137,17 @@ func cmdAsset(ts *testscript.TestScript, neg bool, args []string) {
 	switch args[0] {
 	case "replace":
 		ts.Check(servedAssets[i].write(name+".new", 2))
-	case "copy":
+	case "copy", "touch":
 		info, err := os.Stat(name)
 		ts.Check(err)
 		data, err := os.ReadFile(name)
 		ts.Check(err)
 		ts.Check(os.WriteFile(name+".new", data, 0o644))
-		ts.Check(os.Chtimes(name+".new", info.ModTime(), info.ModTime()))
+		when := info.ModTime()
+		if args[0] == "touch" {
+			when = when.Add(time.Hour)
+		}
+		ts.Check(os.Chtimes(name+".new", when, when))
 	default:
 		usage(ts, usageText)
 	}

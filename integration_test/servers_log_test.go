@@ -86,14 +86,15 @@ func (s *server) log() (string, error) {
 	if s.cmd == nil || s.noMarker() {
 		return string(text), err
 	}
+	s.asked++
+	end := marker + strconv.Itoa(s.asked)
 	for start := time.Now(); time.Since(start) < readyLimit; {
 		busy, err := s.busy()
 		if err != nil {
 			return "", err
 		}
 		if !busy {
-			s.asked++
-			if err := s.ask(marker + strconv.Itoa(s.asked)); err != nil {
+			if err := s.ask(end); err != nil {
 				return "", err
 			}
 		}
@@ -102,7 +103,7 @@ func (s *server) log() (string, error) {
 			if err != nil && !errors.Is(err, os.ErrNotExist) {
 				return "", err
 			}
-			if strings.Contains(string(text), marker+strconv.Itoa(s.asked)+"/") {
+			if strings.Contains(string(text), end+"/") {
 				return string(text), nil
 			}
 		}

@@ -20,7 +20,7 @@ const serversLimit = 4 * time.Minute
 
 // serverTools are the programs that TestServers needs. Those that lie under no common name are given by path.
 var serverTools = []string{
-	"apache2", "cmp", "dd", "fusermount3", "haproxy", "java", "lighttpd", "nginx", "node", "php", "setpriv", "sha256sum", "squid", "varnishd", "varnishncsa",
+	"apache2", "cmp", "curl", "dd", "fusermount3", "haproxy", "java", "lighttpd", "nginx", "node", "php", "setpriv", "sha256sum", "squid", "varnishd", "varnishncsa",
 	"/usr/share/tomcat10/bin/bootstrap.jar",
 }
 
@@ -80,7 +80,7 @@ func TestServers(t *testing.T) {
 					"SERVER":  start,
 					"SWAPPED": strings.ReplaceAll(start, " epoch", ""),
 					"NAME":    name,
-					"AUTO":    "--requests-per-minute=12", // the default, which "mount" replaces by no limit
+					"AUTO":    "--rate-limit=auto", // the default, which "mount" replaces by no limit
 				} {
 					env.Setenv(k, v)
 				}
