@@ -21,7 +21,8 @@ var logLine = regexp.MustCompile(`(?m)^([A-Z]+) (\S+) (\S+) "[^"]*" (\d+) (\d+|-
 
 // count implements "server requests|billed NAME [FIELD...] [MIN..]MAX": the requests in the server's log that have all
 // these fields, or the bytes that it has sent for them. Fields are an asset's ID, download or metadata, a status, a protocol.
-func (s *server) count(verb string, args []string) error {
+// If the log is at rest for sure since it was read with the same value of at, it is not waited for again; at may be "".
+func (s *server) count(verb, at string, args []string) error {
 	if len(args) == 0 {
 		return errors.New("usage: server requests|billed NAME [FIELD...] [MIN..]MAX")
 	}
@@ -30,13 +31,15 @@ func (s *server) count(verb string, args []string) error {
 	if err != nil {
 		return err
 	}
-	log, err := s.log()
-	if err != nil {
-		return err
+	if at == "" || at != s.at {
+		if s.text, err = s.log(); err != nil {
+			return err
+		}
+		s.at = at
 	}
 	var got int64
 	var counted strings.Builder
-	for _, m := range logLine.FindAllStringSubmatch(log[s.forgot:], -1) {
+	for _, m := range logLine.FindAllStringSubmatch(s.text[s.forgot:], -1) {
 		has := append(strings.Split(m[2], "/"), m[1], m[3], m[4])
 		if strings.Contains(m[2], marker) || slices.ContainsFunc(fields, func(f string) bool { return !slices.Contains(has, f) }) {
 			continue

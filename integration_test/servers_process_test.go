@@ -27,6 +27,8 @@ type server struct {
 
 	settings map[string]string
 	others   map[string]*server
+	text     string    // its log as it was read last
+	at       string    // when that was: see count
 	asked    int       // markers in its log
 	forgot   int       // so much of its log is not counted any more
 	cmd      *exec.Cmd // nil while it does not run
@@ -98,9 +100,13 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	case "forget":
 		log, err := s.log()
 		ts.Check(err)
-		s.forgot = len(log)
+		s.forgot, s.at = len(log), ""
 	case "requests", "billed":
-		ts.Check(s.count(verb, args))
+		at := ""
+		if st.daemon == nil {
+			at = fmt.Sprintf("after the end of %s and start %d", ts.Getenv("ASSETFS_PID"), s.Start)
+		}
+		ts.Check(s.count(verb, at, args))
 	default:
 		ts.Fatalf("unknown verb: server %s", verb)
 	}
