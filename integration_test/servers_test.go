@@ -56,7 +56,7 @@ func TestServers(t *testing.T) {
 		}
 		t.Skipf("NOT TESTED, because of what this machine lacks (.ci/tools installs it): %v", err)
 	}
-	s := &setup{bin: build(t), limit: serversLimit, turns: make(chan struct{}, 2), modules: modules}
+	s := &setup{bin: build(t), limit: serversLimit, turns: make(chan struct{}, 4), modules: modules}
 	master := t.TempDir()
 	tools, err := filepath.Abs(filepath.Join("testdata", "servers", "tools"))
 	if err != nil {
