@@ -29,6 +29,22 @@
 //	proxy stop                  end it
 //	smalldisk SIZE DIR          a file system of its own, for disks that are full (as root)
 //
+// Scripts in testdata/servers run in TestServers, which has real servers instead of that API. Their assets are files below $FILES,
+// and the programs in $TOOLS compare these with the mount. Scripts in each, ranges and pauses run once for each kind of server,
+// which "server start $SERVER" starts. There are the commands exec, mount, umount, errno, logged, signal, and:
+//
+//	server start NAME [SETTING...]     start a server from testdata/servers/config/NAME and those behind it, sets $API, $NAME_PORT
+//	server stop|kill NAME              end it by SIGTERM, SIGKILL
+//	server restart NAME [SETTING...]   end it, and start it again at the same address
+//	server requests NAME [FIELD...] N  so many requests are in its log with all these fields: an ID, download, metadata, a status,
+//	                                   a protocol (N, MIN..MAX)
+//	server billed NAME [FIELD...] N    so many bytes were sent for them, as it says
+//	server forget NAME                 what is in its log by now does not count any more
+//	asset replace ID                   other bytes of the same length take the place of a file
+//	asset copy ID                      a copy of the same time takes its place
+//	asset touch ID                     its time changes, and its bytes do not
+//	rest DURATION                      wait, and let other scripts work meanwhile
+//
 // Settings of the API and keys of an asset are the fields of package fakeapi; settings_test.go tells how they are written.
 // What a script started is ended by its own process ID when the script ends, however it ends.
 package integration_test

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,14 +36,20 @@ type state struct {
 	proxy   *proxy
 	forward *forward
 	notify  net.Conn // what systemd would listen on
+	servers map[string]*server
 	setup   *setup
 	env     *testscript.Env
 }
 
 // setup is what all scripts of a run share.
 type setup struct {
-	bin   string // directory of the binary under test
-	media *media
+	bin   string        // directory of the binary under test
+	media *media        // nil in TestServers
+	limit time.Duration // ends a script whose mount hangs
+
+	// For TestServers:
+	turns   chan struct{} // holds one element for each script that is at work
+	modules string        // directory of Node's modules
 }
 
 func TestScript(t *testing.T) {
@@ -52,7 +59,7 @@ func TestScript(t *testing.T) {
 		}
 		t.Skipf("NOT TESTED, because of what this machine lacks: %v", err)
 	}
-	s := &setup{bin: build(t), media: newMedia(t)}
+	s := &setup{bin: build(t), media: newMedia(t), limit: scriptLimit}
 	deadline := time.Now().Add(9 * time.Minute)
 	if d, ok := t.Deadline(); ok && d.Before(deadline) {
 		deadline = d
@@ -132,9 +139,11 @@ func (s *setup) prepare(env *testscript.Env) error {
 		"SPOOL":          filepath.Join(env.WorkDir, ".spool"),
 		"KEYFILE":        keyFile,
 		"NOKEY":          noKey,
-		"MEDIA":          s.media.dir,
 	} {
 		env.Setenv(k, v)
+	}
+	if s.media != nil {
+		env.Setenv("MEDIA", s.media.dir)
 	}
 	env.Defer(func() {
 		if err := st.close(); err != nil {
@@ -156,6 +165,9 @@ func (st *state) close() error {
 	}
 	if st.forward != nil {
 		st.forward.stop()
+	}
+	for _, s := range st.servers {
+		err = errors.Join(err, s.end(syscall.SIGKILL))
 	}
 	if st.notify != nil {
 		st.notify.Close()

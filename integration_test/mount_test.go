@@ -145,7 +145,7 @@ func startDaemon(ts *testscript.TestScript, args []string) (*daemon, error) {
 		file.Close()
 		close(d.exited)
 	}()
-	d.watchdog = time.AfterFunc(scriptLimit, d.abandon)
+	d.watchdog = time.AfterFunc(of(ts).setup.limit, d.abandon)
 	timeout := time.NewTimer(readyLimit)
 	defer timeout.Stop()
 	select {

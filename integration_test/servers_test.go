@@ -1,0 +1,174 @@
+package integration_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// serversLimit ends one of these scripts; those with a pause of 90 s take some 120 s.
+const serversLimit = 4 * time.Minute
+
+// serverTools are the programs that TestServers needs. Those that lie under no common name are given by path.
+var serverTools = []string{
+	"apache2", "cmp", "curl", "dd", "fusermount3", "haproxy", "java", "lighttpd", "nginx", "node", "php", "setpriv", "sha256sum", "squid", "varnishd", "varnishncsa",
+	"/usr/share/tomcat10/bin/bootstrap.jar",
+}
+
+// serverKinds are those that the scripts in testdata/servers/each run for, by the command that starts them. Those in
+// testdata/servers/ranges are for what answers a range from the files as they are.
+var serverKinds = []struct {
+	label, start string
+	ranges       bool
+}{
+	{"nginx", "nginx epoch", true},
+	{"nginx_tls", "nginx tls gzip", true},
+	{"nginx_proxy", "nginx_proxy behind=apache", true},
+	{"apache", "apache deflate", true},
+	{"lighttpd", "lighttpd", true},
+	{"express", "express epoch", true},
+	{"haproxy", "haproxy behind=nginx,lighttpd", true},
+	{"tomcat", "tomcat", true},
+	{"varnish", "varnish behind=nginx", false},
+	{"php", "php", false},
+	{"php_nolength", "php nolength metadata", false},
+}
+
+// TestServers runs the scripts in testdata/servers: the same assets behind servers, caches and proxies that people run.
+// What they cost is taken from the servers' own logs. It runs once: neither with the race detector nor with one processor.
+func TestServers(t *testing.T) {
+	if raceEnabled || testing.Short() || runtime.GOMAXPROCS(0) == 1 {
+		t.Skip("real servers are tried once, in a plain run")
+	}
+	modules, err := serversMissing(t)
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skipf("NOT TESTED, because of what this machine lacks (.ci/tools installs it): %v", err)
+	}
+	s := &setup{bin: build(t), limit: serversLimit, turns: make(chan struct{}, 4), modules: modules}
+	master := t.TempDir()
+	tools, err := filepath.Abs(filepath.Join("testdata", "servers", "tools"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writeAssets(master); err != nil {
+		t.Fatal(err)
+	}
+	running := new(sync.WaitGroup)
+	defer running.Wait()
+	run := func(dir, label, start string) {
+		name, _, _ := strings.Cut(start, " ")
+		testscript.RunT(turns{T: t, setup: s, running: running, label: label}, testscript.Params{
+			Dir:                filepath.Join("testdata", "servers", dir),
+			RequireUniqueNames: true,
+			Deadline:           time.Now().Add(serversLimit + time.Minute),
+			Setup: func(env *testscript.Env) error {
+				for k, v := range map[string]string{
+					"TOOLS":   tools,
+					"FILES":   filepath.Join(env.WorkDir, "files", basePath),
+					"SERVER":  start,
+					"SWAPPED": strings.ReplaceAll(start, " epoch", ""),
+					"NAME":    name,
+					"AUTO":    "--rate-limit=auto", // the default, which "mount" replaces by no limit
+				} {
+					env.Setenv(k, v)
+				}
+				return errors.Join(s.prepare(env), linkAssets(master, filepath.Join(env.WorkDir, "files")))
+			},
+			Cmds: map[string]func(*testscript.TestScript, bool, []string){
+				"asset":  cmdAsset,
+				"errno":  cmdErrno,
+				"logged": cmdLogged,
+				"mount":  cmdMount,
+				"rest":   cmdRest,
+				"server": cmdServer,
+				"signal": cmdSignal,
+				"umount": cmdUmount,
+			},
+		})
+	}
+	for _, kind := range serverKinds {
+		run("pauses", kind.label+"_", kind.start) // first, since the others fill the pauses
+	}
+	run("", "", "")
+	for _, kind := range serverKinds {
+		run("each", kind.label+"_", kind.start)
+		if kind.ranges {
+			run("ranges", kind.label+"_", kind.start)
+		}
+	}
+}
+
+// serversMissing says what this machine lacks, or returns the directory of Node's modules.
+func serversMissing(t *testing.T) (modules string, err error) {
+	errs := []error{missing()}
+	for _, tool := range serverTools {
+		if _, err := exec.LookPath(tool); err != nil && !exists(tool) {
+			errs = append(errs, fmt.Errorf("no %s", tool))
+		}
+	}
+	// As .ci/tools has it.
+	cache, err := exec.CommandContext(t.Context(), "go", "env", "GOCACHE").Output()
+	if err != nil {
+		return "", err
+	}
+	modules = filepath.Join(filepath.Dir(strings.TrimSpace(string(cache))), "assetfs-ci", "node_modules")
+	if !exists(filepath.Join(modules, "express")) {
+		errs = append(errs, errors.New("no express for Node"))
+	}
+	return modules, errors.Join(errs...)
+}
+
+// exists reports whether there is such a file.
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+// turns runs scripts in parallel, in order, but only as many at a time as there are turns. A script that rests gives its
+// turn to another: pauses of 90 s cost nothing but time.
+type turns struct {
+	*testing.T
+	setup   *setup
+	running *sync.WaitGroup
+	label   string // precedes the names of scripts
+}
+
+// Parallel does nothing: Run has done it.
+func (t turns) Parallel() {}
+
+// Run waits for a turn and starts a script.
+func (t turns) Run(name string, f func(testscript.T)) {
+	t.setup.turns <- struct{}{}
+	t.running.Go(func() {
+		defer func() { <-t.setup.turns }()
+		t.T.Run(t.label+name, func(one *testing.T) { f(turns{T: one, setup: t.setup}) })
+	})
+}
+
+// Verbose reports whether logs of scripts that pass are wanted.
+func (t turns) Verbose() bool { return testing.Verbose() }
+
+// cmdRest implements "rest DURATION".
+func cmdRest(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		usage(ts, "rest DURATION")
+	}
+	pause, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	s := of(ts).setup
+	<-s.turns
+	time.Sleep(pause) // what is tested is that nothing happens meanwhile
+	s.turns <- struct{}{}
+}

@@ -1,0 +1,5 @@
+# Usage: cats.sh ID... Reads all at once, and prints which differ.
+for id; do
+	cmp "$MNT/$id" "$FILES/$id/download" || echo "$id" &
+done
+wait

@@ -1,0 +1,18 @@
+# Usage: same.sh ID... Prints where a mounted asset differs from the file that the server has: nothing if all is well.
+# Tails and random reads come before all that is read from the start, so that they are true seeks.
+for id; do
+	file=$FILES/$id/download
+	size=$(stat -c %s "$file")
+	got=$(stat -L -c %s "$MNT/$id")
+	[ "$got" = "$size" ] || echo "$id: size $got, want $size"
+	[ "$(tail -c 65536 "$MNT/$id" | sha256sum)" = "$(tail -c 65536 "$file" | sha256sum)" ] || echo "$id: tail"
+	for part in 7 3 9 1; do
+		offset=$((size / 10 * part + part))
+		cmp -i $offset -n 100000 "$MNT/$id" "$file" || echo "$id: 100000 bytes at $offset"
+	done
+	for part in 1 5 0 8; do
+		cmp -i $((size / 10 * part)) "$MNT/$id" "$file" || echo "$id: the reader from $part tenths on" &
+	done
+	wait
+	[ "$(sha256sum <"$MNT/$id")" = "$(sha256sum <"$file")" ] || echo "$id: sum"
+done
