@@ -382,7 +382,9 @@ func (a *app) openSpool() (*spool.Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := spool.Open(root, a.base.String(), spool.Options{Size: int64(a.SpoolSize), MinFree: int64(a.MinFree), Log: a.log})
+	dir, err := spool.Open(root, a.base.String(), spool.Options{
+		Size: int64(a.SpoolSize), MinFree: int64(a.MinFree), Accept: fs.AcceptSpooled(remote.Impostor), Log: a.log,
+	})
 	return dir, a.spoolError(err)
 }
 

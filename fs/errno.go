@@ -55,7 +55,7 @@ func errno(err error) syscall.Errno {
 
 func stalled(err error) bool {
 	var stall *asset.StallError
-	return errors.As(err, &stall) || errors.Is(err, remote.ErrStalled) ||
+	return errors.As(err, &stall) || errors.Is(err, remote.ErrStalled) || errors.Is(err, catalog.ErrSlow) ||
 		errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, io.ErrUnexpectedEOF)
 }
 

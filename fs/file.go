@@ -68,7 +68,11 @@ func generation(a *asset.Asset) (gen uint64, whole bool) {
 func (f *FS) fileNode(ctx context.Context, parent *fusefs.Inode, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode {
 	gen, whole := generation(engine(a).Asset)
 	n := &file{fs: f, asset: a, gen: f.kernelGen(gen)}
-	out.SetEntryTimeout(settled)
+	if f.catalog.Listed(a.ID) != nil {
+		out.SetEntryTimeout(settled)
+	} else {
+		out.SetEntryTimeout(unsettled) // nobody knows yet whether it is there
+	}
 	out.SetAttrTimeout(f.fileAttr(a, whole, &out.Attr))
 	node := parent.NewInode(ctx, n, fusefs.StableAttr{Mode: syscall.S_IFREG, Ino: a.Ino, Gen: n.gen})
 	node.Operations().(*file).opened.Store(false)

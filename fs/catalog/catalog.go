@@ -104,6 +104,7 @@ type Asset struct {
 	name   string // of the directory entry, given for good; "" while none is
 	place  int    // in the list; -1 not listed
 	looked bool   // listed because it was looked up in this mount
+	sought bool   // looked up, and nobody could be asked about it yet
 	state
 }
 

@@ -170,7 +170,11 @@ func (c *Catalog) Stat(ctx context.Context, a *Asset) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.o.RetryFor, ErrBusy)
 	defer cancel()
-	return c.late(c.stat(ctx, a, sweeping))
+	err := c.late(c.stat(ctx, a, sweeping))
+	if err == nil {
+		c.foundOut(a)
+	}
+	return err
 }
 
 // late tells a wait for a slot from one for the server, if err says that its
@@ -236,7 +240,13 @@ func (c *Catalog) askTime(ctx context.Context, a *Asset) {
 
 // Contact sees to it that there is such an asset, and that a read of it can
 // begin: a header has told of it, or the free call, where names come from that.
-func (c *Catalog) Contact(ctx context.Context, a *Asset) error { return c.contact(ctx, a, 0) }
+func (c *Catalog) Contact(ctx context.Context, a *Asset) error {
+	err := c.contact(ctx, a, 0)
+	if err == nil {
+		c.foundOut(a)
+	}
+	return err
+}
 
 func (c *Catalog) contact(ctx context.Context, a *Asset, patience time.Duration) error {
 	if a.Facts.Info().Header {

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -87,7 +88,9 @@ func (c *Catalog) Lookup(ctx context.Context, name string) (*Asset, error) {
 	return c.lookFor(ctx, name)
 }
 
-// LookupID is Lookup of an ID alone.
+// LookupID is Lookup of an ID alone. Waiting for our own turn is no error: an
+// asset that nobody could be asked about within ListWait is returned without
+// being listed. Stat and Contact, which may wait longer, find out about it.
 func (c *Catalog) LookupID(ctx context.Context, id string) (*Asset, error) {
 	if a := c.Listed(id); a != nil {
 		return a, nil
@@ -98,18 +101,39 @@ func (c *Catalog) LookupID(ctx context.Context, id string) (*Asset, error) {
 	c.mu.Lock()
 	a := c.meetLocked(id)
 	c.mu.Unlock()
-	ctx, cancel := context.WithTimeoutCause(ctx, c.o.ListWait, ErrBusy)
+	wait, cancel := context.WithTimeoutCause(ctx, c.o.ListWait, ErrBusy)
 	defer cancel()
-	err := c.contact(ctx, a, c.o.ListWait)
+	err := c.late(c.contact(wait, a, c.o.ListWait))
 	c.mu.Lock()
 	there := err == nil || a.uploading
+	a.sought = !there && errors.Is(err, ErrBusy) && ctx.Err() == nil
+	sought := a.sought
 	c.mu.Unlock()
-	if !there {
-		return nil, c.late(err)
+	switch {
+	case there:
+		c.lookedUp(a)
+	case !sought:
+		return nil, err
 	}
+	return a, nil
+}
+
+// lookedUp lists an asset that was looked up.
+func (c *Catalog) lookedUp(a *Asset) {
 	c.show(a)
 	c.giveNames(false)
-	return a, nil
+}
+
+// foundOut lists an asset that LookupID could not ask about, now that it is known
+// to be there.
+func (c *Catalog) foundOut(a *Asset) {
+	c.mu.Lock()
+	sought := a.sought
+	a.sought = false
+	c.mu.Unlock()
+	if sought {
+		c.lookedUp(a)
+	}
 }
 
 // lookFor waits until an asset has that name. All who do so share one deadline,

@@ -121,8 +121,8 @@ func TestUnlistedID(t *testing.T) {
 		{"uploading", byMetadata, func(s *server) { s.set("re_1", func(a *remote) { a.callErr = ErrUploading }) }, nil, latency, []string{"re_1"}},
 		{"away", nil, func(s *server) { s.setAway(true) }, ErrNotNow, latency, nil},
 		{"slow", nil, func(s *server) { s.set("re_1", func(a *remote) { a.latency = time.Hour }) }, ErrSlow, 5 * time.Second, nil},
-		{"no slot", nil, func(s *server) { s.heads.free = time.Now().Add(time.Hour) }, ErrBusy, 5 * time.Second, nil},
-		{"no slot of metadata", byMetadata, func(s *server) { s.calls.free = time.Now().Add(time.Hour) }, ErrBusy, 5 * time.Second, nil},
+		{"no slot", nil, func(s *server) { s.heads.free = time.Now().Add(time.Hour) }, nil, 5 * time.Second, nil},
+		{"no slot of metadata", byMetadata, func(s *server) { s.calls.free = time.Now().Add(time.Hour) }, nil, 5 * time.Second, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -143,6 +143,34 @@ func TestUnlistedID(t *testing.T) {
 				r.SetList(nil)
 				r.expect(tc.shown...) // what was looked up stays
 			})
+		})
+	}
+}
+
+// TestUnlistedIDLater looks up an ID while there is no slot: it is listed once
+// somebody has found out that it is there, and never if it is not.
+func TestUnlistedIDLater(t *testing.T) {
+	for name, headErr := range map[string]error{"there": nil, "none there": ErrNotFound} {
+		bubble(t, func(t *testing.T) {
+			s := newServer("re_1")
+			s.heads.free = time.Now().Add(time.Minute)
+			s.set("re_1", func(a *remote) { a.headErr = headErr })
+			r := start(t, s, newBook(), nil)
+			defer r.Close()
+			a, err := r.LookupID(t.Context(), "re_1")
+			if a == nil || err != nil || r.Listed("re_1") != nil {
+				t.Fatalf("%s: %v, %v, listed %v", name, a, err, r.Listed("re_1"))
+			}
+			r.expect()
+			err = r.Contact(t.Context(), a)
+			if !errors.Is(err, headErr) || (err == nil) != (headErr == nil) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if err == nil {
+				r.expect("file-1.bin")
+			} else {
+				r.expect()
+			}
 		})
 	}
 }
