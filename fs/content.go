@@ -66,8 +66,10 @@ func meaning(err error) error {
 	case errors.Is(err, remote.ErrUploading):
 		return &meant{err, catalog.ErrUploading}
 	case errors.Is(err, remote.ErrNoSlot), errors.Is(err, remote.ErrUnreachable), errors.Is(err, remote.ErrNoKey), errors.Is(err, remote.ErrBudget),
-		errors.Is(err, asset.ErrClosed), errors.Is(err, errUnmounting), re != nil && re.Number() == tooMany:
+		errors.Is(err, asset.ErrClosed), errors.Is(err, errUnmounting):
 		return &meant{err, catalog.ErrNotNow}
+	case re != nil && re.Number() == tooMany:
+		return &meant{err, catalog.ErrBusy}
 	case re != nil && re.NotFound():
 		return &meant{err, catalog.ErrNotFound}
 	}

@@ -127,6 +127,9 @@ func (a *Asset) startLocked(s *stream, r *Response) {
 	st.Opening = false
 	st.Start, st.Pos, st.Reach, st.End, st.Frontier = r.Start, r.Start, r.Start, r.End, r.Start
 	st.LastByte = time.Now()
+	if len(a.readers) == 0 {
+		a.lastClose = st.LastByte // who asked for the header is about to read, however long that took
+	}
 	s.mark, s.limit = st.LastByte, r.Start
 	s.unframed = r.Unframed
 	if st.End < 0 && a.info.Size >= 0 && r.Info.Size >= 0 {
