@@ -395,8 +395,8 @@ func (l *limiter) budget(class Class) Budget {
 	for _, r := range rates {
 		b.Available = min(b.Available, l.times.free(r, now)-ahead)
 	}
-	if class == Background && len(rates) > 0 {
-		b.Available = min(b.Available, 1) // one at a time
+	if class == Background && (len(rates) > 0 || !l.gate.proven) {
+		b.Available = min(b.Available, 1) // one at a time; the first of all goes alone
 	}
 	if opens.After(now) {
 		b.Available = 0

@@ -256,8 +256,10 @@ func (s *sweep) finished(a *Asset, err error) {
 			a.failed[s.kind] = now // it told nothing
 		}
 	case errors.Is(err, ErrNotNow), errors.Is(err, context.Canceled):
-		s.hold = now.Add(min(pauseFirst<<min(s.pauses, 16), pauseMost))
-		s.pauses++
+		if !now.Before(s.hold) { // else it was turned away together with others
+			s.hold = now.Add(min(pauseFirst<<min(s.pauses, 16), pauseMost))
+			s.pauses++
+		}
 		if a.turnedAway++; a.turnedAway%3 == 0 {
 			s.queue = append(s.queue, a) // perhaps it is the asset, after all
 		} else {
