@@ -32,7 +32,7 @@ func errno(err error) syscall.Errno {
 		return syscall.ESTALE
 	case errors.Is(err, asset.ErrNoSpace):
 		return syscall.ENOSPC
-	case errors.Is(err, catalog.ErrBusy), errors.Is(err, catalog.ErrUploading):
+	case errors.Is(err, catalog.ErrBusy), errors.Is(err, catalog.ErrUploading), errors.Is(err, remote.ErrNoSlot):
 		return syscall.EBUSY
 	case errors.Is(err, remote.ErrBudget):
 		return syscall.EDQUOT
