@@ -65,7 +65,7 @@ func meaning(err error) error {
 		return &meant{err, catalog.ErrNoCall}
 	case errors.Is(err, remote.ErrUploading):
 		return &meant{err, catalog.ErrUploading}
-	case errors.Is(err, remote.ErrNoSlot), errors.Is(err, remote.ErrUnreachable), errors.Is(err, remote.ErrNoKey), errors.Is(err, remote.ErrBudget),
+	case errors.Is(err, remote.ErrNoSlot), errors.Is(err, remote.ErrUnreachable), errors.Is(err, remote.ErrProxy), errors.Is(err, remote.ErrNoKey), errors.Is(err, remote.ErrBudget),
 		errors.Is(err, asset.ErrClosed), errors.Is(err, errUnmounting):
 		return &meant{err, catalog.ErrNotNow}
 	case re != nil && re.Number() == tooMany:

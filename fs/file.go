@@ -90,7 +90,7 @@ func (f *FS) fileAttr(a *catalog.Asset, whole bool, out *fuse.Attr) time.Duratio
 	fillBlocks(out, e.file.Len())
 	mtime, ctime := fileTimes(i, e.file.Meta())
 	out.SetTimes(&mtime, &mtime, &ctime)
-	if whole {
+	if whole && !i.ModTime.IsZero() {
 		return settled
 	}
 	return unsettled
