@@ -23,6 +23,10 @@ const (
 	// noteAgain is how much later than noted a call may be written before it is
 	// noted again: half of the slack that the shortest usual interval has.
 	noteAgain = 50 * time.Millisecond
+	// readersLead is for how long after a reader's call background calls stay away,
+	// in halves of what it takes to earn one: a program that reads one asset
+	// after the other would wait twice as long if each second call were theirs.
+	readersLead = 3
 	// leadMost bounds how long before its time a call is sent on its way to
 	// connect.
 	leadMost = time.Second
@@ -62,6 +66,7 @@ type limiter struct {
 	timer  *time.Timer // grants when the next call may be; nil if none waits
 	lead   time.Duration
 	last   time.Time // when the last call was written that was not refused
+	reader time.Time // when the last reader's call was given out
 }
 
 // ticket is one waiting reader. slot receives what it waits for.
@@ -158,14 +163,18 @@ func (l *limiter) take(ctx context.Context, class Class) (*slot, *Error) {
 // opensLocked returns when a call of class may be written, behind ahead others.
 func (l *limiter) opensLocked(now time.Time, class Class, ahead int) time.Time {
 	at := l.gate.opens(now)
-	for _, r := range l.ratesLocked(now) {
+	rates := l.ratesLocked(now)
+	if class == Background && !l.reader.IsZero() {
+		at = later(at, l.reader.Add(worth(rates)*readersLead/2))
+	}
+	for _, r := range rates {
 		if class == Background {
 			at = later(at, l.times.openBackground(r, now, ahead))
 		} else {
 			at = later(at, l.times.open(r, now, ahead))
 		}
 	}
-	if gap := l.learnt.gap(l.ratesLocked(now)); gap > 0 {
+	if gap := l.learnt.gap(rates); gap > 0 {
 		at = later(at, l.last.Add(gap*time.Duration(1+l.times.pending+ahead)))
 	}
 	return at
@@ -195,6 +204,7 @@ func (l *limiter) serveLocked() {
 		}
 		t := l.queue[0]
 		l.queue = slices.Delete(l.queue, 0, 1)
+		l.reader = later(now, at)
 		t.slot <- l.grantLocked(now, at)
 	}
 }
