@@ -423,23 +423,20 @@ func (a *app) serveDemo() (stop func(), err error) {
 	}, nil
 }
 
-// obey unmounts on SIGINT and SIGTERM, and renews on SIGHUP.
+// obey ends the mount on SIGINT and SIGTERM, and renews on SIGHUP. It never
+// waits, so that no signal goes unseen.
 func obey(signals <-chan os.Signal, out io.Writer, m *fs.FS, renew func()) {
+	say := func(text string) { fmt.Fprintln(out, "assetfs:", text) }
 	asked := false
 	for s := range signals {
-		if s == syscall.SIGHUP {
+		switch {
+		case s == syscall.SIGHUP:
 			renew()
-			continue
-		}
-		// systemd asks only once, so SIGTERM never fails because of a busy mount.
-		lazy := asked || s == syscall.SIGTERM
-		asked = true
-		err := m.Unmount(false)
-		if err != nil && lazy {
-			err = m.Unmount(true)
-		}
-		if err != nil {
-			fmt.Fprintln(out, "assetfs:", err)
+		case s == syscall.SIGINT && !asked:
+			m.Unmount(say)
+			asked = true
+		default: // systemd asks only once
+			m.Detach(say)
 		}
 	}
 }

@@ -152,6 +152,7 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	n.opened.Store(true)
 	h := &handle{fs: n.fs, entry: n.entry, reader: r}
 	if !whole {
+		n.fs.handles.Add(1)
 		return h, fuse.FOPEN_DIRECT_IO | noFlush, 0
 	}
 	backing, err := n.entry.file.Backing()
@@ -163,6 +164,7 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 		return nil, 0, n.fs.fail("open", n.entry.id, err)
 	}
 	h.backing = backing
+	n.fs.handles.Add(1)
 	if n.fs.passthrough {
 		n.fs.opens.Add(1)
 		n.fs.opened.Add(a.Info().Size)

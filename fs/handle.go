@@ -58,6 +58,7 @@ func (h *handle) Release(context.Context) syscall.Errno {
 	if h.backing != nil {
 		h.backing.Close()
 	}
+	h.fs.released()
 	return 0
 }
 

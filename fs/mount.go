@@ -52,11 +52,16 @@ type FS struct {
 
 	ctx        context.Context // ends with the mount
 	cancel     context.CancelFunc
-	detached   chan struct{} // closed by a lazy unmount
+	dev        string        // the device number, as mountinfo writes it
+	ended      chan struct{} // closed when the kernel has ended the connection
+	detached   chan struct{} // closed when nobody is served any more
+	leaveOnce  sync.Once
 	detachOnce sync.Once
-	served     atomic.Int64 // bytes given to readers by us
-	opens      atomic.Int64 // of whole assets, left to the kernel
-	opened     atomic.Int64 // their sizes together
+	handles    atomic.Int64  // open files
+	idle       chan struct{} // has an element when the last one was closed
+	served     atomic.Int64  // bytes given to readers by us
+	opens      atomic.Int64  // of whole assets, left to the kernel
+	opened     atomic.Int64  // their sizes together
 
 	mu      sync.Mutex      // guards what follows
 	warned  map[string]bool // IDs whose unknown size was logged
@@ -68,7 +73,8 @@ type FS struct {
 func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Dir, o Options) (*FS, error) {
 	f := &FS{
 		o: o, mountpoint: mountpoint, client: client, dir: dir, started: time.Now(),
-		warned: map[string]bool{}, detached: make(chan struct{}),
+		warned: map[string]bool{},
+		ended:  make(chan struct{}), detached: make(chan struct{}), idle: make(chan struct{}, 1),
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	ranging := asset.RangeUnknown
@@ -98,7 +104,11 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 		f.cancel()
 		return nil, mountError(err)
 	}
-	f.server = server
+	f.server, f.dev = server, deviceOf(mountpoint)
+	go func() {
+		f.server.Wait()
+		close(f.ended)
+	}()
 	f.probePassthrough()
 	return f, nil
 }
@@ -145,51 +155,6 @@ func (f *FS) ForgetFailures() {
 	f.resolver.forget()
 	for _, e := range f.tree.all() {
 		e.asset.ForgetFailure()
-	}
-}
-
-// Wait returns when the file system is unmounted, by whomever, or detached.
-func (f *FS) Wait() {
-	unmounted := make(chan struct{})
-	go func() {
-		f.server.Wait()
-		close(unmounted)
-	}()
-	select {
-	case <-unmounted:
-	case <-f.detached: // who has files open there would keep it alive for ever
-	}
-}
-
-// BusyError means that the mount is in use.
-type BusyError struct{ Mountpoint string }
-
-func (e *BusyError) Error() string {
-	return fmt.Sprintf("%s is busy: close what is open there (see: fuser -vm %s), or interrupt again to detach it", e.Mountpoint, shellQuoted(e.Mountpoint))
-}
-
-// Unmount sends readers home and unmounts. While files are open it fails with
-// a BusyError, unless lazy: then the mount disappears at once, and open files
-// fail.
-func (f *FS) Unmount(lazy bool) error {
-	f.suspend(errUnmounting)
-	if lazy {
-		if err := detach(f.mountpoint); err != nil {
-			return err
-		}
-		f.detachOnce.Do(func() { close(f.detached) })
-		return nil
-	}
-	if err := f.server.Unmount(); err != nil {
-		f.suspend(nil)
-		return &BusyError{f.mountpoint}
-	}
-	return nil
-}
-
-func (f *FS) suspend(err error) {
-	for _, e := range f.tree.all() {
-		e.asset.Suspend(err)
 	}
 }
 

@@ -2,7 +2,6 @@ package fs
 
 import (
 	"errors"
-	"os/exec"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
@@ -12,11 +11,6 @@ import (
 // files looked up.
 func platformOptions(o *fuse.MountOptions) {
 	o.Options = append(o.Options, "volname=assetfs", "daemon_timeout=600", "noappledouble", "noapplexattr")
-}
-
-// detach unmounts by force: macOS knows no lazy unmount.
-func detach(mountpoint string) error {
-	return exec.Command("umount", "-f", mountpoint).Run()
 }
 
 func (f *FS) tryPassthrough() error {

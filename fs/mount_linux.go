@@ -1,11 +1,9 @@
 package fs
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
@@ -13,14 +11,6 @@ import (
 
 func platformOptions(o *fuse.MountOptions) {
 	o.DirectMountFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV
-}
-
-// detach unmounts lazily.
-func detach(mountpoint string) error {
-	if err := unix.Unmount(mountpoint, unix.MNT_DETACH); err == nil {
-		return nil
-	}
-	return fusermount(context.Background(), "-uz", mountpoint)
 }
 
 // tryPassthrough registers a file of the spool with the kernel.
@@ -58,18 +48,6 @@ func (f *FS) raiseReadAhead() {
 	if err := os.WriteFile(knob, []byte(readAhead), 0); err != nil {
 		f.o.Log.Debug("the kernel's read-ahead stays as it is", "error", err)
 	}
-}
-
-// fusermount calls the helper that may unmount for users.
-func fusermount(ctx context.Context, args ...string) error {
-	path, err := exec.LookPath("fusermount3")
-	if err != nil {
-		path, err = exec.LookPath("fusermount")
-	}
-	if err != nil {
-		return err
-	}
-	return exec.CommandContext(ctx, path, args...).Run()
 }
 
 // fuseAvailable says early, in one line, what fusermount3 would say in several.
