@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ type Options struct {
 	UID, GID     uint32         // owner of everything shown
 	Umask        uint32         // mode bits not shown
 	AllowOther   bool           // other users may use the mount
+	Source       string         // what the mount table shows as mounted; "": assetfs
 	Debug        bool           // log every kernel request
 	Log          *slog.Logger   // required
 }
@@ -126,7 +128,7 @@ func (f *FS) fuseOptions() *fusefs.Options {
 		Logger:          slog.NewLogLogger(f.o.Log.Handler(), level),
 	}
 	o.MountOptions = fuse.MountOptions{
-		FsName:                   "assetfs",
+		FsName:                   cmp.Or(f.o.Source, "assetfs"),
 		Name:                     "assetfs",
 		AllowOther:               f.o.AllowOther,
 		Options:                  []string{"ro", "nosuid", "nodev"},

@@ -10,6 +10,7 @@ import (
 // a volume that waits for the network is declared dead, and no AppleDouble
 // files looked up.
 func platformOptions(o *fuse.MountOptions) {
+	o.FsName = "assetfs" // by which mountedOn knows our own
 	o.Options = append(o.Options, "volname=assetfs", "daemon_timeout=600", "noappledouble", "noapplexattr")
 }
 

@@ -92,7 +92,7 @@ func (s *Settings) mountForm(args []string) ([]string, error) {
 		}
 		s.IDs = source
 	}
-	s.Daemon = true
+	s.Source, s.Daemon = args[0], true
 	return args[1:], nil
 }
 
