@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"regexp"
 	"sync"
 	"sync/atomic"
@@ -101,7 +102,7 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 		f.cancel()
 		return nil, err
 	}
-	server, err := fusefs.Mount(mountpoint, f.root, f.fuseOptions())
+	server, err := f.start()
 	if err != nil {
 		f.cancel()
 		return nil, mountError(err)
@@ -188,6 +189,8 @@ func (f *FS) probePassthrough() {
 // mountError says what to do about a mount that failed.
 func mountError(err error) error {
 	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return fmt.Errorf("only root may mount without fusermount3: install fuse3, or run as root: %w", err)
 	case errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("FUSE is not available: install fuse3 and load the module (modprobe fuse): %w", err)
 	case errors.Is(err, os.ErrPermission):

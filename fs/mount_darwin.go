@@ -3,6 +3,7 @@ package fs
 import (
 	"errors"
 
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
@@ -22,3 +23,7 @@ func (f *FS) raiseReadAhead() {} // macOS reads ahead by itself
 
 // fuseAvailable leaves it to go-fuse to look for macFUSE.
 func fuseAvailable() error { return nil }
+
+func (f *FS) start() (*fuse.Server, error) {
+	return fusefs.Mount(f.mountpoint, f.root, f.fuseOptions())
+}

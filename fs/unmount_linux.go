@@ -5,18 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"golang.org/x/sys/unix"
 )
-
-// helperTime bounds fusermount3, which walks paths that others serve.
-const helperTime = 10 * time.Second
 
 // unmount takes the mount away: only if nobody uses it (else EBUSY), or lazily.
 // Nothing there to be unmounted is fine.
@@ -62,23 +57,6 @@ func unmountAt(point string, flags int) error {
 		return errors.New(oneLine(out))
 	}
 	return fmt.Errorf("%w, and fusermount3: %w", err, herr)
-}
-
-// fusermount is the helper that may mount and unmount for users.
-func fusermount(ctx context.Context, args ...string) *exec.Cmd {
-	name := "fusermount3"
-	if _, err := exec.LookPath(name); err != nil {
-		name = "fusermount"
-	}
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	return cmd
-}
-
-// oneLine makes one printable line of what a program said.
-func oneLine(said []byte) string {
-	lines := strings.FieldsFunc(string(said), func(r rune) bool { return r == '\n' })
-	return printable(strings.Join(lines, "; "))
 }
 
 // printable replaces what a terminal might act upon.
