@@ -166,6 +166,11 @@ func newApp(s *settings.Settings, child *background.Child, out *console) (*app, 
 			return nil, &settings.UsageError{Err: err}
 		}
 	}
+	if !s.Demo || s.SpoolDir != "" {
+		if err := a.checkPlaces(); err != nil {
+			return nil, err
+		}
+	}
 	if s.AllowOther && os.Geteuid() != 0 && runtime.GOOS == "linux" {
 		if err := mountopt.MayAllowOther(fuseConf); err != nil {
 			return nil, err
@@ -368,13 +373,25 @@ func (a *app) watch(reread <-chan struct{}, changed func(ids []string)) (end fun
 // spoolRoot is the directory for spools of any base URL.
 func (a *app) spoolRoot() (string, error) {
 	if a.SpoolDir != "" {
-		return a.SpoolDir, nil
+		return spool.Root(a.SpoolDir), nil
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("no cache directory (%w); say where with --spool-dir", err)
 	}
 	return filepath.Join(cache, "assetfs"), nil
+}
+
+// checkPlaces refuses a spool that the mount would hide, or that would hold it.
+func (a *app) checkPlaces() error {
+	root, err := a.spoolRoot()
+	if err != nil {
+		return err
+	}
+	if fs.Nested(a.Mountpoint, root) {
+		return &settings.UsageError{Err: fmt.Errorf("the spool (%s) and the mount point (%s) must not be one inside the other; give another --spool-dir or mount point", root, a.Mountpoint)}
+	}
+	return nil
 }
 
 func (a *app) openSpool() (*spool.Dir, error) {
