@@ -25,6 +25,9 @@ var (
 
 // Lookup finds the link of any asset, as the root does.
 func (n *idDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
+	if errno := nameErrno(name); errno != 0 {
+		return nil, errno
+	}
 	e, errno := n.fs.find(ctx, name)
 	if errno != 0 {
 		return nil, errno

@@ -19,6 +19,20 @@ var errInterrupted = errors.New("interrupted")
 // errUnmounting sends readers home before an unmount.
 var errUnmounting = errors.New("being unmounted")
 
+// errNameTooLong means that no directory entry can be called so.
+var errNameTooLong = errors.New("name too long")
+
+// maxName is the most that a directory entry's name may have, in bytes (NAME_MAX).
+const maxName = 255
+
+// nameErrno refuses a name that is too long for a directory entry.
+func nameErrno(name string) syscall.Errno {
+	if len(name) > maxName {
+		return errno(errNameTooLong)
+	}
+	return 0
+}
+
 // errno is the one place where an error becomes a number (DESIGN.md, "errno:
 // one table, one function"). ENOSYS and ENOTSUP are never returned: the kernel
 // would remember them for the whole mount; EAGAIN neither: programs spin on it.
@@ -34,6 +48,8 @@ func errno(err error) syscall.Errno {
 		return syscall.ESTALE
 	case errors.Is(err, asset.ErrNoSpace):
 		return syscall.ENOSPC
+	case errors.Is(err, errNameTooLong):
+		return syscall.ENAMETOOLONG
 	case errors.Is(err, errBusy):
 		return syscall.EBUSY
 	case errors.Is(err, remote.ErrBudget):

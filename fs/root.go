@@ -25,6 +25,9 @@ var (
 // Lookup finds by-id, an asset by its name, and any asset by its ID. Only for
 // an ID that is not listed does it use the network.
 func (n *root) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
+	if errno := nameErrno(name); errno != 0 {
+		return nil, errno
+	}
 	if node := n.known(ctx, name, out); node != nil {
 		return node, 0
 	}
