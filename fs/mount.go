@@ -58,6 +58,7 @@ type FS struct {
 	dev        string        // the device number, as mountinfo writes it
 	ended      chan struct{} // closed when the kernel has ended the connection
 	detached   chan struct{} // closed when nobody is served any more
+	asked      atomic.Bool   // by us, to end
 	leaveOnce  sync.Once
 	detachOnce sync.Once
 	handles    atomic.Int64  // open files
@@ -112,6 +113,7 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 		f.server.Wait()
 		close(f.ended)
 	}()
+	go f.watchTable()
 	f.probePassthrough()
 	return f, nil
 }

@@ -3,6 +3,7 @@ package fs
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -34,12 +35,14 @@ func (f *FS) Wait() {
 // mount goes as soon as nobody uses it. If it can't go now, say is called with
 // the reason and what will happen. Further calls do nothing.
 func (f *FS) Unmount(say func(string)) {
+	f.asked.Store(true)
 	f.leaveOnce.Do(func() { go f.leave(say) })
 }
 
 // Detach ends the mount now, and returns at once: waiting reads fail, and what
 // is open there is cut off. say is called if that hits somebody.
 func (f *FS) Detach(say func(string)) {
+	f.asked.Store(true)
 	f.detachOnce.Do(func() { go f.cutOff(say) })
 }
 
@@ -111,6 +114,13 @@ func (f *FS) cutOff(say func(string)) {
 		say(fmt.Sprintf("%s was in use%s: that is cut off now", f.mountpoint, inWords(who)))
 		abort(f.dev)
 	}
+}
+
+// lost says that somebody else has detached the mount, and what goes on.
+func (f *FS) lost() {
+	f.o.Log.Warn("detached while in use: this process ends with the last file that is open there, or now by SIGTERM",
+		"mountpoint", f.mountpoint, "files", f.handles.Load(), "pid", os.Getpid())
+	f.dir.SetHolder(fmt.Sprintf("pid %d, which was detached from %s and still has open files (kill %[1]d ends it)", os.Getpid(), f.mountpoint))
 }
 
 // hasEnded reports whether the kernel has ended the connection, for which it

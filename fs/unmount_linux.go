@@ -69,6 +69,41 @@ func printable(s string) string {
 	}, s)
 }
 
+// watchTable notices when somebody else takes the mount away while it is in use
+// (umount -l): from then on nothing shows that it is served, and its spool taken.
+func (f *FS) watchTable() {
+	if f.dev == "" {
+		return // no /proc
+	}
+	table, err := unix.Open("/proc/self/mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(table)
+	var end [2]int
+	if err := unix.Pipe2(end[:], unix.O_CLOEXEC); err != nil {
+		return
+	}
+	defer unix.Close(end[0])
+	go func() {
+		f.Wait()
+		unix.Close(end[1])
+	}()
+	for {
+		point, _ := mountOf(f.dev)
+		if point == "" && !f.asked.Load() {
+			if !f.hasEnded() {
+				f.lost()
+			}
+			return
+		}
+		ready := []unix.PollFd{{Fd: int32(table), Events: unix.POLLPRI}, {Fd: int32(end[0])}}
+		if _, err := unix.Poll(ready, -1); err != nil && !errors.Is(err, unix.EINTR) || ready[1].Revents != 0 {
+			return
+		}
+	}
+}
+
 // abort ends a connection, so that nobody waits for it any more. Where the
 // control file system isn't mounted, the end of the process does that.
 func abort(device string) {

@@ -132,7 +132,7 @@ func ownShortage(err error) bool {
 	if err == nil {
 		syscall.Close(fd)
 	}
-	return err == syscall.EMFILE || err == syscall.ENFILE //nolint:errorlint // an errno
+	return err == syscall.EMFILE || err == syscall.ENFILE
 }
 
 // causeError is a sentinel together with the error it was concluded from.
