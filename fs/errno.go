@@ -16,6 +16,9 @@ var errBusy = errors.New("no download request left in this minute")
 // errInterrupted means that a signal ended the caller's wait.
 var errInterrupted = errors.New("interrupted")
 
+// errLate means that the kernel's patience with a request ends.
+var errLate = errors.New("no answer within the time that this kernel gives a request (sysctl fs.fuse.max_request_timeout or default_request_timeout)")
+
 // errUnmounting sends readers home before an unmount.
 var errUnmounting = errors.New("being unmounted")
 
@@ -60,7 +63,7 @@ func errno(err error) syscall.Errno {
 		return syscall.EHOSTUNREACH
 	case errors.As(err, &re) && re.Number() != 0:
 		return statusErrno(re)
-	case stalled(err):
+	case errors.Is(err, errLate), stalled(err):
 		return syscall.ETIMEDOUT
 	case errors.Is(err, errUnmounting), errors.Is(err, asset.ErrClosed):
 		return syscall.ENODEV

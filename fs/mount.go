@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -103,6 +104,7 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 		f.cancel()
 		return nil, err
 	}
+	readReplyLimit()
 	server, err := f.start()
 	if err != nil {
 		f.cancel()
@@ -137,6 +139,8 @@ func (f *FS) fuseOptions() *fusefs.Options {
 		Options:                  []string{"ro", "nosuid", "nodev"},
 		MaxWrite:                 1 << 20,
 		MaxBackground:            4096,
+		MaxInflightRequestBytes:  maxInflight,
+		PanicHandler:             f.panicked,
 		ExplicitDataCacheControl: true,
 		DirectMount:              true,
 		MaxStackDepth:            f.dir.StackDepth(),
@@ -150,6 +154,16 @@ func (f *FS) fuseOptions() *fusefs.Options {
 	platformOptions(&o.MountOptions)
 	o.Debug = f.o.Debug
 	return o
+}
+
+// maxInflight bounds what go-fuse holds of requests, in bytes: 17 readers of 1 MiB
+// at most, and the rest is enough for tens of thousands that wait.
+const maxInflight = 64 << 20
+
+// panicked makes of a panic in a handler one failed request and a log line.
+func (f *FS) panicked(reason any) fuse.Status {
+	f.o.Log.Error("a fault in assetfs: please report it", "panic", reason, "stack", string(debug.Stack()))
+	return fuse.EIO
 }
 
 // SetList makes ids the listed assets, in that order.

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"errors"
+	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -27,3 +28,6 @@ func fuseAvailable() error { return nil }
 func (f *FS) start() (*fuse.Server, error) {
 	return fusefs.Mount(f.mountpoint, f.root, f.fuseOptions())
 }
+
+// requestTimeout is daemon_timeout.
+func requestTimeout() time.Duration { return 10 * time.Minute }

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"errors"
 	"syscall"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
@@ -88,7 +89,10 @@ func (f *FS) awaitNames(ctx context.Context) syscall.Errno {
 	c := newCall(ctx)
 	defer c.end()
 	f.resolver.list(c)
-	return errno(c.Err())
+	if err := c.Err(); !errors.Is(err, errLate) { // then what is known is listed
+		return errno(err)
+	}
+	return 0
 }
 
 func (n *root) entries() []fuse.DirEntry {

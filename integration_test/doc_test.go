@@ -28,6 +28,7 @@
 //	proxy start [noslice]       nginx as README.md configures it, before the API, with TLS; sets $PROXY. noslice leaves slices out
 //	proxy stop                  end it
 //	smalldisk SIZE DIR          a file system of its own, for disks that are full (as root)
+//	patience [SECONDS]          how long the kernel waits for a reply; without an argument as it was (as root)
 //
 // Settings of the API and keys of an asset are the fields of package fakeapi; settings_test.go tells how they are written.
 // What a script started is ended by its own process ID when the script ends, however it ends.

@@ -66,6 +66,8 @@ func TestScript(t *testing.T) {
 			switch name {
 			case "root":
 				return os.Geteuid() == 0, nil
+			case "patience":
+				return hasPatience(), nil
 			case "race":
 				return raceEnabled, nil
 			}
@@ -81,6 +83,7 @@ func TestScript(t *testing.T) {
 			"media":     cmdMedia,
 			"named":     cmdNamed,
 			"notify":    cmdNotify,
+			"patience":  cmdPatience,
 			"proxy":     cmdProxy,
 			"signal":    cmdSignal,
 			"smalldisk": cmdSmalldisk,
