@@ -29,7 +29,7 @@ func interrupted(tid uint32) (ended, known bool) {
 	}
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
 	if err != nil {
-		gone := unix.Kill(int(tid), 0) == unix.ESRCH //nolint:errorlint // an errno
+		gone := unix.Kill(int(tid), 0) == unix.ESRCH
 		return gone, gone
 	}
 	return pending(status), true
