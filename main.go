@@ -26,6 +26,7 @@ import (
 	"assetfs/fs/background"
 	"assetfs/fs/idlist"
 	"assetfs/fs/logqueue"
+	"assetfs/fs/memlimit"
 	"assetfs/fs/mountopt"
 	"assetfs/fs/report"
 	"assetfs/fs/settings"
@@ -80,6 +81,7 @@ func main() {
 	signal.Ignore(syscall.SIGPIPE)
 	// A core file would hold the key.
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}) // lowering it is always allowed
+	memlimit.Set()
 	child, err := background.Inherited()
 	out := newConsole()
 	if err == nil {
@@ -408,6 +410,9 @@ func (a *app) spoolError(err error) error {
 	var path *os.PathError
 	if !errors.As(err, &path) {
 		return err // it says so itself, or it is nil
+	}
+	if errors.Is(err, syscall.EMFILE) {
+		return fmt.Errorf("%w: raise the limit of open files (ulimit -n)", err)
 	}
 	err = fmt.Errorf("--spool-dir: %w; give a directory that you may write to", err)
 	if a.SpoolDir == "" {

@@ -66,6 +66,9 @@ func TestScript(t *testing.T) {
 			switch name {
 			case "root":
 				return os.Geteuid() == 0, nil
+			case "memory":
+				_, err := os.Stat("/sys/fs/cgroup/memory/memory.limit_in_bytes")
+				return err == nil, nil
 			case "patience":
 				return hasPatience(), nil
 			case "race":
