@@ -135,7 +135,9 @@ func (f *FS) find(ctx context.Context, id string) (*entry, syscall.Errno) {
 	e := f.tree.meet(id)
 	c := newCall(ctx)
 	defer c.end()
-	if err := f.contact(c, e); err != nil {
+	wait, cancel := context.WithTimeout(c, f.o.ListWait) // the kernel holds the directory's lock
+	defer cancel()
+	if err := f.contact(wait, e); err != nil {
 		return nil, f.fail("lookup", id, err)
 	}
 	f.tree.show(e)
