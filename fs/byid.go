@@ -7,6 +7,8 @@ import (
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"assetfs/fs/catalog"
 )
 
 // idDir is by-id: a link for every listed asset, named after its ID.
@@ -28,27 +30,28 @@ func (n *idDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*f
 	if errno := nameErrno(name); errno != 0 {
 		return nil, errno
 	}
-	e, errno := n.fs.find(ctx, name)
-	if errno != 0 {
-		return nil, errno
+	c := newCall(ctx)
+	defer c.end()
+	a, err := n.fs.catalog.LookupID(c, name)
+	if a == nil {
+		return nil, n.fs.notFound(name, err)
 	}
-	return n.link(ctx, e, out), 0
+	return n.link(ctx, a, out), 0
 }
 
 // known finds the link of a listed asset.
 func (n *idDir) known(ctx context.Context, name string, out *fuse.EntryOut) *fusefs.Inode {
-	if e := n.fs.tree.listed(name); e != nil {
-		return n.link(ctx, e, out)
+	if a := n.fs.catalog.Listed(name); a != nil {
+		return n.link(ctx, a, out)
 	}
 	return nil
 }
 
-func (n *idDir) link(ctx context.Context, e *entry, out *fuse.EntryOut) *fusefs.Inode {
-	l := &link{fs: n.fs, entry: e, ino: n.fs.tree.linkIno(e.id)}
-	l.attr(&out.Attr)
+func (n *idDir) link(ctx context.Context, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode {
+	l := &link{fs: n.fs, asset: a}
 	out.SetEntryTimeout(settled)
-	out.SetAttrTimeout(l.timeout())
-	return n.NewInode(ctx, l, fusefs.StableAttr{Mode: syscall.S_IFLNK, Ino: l.ino})
+	out.SetAttrTimeout(l.attr(&out.Attr))
+	return n.NewInode(ctx, l, fusefs.StableAttr{Mode: syscall.S_IFLNK, Ino: a.LinkIno})
 }
 
 // OpendirHandle waits for names like that of the root: they are what links show.
@@ -57,18 +60,19 @@ func (n *idDir) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle,
 }
 
 func (n *idDir) entries() []fuse.DirEntry {
-	listed := n.fs.tree.entries()
+	listed := n.fs.catalog.Entries()
 	list := make([]fuse.DirEntry, len(listed))
 	for i, e := range listed {
-		list[i] = fuse.DirEntry{Name: e.id, Ino: n.fs.tree.linkIno(e.id), Mode: syscall.S_IFLNK}
+		list[i] = fuse.DirEntry{Name: e.ID, Ino: e.LinkIno, Mode: syscall.S_IFLNK}
 	}
 	return list
 }
 
 // Getattr describes the directory.
 func (n *idDir) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	n.fs.dirAttr(&out.Attr, byIDIno)
-	out.SetTimeout(settled)
+	_, changed := n.fs.catalog.Times()
+	n.fs.dirAttr(&out.Attr, byIDIno, changed)
+	out.SetTimeout(dirTimeout)
 	return 0
 }
 
@@ -78,8 +82,7 @@ type link struct {
 	fusefs.Inode
 	noAttrs
 	fs    *FS
-	entry *entry
-	ino   uint64
+	asset *catalog.Asset
 }
 
 var (
@@ -88,30 +91,32 @@ var (
 	_ fusefs.NodeGetxattrer = (*link)(nil)
 )
 
-func (l *link) target() string { return "../" + l.fs.tree.shown(l.entry) }
-
-func (l *link) timeout() time.Duration {
-	if l.fs.tree.named(l.entry) {
-		return settled
-	}
-	return unsettled // the target will be another
+// Readlink returns the target as it is known now.
+func (l *link) Readlink(context.Context) ([]byte, syscall.Errno) {
+	name, _ := l.asset.Name()
+	return []byte(linkPrefix + name), 0
 }
 
-// Readlink returns the target as it is known now.
-func (l *link) Readlink(context.Context) ([]byte, syscall.Errno) { return []byte(l.target()), 0 }
+const linkPrefix = "../"
 
 // Getattr describes the link.
 func (l *link) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	l.attr(&out.Attr)
-	out.SetTimeout(l.timeout())
+	out.SetTimeout(l.attr(&out.Attr))
 	return 0
 }
 
-func (l *link) attr(out *fuse.Attr) {
+// attr describes the link, and returns for how long that holds. The link is as
+// old as the asset's first appearance here.
+func (l *link) attr(out *fuse.Attr) time.Duration {
+	name, own := l.asset.Name()
 	l.fs.owner(out)
-	out.Ino = l.ino
+	out.Ino = l.asset.LinkIno
 	out.Mode = syscall.S_IFLNK | 0o777
-	out.Size = uint64(len(l.target()))
-	started := l.fs.started
-	out.SetTimes(&started, &started, &started)
+	out.Size = uint64(len(linkPrefix + name))
+	seen := engine(l.asset).file.Meta().FirstSeen
+	out.SetTimes(&seen, &seen, &seen)
+	if !own {
+		return unsettled // the target will be another
+	}
+	return settled
 }

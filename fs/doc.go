@@ -26,9 +26,9 @@
 //
 // # Attributes
 //
-// P10. A size is never made up. A stat that can't learn it fails, with EBUSY
-// when its turn does not come within --retry-for; only an asset whose length nobody
-// tells shows 0, until it was read to its end.
+// P10. A size is never made up. A stat waits for its turn to learn it, and fails
+// with EBUSY after --retry-for; only an asset whose length nobody tells shows 0,
+// until it was read to its end.
 // P11. st_blocks is what is spooled, and holes of the spool are not holes of
 // the file.
 // P12. Everything is read-only: every change is EROFS.

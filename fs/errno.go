@@ -7,11 +7,9 @@ import (
 	"syscall"
 
 	"assetfs/fs/asset"
+	"assetfs/fs/catalog"
 	"assetfs/remote"
 )
-
-// errBusy means that an answer needs a download request and none may start now.
-var errBusy = errors.New("no download request left in this minute")
 
 // errInterrupted means that a signal ended the caller's wait.
 var errInterrupted = errors.New("interrupted")
@@ -53,7 +51,7 @@ func errno(err error) syscall.Errno {
 		return syscall.ENOSPC
 	case errors.Is(err, errNameTooLong):
 		return syscall.ENAMETOOLONG
-	case errors.Is(err, errBusy):
+	case errors.Is(err, catalog.ErrBusy), errors.Is(err, catalog.ErrUploading), errors.Is(err, remote.ErrNoSlot):
 		return syscall.EBUSY
 	case errors.Is(err, remote.ErrBudget):
 		return syscall.EDQUOT
@@ -75,7 +73,7 @@ func errno(err error) syscall.Errno {
 
 func stalled(err error) bool {
 	var stall *asset.StallError
-	return errors.As(err, &stall) || errors.Is(err, remote.ErrStalled) ||
+	return errors.As(err, &stall) || errors.Is(err, remote.ErrStalled) || errors.Is(err, catalog.ErrSlow) ||
 		errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, io.ErrUnexpectedEOF)
 }
 

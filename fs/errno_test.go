@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"assetfs/fs/asset"
+	"assetfs/fs/catalog"
 	"assetfs/fs/spool"
 	"assetfs/remote"
 )
@@ -52,7 +53,9 @@ func TestErrno(t *testing.T) {
 		{"429", answer(429, "429", "Request has exceeded the limit."), syscall.EBUSY},
 		{"0429", answer(200, "0429", ""), syscall.EBUSY},
 		{"429 as the reader's patience ends", &remote.Error{Status: 429, Err: context.DeadlineExceeded}, syscall.EBUSY},
-		{"no request left for a stat", errBusy, syscall.EBUSY},
+		{"no request left for a stat", catalog.ErrBusy, syscall.EBUSY},
+		{"no answer for a stat", catalog.ErrSlow, syscall.ETIMEDOUT},
+		{"an unfinished upload", catalog.ErrUploading, syscall.EBUSY},
 		{"changed", asset.ErrChanged, syscall.ESTALE},
 		{"stalled", &asset.StallError{After: time.Second}, syscall.ETIMEDOUT},
 		{"no answer in time", &remote.Error{Err: remote.ErrStalled}, syscall.ETIMEDOUT},

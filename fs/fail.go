@@ -5,6 +5,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"assetfs/fs/catalog"
 )
 
 // fail turns the error of an operation into its errno, logs it, once, and keeps
@@ -12,7 +14,7 @@ import (
 func (f *FS) fail(op, id string, err error) syscall.Errno {
 	number := errno(err)
 	level := slog.LevelWarn
-	if number == syscall.EINTR || number == syscall.ENODEV {
+	if passing(number) {
 		level = slog.LevelDebug
 	}
 	f.o.Log.Log(f.ctx, level, "operation failed", "op", op, "asset", id, "errno", unix.ErrnoName(number), "error", err)
@@ -24,13 +26,33 @@ func (f *FS) fail(op, id string, err error) syscall.Errno {
 	return number
 }
 
+// failed is fail of an operation on a, whose user.assetfs.error shows it.
+func (f *FS) failed(op string, a *catalog.Asset, err error) syscall.Errno {
+	number := f.fail(op, a.ID, err)
+	if !passing(number) {
+		a.SetErr(err)
+	}
+	return number
+}
+
+// passing reports whether an error is the end of a wait, and no fault.
+func passing(number syscall.Errno) bool { return number == syscall.EINTR || number == syscall.ENODEV }
+
+// lastError is the last that went wrong with a, for people.
+func lastError(a *catalog.Asset) error {
+	if err := a.Err(); err != nil {
+		return err
+	}
+	return engine(a).LastError()
+}
+
 // unsized logs, once, that an asset of unknown size shows 0.
-func (f *FS) unsized(e *entry) {
+func (f *FS) unsized(a *catalog.Asset) {
 	f.mu.Lock()
-	warned := f.warned[e.id]
-	f.warned[e.id] = true
+	warned := f.warned[a.ID]
+	f.warned[a.ID] = true
 	f.mu.Unlock()
 	if !warned {
-		f.o.Log.Warn("size unknown until the asset is read to its end; it shows as 0", "asset", e.id)
+		f.o.Log.Warn("size unknown until the asset is read to its end; it shows as 0", "asset", a.ID)
 	}
 }

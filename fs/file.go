@@ -11,6 +11,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"assetfs/fs/asset"
+	"assetfs/fs/catalog"
 	"assetfs/fs/spool"
 )
 
@@ -36,7 +37,7 @@ const (
 type file struct {
 	fusefs.Inode
 	fs     *FS
-	entry  *entry
+	asset  *catalog.Asset
 	gen    uint64
 	opened atomic.Bool // since it was looked up last
 }
@@ -63,38 +64,45 @@ func generation(a *asset.Asset) (gen uint64, whole bool) {
 	return gen, whole
 }
 
-// fileNode returns the inode of e in its present state.
-func (f *FS) fileNode(ctx context.Context, parent *fusefs.Inode, e *entry, out *fuse.EntryOut) *fusefs.Inode {
-	gen, whole := generation(e.asset)
-	n := &file{fs: f, entry: e, gen: f.kernelGen(gen)}
+// fileNode returns the inode of a in its present state.
+func (f *FS) fileNode(ctx context.Context, parent *fusefs.Inode, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode {
+	gen, whole := generation(engine(a).Asset)
+	n := &file{fs: f, asset: a, gen: f.kernelGen(gen)}
 	out.SetEntryTimeout(settled)
-	out.SetAttrTimeout(f.fileAttr(e, whole, &out.Attr))
-	node := parent.NewInode(ctx, n, fusefs.StableAttr{Mode: syscall.S_IFREG, Ino: e.ino, Gen: n.gen})
+	out.SetAttrTimeout(f.fileAttr(a, whole, &out.Attr))
+	node := parent.NewInode(ctx, n, fusefs.StableAttr{Mode: syscall.S_IFREG, Ino: a.Ino, Gen: n.gen})
 	node.Operations().(*file).opened.Store(false)
 	return node
 }
 
-// fileAttr fills in what is known of e, and returns for how long that holds.
-func (f *FS) fileAttr(e *entry, whole bool, out *fuse.Attr) time.Duration {
-	i := e.asset.Info()
+// fileAttr fills in what is known of a, and returns for how long that holds.
+func (f *FS) fileAttr(a *catalog.Asset, whole bool, out *fuse.Attr) time.Duration {
+	e := engine(a)
+	i := e.Info()
 	f.owner(out)
-	out.Ino = e.ino
+	out.Ino = a.Ino
 	out.Mode = syscall.S_IFREG | 0o444&^f.o.Umask
-	size, local := max(0, i.Size), e.file.Len()
-	out.Size = uint64(size)
-	fillBlocks(out, local)
-	mtime := i.ModTime
-	if mtime.IsZero() {
-		mtime = e.file.Meta().FirstSeen
-	}
-	if mtime.IsZero() {
-		mtime = f.started
-	}
-	out.SetTimes(&mtime, &mtime, &mtime)
-	if whole {
+	out.Size = uint64(max(0, i.Size))
+	fillBlocks(out, e.file.Len())
+	mtime, ctime := fileTimes(i, e.file.Meta())
+	out.SetTimes(&mtime, &mtime, &ctime)
+	if whole && !i.ModTime.IsZero() {
 		return settled
 	}
 	return unsettled
+}
+
+// fileTimes are the asset's own times, or when its content was first seen. They
+// move when the content changes, also if the server tells no time or the old one.
+func fileTimes(i asset.Info, m spool.Meta) (mtime, ctime time.Time) {
+	mtime = i.ModTime
+	if mtime.IsZero() || m.Version > 0 && i.LastModified == "" && mtime.Before(m.FirstSeen) {
+		mtime = m.FirstSeen
+	}
+	if ctime = mtime; m.Version > 0 && ctime.Before(m.FirstSeen) {
+		ctime = m.FirstSeen
+	}
+	return mtime, ctime
 }
 
 // Getattr finds out the size, if it must, on the network: one is never made
@@ -102,13 +110,18 @@ func (f *FS) fileAttr(e *entry, whole bool, out *fuse.Attr) time.Duration {
 func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	c := newCall(ctx)
 	defer c.end()
-	if err := n.fs.resolver.attributes(c, n.entry); err != nil {
-		return n.fs.fail("stat", n.entry.id, err)
+	if err := n.fs.catalog.Stat(c, n.asset); err != nil {
+		return n.fs.failed("stat", n.asset, err)
 	}
-	_, whole := n.entry.asset.State()
-	out.SetTimeout(n.fs.fileAttr(n.entry, whole, &out.Attr))
-	if n.entry.asset.Info().Size < 0 {
-		n.fs.unsized(n.entry)
+	e := engine(n.asset)
+	if i := e.Info(); i.Header && i.ModTime.IsZero() {
+		// What was shown stays, whatever metadata tells later.
+		e.Learn(asset.Info{Size: -1, ModTime: e.file.Meta().FirstSeen})
+	}
+	_, whole := e.State()
+	out.SetTimeout(n.fs.fileAttr(n.asset, whole, &out.Attr))
+	if e.Info().Size < 0 {
+		n.fs.unsized(n.asset)
 	}
 	return 0
 }
@@ -119,14 +132,15 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, 0, syscall.EROFS
 	}
-	a := n.entry.asset
+	e := engine(n.asset)
+	a := e.Asset
 	// An asset that is empty by its metadata is not taken for one unseen: the
 	// read of it would succeed whatever is wrong.
 	if i := a.Info(); !i.Header && i.Size <= 0 {
 		c := newCall(ctx)
 		defer c.end()
-		if err := n.fs.contact(c, n.entry); err != nil {
-			return nil, 0, n.fs.fail("open", n.entry.id, err)
+		if err := n.fs.catalog.Contact(c, n.asset); err != nil {
+			return nil, 0, n.fs.failed("open", n.asset, err)
 		}
 	}
 	// What no header told, metadata may: of an asset of unknown size splice and
@@ -134,8 +148,8 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	if a.Info().Size < 0 {
 		c := newCall(ctx)
 		defer c.end()
-		if err := n.fs.resolver.attributes(c, n.entry); err != nil {
-			return nil, 0, n.fs.fail("open", n.entry.id, err)
+		if err := n.fs.catalog.Stat(c, n.asset); err != nil {
+			return nil, 0, n.fs.failed("open", n.asset, err)
 		}
 	}
 	r := a.Open()
@@ -150,18 +164,18 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 		whole = false
 	}
 	n.opened.Store(true)
-	h := &handle{fs: n.fs, entry: n.entry, reader: r}
+	h := &handle{fs: n.fs, asset: n.asset, reader: r}
 	if !whole {
 		n.fs.handles.Add(1)
 		return h, fuse.FOPEN_DIRECT_IO | noFlush, 0
 	}
-	backing, err := n.entry.file.Backing()
+	backing, err := e.file.Backing()
 	if err != nil {
 		r.Close()
 		if errors.Is(err, spool.ErrAbsent) {
 			return nil, 0, syscall.ESTALE // bytes were lost: not whole any more
 		}
-		return nil, 0, n.fs.fail("open", n.entry.id, err)
+		return nil, 0, n.fs.failed("open", n.asset, err)
 	}
 	h.backing = backing
 	n.fs.handles.Add(1)
@@ -175,16 +189,4 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 // Statfs is that of the root.
 func (n *file) Statfs(ctx context.Context, out *fuse.StatfsOut) syscall.Errno {
 	return n.fs.root.Statfs(ctx, out)
-}
-
-// contact sees to it that a header has told of e. In metadata mode the free
-// call is enough to know that there is such an asset.
-func (f *FS) contact(ctx context.Context, e *entry) error {
-	if f.tree.byMeta {
-		if _, err := f.resolver.metadata(ctx, e); err == nil || ctx.Err() != nil {
-			return errors.Join(err, ctx.Err())
-		}
-	}
-	_, err := e.asset.Contact(ctx, asset.Contact{Patience: f.o.ListWait})
-	return err
 }

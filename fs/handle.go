@@ -9,12 +9,13 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"assetfs/fs/asset"
+	"assetfs/fs/catalog"
 )
 
 // handle is an open file.
 type handle struct {
 	fs      *FS
-	entry   *entry
+	asset   *catalog.Asset
 	reader  *asset.Reader
 	backing *os.File // the spool file, if the asset is whole, else nil
 }
@@ -38,7 +39,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 	defer c.end()
 	n, err := h.reader.ReadAt(c, dest, off)
 	if err != nil {
-		return nil, h.fs.fail("read", h.entry.id, err)
+		return nil, h.fs.failed("read", h.asset, err)
 	}
 	h.fs.served.Add(int64(n))
 	// For a ReadResultData go-fuse fills a pipe first, and drains it in vain.
@@ -48,7 +49,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 // splice moves bytes of a whole asset from the spool file to the kernel without
 // a copy through us. They don't go while it is open: room is never made in it.
 func (h *handle) splice(n int, off int64) (fuse.ReadResult, syscall.Errno) {
-	n = int(min(int64(n), max(0, h.entry.asset.Info().Size-off)))
+	n = int(min(int64(n), max(0, h.asset.Facts.Info().Size-off)))
 	h.fs.served.Add(int64(n))
 	return fuse.ReadResultFd(h.backing.Fd(), off, n), 0
 }

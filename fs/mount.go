@@ -18,6 +18,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"assetfs/fs/asset"
+	"assetfs/fs/catalog"
 	"assetfs/fs/spool"
 	"assetfs/remote"
 )
@@ -47,8 +48,7 @@ type FS struct {
 	mountpoint  string
 	client      *remote.Client
 	dir         *spool.Dir
-	tree        *tree
-	resolver    *resolver
+	catalog     *catalog.Catalog
 	root        *root
 	server      *fuse.Server
 	started     time.Time
@@ -56,6 +56,7 @@ type FS struct {
 
 	ctx        context.Context // ends with the mount
 	cancel     context.CancelFunc
+	mounted    atomic.Bool   // server is set; requests may come before
 	dev        string        // the device number, as mountinfo writes it
 	ended      chan struct{} // closed when the kernel has ended the connection
 	detached   chan struct{} // closed when nobody is served any more
@@ -88,26 +89,39 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 	} else if known {
 		ranging = asset.RangeNo
 	}
-	f.tree = newTree(o.IDPattern, dir, &asset.Options{
+	options := &asset.Options{
 		Source:       source{client},
 		Host:         asset.NewHost(ranging, dir.SetRangeSupport),
 		ReadAhead:    o.ReadAhead,
 		StallTimeout: o.StallTimeout,
 		RetryFor:     o.RetryFor,
 		Log:          o.Log,
-	}, o.ByMetadata)
-	f.resolver = newResolver(f.ctx, f.tree, client, o.ListWait)
-	f.SetList(ids)
+	}
 	f.root = &root{fs: f}
+	f.catalog = catalog.New(catalog.Options{
+		Pattern:    o.IDPattern,
+		ByMetadata: o.ByMetadata,
+		ListWait:   o.ListWait,
+		RetryFor:   o.RetryFor,
+		API:        source{client},
+		Record:     record{dir},
+		Facts: func(id string, learnt func()) catalog.Facts {
+			file := dir.File(id)
+			return &content{asset.New(id, store{file, learnt}, options), file}
+		},
+		Fold:    foldNames,
+		Changed: f.directoriesChanged,
+	})
+	f.SetList(ids)
 
 	if err := fuseAvailable(); err != nil {
-		f.cancel()
+		f.Close()
 		return nil, err
 	}
 	readReplyLimit()
 	server, err := f.start()
 	if err != nil {
-		f.cancel()
+		f.Close()
 		return nil, mountError(err)
 	}
 	f.server, f.dev = server, deviceOf(mountpoint)
@@ -116,7 +130,9 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 		close(f.ended)
 	}()
 	go f.watchTable()
+	f.mounted.Store(true)
 	f.probePassthrough()
+	f.catalog.Start()
 	return f, nil
 }
 
@@ -167,25 +183,25 @@ func (f *FS) panicked(reason any) fuse.Status {
 }
 
 // SetList makes ids the listed assets, in that order.
-func (f *FS) SetList(ids []string) { f.tree.setList(ids) }
+func (f *FS) SetList(ids []string) { f.catalog.SetList(ids) }
 
 // ForgetFailures lets everything that failed be tried again at once.
 func (f *FS) ForgetFailures() {
-	f.resolver.forget()
-	for _, e := range f.tree.all() {
-		e.asset.ForgetFailure()
+	for _, a := range f.catalog.All() {
+		engine(a).ForgetFailure()
 	}
+	f.catalog.Forget()
 }
 
 // Close ends all downloads, after the unmount, and what the mount started.
 func (f *FS) Close() {
 	f.cancel()
 	var wg sync.WaitGroup
-	for _, e := range f.tree.all() {
-		wg.Go(e.asset.Close)
+	for _, a := range f.catalog.All() {
+		wg.Go(engine(a).Close)
 	}
 	wg.Wait()
-	f.resolver.close()
+	f.catalog.Close()
 }
 
 // probePassthrough finds out whether the kernel may read spool files by itself.
@@ -220,11 +236,22 @@ func (f *FS) owner(out *fuse.Attr) {
 	out.Nlink = 1
 }
 
-func (f *FS) dirAttr(out *fuse.Attr, ino uint64) {
+// dirAttr describes a directory whose list of names last changed at changed.
+func (f *FS) dirAttr(out *fuse.Attr, ino uint64, changed time.Time) {
 	f.owner(out)
 	out.Ino = ino
 	out.Mode = fuse.S_IFDIR | 0o555&^f.o.Umask
 	out.Nlink = 2
-	started := f.started
-	out.SetTimes(&started, &started, &started)
+	out.SetTimes(&changed, &changed, &changed)
+}
+
+// directoriesChanged has the kernel ask again for the times of the directories.
+// Unlike an invalidated entry that needs no lock of a directory.
+func (f *FS) directoriesChanged() {
+	if !f.mounted.Load() {
+		return
+	}
+	for _, ino := range []uint64{rootIno, byIDIno} {
+		f.server.InodeNotify(ino, -1, 0) // the kernel may know neither
+	}
 }

@@ -1,4 +1,8 @@
 package fs
 
-// sameName reports whether a name looked up is that of a directory entry.
-func sameName(entry, lookup string) bool { return entry == lookup }
+// foldNames has names match that differ in case or normal form alone. Linux asks for names as they are listed.
+const foldNames = false
+
+// dirTimeout is how long the kernel may believe the times of a directory: it is
+// told when they move.
+const dirTimeout = settled

@@ -7,6 +7,15 @@ import (
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"assetfs/fs/catalog"
+)
+
+// The inode numbers that are no asset's.
+const (
+	rootIno       = 1
+	byIDIno       = 2
+	neverIndexIno = 3
 )
 
 // root is the mount's directory: every asset under its name, and by-id.
@@ -23,8 +32,8 @@ var (
 	_ fusefs.NodeStatfser       = (*root)(nil)
 )
 
-// Lookup finds by-id, an asset by its name, and any asset by its ID. Only for
-// an ID that is not listed does it use the network.
+// Lookup finds by-id and any asset, by name or ID. It uses the network only for
+// what is not listed.
 func (n *root) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
 	if errno := nameErrno(name); errno != 0 {
 		return nil, errno
@@ -32,37 +41,42 @@ func (n *root) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fu
 	if node := n.known(ctx, name, out); node != nil {
 		return node, 0
 	}
-	e, errno := n.fs.find(ctx, name)
-	if errno != 0 {
-		return nil, errno
+	c := newCall(ctx)
+	defer c.end()
+	a, err := n.fs.catalog.Lookup(c, name)
+	if a == nil {
+		return nil, n.fs.notFound(name, err)
 	}
-	return n.fs.fileNode(ctx, &n.Inode, e, out), 0
+	return n.fs.fileNode(ctx, &n.Inode, a, out), 0
+}
+
+// notFound is the answer to a lookup that ended without an asset, err nil if
+// there is none.
+func (f *FS) notFound(name string, err error) syscall.Errno {
+	if err == nil {
+		return syscall.ENOENT
+	}
+	return f.fail("lookup", name, err)
 }
 
 // known finds what is listed, and nil if nothing of that name is.
 func (n *root) known(ctx context.Context, name string, out *fuse.EntryOut) *fusefs.Inode {
 	f := n.fs
 	switch name {
-	case byID:
-		f.dirAttr(&out.Attr, byIDIno)
+	case catalog.ByID:
+		_, changed := f.catalog.Times()
+		f.dirAttr(&out.Attr, byIDIno, changed)
 		out.SetEntryTimeout(settled)
-		out.SetAttrTimeout(settled)
+		out.SetAttrTimeout(dirTimeout)
 		return n.NewInode(ctx, &idDir{fs: f}, fusefs.StableAttr{Mode: syscall.S_IFDIR, Ino: byIDIno})
 	case neverIndex:
 		return n.NewInode(ctx, f.neverIndex(out), fusefs.StableAttr{Ino: neverIndexIno})
 	}
-	e := f.tree.byName(name)
-	if e == nil && f.resolver.settled() {
-		f.tree.nameAll() // a read may have told a name that no listing has given yet
-		e = f.tree.byName(name)
-	}
-	if e == nil {
-		e = f.tree.listed(name)
-	}
-	if e == nil {
+	a := f.catalog.Known(name)
+	if a == nil {
 		return nil
 	}
-	return f.fileNode(ctx, &n.Inode, e, out)
+	return f.fileNode(ctx, &n.Inode, a, out)
 }
 
 // neverIndex is an empty file: where there is one macOS does not read every file
@@ -71,7 +85,8 @@ func (n *root) known(ctx context.Context, name string, out *fuse.EntryOut) *fuse
 const neverIndex = ".metadata_never_index"
 
 func (f *FS) neverIndex(out *fuse.EntryOut) *fusefs.MemRegularFile {
-	f.dirAttr(&out.Attr, neverIndexIno)
+	changed, _ := f.catalog.Times()
+	f.dirAttr(&out.Attr, neverIndexIno, changed)
 	out.Mode = syscall.S_IFREG | 0o444&^f.o.Umask
 	out.Nlink = 1
 	out.SetEntryTimeout(settled)
@@ -88,59 +103,39 @@ func (n *root) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, 
 func (f *FS) awaitNames(ctx context.Context) syscall.Errno {
 	c := newCall(ctx)
 	defer c.end()
-	f.resolver.list(c)
-	if err := c.Err(); !errors.Is(err, errLate) { // then what is known is listed
+	if err := f.catalog.AwaitNames(c); !errors.Is(err, errLate) { // then what is known is listed
 		return errno(err)
 	}
 	return 0
 }
 
 func (n *root) entries() []fuse.DirEntry {
-	listed := n.fs.tree.entries()
+	listed := n.fs.catalog.Entries()
 	list := make([]fuse.DirEntry, 0, len(listed)+1)
-	list = append(list, fuse.DirEntry{Name: byID, Ino: byIDIno, Mode: syscall.S_IFDIR})
+	list = append(list, fuse.DirEntry{Name: catalog.ByID, Ino: byIDIno, Mode: syscall.S_IFDIR})
 	for _, e := range listed {
-		list = append(list, fuse.DirEntry{Name: n.fs.tree.shown(e), Ino: e.ino, Mode: syscall.S_IFREG})
+		list = append(list, fuse.DirEntry{Name: e.Name, Ino: e.Ino, Mode: syscall.S_IFREG})
 	}
 	return list
 }
 
 // Getattr describes the directory.
 func (n *root) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	n.fs.dirAttr(&out.Attr, rootIno)
-	out.SetTimeout(settled)
+	changed, _ := n.fs.catalog.Times()
+	n.fs.dirAttr(&out.Attr, rootIno, changed)
+	out.SetTimeout(dirTimeout)
 	return 0
 }
 
-// Statfs shows the known sizes as total and no room: nothing can be written.
+// Statfs shows the known sizes as total, at least a block of them, since df
+// leaves out what has none; and no room: nothing can be written.
 func (n *root) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
 	const block = 4096
 	*out = fuse.StatfsOut{Bsize: block, Frsize: block, NameLen: 255}
-	for _, e := range n.fs.tree.entries() {
-		out.Blocks += uint64(max(0, e.asset.Info().Size)+block-1) / block
+	for _, e := range n.fs.catalog.Entries() {
+		out.Blocks += uint64(max(0, e.Facts.Info().Size)+block-1) / block
 		out.Files++
 	}
+	out.Blocks = max(1, out.Blocks)
 	return 0
-}
-
-// find returns the asset with that ID. One that is not listed is asked for on
-// the network, unless the spool knows it, and is listed from then on.
-func (f *FS) find(ctx context.Context, id string) (*entry, syscall.Errno) {
-	if e := f.tree.listed(id); e != nil {
-		return e, 0
-	}
-	if !f.tree.pattern.MatchString(id) {
-		return nil, syscall.ENOENT
-	}
-	e := f.tree.meet(id)
-	c := newCall(ctx)
-	defer c.end()
-	wait, cancel := context.WithTimeout(c, f.o.ListWait) // the kernel holds the directory's lock
-	defer cancel()
-	if err := f.contact(wait, e); err != nil {
-		return nil, f.fail("lookup", id, err)
-	}
-	f.tree.show(e)
-	f.tree.nameAll()
-	return e, 0
 }

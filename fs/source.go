@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	"assetfs/fs/asset"
+	"assetfs/fs/catalog"
 	"assetfs/fs/spool"
 	"assetfs/remote"
 )
@@ -47,7 +47,7 @@ func class(background bool) remote.Class {
 
 func info(i remote.Info, header bool) asset.Info {
 	return asset.Info{
-		Name: i.Name, Size: i.Size, Type: i.Type, ModTime: i.ModTime,
+		Name: catalog.SafeName(i.Name), Size: i.Size, Type: i.Type, ModTime: i.ModTime,
 		ETag: i.ETag, LastModified: i.LastModified, Validator: i.StrongValidator(), Header: header,
 	}
 }
@@ -55,7 +55,7 @@ func info(i remote.Info, header bool) asset.Info {
 // store is a spool file as the reading engine sees it.
 type store struct {
 	*spool.File
-	told *atomic.Int64 // counts what is learnt of assets
+	learnt func() // called when facts were added
 }
 
 var _ asset.Store = store{}
@@ -82,7 +82,7 @@ func (s store) SetInfo(i asset.Info) {
 		m.Original, m.Size, m.Type, m.ModTime = i.Name, i.Size, i.Type, i.ModTime
 		m.ETag, m.LastModified, m.Validator, m.Resolved = i.ETag, i.LastModified, i.Validator, i.Header
 	})
-	s.told.Add(1)
+	s.learnt()
 }
 
 func (s store) Version() uint64 { return s.Meta().Version }

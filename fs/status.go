@@ -39,17 +39,18 @@ func (f *FS) Status() report.Status {
 		LastError:    lastErr,
 		Assets:       []report.Asset{},
 	}
-	entries := f.tree.entries()
+	entries := f.catalog.Entries()
 	s.Listed = len(entries)
-	for _, e := range entries {
-		a := report.Asset{ID: e.id, Size: e.asset.Info().Size, Spooled: e.file.Len()}
-		if f.tree.named(e) {
-			a.Name = f.tree.shown(e)
+	for _, listed := range entries {
+		e := engine(listed.Asset)
+		a := report.Asset{ID: listed.ID, Size: e.Info().Size, Spooled: e.file.Len()}
+		if name, own := listed.Asset.Name(); own {
+			a.Name = name
 		}
-		if err := e.asset.LastError(); err != nil {
+		if err := lastError(listed.Asset); err != nil {
 			a.Error = err.Error()
 		}
-		for _, st := range e.asset.Streams() {
+		for _, st := range e.Streams() {
 			x := report.Stream{Pos: st.Pos, Speed: st.Speed, Paused: st.Paused}
 			if st.Speed > 0 && st.End > st.Pos && !st.Paused {
 				x.ETA = float64(st.End-st.Pos) / st.Speed

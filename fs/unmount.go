@@ -161,7 +161,7 @@ func inWords(who []string) string {
 }
 
 func (f *FS) suspend(err error) {
-	for _, e := range f.tree.all() {
-		e.asset.Suspend(err)
+	for _, a := range f.catalog.All() {
+		engine(a).Suspend(err)
 	}
 }

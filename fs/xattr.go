@@ -17,18 +17,18 @@ const (
 
 // Getxattr answers from memory.
 func (n *file) Getxattr(_ context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
-	a := n.entry.asset
+	e := engine(n.asset)
 	switch attr {
 	case xattrID:
-		return give(dest, n.entry.id)
+		return give(dest, n.asset.ID)
 	case xattrType:
-		if t := a.Info().Type; t != "" {
+		if t := e.Info().Type; t != "" {
 			return give(dest, t)
 		}
 	case xattrSpooled:
-		return give(dest, strconv.FormatInt(n.entry.file.Len(), 10))
+		return give(dest, strconv.FormatInt(e.file.Len(), 10))
 	case xattrError:
-		if err := a.LastError(); err != nil {
+		if err := lastError(n.asset); err != nil {
 			return give(dest, err.Error())
 		}
 	}
@@ -38,7 +38,7 @@ func (n *file) Getxattr(_ context.Context, attr string, dest []byte) (uint32, sy
 // Listxattr lists what is worth copying.
 func (n *file) Listxattr(_ context.Context, dest []byte) (uint32, syscall.Errno) {
 	names := xattrID + "\x00"
-	if n.entry.asset.Info().Type != "" {
+	if engine(n.asset).Info().Type != "" {
 		names += xattrType + "\x00"
 	}
 	return give(dest, names)

@@ -53,29 +53,12 @@ func readDispositions(tb testing.TB) []dispositionCase {
 }
 
 // TestBrowserNames reads what browsers are tested with. What FileName returns must be what
-// a browser takes for the name; the group "path" is about what it saves as, so about
-// SafeName too.
+// a browser takes for the name; the group "path" is about what it saves as, which package
+// fs tests.
 func TestBrowserNames(t *testing.T) {
 	for _, c := range readDispositions(t) {
-		got := FileName([]string{c.field()})
-		if c.Group == "path" {
-			got = SafeName(got)
-		}
-		if !c.accepts(got) {
+		if got := FileName([]string{c.field()}); c.Group != "path" && !c.accepts(got) {
 			t.Errorf("%s: name of %q = %q, browsers save it otherwise: %s", c.Group, c.field(), got, alternatives(c))
-		}
-	}
-}
-
-// TestBrowserSaves asserts that SafeName spoils no name that browsers save: a safe name
-// differs at most in what must differ, the normal form and white space.
-func TestBrowserSaves(t *testing.T) {
-	for _, c := range readDispositions(t) {
-		name := FileName([]string{c.field()})
-		got := SafeName(name)
-		checkSafe(t, name, got)
-		if !c.accepts(got) {
-			t.Errorf("%s: SafeName(%q) = %q, browsers save it otherwise: %s", c.Group, name, got, alternatives(c))
 		}
 	}
 }

@@ -25,6 +25,8 @@ var (
 	ErrNoSlot = errors.New("no request may start now")
 	// ErrNoMetadata means that the API has no metadata call.
 	ErrNoMetadata = errors.New("the API has no metadata call")
+	// ErrUploading means that the asset's upload is not finished.
+	ErrUploading = errors.New("the upload is not finished")
 	// ErrMalformed means that a response is not what HTTP or the API allows.
 	ErrMalformed = errors.New("malformed response")
 )

@@ -11,7 +11,7 @@ const maxETag = 1024
 
 // Info is what a response says of an asset.
 type Info struct {
-	Name         string    // a safe file name, "" when the response gave no usable one
+	Name         string    // as the response gives it: anything but a safe file name; "" when it gives none
 	Size         int64     // bytes, -1 unknown
 	Type         string    // media type without parameters, "" unknown
 	ModTime      time.Time // zero unknown
@@ -37,7 +37,7 @@ func (i Info) StrongValidator() string {
 // infoOf reads the header of a response. The size is the caller's to tell.
 func infoOf(h http.Header) Info {
 	i := Info{
-		Name: SafeName(FileName(h.Values("Content-Disposition"))),
+		Name: FileName(h.Values("Content-Disposition")),
 		Size: -1,
 		Type: mediaType(h.Get("Content-Type")),
 		ETag: entityTag(h.Get("ETag")),

@@ -163,13 +163,17 @@ func parseMetadata(b []byte, id string) (Info, *Error) {
 		if r.ID != id {
 			continue
 		}
-		if r.Status != "" && !strings.EqualFold(r.Status, "SUCCESS") {
+		switch strings.ToUpper(r.Status) {
+		case "", "SUCCESS":
+		case "WAITING", "UPLOADING":
+			return Info{}, &Error{Status: http.StatusOK, Err: ErrUploading, temporary: true}
+		default:
 			return Info{}, &Error{
 				Status: http.StatusOK,
 				Err:    fmt.Errorf("upload status is %s: only a finished upload can be downloaded", printable(r.Status)),
 			}
 		}
-		i := Info{Name: SafeName(withExtension(r.Name, r.Ext)), Size: -1}
+		i := Info{Name: withExtension(r.Name, r.Ext), Size: -1}
 		if r.Size.ok {
 			i.Size = r.Size.n
 		}

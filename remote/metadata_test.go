@@ -29,7 +29,7 @@ func TestMetadata(t *testing.T) {
 	}{
 		{"documented", resource(okFields), Info{Name: "3.mp4", Size: 133652816, ModTime: time.UnixMilli(1766989317193)}},
 		{"numbers", resource(`"asset_id":"re_1","original_filename":"a.MP4","extension":".mp4","file_size":5,"create_time":7`), Info{Name: "a.MP4", Size: 5, ModTime: time.UnixMilli(7)}},
-		{"nonsense", resource(`"asset_id":"re_1","original_filename":"../x\u0000y","file_size":"-1","modify_time":"soon"`), Info{Name: "xy", Size: -1}},
+		{"nonsense", resource(`"asset_id":"re_1","original_filename":"../x\u0000y","file_size":"-1","modify_time":"soon"`), Info{Name: "../x\x00y", Size: -1}},
 		{"nothing", resource(`"asset_id":"re_1","file_size":null`), Info{Size: -1}},
 		{"second", resource(`"asset_id":"re_2","file_size":"9"},{` + okFields), Info{Name: "3.mp4", Size: 133652816, ModTime: time.UnixMilli(1766989317193)}},
 	} {
@@ -62,7 +62,7 @@ func TestMetadataErrors(t *testing.T) {
 		{"unknown asset as 404", `{"code":404,"msg":"Asset not found","success":false}`, 404, nil, 404, true, "Asset not found"},
 		{"error on 200", `{"code":"0401","msg":"expired","success":false}`, 200, nil, 401, false, "expired"},
 		{"empty list", `{"code":200,"data":{"total":0,"resource":[]},"success":true}`, 200, nil, 0, true, "does not list"},
-		{"uploading", resource(`"asset_id":"re_1","upload_status":"UPLOADING"`), 200, nil, 0, false, "upload status is UPLOADING"},
+		{"uploading", resource(`"asset_id":"re_1","upload_status":"UPLOADING"`), 200, ErrUploading, 0, false, "not finished"},
 		{"html", `<html>`, 200, ErrMalformed, 0, false, "can't be read"},
 		{"no data", `{"code":200,"data":null,"success":true}`, 200, ErrMalformed, 0, false, "without data"},
 		{"no content", ``, 204, ErrMalformed, 0, false, "204"},

@@ -48,6 +48,13 @@ func Anchored(pattern string) (*regexp.Regexp, error) {
 
 const anchor, end = "^(?:", ")$"
 
+// Valid reports whether id matches the pattern and can be the name of a file, as
+// it must: "/" and NUL can't, nor can ".", ".." and more than 255 bytes.
+func Valid(pattern *regexp.Regexp, id string) bool {
+	const nameMax = 255
+	return pattern.MatchString(id) && id != "" && id != "." && id != ".." && len(id) <= nameMax && !strings.ContainsAny(id, "/\x00")
+}
+
 // written is the pattern as users write it.
 func written(pattern *regexp.Regexp) string {
 	return strings.TrimSuffix(strings.TrimPrefix(pattern.String(), anchor), end)
@@ -79,7 +86,7 @@ func Read(r io.Reader, source string, pattern *regexp.Regexp) (ids []string, bad
 		id = strings.TrimSpace(id)
 		switch {
 		case id == "" || seen[id]:
-		case !pattern.MatchString(id):
+		case !Valid(pattern, id):
 			bad = append(bad, &BadLine{source, n, id, written(pattern)})
 		default:
 			seen[id] = true

@@ -54,6 +54,27 @@ func TestAnchored(t *testing.T) {
 	}
 }
 
+// TestValid has a pattern that matches anything: what can't be the name of a file
+// is no ID.
+func TestValid(t *testing.T) {
+	pattern, err := Anchored("(?s).*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]bool{
+		"re_1": true, "a b": true, "...": true, "-": true, strings.Repeat("x", 255): true,
+		"": false, ".": false, "..": false, "a/b": false, "/": false, "a\x00b": false, strings.Repeat("x", 256): false,
+	} {
+		if got := Valid(pattern, id); got != want {
+			t.Errorf("%q: %v, want %v", id, got, want)
+		}
+	}
+	ids, bad, err := Read(strings.NewReader("a/b\n..\nc\n"), "-", pattern)
+	if err != nil || len(ids) != 1 || len(bad) != 2 {
+		t.Errorf("read %q, %d bad lines, %v", ids, len(bad), err)
+	}
+}
+
 func TestReadOfThousands(t *testing.T) {
 	var text bytes.Buffer
 	for i := range 20_000 {

@@ -42,7 +42,7 @@ func (s *Settings) check(args []string) error {
 		return fmt.Errorf("%s is an asset ID; write the mount point before it, or ./%[1]s if that is the mount point", s.Mountpoint)
 	}
 	for _, id := range s.Args {
-		if !s.IDPattern.MatchString(id) {
+		if !idlist.Valid(s.IDPattern, id) {
 			return fmt.Errorf("%q is not an asset ID; write one that matches %s (see --id-pattern)", id, s.Pattern)
 		}
 	}

@@ -177,11 +177,14 @@ func (d *Dir) File(id string) *File {
 	defer d.mu.Unlock()
 	f := d.files[id]
 	if f == nil {
-		f = &File{d: d, id: id, incarnation: 1, meta: Meta{Size: -1, FirstSeen: time.Now()}}
+		f = &File{d: d, id: id, incarnation: 1, meta: Meta{Size: -1, FirstSeen: seenNow()}}
 		d.files[id] = f
 	}
 	return f
 }
+
+// seenNow is the time as it is recorded, so that it stays the same over restarts.
+func seenNow() time.Time { return time.Now().Truncate(time.Microsecond) }
 
 // Known returns the IDs of which something is recorded, in the order in which
 // they first were.

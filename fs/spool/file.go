@@ -15,7 +15,7 @@ type Meta struct {
 	Size         int64     // bytes, -1 unknown
 	Type         string    // media type, "" unknown
 	ModTime      time.Time // zero unknown
-	FirstSeen    time.Time
+	FirstSeen    time.Time // of this content
 	LastUse      time.Time
 	ETag         string // as sent
 	LastModified string // as sent
@@ -207,7 +207,7 @@ func (f *File) SetSpan(r ranges.Range) {
 func (f *File) Reset() error {
 	_, err := f.d.drop(f, func() bool { return true }, func(m *Meta) {
 		m.Version++
-		m.Size = -1
+		m.Size, m.FirstSeen = -1, seenNow()
 		m.ETag, m.LastModified, m.Validator = "", "", ""
 	})
 	return err

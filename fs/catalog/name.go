@@ -1,4 +1,4 @@
-package remote
+package catalog
 
 import (
 	"strings"
@@ -29,6 +29,7 @@ const (
 //     direction of writing (it can make "exe.mp4" of "4pm.exe") and no byte order mark,
 //   - has no dot or space at its start, so that it is never hidden, "." or "..", and none at
 //     its end, which file managers, Windows shares and USB sticks lose,
+//   - does not begin with "-", which programs would take for an option: "_" is put before it,
 //   - has at most 255 bytes; a longer one loses the end of its stem and keeps its extension,
 //     and is cut inside what a reader sees as one character only where that fills half of it.
 //
@@ -39,6 +40,9 @@ func SafeName(name string) string {
 	name = strings.TrimRight(name, `/\ `)
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	name = trimName(norm.NFC.String(name))
+	if strings.HasPrefix(name, "-") {
+		name = "_" + name
+	}
 	if len(name) <= maxName {
 		return name
 	}
@@ -146,148 +150,28 @@ func foldCherokee(r rune) rune {
 // that fits the media type of the Content-Type field, parameters ignored. A type that says
 // nothing about the file (application/octet-stream) or isn't known gives no extension. The
 // result depends on nothing but the arguments, so that a spool moved to another machine keeps
-// its names. The ID must be a valid directory entry itself.
+// its names. The ID must be a valid directory entry itself; an extension for which it leaves
+// no room is omitted.
 func FallbackName(id, contentType string) string {
 	mediaType, _, _ := strings.Cut(contentType, ";")
-	return id + extension(strings.ToLower(strings.TrimSpace(mediaType)))
+	name := id + extensions[strings.ToLower(strings.TrimSpace(mediaType))]
+	if len(name) > maxName {
+		return id
+	}
+	return name
 }
 
-// extension returns the preferred extension, with its dot, of a media type in lower case
-// without parameters, or "" for one that isn't known.
-//
-// The table is our own: package mime asks the system's mime.types, which differs from one
-// machine to the next and gives several extensions in alphabetical order (".jfif" for
-// image/jpeg).
-func extension(mediaType string) string {
-	switch mediaType {
-	case "video/mp4", "application/mp4":
-		return ".mp4"
-	case "video/x-m4v":
-		return ".m4v"
-	case "video/quicktime":
-		return ".mov"
-	case "video/webm":
-		return ".webm"
-	case "video/x-matroska", "video/matroska":
-		return ".mkv"
-	case "video/mpeg":
-		return ".mpg"
-	case "video/mp2t":
-		return ".ts"
-	case "video/x-msvideo", "video/avi":
-		return ".avi"
-	case "video/x-ms-wmv":
-		return ".wmv"
-	case "video/ogg":
-		return ".ogv"
-	case "video/3gpp":
-		return ".3gp"
-
-	case "audio/mpeg", "audio/mp3":
-		return ".mp3"
-	case "audio/mp4", "audio/x-m4a", "audio/m4a":
-		return ".m4a"
-	case "audio/aac":
-		return ".aac"
-	case "audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave":
-		return ".wav"
-	case "audio/flac", "audio/x-flac":
-		return ".flac"
-	case "audio/ogg":
-		return ".ogg"
-	case "audio/opus":
-		return ".opus"
-	case "audio/webm":
-		return ".weba"
-
-	case "image/jpeg", "image/jpg", "image/pjpeg":
-		return ".jpg"
-	case "image/png":
-		return ".png"
-	case "image/gif":
-		return ".gif"
-	case "image/webp":
-		return ".webp"
-	case "image/avif":
-		return ".avif"
-	case "image/heic":
-		return ".heic"
-	case "image/heif":
-		return ".heif"
-	case "image/tiff":
-		return ".tiff"
-	case "image/bmp", "image/x-ms-bmp":
-		return ".bmp"
-	case "image/svg+xml":
-		return ".svg"
-	case "image/vnd.adobe.photoshop":
-		return ".psd"
-
-	case "text/plain":
-		return ".txt"
-	case "text/html":
-		return ".html"
-	case "text/css":
-		return ".css"
-	case "text/csv":
-		return ".csv"
-	case "text/markdown":
-		return ".md"
-	case "text/calendar":
-		return ".ics"
-	case "text/vtt":
-		return ".vtt"
-	case "application/x-subrip":
-		return ".srt"
-	case "text/javascript", "application/javascript":
-		return ".js"
-	case "application/json":
-		return ".json"
-	case "application/x-ndjson":
-		return ".ndjson"
-	case "application/xml", "text/xml":
-		return ".xml"
-	case "application/yaml":
-		return ".yaml"
-
-	case "application/pdf":
-		return ".pdf"
-	case "application/rtf", "text/rtf":
-		return ".rtf"
-	case "application/epub+zip":
-		return ".epub"
-	case "application/msword":
-		return ".doc"
-	case "application/vnd.ms-excel":
-		return ".xls"
-	case "application/vnd.ms-powerpoint":
-		return ".ppt"
-	case "application/vnd.openxmlformats-officedocument.wordprocessingml.document":
-		return ".docx"
-	case "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet":
-		return ".xlsx"
-	case "application/vnd.openxmlformats-officedocument.presentationml.presentation":
-		return ".pptx"
-	case "application/vnd.oasis.opendocument.text":
-		return ".odt"
-	case "application/vnd.oasis.opendocument.spreadsheet":
-		return ".ods"
-
-	case "application/zip", "application/x-zip-compressed":
-		return ".zip"
-	case "application/gzip", "application/x-gzip":
-		return ".gz"
-	case "application/x-tar":
-		return ".tar"
-	case "application/x-bzip2":
-		return ".bz2"
-	case "application/zstd":
-		return ".zst"
-	case "application/x-7z-compressed":
-		return ".7z"
-
-	case "application/vnd.apple.mpegurl", "application/x-mpegurl":
-		return ".m3u8"
+// distinctName is the name of an asset whose own is taken: "stem (ID).ext". What doesn't fit
+// is cut off the stem, never off the ID; where the ID leaves no room for more, it is the name.
+func distinctName(name, id string) string {
+	stem, ext := splitExtension(name)
+	tail := " (" + id + ")" + ext
+	room := maxName - len(tail)
+	if room < 1 {
+		return id
 	}
-	return ""
+	if len(stem) > room {
+		stem = cutText(stem, room)
+	}
+	return strings.TrimSpace(stem) + tail
 }

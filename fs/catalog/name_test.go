@@ -1,4 +1,4 @@
-package remote
+package catalog
 
 import (
 	"mime"
@@ -27,6 +27,9 @@ func checkSafe(tb testing.TB, name, got string) {
 	}
 	if strings.HasPrefix(got, ".") {
 		tb.Errorf("SafeName(%q) = %q, hidden", name, got)
+	}
+	if strings.HasPrefix(got, "-") {
+		tb.Errorf("SafeName(%q) = %q, an option", name, got)
 	}
 	if strings.TrimSpace(got) != got {
 		tb.Errorf("SafeName(%q) = %q, with space around it", name, got)
@@ -87,6 +90,10 @@ func TestSafeName(t *testing.T) {
 		{"surrogate in UTF-8", "a\xed\xa0\x80b", "a\ufffdb"},
 		{"overlong slash", "a\xc0\xafb", "a\ufffdb"},
 
+		{"leading dash", "-rf", "_-rf"},
+		{"only dashes", "--", "_--"},
+		{"dash behind a dot", ".-x", "_-x"},
+		{"leading dash of 255 bytes", "-" + strings.Repeat("a", 250) + ".mp4", "_-" + strings.Repeat("a", 249) + ".mp4"},
 		{"leading dot", ".bashrc", "bashrc"},
 		{"dots before", "...a.mp4", "a.mp4"},
 		{"dot behind a zero width space", "\u200b.a", "a"},
@@ -233,6 +240,28 @@ func TestFallbackName(t *testing.T) {
 			t.Errorf("FallbackName(%q, %q) = %q, want %q", "re_1", tc.contentType, got, tc.want)
 		}
 		checkSafe(t, got, got)
+	}
+}
+
+// TestLongIDs has IDs that leave no room for more.
+func TestLongIDs(t *testing.T) {
+	for _, n := range []int{240, 247, 248, 251, 252, 255} {
+		id := strings.Repeat("x", n)
+		fallback, distinct := FallbackName(id, "video/mp4"), distinctName("a film.mp4", id)
+		if len(fallback) > 255 || !strings.HasPrefix(fallback, id) || len(distinct) > 255 || !strings.Contains(distinct, id) {
+			t.Errorf("ID of %d bytes: %q of %d bytes, %q of %d", n, fallback, len(fallback), distinct, len(distinct))
+		}
+	}
+}
+
+func TestExtensions(t *testing.T) {
+	for mediaType, ext := range extensions {
+		if got := FallbackName("re_1", mediaType); got != "re_1"+ext || mediaType != strings.ToLower(mediaType) {
+			t.Errorf("%s gives %s", mediaType, got)
+		}
+		if stem, got := splitExtension("a" + ext); stem != "a" || got != ext {
+			t.Errorf("%s is taken for %q and %q", ext, stem, got)
+		}
 	}
 }
 

@@ -1,0 +1,273 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"assetfs/fs/asset"
+)
+
+const (
+	// remembered is how long a metadata call that failed is not made again for
+	// the same asset: programs stat a file more than once.
+	remembered = 5 * time.Second
+	// timePatience is how long a stat waits for a time alone, and timePause how
+	// long none does after one has waited in vain: a stat of what is known must
+	// not wait for a server that is away.
+	timePatience = 2 * time.Second
+	timePause    = time.Minute
+)
+
+// state is what finding out about an asset has met. Catalog.mu guards it.
+type state struct {
+	flight    *flight      // a metadata call under way; nil: none
+	answered  bool         // metadata has told what it knows
+	sizeless  bool         // and that was no size
+	timed     bool         // a stat has asked metadata for the time alone
+	refused   error        // why the last metadata call failed; nil: it did not
+	refusedAt time.Time    // when that was
+	failed    [2]time.Time // when a sweep of that kind last failed; zero: it did not
+	uploading bool         // as metadata said last
+	polled    time.Time    // when; zero: look again at once
+	polls     int          // in a row
+	ready     bool         // its upload has just ended
+	again     time.Time    // no sweep before
+
+	turnedAway int   // how often a sweep could not ask
+	err        error // the last error, for people
+}
+
+// dueLocked is when a sweep may ask about the asset.
+func (s *state) dueLocked() time.Time {
+	if !s.uploading || s.polled.IsZero() {
+		return s.again
+	}
+	return s.polled.Add(min(pollFirst<<min(s.polls, 16), pollMost))
+}
+
+func (s *state) forgetLocked() {
+	s.refused, s.failed, s.polled, s.timed = nil, [2]time.Time{}, time.Time{}, false
+}
+
+// flight is one metadata call, for all who ask at a time.
+type flight struct {
+	background bool
+	cancel     context.CancelFunc
+	done       chan struct{} // closed when err is set
+	err        error
+	waiting    int // Catalog.mu guards it
+}
+
+// call makes the metadata call for a, once for all who ask at a time. When the
+// last of them goes away it ends.
+func (c *Catalog) call(ctx context.Context, a *Asset, background bool) error {
+	for {
+		f, err := c.board(a, background)
+		if err != nil {
+			return err
+		}
+		select {
+		case <-f.done:
+			err = f.err
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+		c.mu.Lock()
+		if f.waiting--; f.waiting == 0 {
+			f.cancel()
+		}
+		c.mu.Unlock()
+		if f.background && !background && ctx.Err() == nil && errors.Is(err, ErrNotNow) {
+			continue // that one did not queue
+		}
+		return err
+	}
+}
+
+// board returns the call for a that is under way, or begins one.
+func (c *Catalog) board(a *Asset, background bool) (*flight, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a.flight != nil && a.flight.waiting > 0 {
+		a.flight.waiting++
+		return a.flight, nil
+	}
+	switch {
+	case c.closed:
+		return nil, context.Canceled
+	case c.noCall:
+		return nil, ErrNoCall
+	case a.refused != nil && time.Since(a.refusedAt) < remembered && !background:
+		return nil, a.refused
+	}
+	ctx, cancel := context.WithCancel(c.ctx)
+	f := &flight{background: background, cancel: cancel, done: make(chan struct{}), waiting: 1}
+	a.flight = f
+	c.wg.Go(func() {
+		info, err := c.o.API.Metadata(ctx, background, a.ID)
+		if err == nil {
+			a.Facts.Learn(info)
+		}
+		c.landed(a, f, info, err)
+		if !background {
+			c.giveNames(false) // the sweep, which gives them otherwise, may have ended
+		}
+	})
+	return f, nil
+}
+
+// landed notes how a call ended.
+func (c *Catalog) landed(a *Asset, f *flight, info asset.Info, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a.flight == f {
+		a.flight = nil
+	}
+	now := time.Now()
+	a.refused = nil
+	switch {
+	case err == nil:
+		a.answered, a.sizeless = true, info.Size < 0
+		if a.uploading {
+			a.uploading, a.polls, a.ready = false, 0, true
+			a.failed[byHeader] = time.Time{}
+			if c.headers.wanted {
+				c.headers.kickLocked(false)
+			}
+		}
+	case errors.Is(err, ErrUploading):
+		if a.uploading {
+			a.polls++
+		}
+		a.uploading, a.polled, a.err = true, now, err
+		c.calls.nudge()
+	case errors.Is(err, ErrNoCall):
+		c.noCall = true
+	case errors.Is(err, ErrNotNow), errors.Is(err, context.Canceled):
+		if !f.background {
+			c.calls.resumeLocked() // it has left this one out
+		}
+	default:
+		a.refused, a.refusedAt = err, now
+	}
+	f.err = err
+	close(f.done)
+}
+
+// Stat sees to it that the size of a is known: by the metadata call, else by the
+// header of a download, waiting its turn for either, RetryFor in all. An asset
+// whose size neither tells is no error.
+func (c *Catalog) Stat(ctx context.Context, a *Asset) error {
+	info := a.Facts.Info()
+	c.mu.Lock()
+	sized := info.Size >= 0 || info.Header && (a.answered && a.sizeless || c.noCall)
+	sweeping := c.headers.running
+	c.mu.Unlock()
+	if sized {
+		c.askTime(ctx, a)
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, c.o.RetryFor, ErrBusy)
+	defer cancel()
+	return c.late(c.stat(ctx, a, sweeping))
+}
+
+// late tells a wait for a slot from one for the server, if err says that its
+// time was over.
+func (c *Catalog) late(err error) error {
+	if !errors.Is(err, ErrBusy) {
+		return err
+	}
+	if calls, headers := c.o.API.Budgets(); calls.Available > 0 && headers.Available > 0 {
+		return ErrSlow
+	}
+	return err
+}
+
+// stat finds out the size of a.
+func (c *Catalog) stat(ctx context.Context, a *Asset, sweeping bool) error {
+	failed := c.call(ctx, a, false)
+	info := a.Facts.Info()
+	switch {
+	case info.Size >= 0:
+		return nil
+	case ctx.Err() != nil:
+		return failed
+	case errors.Is(failed, ErrNotFound), errors.Is(failed, ErrUploading), errors.Is(failed, ErrNotNow):
+		return failed
+	case errors.Is(failed, ErrNoCall):
+		failed = nil
+	}
+	if !info.Header {
+		var err error
+		info, err = a.Facts.Contact(ctx, asset.Contact{Head: sweeping, Patience: c.o.RetryFor})
+		if err != nil || info.Size >= 0 {
+			return err
+		}
+	}
+	return failed
+}
+
+// askTime asks metadata for the time of an asset whose header told none. It is
+// asked once, and for no asset soon after it was slow or failed.
+func (c *Catalog) askTime(ctx context.Context, a *Asset) {
+	if !a.Facts.Info().ModTime.IsZero() {
+		return
+	}
+	c.mu.Lock()
+	asked := a.answered || a.timed || c.noCall || time.Now().Before(c.noTimes)
+	a.timed = true
+	c.mu.Unlock()
+	if asked {
+		return
+	}
+	if calls, _ := c.o.API.Budgets(); calls.Away {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, timePatience)
+	defer cancel()
+	if c.call(ctx, a, false) != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.noTimes = time.Now().Add(timePause)
+	}
+}
+
+// Contact sees to it that there is such an asset, and that a read of it can
+// begin: a header has told of it, or the free call, where names come from that.
+func (c *Catalog) Contact(ctx context.Context, a *Asset) error { return c.contact(ctx, a, 0) }
+
+func (c *Catalog) contact(ctx context.Context, a *Asset, patience time.Duration) error {
+	if a.Facts.Info().Header {
+		return nil
+	}
+	c.mu.Lock()
+	call := c.o.ByMetadata || a.uploading
+	c.mu.Unlock()
+	if call {
+		err := c.call(ctx, a, false)
+		switch {
+		case err == nil && c.o.ByMetadata:
+			return nil
+		case err != nil && ctx.Err() != nil, errors.Is(err, ErrNotFound), errors.Is(err, ErrUploading):
+			return err
+		}
+	}
+	_, err := a.Facts.Contact(ctx, asset.Contact{Patience: patience})
+	return err
+}
+
+// SetErr keeps err as the last of the asset, for people to read.
+func (a *Asset) SetErr(err error) {
+	a.c.mu.Lock()
+	defer a.c.mu.Unlock()
+	a.err = err
+}
+
+// Err returns the last error of the asset, nil if there was none.
+func (a *Asset) Err() error {
+	a.c.mu.Lock()
+	defer a.c.mu.Unlock()
+	return a.err
+}

@@ -1,0 +1,311 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"assetfs/fs/asset"
+)
+
+// mute is an engine that never learns.
+type mute struct{ *engine }
+
+func (mute) Learn(asset.Info) {}
+
+func (m mute) Contact(ctx context.Context, c asset.Contact) (asset.Info, error) {
+	_, err := m.engine.Contact(ctx, c)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.info.Header = false
+	return m.info, err
+}
+
+// interruptAfter returns a context that ends like that of an interrupted caller.
+func interruptAfter(t *testing.T, d time.Duration) (context.Context, error) {
+	t.Helper()
+	interrupted := errors.New("interrupted")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	time.AfterFunc(d, func() { cancel(interrupted) })
+	return ctx, interrupted
+}
+
+// TestStat goes through what metadata and header may say.
+func TestStat(t *testing.T) {
+	for _, tc := range []struct {
+		name         string
+		change       func(*remote)
+		want         error
+		size         int64
+		calls, heads int
+	}{
+		{"metadata tells", func(*remote) {}, nil, 100, 1, 0},
+		{"no such asset", func(a *remote) { a.callErr = ErrNotFound }, ErrNotFound, -1, 1, 0},
+		{"uploading", func(a *remote) { a.callErr = ErrUploading }, ErrUploading, -1, 1, 0},
+		{"not now", func(a *remote) { a.callErr = ErrNotNow }, ErrNotNow, -1, 1, 0},
+		{"no such call", func(a *remote) { a.callErr = ErrNoCall }, nil, 100, 1, 1},
+		{"metadata fails", func(a *remote) { a.callErr = errServer }, nil, 100, 1, 1},
+		{"both fail", func(a *remote) { a.callErr, a.headErr = errServer, ErrNotFound }, ErrNotFound, -1, 1, 1},
+		{"metadata fails and the header tells none", func(a *remote) { a.callErr, a.noLength = errServer, true }, errServer, -1, 1, 1},
+		{"no such call and the header tells none", func(a *remote) { a.callErr, a.noLength = ErrNoCall, true }, nil, -1, 1, 1},
+		{"neither tells", func(a *remote) { a.size = -1 }, nil, -1, 1, 1},
+		{"metadata does not tell and the header fails", func(a *remote) { a.size, a.headErr = -1, errServer }, errServer, -1, 1, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := newServer("re_1")
+				s.set("re_1", tc.change)
+				r := start(t, s, newBook(), func(o *Options) { o.RetryFor = time.Minute }, "re_1")
+				defer r.Close()
+				synctest.Wait() // the sweep is under way: the stat joins it
+				for range 2 {   // what is known, or has just failed, is not asked for again
+					err := r.Stat(t.Context(), r.Listed("re_1"))
+					if !errors.Is(err, tc.want) || (err == nil) != (tc.want == nil) {
+						t.Errorf("got %v, want %v", err, tc.want)
+					}
+				}
+				if got := r.Listed("re_1").Facts.Info().Size; got != tc.size {
+					t.Errorf("size %d, want %d", got, tc.size)
+				}
+				if calls := s.calls.count(); tc.want == nil && calls != tc.calls || calls > 3 && !errors.Is(tc.want, ErrNotNow) {
+					t.Errorf("%d metadata calls, want %d", calls, tc.calls)
+				}
+				if heads := s.heads.count(); heads < tc.heads || heads > 2*tc.heads {
+					t.Errorf("%d downloads, want %d", heads, tc.heads)
+				}
+			})
+		})
+	}
+}
+
+// TestStatAgain has metadata fail, and asks again after a while.
+func TestStatAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer("re_1")
+		s.set("re_1", func(a *remote) { a.callErr = ErrNotFound })
+		r := start(t, s, newBook(), nil, "re_1")
+		defer r.Close()
+		stat := func(want error, calls int) {
+			t.Helper()
+			if err := r.Stat(t.Context(), r.Listed("re_1")); !errors.Is(err, want) {
+				t.Errorf("got %v, want %v", err, want)
+			}
+			r.expectCounts(calls, 0)
+		}
+		stat(ErrNotFound, 1)
+		stat(ErrNotFound, 1)
+		time.Sleep(remembered)
+		stat(ErrNotFound, 2)
+		s.set("re_1", func(a *remote) { a.callErr = nil })
+		stat(ErrNotFound, 2)
+		r.Forget()
+		stat(nil, 3)
+	})
+}
+
+// TestStatWaits has many stats queue, and ends some.
+func TestStatWaits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(200)...).limited()
+		r := start(t, s, newBook(), func(o *Options) { o.RetryFor = 20 * time.Second }, ids(200)...)
+		defer r.Close()
+		ctx, interrupted := interruptAfter(t, time.Second)
+		errs := make([]error, 200)
+		var wg sync.WaitGroup
+		took := since(func() {
+			for i, e := range r.Entries() {
+				ctx := ctx
+				if i%2 == 1 {
+					ctx = t.Context()
+				}
+				wg.Go(func() { errs[i] = r.Stat(ctx, e.Asset) })
+			}
+			wg.Wait()
+		})
+		if took != 20*time.Second {
+			t.Errorf("took %v, want RetryFor", took)
+		}
+		good := 0
+		for i, err := range errs {
+			switch {
+			case err == nil:
+				good++
+			case i%2 == 0 && !errors.Is(err, interrupted), i%2 == 1 && !errors.Is(err, ErrBusy):
+				t.Errorf("stat %d: %v", i, err)
+			}
+		}
+		if good < 15 {
+			t.Errorf("%d stats succeeded", good)
+		}
+	})
+}
+
+// TestStatOfMany shares a call, which goes on while one waits for it.
+func TestStatOfMany(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(3)...).limited()
+		r := start(t, s, newBook(), nil, "re_1")
+		defer r.Close()
+		time.Sleep(time.Second / 2)
+		r.SetList(ids(3))
+		ctx, interrupted := interruptAfter(t, time.Second/2)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := r.Stat(ctx, r.Listed("re_3")); !errors.Is(err, interrupted) {
+				t.Errorf("interrupted: %v", err)
+			}
+		})
+		for range 5 {
+			wg.Go(func() {
+				if err := r.Stat(t.Context(), r.Listed("re_3")); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		time.Sleep(time.Minute)
+		r.expectCounts(3, 0)
+	})
+}
+
+// TestGiveUpCall has the only caller go away: the call ends, and the next one
+// makes its own.
+func TestGiveUpCall(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(2)...)
+		s.calls.interval = time.Minute
+		r := start(t, s, newBook(), nil, "re_1")
+		defer r.Close()
+		time.Sleep(time.Second)
+		a := r.Listed("re_1")
+		r.engine("re_1").mu.Lock()
+		r.engine("re_1").info.Size = -1 // what was known is gone
+		r.engine("re_1").mu.Unlock()
+		ctx, interrupted := interruptAfter(t, time.Second)
+		if err := r.Stat(ctx, a); !errors.Is(err, interrupted) {
+			t.Errorf("interrupted: %v", err)
+		}
+		synctest.Wait()
+		r.mu.Lock()
+		if a.flight != nil {
+			t.Error("the call goes on though nobody waits")
+		}
+		r.mu.Unlock()
+		if err := r.Stat(t.Context(), a); !errors.Is(err, ErrBusy) && err != nil {
+			t.Errorf("the next: %v", err)
+		}
+	})
+}
+
+// TestStatHeader has a stat take the header, at the head alone during a listing.
+func TestStatHeader(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(9)...).limited()
+		for _, id := range ids(9) {
+			s.set(id, func(a *remote) { a.callErr = errServer })
+		}
+		r := start(t, s, newBook(), nil, ids(9)...)
+		defer r.Close()
+		if err := r.Stat(t.Context(), r.Listed("re_1")); err != nil || s.stream != 1 {
+			t.Errorf("%v, %d streams", err, s.stream)
+		}
+		_ = r.AwaitNames(t.Context())
+		if err := r.Stat(t.Context(), r.Listed("re_9")); err != nil || s.stream != 1 {
+			t.Errorf("beside a listing: %v, %d streams", err, s.stream)
+		}
+	})
+}
+
+// TestTimeAlone has headers tell sizes and no time.
+func TestTimeAlone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(3)...)
+		s.calls.interval = time.Hour // the sweep has the only slot
+		r := start(t, s, newBook(), nil, "re_1")
+		defer r.Close()
+		time.Sleep(time.Second)
+		r.SetList(ids(3))
+		_ = r.AwaitNames(t.Context())
+		stat := func(id string, want time.Duration) {
+			t.Helper()
+			if took := since(func() {
+				if err := r.Stat(t.Context(), r.Listed(id)); err != nil {
+					t.Error(err)
+				}
+			}); took != want {
+				t.Errorf("stat %s took %v, want %v", id, took, want)
+			}
+		}
+		stat("re_1", 0)
+		stat("re_2", timePatience)
+		stat("re_2", 0)
+		stat("re_3", 0) // so soon after re_2 was slow
+		time.Sleep(timePause)
+		s.setAway(true)
+		stat("re_3", 0)
+		s.setAway(false)
+		r.Forget()
+		s.calls.mu.Lock()
+		s.calls.interval, s.calls.free = 0, time.Time{}
+		s.calls.mu.Unlock()
+		stat("re_2", latency)
+		if r.Listed("re_2").Facts.Info().ModTime.IsZero() {
+			t.Error("no time")
+		}
+	})
+}
+
+// TestContact opens assets.
+func TestContact(t *testing.T) {
+	for _, tc := range []struct {
+		name         string
+		options      func(*Options)
+		change       func(*remote)
+		want         error
+		calls, heads int
+	}{
+		{"by header", nil, func(*remote) {}, nil, 0, 1},
+		{"by header, none there", nil, func(a *remote) { a.headErr = ErrNotFound }, ErrNotFound, 0, 1},
+		{"by metadata", byMetadata, func(*remote) {}, nil, 1, 0},
+		{"by metadata, none there", byMetadata, func(a *remote) { a.callErr = ErrNotFound }, ErrNotFound, 1, 0},
+		{"by metadata, which fails", byMetadata, func(a *remote) { a.callErr = errServer }, nil, 1, 1},
+		{"by metadata, no such call", byMetadata, func(a *remote) { a.callErr = ErrNoCall }, nil, 1, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := newServer()
+				r := start(t, s, newBook(), tc.options)
+				defer r.Close()
+				s.set("re_1", func(a *remote) { a.name, a.metaName = "a.bin", "a.bin" })
+				s.set("re_1", tc.change)
+				r.mu.Lock()
+				a := r.meetLocked("re_1")
+				r.mu.Unlock()
+				if err := r.Contact(t.Context(), a); !errors.Is(err, tc.want) || (err == nil) != (tc.want == nil) {
+					t.Errorf("got %v, want %v", err, tc.want)
+				}
+				r.expectCounts(tc.calls, tc.heads)
+				if tc.want == nil && tc.heads == 1 {
+					if err := r.Contact(t.Context(), a); err != nil {
+						t.Error(err)
+					}
+					r.expectCounts(tc.calls, tc.heads)
+				}
+			})
+		})
+	}
+}
+
+func TestErr(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := start(t, newServer("re_1"), newBook(), nil, "re_1")
+		defer r.Close()
+		a := r.Listed("re_1")
+		if a.SetErr(errServer); !errors.Is(a.Err(), errServer) {
+			t.Errorf("got %v", a.Err())
+		}
+	})
+}

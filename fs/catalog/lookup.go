@@ -1,0 +1,155 @@
+package catalog
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+)
+
+// AwaitNames waits, for a listing, until the names of all listed assets are
+// known, but no longer than ListWait, and not when nothing more can be found out
+// within that time. Finding out goes on behind it. It fails only when ctx ends.
+func (c *Catalog) AwaitNames(ctx context.Context) error {
+	c.mu.Lock()
+	deadline := time.Now().Add(c.o.ListWait)
+	c.seekLocked(true)
+	c.mu.Unlock()
+	err := c.await(ctx, deadline, func() bool { return false })
+	c.giveNames(true)
+	return err
+}
+
+// seekLocked sets the sweeps to work because somebody asks for names.
+func (c *Catalog) seekLocked(again bool) {
+	c.headers.wanted = true
+	c.calls.kickLocked(again)
+	c.headers.kickLocked(again)
+}
+
+// await waits until done, or deadline, or until no name can be found before it.
+func (c *Catalog) await(ctx context.Context, deadline time.Time, done func() bool) error {
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	for {
+		c.mu.Lock()
+		changed, coming := c.changed, c.finderLocked().comingLocked(deadline)
+		c.mu.Unlock()
+		if done() || !coming {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Known finds a listed asset by its name or ID. It never waits.
+func (c *Catalog) Known(name string) *Asset {
+	if a := c.byName(name); a != nil {
+		return a
+	}
+	c.giveNames(false) // a read may have told a name that no listing has given yet
+	if a := c.byName(name); a != nil {
+		return a
+	}
+	return c.Listed(name)
+}
+
+func (c *Catalog) byName(name string) *Asset {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := c.names[FoldName(name)]
+	// Of a name being given nobody knows yet.
+	if a == nil || a.place < 0 || a.name == "" || !c.o.Fold && a.name != name {
+		return nil
+	}
+	return a
+}
+
+// Lookup finds the asset of a directory entry. One that is not known is looked
+// for: by its ID on the network, by its name as a listing would. It waits no
+// longer than ListWait. It returns nil without an error if there is none.
+func (c *Catalog) Lookup(ctx context.Context, name string) (*Asset, error) {
+	if a := c.Known(name); a != nil {
+		return a, nil
+	}
+	switch {
+	case c.o.Pattern.MatchString(name):
+		return c.LookupID(ctx, name)
+	case crawled(name):
+		return nil, nil
+	}
+	return c.lookFor(ctx, name)
+}
+
+// LookupID is Lookup of an ID alone.
+func (c *Catalog) LookupID(ctx context.Context, id string) (*Asset, error) {
+	if a := c.Listed(id); a != nil {
+		return a, nil
+	}
+	if !c.o.Pattern.MatchString(id) {
+		return nil, nil
+	}
+	c.mu.Lock()
+	a := c.meetLocked(id)
+	c.mu.Unlock()
+	ctx, cancel := context.WithTimeoutCause(ctx, c.o.ListWait, ErrBusy)
+	defer cancel()
+	err := c.contact(ctx, a, c.o.ListWait)
+	c.mu.Lock()
+	there := err == nil || a.uploading
+	c.mu.Unlock()
+	if !there {
+		return nil, c.late(err)
+	}
+	c.show(a)
+	c.giveNames(false)
+	return a, nil
+}
+
+// lookFor waits until an asset has that name. All who do so share one deadline,
+// so that sidecar names of players and typos wait once for each list.
+func (c *Catalog) lookFor(ctx context.Context, name string) (*Asset, error) {
+	now := time.Now()
+	c.mu.Lock()
+	if c.lookBy.IsZero() && slices.ContainsFunc(c.list, func(a *Asset) bool { return a.name == "" }) {
+		c.lookBy = now.Add(c.o.ListWait)
+		c.seekLocked(false)
+	}
+	deadline := c.lookBy
+	c.mu.Unlock()
+	if !now.Before(deadline) {
+		return nil, nil
+	}
+	var found *Asset
+	err := c.await(ctx, deadline, func() bool {
+		c.giveNames(false)
+		found = c.byName(name)
+		return found != nil
+	})
+	if found != nil || err != nil {
+		return found, err
+	}
+	c.giveNames(true)
+	return c.byName(name), nil
+}
+
+// crawled reports whether name is one that desktops, indexers and other systems
+// look for everywhere. Nobody waits for those.
+func crawled(name string) bool {
+	if strings.HasPrefix(name, ".") {
+		return true
+	}
+	switch strings.ToLower(name) {
+	case "autorun.inf", "autorun", "autorun.sh", "desktop.ini", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db",
+		"folder.htt", "system volume information", "$recycle.bin", "recycler", "recycled", "lost+found",
+		"bdmv", "video_ts", "audio_ts", "svcd", "vcd", "mpegav", "dcim":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,398 @@
+package catalog
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// fair is how long n requests may take under the documented limit.
+func fair(n int) time.Duration {
+	return time.Duration(float64(n-1)*float64(interval)*1.15) + 3*time.Second
+}
+
+// TestFromTheMountOn has nobody ask for anything: free calls alone are made, one
+// at a time and at the pace of the limit, and no download.
+func TestFromTheMountOn(t *testing.T) {
+	for _, o := range []func(*Options){nil, byMetadata} {
+		bubble(t, func(t *testing.T) {
+			s := newServer(ids(200)...).limited()
+			r := start(t, s, newBook(), o, ids(200)...)
+			defer r.Close()
+			time.Sleep(fair(200))
+			r.expectCounts(200, 0)
+			if s.calls.refused != 0 {
+				t.Errorf("%d calls refused", s.calls.refused)
+			}
+			for _, e := range r.Entries() {
+				if i := e.Facts.Info(); i.Size < 0 || i.ModTime.IsZero() {
+					t.Fatalf("nothing known of %s", e.ID)
+				}
+			}
+			want := "re_200"
+			if o != nil {
+				want = "file-200.bin"
+			}
+			if got := r.shown()[199]; got != want {
+				t.Errorf("the last is called %s, want %s", got, want)
+			}
+			time.Sleep(time.Hour)
+			r.expectCounts(200, 0)
+		})
+	}
+}
+
+// TestLongListing is `ls -l` of 20 IDs under the documented limits.
+func TestLongListing(t *testing.T) {
+	for _, o := range []func(*Options){nil, byMetadata} {
+		bubble(t, func(t *testing.T) {
+			s := newServer(ids(20)...).limited()
+			r := start(t, s, newBook(), o, ids(20)...)
+			defer r.Close()
+			took := since(func() {
+				if err := r.AwaitNames(t.Context()); err != nil {
+					t.Error(err)
+				}
+				for _, e := range r.Entries() {
+					if err := r.Stat(t.Context(), e.Asset); err != nil {
+						t.Errorf("stat %s: %v", e.ID, err)
+					}
+				}
+			})
+			if took > fair(20) {
+				t.Errorf("took %v, want %v", took, fair(20))
+			}
+			time.Sleep(fair(20) - took)
+			heads := 20
+			if o != nil {
+				heads = 0
+			}
+			r.expectCounts(20, heads)
+			if s.calls.refused+s.heads.refused != 0 {
+				t.Errorf("%d and %d refused", s.calls.refused, s.heads.refused)
+			}
+			if slices.Contains(r.shown(), "re_20") {
+				t.Errorf("not all names are known: %q", r.shown())
+			}
+		})
+	}
+}
+
+// TestReaderBesideListing has a reader come while a listing resolves.
+func TestReaderBesideListing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(50)...).limited()
+		r := start(t, s, newBook(), nil, ids(50)...)
+		defer r.Close()
+		_ = r.AwaitNames(t.Context())
+		for range 10 {
+			time.Sleep(777 * time.Millisecond)
+			if took := since(func() { _ = s.heads.enter(t.Context(), false) }); took > interval*3/2 {
+				t.Errorf("the reader waited %v", took)
+			}
+		}
+	})
+}
+
+// TestStatBeforeSweep has a stat of the last asset go before the sweep.
+func TestStatBeforeSweep(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(50)...).limited()
+		r := start(t, s, newBook(), nil, ids(50)...)
+		defer r.Close()
+		time.Sleep(5 * time.Second)
+		if took := since(func() { _ = r.Stat(t.Context(), r.Listed("re_50")) }); took > interval+latency {
+			t.Errorf("the stat waited %v", took)
+		}
+	})
+}
+
+// TestAtOnce has no limit: latency is hidden, within reason.
+func TestAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(80)...)
+		r := start(t, s, newBook(), nil, ids(80)...)
+		defer r.Close()
+		if took, want := since(func() { _ = r.AwaitNames(t.Context()) }), 80/atOnce*latency; took != want {
+			t.Errorf("took %v, want %v", took, want)
+		}
+		r.expectCounts(80, 80)
+	})
+}
+
+// TestListingWaits tells how long a listing waits.
+func TestListingWaits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(2)...)
+		r := start(t, s, newBook(), nil, ids(2)...)
+		defer r.Close()
+		step := func(what string, want time.Duration) {
+			t.Helper()
+			if took := since(func() { _ = r.AwaitNames(t.Context()) }); took != want {
+				t.Errorf("%s: waited %v, want %v", what, took, want)
+			}
+		}
+		step("two", latency)
+		step("none", 0)
+		s.set("re_3", func(a *remote) { a.headErr = errServer })
+		r.SetList(ids(3))
+		step("one that fails", latency)
+		step("one that has failed", 0)
+		s.set("re_4", func(a *remote) { a.latency = time.Hour })
+		r.SetList(ids(4))
+		step("one that hangs", 5*time.Second)
+		s.heads.mu.Lock()
+		s.heads.interval, s.heads.free = time.Minute, time.Now().Add(time.Minute)
+		s.heads.mu.Unlock()
+		s.set("re_4", func(a *remote) { a.headErr = errServer })
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		s.heads.mu.Lock()
+		s.heads.free = time.Now().Add(time.Minute)
+		s.heads.mu.Unlock()
+		s.set("re_5", func(*remote) {})
+		r.SetList([]string{"re_1", "re_5"})
+		step("no slot in time", 0)
+		s.heads.mu.Lock()
+		s.heads.free = time.Now().Add(2 * time.Second)
+		s.heads.mu.Unlock()
+		r.SetList([]string{"re_1", "re_5"})
+		time.Sleep(10 * time.Minute) // nothing waits for names any more
+		s.setAway(true)
+		r.SetList(ids(6))
+		step("the host away", 0)
+	})
+}
+
+// TestListingInterrupted ends a listing's wait.
+func TestListingInterrupted(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(9)...).limited()
+		r := start(t, s, newBook(), nil, ids(9)...)
+		defer r.Close()
+		ctx, interrupted := interruptAfter(t, time.Second)
+		if err := r.AwaitNames(ctx); !errors.Is(err, interrupted) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestFailuresAreForgiven counts requests for an asset that can't be had.
+func TestFailuresAreForgiven(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer("re_1")
+		s.set("re_1", func(a *remote) { a.callErr, a.headErr = errServer, errServer })
+		r := start(t, s, newBook(), nil, "re_1")
+		defer r.Close()
+		for range 3 {
+			_ = r.AwaitNames(t.Context())
+		}
+		r.expectCounts(1, 1)
+		if err := r.Listed("re_1").Err(); !errors.Is(err, errServer) {
+			t.Errorf("its error is %v", err)
+		}
+		time.Sleep(2 * forgive) // by itself nothing is tried again
+		r.expectCounts(1, 1)
+		_ = r.AwaitNames(t.Context())
+		r.expectCounts(2, 2)
+		r.Forget()
+		_ = r.AwaitNames(t.Context())
+		r.expectCounts(3, 3)
+		s.set("re_1", func(a *remote) { a.callErr, a.headErr = nil, nil })
+		r.Forget()
+		time.Sleep(time.Second)
+		r.expect("file-1.bin") // by itself, since somebody has asked for names
+		r.expectCounts(4, 4)
+	})
+}
+
+// TestAway has the host out of reach for an hour.
+func TestAway(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(20)...).limited()
+		s.setAway(true)
+		r := start(t, s, newBook(), nil, ids(20)...)
+		defer r.Close()
+		_ = r.AwaitNames(t.Context())
+		time.Sleep(time.Hour)
+		r.expectCounts(0, 0)
+		s.setAway(false)
+		time.Sleep(fair(20))
+		if slices.Contains(r.shown(), "re_20") {
+			t.Errorf("it did not go on by itself: %q", r.shown())
+		}
+		r.expectCounts(20, 20)
+	})
+}
+
+// TestNotNow has calls fail although they seemed possible: they are tried again,
+// less and less often, and no asset has failed.
+func TestNotNow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(5)...)
+		for _, id := range ids(5) {
+			s.set(id, func(a *remote) { a.headErr = ErrNotNow })
+		}
+		r := start(t, s, newBook(), nil, ids(5)...)
+		defer r.Close()
+		_ = r.AwaitNames(t.Context())
+		time.Sleep(time.Hour)
+		if n := s.heads.count(); n < 60 || n > 60*atOnce {
+			t.Errorf("%d downloads tried in an hour", n)
+		}
+		for _, id := range ids(5) {
+			s.set(id, func(a *remote) { a.headErr = nil })
+		}
+		time.Sleep(pauseMost + time.Second)
+		r.expect("file-1.bin", "file-2.bin", "file-3.bin", "file-4.bin", "file-5.bin")
+	})
+}
+
+// TestOneNotNow has one asset alone always meet that: others are not held up.
+func TestOneNotNow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(5)...).limited()
+		s.set("re_1", func(a *remote) { a.headErr = ErrNotNow })
+		r := start(t, s, newBook(), nil, ids(5)...)
+		defer r.Close()
+		_ = r.AwaitNames(t.Context())
+		time.Sleep(10 * time.Second)
+		r.expect("re_1", "file-2.bin", "file-3.bin", "file-4.bin", "file-5.bin")
+	})
+}
+
+// TestNoCall is of an API without metadata.
+func TestNoCall(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(20)...).limited()
+		for _, id := range ids(20) {
+			s.set(id, func(a *remote) { a.callErr = ErrNoCall })
+		}
+		r := start(t, s, newBook(), nil, ids(20)...)
+		defer r.Close()
+		time.Sleep(time.Minute)
+		r.expectCounts(1, 0)
+		if err := r.Stat(t.Context(), r.Listed("re_9")); err != nil {
+			t.Error(err)
+		}
+		r.expectCounts(1, 1)
+		r.Forget()
+		time.Sleep(time.Minute)
+		r.expectCounts(2, 1)
+	})
+}
+
+// TestSaysNothing has a sweep's requests succeed and tell nothing.
+func TestSaysNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer("re_1")
+		s.set("re_1", func(a *remote) { a.size, a.modTime, a.noLength = -1, time.Time{}, true })
+		r := start(t, s, newBook(), func(o *Options) {
+			facts := o.Facts
+			o.Facts = func(id string, learnt func()) Facts { return mute{facts(id, learnt).(*engine)} }
+		}, "re_1")
+		defer r.Close()
+		_ = r.AwaitNames(t.Context())
+		time.Sleep(time.Minute)
+		r.expectCounts(1, 1)
+	})
+}
+
+// TestUploads follows unfinished uploads until they are ready.
+func TestUploads(t *testing.T) {
+	for _, o := range []func(*Options){nil, byMetadata} {
+		bubble(t, func(t *testing.T) {
+			s := newServer(ids(2)...)
+			s.set("re_2", func(a *remote) { a.ready = time.Now().Add(10 * time.Minute) })
+			r := start(t, s, newBook(), o, ids(2)...)
+			defer r.Close()
+			time.Sleep(time.Second)
+			_ = r.AwaitNames(t.Context())
+			r.expect("file-1.bin", "re_2")
+			up := r.Listed("re_2")
+			if err := r.Stat(t.Context(), up); !errors.Is(err, ErrUploading) {
+				t.Errorf("stat: %v", err)
+			}
+			if err := r.Contact(t.Context(), up); !errors.Is(err, ErrUploading) {
+				t.Errorf("open: %v", err)
+			}
+			if !errors.Is(up.Err(), ErrUploading) {
+				t.Errorf("its error is %v", up.Err())
+			}
+			before := s.calls.count()
+			for range 100 { // a shell loop of listings
+				time.Sleep(100 * time.Millisecond)
+				_ = r.AwaitNames(t.Context())
+			}
+			if n := s.calls.count() - before; n < 4 || n > 6 {
+				t.Errorf("asked %d times in 10 s of listings, want once in 2 s", n)
+			}
+			before = s.calls.count()
+			time.Sleep(9 * time.Minute)
+			if n := s.calls.count() - before; n < 3 || n > 8 {
+				t.Errorf("asked %d times in 9 min without listings", n)
+			}
+			r.expect("file-1.bin", "re_2")
+			time.Sleep(pollMost + time.Minute)
+			r.expect("file-1.bin", "file-2.bin")
+			if err := r.Stat(t.Context(), up); err != nil {
+				t.Errorf("stat: %v", err)
+			}
+		})
+	}
+}
+
+// TestUploadFirstMetByDownload has a listing ask for the download of an
+// unfinished upload before metadata has told of it.
+func TestUploadFirstMetByDownload(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer("re_1")
+		s.set("re_1", func(a *remote) { a.ready = time.Now().Add(25 * time.Second) })
+		r := start(t, s, newBook(), nil, "re_1")
+		defer r.Close()
+		_ = r.AwaitNames(t.Context())
+		r.expectCounts(1, 1)
+		time.Sleep(time.Minute)
+		r.expect("file-1.bin")
+		r.expectCounts(3, 2)
+	})
+}
+
+// TestUploadRemembered has the engine remember how the download failed before.
+func TestUploadRemembered(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer("re_1")
+		s.set("re_1", func(a *remote) { a.ready, a.headErr = time.Now().Add(15*time.Second), errServer })
+		r := start(t, s, newBook(), nil, "re_1")
+		defer r.Close()
+		_ = r.AwaitNames(t.Context())
+		time.Sleep(31 * time.Second) // metadata has told that it is ready, and the download has failed
+		s.set("re_1", func(a *remote) { a.headErr = nil })
+		r.expect("re_1")
+		time.Sleep(time.Minute)
+		r.expect("file-1.bin")
+		r.expectCounts(3, 3)
+	})
+}
+
+// TestClose ends calls under way.
+func TestClose(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(20)...)
+		for _, id := range ids(20) {
+			s.set(id, func(a *remote) { a.latency = time.Hour })
+		}
+		r := start(t, s, newBook(), nil, ids(20)...)
+		_ = r.AwaitNames(t.Context())
+		if took := since(r.Close); took > time.Second {
+			t.Errorf("closing took %v", took)
+		}
+		r.SetList(ids(21)) // nothing starts any more
+		_ = r.AwaitNames(t.Context())
+		if err := r.Stat(t.Context(), r.Listed("re_21")); err == nil {
+			t.Error("a stat after the end succeeds")
+		}
+	})
+}

@@ -1,0 +1,114 @@
+package fs
+
+import (
+	"context"
+	"errors"
+
+	"assetfs/fs/asset"
+	"assetfs/fs/catalog"
+	"assetfs/fs/spool"
+	"assetfs/remote"
+)
+
+var _ catalog.API = source{}
+
+// Metadata makes the metadata call.
+func (s source) Metadata(ctx context.Context, background bool, id string) (asset.Info, error) {
+	i, err := s.client.Metadata(ctx, class(background), id)
+	if err != nil {
+		return asset.Info{Size: -1}, meaning(err)
+	}
+	return info(i, false), nil
+}
+
+// Budgets is what stands before background calls.
+func (s source) Budgets() (metadata, downloads catalog.Budget) {
+	return budget(s.client.MetadataBudget(remote.Background)), budget(s.client.Budget(remote.Background))
+}
+
+func budget(b remote.Budget) catalog.Budget {
+	if b.Down == nil {
+		return catalog.Budget{Available: b.Available, Next: b.Next}
+	}
+	next := b.Next
+	if next.Before(b.Until) {
+		next = b.Until
+	}
+	return catalog.Budget{Next: next, Away: errors.Is(b.Down, remote.ErrUnreachable)}
+}
+
+// content is the engine of one asset, with its spool file.
+type content struct {
+	*asset.Asset
+	file *spool.File
+}
+
+var _ catalog.Facts = (*content)(nil)
+
+// engine returns what reads the bytes of a.
+func engine(a *catalog.Asset) *content { return a.Facts.(*content) }
+
+// Contact is asset.Asset's, with errors that the catalog understands.
+func (c *content) Contact(ctx context.Context, how asset.Contact) (asset.Info, error) {
+	i, err := c.Asset.Contact(ctx, how)
+	return i, meaning(err)
+}
+
+// meaning adds to an error what it means to the catalog.
+func meaning(err error) error {
+	var re *remote.Error
+	errors.As(err, &re)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, remote.ErrNoMetadata):
+		return &meant{err, catalog.ErrNoCall}
+	case errors.Is(err, remote.ErrUploading):
+		return &meant{err, catalog.ErrUploading}
+	case errors.Is(err, remote.ErrNoSlot), errors.Is(err, remote.ErrUnreachable), errors.Is(err, remote.ErrNoKey), errors.Is(err, remote.ErrBudget),
+		errors.Is(err, asset.ErrClosed), errors.Is(err, errUnmounting), re != nil && re.Number() == tooMany:
+		return &meant{err, catalog.ErrNotNow}
+	case re != nil && re.NotFound():
+		return &meant{err, catalog.ErrNotFound}
+	}
+	return err
+}
+
+// tooMany is the number of errors of the rate limit, which reach us only when ctx
+// has ended.
+const tooMany = 429
+
+// meant is an error with its meaning to the catalog, which is not told to people.
+type meant struct{ err, meaning error }
+
+func (e *meant) Error() string   { return e.err.Error() }
+func (e *meant) Unwrap() []error { return []error{e.err, e.meaning} }
+
+// record keeps names and times of directories in the spool.
+type record struct{ dir *spool.Dir }
+
+var _ catalog.Record = record{}
+
+// noteTimes is the spool's note of the times of directories.
+const noteTimes = "directories"
+
+func (r record) Load() (names map[string]string, note string) {
+	names = map[string]string{}
+	for _, id := range r.dir.Known() {
+		names[id] = r.dir.File(id).Meta().Name
+	}
+	return names, r.dir.Note(noteTimes)
+}
+
+// Save has the last of the names written, and with it all others. The spool
+// logs what can't be written, and tries again.
+func (r record) Save(names map[string]string, note string) {
+	for id, name := range names {
+		r.dir.File(id).Update(func(m *spool.Meta) { m.Name = name })
+	}
+	for id := range names {
+		r.dir.File(id).UpdateNow(func(*spool.Meta) {})
+		break
+	}
+	_ = r.dir.SetNote(noteTimes, note) // if it is lost, the directories seem changed after a restart
+}
