@@ -26,6 +26,7 @@ import (
 	"assetfs/fs/background"
 	"assetfs/fs/idlist"
 	"assetfs/fs/logqueue"
+	"assetfs/fs/memlimit"
 	"assetfs/fs/mountopt"
 	"assetfs/fs/report"
 	"assetfs/fs/settings"
@@ -80,6 +81,7 @@ func main() {
 	signal.Ignore(syscall.SIGPIPE)
 	// A core file would hold the key.
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}) // lowering it is always allowed
+	memlimit.Set()
 	child, err := background.Inherited()
 	out := newConsole()
 	if err == nil {
@@ -164,6 +166,11 @@ func newApp(s *settings.Settings, child *background.Child, out *console) (*app, 
 		var err error
 		if a.base, err = remote.CheckBaseURL(s.BaseURL, s.Insecure); err != nil {
 			return nil, &settings.UsageError{Err: err}
+		}
+	}
+	if !s.Demo || s.SpoolDir != "" {
+		if err := a.checkPlaces(); err != nil {
+			return nil, err
 		}
 	}
 	if s.AllowOther && os.Geteuid() != 0 && runtime.GOOS == "linux" {
@@ -342,7 +349,7 @@ func (a *app) mountOptions() fs.Options {
 		IDPattern: a.IDPattern, ByMetadata: a.Resolve.Value == "metadata", ListWait: a.ListWait,
 		ReadAhead: int64(a.ReadAhead), StallTimeout: a.StallTimeout, RetryFor: a.RetryFor,
 		PricePerGB: a.PricePerGB, MaxDownload: int64(a.MaxDownload),
-		UID: a.UID, GID: a.GID, Umask: uint32(a.Umask), AllowOther: a.AllowOther, Debug: a.DebugFUSE, Log: a.log,
+		UID: a.UID, GID: a.GID, Umask: uint32(a.Umask), AllowOther: a.AllowOther, Source: a.Source, Debug: a.DebugFUSE, Log: a.log,
 	}
 }
 
@@ -368,13 +375,25 @@ func (a *app) watch(reread <-chan struct{}, changed func(ids []string)) (end fun
 // spoolRoot is the directory for spools of any base URL.
 func (a *app) spoolRoot() (string, error) {
 	if a.SpoolDir != "" {
-		return a.SpoolDir, nil
+		return spool.Root(a.SpoolDir), nil
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("no cache directory (%w); say where with --spool-dir", err)
 	}
 	return filepath.Join(cache, "assetfs"), nil
+}
+
+// checkPlaces refuses a spool that the mount would hide, or that would hold it.
+func (a *app) checkPlaces() error {
+	root, err := a.spoolRoot()
+	if err != nil {
+		return err
+	}
+	if fs.Nested(a.Mountpoint, root) {
+		return &settings.UsageError{Err: fmt.Errorf("the spool (%s) and the mount point (%s) must not be one inside the other; give another --spool-dir or mount point", root, a.Mountpoint)}
+	}
+	return nil
 }
 
 func (a *app) openSpool() (*spool.Dir, error) {
@@ -393,6 +412,9 @@ func (a *app) spoolError(err error) error {
 	var path *os.PathError
 	if !errors.As(err, &path) {
 		return err // it says so itself, or it is nil
+	}
+	if errors.Is(err, syscall.EMFILE) {
+		return fmt.Errorf("%w: raise the limit of open files (ulimit -n)", err)
 	}
 	err = fmt.Errorf("--spool-dir: %w; give a directory that you may write to", err)
 	if a.SpoolDir == "" {
@@ -425,23 +447,20 @@ func (a *app) serveDemo() (stop func(), err error) {
 	}, nil
 }
 
-// obey unmounts on SIGINT and SIGTERM, and renews on SIGHUP.
+// obey ends the mount on SIGINT and SIGTERM, and renews on SIGHUP. It never
+// waits, so that no signal goes unseen.
 func obey(signals <-chan os.Signal, out io.Writer, m *fs.FS, renew func()) {
+	say := func(text string) { fmt.Fprintln(out, "assetfs:", text) }
 	asked := false
 	for s := range signals {
-		if s == syscall.SIGHUP {
+		switch {
+		case s == syscall.SIGHUP:
 			renew()
-			continue
-		}
-		// systemd asks only once, so SIGTERM never fails because of a busy mount.
-		lazy := asked || s == syscall.SIGTERM
-		asked = true
-		err := m.Unmount(false)
-		if err != nil && lazy {
-			err = m.Unmount(true)
-		}
-		if err != nil {
-			fmt.Fprintln(out, "assetfs:", err)
+		case s == syscall.SIGINT && !asked:
+			m.Unmount(say)
+			asked = true
+		default: // systemd asks only once
+			m.Detach(say)
 		}
 	}
 }

@@ -27,6 +27,9 @@ var (
 
 // Lookup finds the link of any asset, as the root does.
 func (n *idDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
+	if errno := nameErrno(name); errno != 0 {
+		return nil, errno
+	}
 	c := newCall(ctx)
 	defer c.end()
 	a, err := n.fs.catalog.LookupID(c, name)

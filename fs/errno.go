@@ -14,8 +14,25 @@ import (
 // errInterrupted means that a signal ended the caller's wait.
 var errInterrupted = errors.New("interrupted")
 
+// errLate means that the kernel's patience with a request ends.
+var errLate = errors.New("no answer within the time that this kernel gives a request (sysctl fs.fuse.max_request_timeout or default_request_timeout)")
+
 // errUnmounting sends readers home before an unmount.
 var errUnmounting = errors.New("being unmounted")
+
+// errNameTooLong means that no directory entry can be called so.
+var errNameTooLong = errors.New("name too long")
+
+// maxName is the most that a directory entry's name may have, in bytes (NAME_MAX).
+const maxName = 255
+
+// nameErrno refuses a name that is too long for a directory entry.
+func nameErrno(name string) syscall.Errno {
+	if len(name) > maxName {
+		return errno(errNameTooLong)
+	}
+	return 0
+}
 
 // errno is the one place where an error becomes a number (DESIGN.md, "errno:
 // one table, one function"). ENOSYS and ENOTSUP are never returned: the kernel
@@ -32,6 +49,8 @@ func errno(err error) syscall.Errno {
 		return syscall.ESTALE
 	case errors.Is(err, asset.ErrNoSpace):
 		return syscall.ENOSPC
+	case errors.Is(err, errNameTooLong):
+		return syscall.ENAMETOOLONG
 	case errors.Is(err, catalog.ErrBusy), errors.Is(err, catalog.ErrUploading), errors.Is(err, remote.ErrUploading),
 		errors.Is(err, remote.ErrNoSlot), errors.Is(err, remote.ErrExceeded):
 		return syscall.EBUSY
@@ -43,7 +62,7 @@ func errno(err error) syscall.Errno {
 		return syscall.EHOSTUNREACH
 	case errors.As(err, &re) && re.Number() != 0:
 		return statusErrno(re)
-	case stalled(err):
+	case errors.Is(err, errLate), stalled(err):
 		return syscall.ETIMEDOUT
 	case errors.Is(err, errUnmounting), errors.Is(err, asset.ErrClosed):
 		return syscall.ENODEV

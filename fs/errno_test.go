@@ -28,6 +28,8 @@ func TestErrno(t *testing.T) {
 		want syscall.Errno
 	}{
 		{"nothing", nil, 0},
+		{"the kernel's patience", errLate, syscall.ETIMEDOUT},
+		{"a long name", errNameTooLong, syscall.ENAMETOOLONG},
 		{"404", answer(404, "", ""), syscall.ENOENT},
 		{"410", answer(410, "", ""), syscall.ENOENT},
 		{"unknown asset", answer(400, "400", "Asset not found"), syscall.ENOENT},

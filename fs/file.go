@@ -170,6 +170,7 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	n.opened.Store(true)
 	h := &handle{fs: n.fs, asset: n.asset, reader: r}
 	if !whole {
+		n.fs.handles.Add(1)
 		return h, fuse.FOPEN_DIRECT_IO | noFlush, 0
 	}
 	backing, err := e.file.Backing()
@@ -181,6 +182,7 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 		return nil, 0, n.fs.failed("open", n.asset, err)
 	}
 	h.backing = backing
+	n.fs.handles.Add(1)
 	if n.fs.passthrough {
 		n.fs.opens.Add(1)
 		n.fs.opened.Add(a.Info().Size)

@@ -23,6 +23,7 @@ type handle struct {
 var (
 	_ fusefs.FileReader          = (*handle)(nil)
 	_ fusefs.FileReleaser        = (*handle)(nil)
+	_ fusefs.FileFsyncer         = (*handle)(nil)
 	_ fusefs.FilePassthroughFder = (*handle)(nil)
 )
 
@@ -59,8 +60,12 @@ func (h *handle) Release(context.Context) syscall.Errno {
 	if h.backing != nil {
 		h.backing.Close()
 	}
+	h.fs.released()
 	return 0
 }
+
+// Fsync has nothing to write, and says so as any read-only disk does.
+func (h *handle) Fsync(context.Context, uint32) syscall.Errno { return 0 }
 
 // PassthroughFd gives the kernel the spool file of a whole asset, which it then
 // reads by itself.

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // harmless are the signals that don't end a system call which the program
@@ -18,16 +20,19 @@ const harmless uint64 = 1<<(syscall.SIGURG-1) | 1<<(syscall.SIGCHLD-1) | 1<<(sys
 	1<<(syscall.SIGPROF-1) | 1<<(syscall.SIGIO-1) | 1<<64 - 1<<31
 
 // interrupted reports whether the thread has a signal pending that should end
-// its system call. Without /proc, or when the thread is gone, it has.
-func interrupted(tid uint32) bool {
+// its system call, as one that is gone has, and whether that can be known. It
+// can't of a thread in a pid namespace that is none of ours (0), nor of one that
+// /proc hides from us (hidepid, ProtectProc).
+func interrupted(tid uint32) (ended, known bool) {
 	if tid == 0 {
-		return true
+		return false, false
 	}
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
 	if err != nil {
-		return true
+		gone := unix.Kill(int(tid), 0) == unix.ESRCH
+		return gone, gone
 	}
-	return pending(status)
+	return pending(status), true
 }
 
 // pending reports whether a thread of that status has a signal pending that it

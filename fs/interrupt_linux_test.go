@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestInterruptMasks tells which pending signals end a read.
@@ -30,6 +31,34 @@ func TestInterruptMasks(t *testing.T) {
 			tt.thread, tt.shared, tt.blocked, tt.ignored)
 		if got := pending([]byte(status)); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestUnseen: a thread that can't be looked at is not taken for one that is gone.
+func TestUnseen(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		tid          uint32
+		ended, known bool
+	}{
+		{"in another pid namespace", 0, false, false},
+		{"this one", uint32(syscall.Gettid()), false, true},
+		{"gone", 1 << 22, true, true}, // the most that a pid can be (PID_MAX_LIMIT)
+	} {
+		if ended, known := interrupted(tt.tid); ended != tt.ended || known != tt.known {
+			t.Errorf("%s: ended %t, known %t; want %t, %t", tt.name, ended, known, tt.ended, tt.known)
+		}
+	}
+}
+
+// TestRequestTimeout is the kernel's arithmetic (fs/fuse/inode.c).
+func TestRequestTimeout(t *testing.T) {
+	for _, tt := range []struct{ standard, most, want uint64 }{
+		{0, 0, 0}, {60, 0, 60}, {0, 60, 60}, {60, 30, 30}, {30, 60, 30}, {1, 0, 15}, {0, 3, 15}, {65535, 65535, 65535},
+	} {
+		if got := effectiveTimeout(tt.standard, tt.most); got != time.Duration(tt.want)*time.Second {
+			t.Errorf("default %d, max %d: %v, want %d s", tt.standard, tt.most, got, tt.want)
 		}
 	}
 }

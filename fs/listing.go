@@ -24,6 +24,7 @@ var (
 	_ fusefs.FileReaddirenter = (*listing)(nil)
 	_ fusefs.FileSeekdirer    = (*listing)(nil)
 	_ fusefs.FileLookuper     = (*listing)(nil)
+	_ fusefs.FileFsyncdirer   = (*listing)(nil)
 )
 
 // Readdirent returns the next entry, nil at the end.
@@ -67,3 +68,6 @@ func (l *listing) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	}
 	return nil, syscall.ENOENT
 }
+
+// Fsyncdir has nothing to write.
+func (l *listing) Fsyncdir(context.Context, uint32) syscall.Errno { return 0 }

@@ -1,12 +1,15 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"regexp"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +37,7 @@ type Options struct {
 	UID, GID     uint32         // owner of everything shown
 	Umask        uint32         // mode bits not shown
 	AllowOther   bool           // other users may use the mount
+	Source       string         // what the mount table shows as mounted; "": assetfs
 	Debug        bool           // log every kernel request
 	Log          *slog.Logger   // required
 }
@@ -53,11 +57,17 @@ type FS struct {
 	ctx        context.Context // ends with the mount
 	cancel     context.CancelFunc
 	mounted    atomic.Bool   // server is set; requests may come before
-	detached   chan struct{} // closed by a lazy unmount
+	dev        string        // the device number, as mountinfo writes it
+	ended      chan struct{} // closed when the kernel has ended the connection
+	detached   chan struct{} // closed when nobody is served any more
+	asked      atomic.Bool   // by us, to end
+	leaveOnce  sync.Once
 	detachOnce sync.Once
-	served     atomic.Int64 // bytes given to readers by us
-	opens      atomic.Int64 // of whole assets, left to the kernel
-	opened     atomic.Int64 // their sizes together
+	handles    atomic.Int64  // open files
+	idle       chan struct{} // has an element when the last one was closed
+	served     atomic.Int64  // bytes given to readers by us
+	opens      atomic.Int64  // of whole assets, left to the kernel
+	opened     atomic.Int64  // their sizes together
 
 	mu      sync.Mutex      // guards what follows
 	warned  map[string]bool // IDs whose unknown size was logged
@@ -69,7 +79,8 @@ type FS struct {
 func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Dir, o Options) (*FS, error) {
 	f := &FS{
 		o: o, mountpoint: mountpoint, client: client, dir: dir, started: time.Now(),
-		warned: map[string]bool{}, detached: make(chan struct{}),
+		warned: map[string]bool{},
+		ended:  make(chan struct{}), detached: make(chan struct{}), idle: make(chan struct{}, 1),
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	ranging := asset.RangeUnknown
@@ -107,12 +118,18 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 		f.Close()
 		return nil, err
 	}
-	server, err := fusefs.Mount(mountpoint, f.root, f.fuseOptions())
+	readReplyLimit()
+	server, err := f.start()
 	if err != nil {
 		f.Close()
 		return nil, mountError(err)
 	}
-	f.server = server
+	f.server, f.dev = server, deviceOf(mountpoint)
+	go func() {
+		f.server.Wait()
+		close(f.ended)
+	}()
+	go f.watchTable()
 	f.mounted.Store(true)
 	f.probePassthrough()
 	f.catalog.Start()
@@ -132,12 +149,14 @@ func (f *FS) fuseOptions() *fusefs.Options {
 		Logger:          slog.NewLogLogger(f.o.Log.Handler(), level),
 	}
 	o.MountOptions = fuse.MountOptions{
-		FsName:                   "assetfs",
+		FsName:                   cmp.Or(f.o.Source, "assetfs"),
 		Name:                     "assetfs",
 		AllowOther:               f.o.AllowOther,
 		Options:                  []string{"ro", "nosuid", "nodev"},
 		MaxWrite:                 1 << 20,
 		MaxBackground:            4096,
+		MaxInflightRequestBytes:  maxInflight,
+		PanicHandler:             f.panicked,
 		ExplicitDataCacheControl: true,
 		DirectMount:              true,
 		MaxStackDepth:            f.dir.StackDepth(),
@@ -153,6 +172,16 @@ func (f *FS) fuseOptions() *fusefs.Options {
 	return o
 }
 
+// maxInflight bounds what go-fuse holds of requests, in bytes: 17 readers of 1 MiB
+// at most, and the rest is enough for tens of thousands that wait.
+const maxInflight = 64 << 20
+
+// panicked makes of a panic in a handler one failed request and a log line.
+func (f *FS) panicked(reason any) fuse.Status {
+	f.o.Log.Error("a fault in assetfs: please report it", "panic", reason, "stack", string(debug.Stack()))
+	return fuse.EIO
+}
+
 // SetList makes ids the listed assets, in that order.
 func (f *FS) SetList(ids []string) { f.catalog.SetList(ids) }
 
@@ -162,51 +191,6 @@ func (f *FS) ForgetFailures() {
 		engine(a).ForgetFailure()
 	}
 	f.catalog.Forget()
-}
-
-// Wait returns when the file system is unmounted, by whomever, or detached.
-func (f *FS) Wait() {
-	unmounted := make(chan struct{})
-	go func() {
-		f.server.Wait()
-		close(unmounted)
-	}()
-	select {
-	case <-unmounted:
-	case <-f.detached: // who has files open there would keep it alive for ever
-	}
-}
-
-// BusyError means that the mount is in use.
-type BusyError struct{ Mountpoint string }
-
-func (e *BusyError) Error() string {
-	return fmt.Sprintf("%s is busy: close what is open there (see: fuser -vm %s), or interrupt again to detach it", e.Mountpoint, shellQuoted(e.Mountpoint))
-}
-
-// Unmount sends readers home and unmounts. While files are open it fails with
-// a BusyError, unless lazy: then the mount disappears at once, and open files
-// fail.
-func (f *FS) Unmount(lazy bool) error {
-	f.suspend(errUnmounting)
-	if lazy {
-		if err := detach(f.mountpoint); err != nil {
-			return err
-		}
-		f.detachOnce.Do(func() { close(f.detached) })
-		return nil
-	}
-	if err := f.server.Unmount(); err != nil {
-		f.suspend(nil)
-		return &BusyError{f.mountpoint}
-	}
-	return nil
-}
-
-func (f *FS) suspend(err error) {
-	for _, a := range f.catalog.All() {
-		engine(a).Suspend(err)
-	}
 }
 
 // Close ends all downloads, after the unmount, and what the mount started.
@@ -237,6 +221,8 @@ func (f *FS) probePassthrough() {
 // mountError says what to do about a mount that failed.
 func mountError(err error) error {
 	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return fmt.Errorf("only root may mount without fusermount3: install fuse3, or run as root: %w", err)
 	case errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("FUSE is not available: install fuse3 and load the module (modprobe fuse): %w", err)
 	case errors.Is(err, os.ErrPermission):

@@ -2,8 +2,9 @@ package fs
 
 import (
 	"errors"
-	"os/exec"
+	"time"
 
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
@@ -11,12 +12,8 @@ import (
 // a volume that waits for the network is declared dead, and no AppleDouble
 // files looked up.
 func platformOptions(o *fuse.MountOptions) {
+	o.FsName = "assetfs" // by which mountedOn knows our own
 	o.Options = append(o.Options, "volname=assetfs", "daemon_timeout=600", "noappledouble", "noapplexattr")
-}
-
-// detach unmounts by force: macOS knows no lazy unmount.
-func detach(mountpoint string) error {
-	return exec.Command("umount", "-f", mountpoint).Run()
 }
 
 func (f *FS) tryPassthrough() error {
@@ -27,3 +24,10 @@ func (f *FS) raiseReadAhead() {} // macOS reads ahead by itself
 
 // fuseAvailable leaves it to go-fuse to look for macFUSE.
 func fuseAvailable() error { return nil }
+
+func (f *FS) start() (*fuse.Server, error) {
+	return fusefs.Mount(f.mountpoint, f.root, f.fuseOptions())
+}
+
+// requestTimeout is daemon_timeout.
+func requestTimeout() time.Duration { return 10 * time.Minute }

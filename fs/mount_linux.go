@@ -1,11 +1,12 @@
 package fs
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
@@ -13,14 +14,6 @@ import (
 
 func platformOptions(o *fuse.MountOptions) {
 	o.DirectMountFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV
-}
-
-// detach unmounts lazily.
-func detach(mountpoint string) error {
-	if err := unix.Unmount(mountpoint, unix.MNT_DETACH); err == nil {
-		return nil
-	}
-	return fusermount(context.Background(), "-uz", mountpoint)
 }
 
 // tryPassthrough registers a file of the spool with the kernel.
@@ -60,18 +53,6 @@ func (f *FS) raiseReadAhead() {
 	}
 }
 
-// fusermount calls the helper that may unmount for users.
-func fusermount(ctx context.Context, args ...string) error {
-	path, err := exec.LookPath("fusermount3")
-	if err != nil {
-		path, err = exec.LookPath("fusermount")
-	}
-	if err != nil {
-		return err
-	}
-	return exec.CommandContext(ctx, path, args...).Run()
-}
-
 // fuseAvailable says early, in one line, what fusermount3 would say in several.
 func fuseAvailable() error {
 	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
@@ -82,4 +63,37 @@ func fuseAvailable() error {
 		return fmt.Errorf("this machine has no FUSE: load the module (modprobe fuse), or give the container /dev/fuse: %w", err)
 	}
 	return f.Close()
+}
+
+// requestTimeout is how long the kernel waits for a reply before it aborts the
+// mount; 0: for ever.
+func requestTimeout() time.Duration {
+	return effectiveTimeout(sysctl("default_request_timeout"), sysctl("max_request_timeout"))
+}
+
+// effectiveTimeout is what fuse_init_server_timeout of the kernel makes of its
+// two settings, in seconds, for a server that asks for nothing.
+func effectiveTimeout(standard, most uint64) time.Duration {
+	const tick = 15 // how often it looks, in seconds
+	seconds := standard
+	if most > 0 && (seconds == 0 || most < seconds) {
+		seconds = most
+	}
+	if seconds == 0 {
+		return 0
+	}
+	return time.Duration(max(seconds, tick)) * time.Second
+}
+
+// sysctl reads a setting of fs.fuse; one that this kernel doesn't have is 0.
+func sysctl(name string) uint64 {
+	text, err := os.ReadFile("/proc/sys/fs/fuse/" + name)
+	if err != nil {
+		return 0
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return n
 }

@@ -8,22 +8,64 @@ import (
 )
 
 // mountedOn reports whether something is mounted on path, and whether that is
-// an assetfs, from the last line for it in /proc/self/mountinfo (proc(5)).
+// an assetfs. What lies there to be mounted on demand doesn't count.
 func mountedOn(path string) (ours, mounted bool) {
-	f, err := os.Open("/proc/self/mountinfo")
+	eachMount("/proc/self/mountinfo", func(m mountLine) {
+		if m.point == path {
+			mounted = m.fstype != "autofs"
+			ours = m.fstype == "fuse.assetfs"
+		}
+	})
+	return ours, mounted
+}
+
+// deviceOf is the number of the file system mounted on a path, as mountinfo
+// writes it; "" if that can't be found out.
+func deviceOf(point string) string {
+	device := ""
+	eachMount("/proc/self/mountinfo", func(m mountLine) {
+		if m.point == point {
+			device = m.device
+		}
+	})
+	return device
+}
+
+// mountOf finds the mount of a device, and whether another one hides it.
+func mountOf(device string) (point string, covered bool) {
+	top := map[string]string{}
+	eachMount("/proc/self/mountinfo", func(m mountLine) {
+		top[m.point] = m.device
+		if m.device == device && m.root == "/" && point == "" {
+			point = m.point
+		}
+	})
+	return point, top[point] != device
+}
+
+// mountLine is one line of mountinfo (proc_pid_mountinfo(5)).
+type mountLine struct {
+	device string // major:minor
+	root   string // of the mount in its file system
+	point  string
+	fstype string
+	source string
+}
+
+// eachMount calls f for the mounts of a mountinfo file, in their order.
+func eachMount(name string, f func(mountLine)) {
+	file, err := os.Open(name)
 	if err != nil {
-		return false, false
+		return
 	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
 		front, back, _ := strings.Cut(lines.Text(), " - ")
-		fields := strings.Fields(front)
-		if len(fields) > 4 && unescape(fields[4]) == path {
-			mounted = true
-			ours = strings.HasPrefix(back, "fuse.assetfs ")
+		a, b := strings.Fields(front), strings.Fields(back)
+		if len(a) > 4 && len(b) > 1 {
+			f(mountLine{a[2], unescape(a[3]), unescape(a[4]), b[0], unescape(b[1])})
 		}
 	}
-	return ours, mounted
 }
 
 // unescape undoes the octal escapes of mountinfo for blanks and backslashes.

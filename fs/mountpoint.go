@@ -89,6 +89,31 @@ func (m *Mountpoint) Remove() {
 	}
 }
 
+// Nested reports whether two directories, which need not exist, are the same or
+// one inside the other.
+func Nested(a, b string) bool {
+	a, b = resolve(a), resolve(b)
+	return within(a, b) || within(b, a)
+}
+
+func within(path, dir string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+// resolve resolves the symbolic links of an absolute path as far as it exists.
+func resolve(path string) string {
+	target, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		return target
+	}
+	parent := filepath.Dir(path)
+	if parent == path {
+		return path
+	}
+	return filepath.Join(resolve(parent), filepath.Base(path))
+}
+
 // shellQuoted writes path so that it can be pasted into a shell.
 func shellQuoted(path string) string {
 	if !strings.ContainsAny(path, " \t\n'\"\\$`!*?[]{}()<>|&;#~") {

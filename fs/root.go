@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"errors"
 	"syscall"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
@@ -34,6 +35,9 @@ var (
 // Lookup finds by-id and any asset, by name or ID. It uses the network only for
 // what is not listed.
 func (n *root) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
+	if errno := nameErrno(name); errno != 0 {
+		return nil, errno
+	}
 	if node := n.known(ctx, name, out); node != nil {
 		return node, 0
 	}
@@ -99,7 +103,10 @@ func (n *root) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, 
 func (f *FS) awaitNames(ctx context.Context) syscall.Errno {
 	c := newCall(ctx)
 	defer c.end()
-	return errno(f.catalog.AwaitNames(c))
+	if err := f.catalog.AwaitNames(c); !errors.Is(err, errLate) { // then what is known is listed
+		return errno(err)
+	}
+	return 0
 }
 
 func (n *root) entries() []fuse.DirEntry {

@@ -28,6 +28,7 @@
 //	proxy start [noslice]       nginx as README.md configures it, before the API, with TLS; sets $PROXY. noslice leaves slices out
 //	proxy stop                  end it
 //	smalldisk SIZE DIR          a file system of its own, for disks that are full (as root)
+//	patience [SECONDS]          how long the kernel waits for a reply; without an argument as it was (as root)
 //
 // Scripts in testdata/servers run in TestServers, which has real servers instead of that API. Their assets are files below $FILES,
 // and the programs in $TOOLS compare these with the mount. Scripts in each, ranges and pauses run once for each kind of server,

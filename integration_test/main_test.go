@@ -73,6 +73,11 @@ func TestScript(t *testing.T) {
 			switch name {
 			case "root":
 				return os.Geteuid() == 0, nil
+			case "memory":
+				_, err := os.Stat("/sys/fs/cgroup/memory/memory.limit_in_bytes")
+				return err == nil, nil
+			case "patience":
+				return hasPatience(), nil
 			case "race":
 				return raceEnabled, nil
 			}
@@ -88,6 +93,7 @@ func TestScript(t *testing.T) {
 			"media":     cmdMedia,
 			"named":     cmdNamed,
 			"notify":    cmdNotify,
+			"patience":  cmdPatience,
 			"proxy":     cmdProxy,
 			"signal":    cmdSignal,
 			"smalldisk": cmdSmalldisk,

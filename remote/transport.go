@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -121,6 +122,8 @@ func classify(ctx, life context.Context, err error) *Error {
 		return &Error{Err: errClosed}
 	case tlsRefusal(err) != "":
 		return &Error{Err: &detailError{tlsRefusal(err), err}}
+	case ownShortage(err):
+		return &Error{Err: &causeError{errDescriptors, err}, temporary: true}
 	case unreachable(err):
 		return &Error{Err: &causeError{ErrUnreachable, err}, temporary: true}
 	case errors.As(err, &timeout) && timeout.Timeout():
@@ -141,6 +144,26 @@ var (
 	// errClosed means that a body was closed while it was read.
 	errClosed = errors.New("download closed")
 )
+
+// errDescriptors means that this process may open nothing more, which says
+// nothing of the host.
+var errDescriptors = fmt.Errorf("our own limit of open files is reached (ulimit -n): %w", syscall.EMFILE)
+
+// ownShortage reports whether a connection failed for want of a descriptor. A
+// failed lookup of a name doesn't tell: then a socket is tried.
+func ownShortage(err error) bool {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return true
+	}
+	if dns := (*net.DNSError)(nil); !errors.As(err, &dns) {
+		return false
+	}
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM, 0)
+	if err == nil {
+		syscall.Close(fd)
+	}
+	return err == syscall.EMFILE || err == syscall.ENFILE
+}
 
 // causeError is a sentinel together with the error it was concluded from.
 type causeError struct{ is, err error }

@@ -2,9 +2,11 @@
 // again with the same arguments, tells when it is ready or why it can't be, and
 // lives on. It is a leaf.
 //
-// A Go program can't fork, so Start executes it anew. The child is in a session
-// of its own, reads nothing, has no descriptors but the log's, and is told what
-// must not be seen in arguments or environment through a pipe.
+// A Go program can't fork, so Start executes it anew. The child reads nothing,
+// has no descriptors but the log's, and is told what must not be seen in
+// arguments or environment through a pipe. It is in a session of its own from
+// when it is ready: an automounter lets nobody but its own process group pass
+// the mount point until something is mounted there.
 package background
 
 import (
@@ -93,7 +95,6 @@ func start(program string, o Options) error {
 	cmd.Env = append(without(os.Environ(), append([]string{marker}, o.Hide...)), marker+"=1")
 	cmd.Stdout, cmd.Stderr = o.Log, o.Log
 	cmd.ExtraFiles = []*os.File{secret, report}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()
 	secret.Close()
 	report.Close()
@@ -175,9 +176,10 @@ func Inherited() (*Child, error) {
 	return c, nil
 }
 
-// Ready tells the parent, which then ends, that all is well. An error means
-// that there is nobody to tell.
+// Ready leaves the parent's session and tells the parent, which then ends, that
+// all is well. An error means that there is nobody to tell.
 func (c *Child) Ready() error {
+	_, _ = syscall.Setsid() // fails only where there is such a session already
 	return c.tell(report{Ready: true})
 }
 

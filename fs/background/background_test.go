@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 		if err := c.Ready(); err != nil {
 			os.Exit(9)
 		}
+		if session, err := unix.Getsid(0); err != nil || session != os.Getpid() {
+			os.Exit(8)
+		}
 		c.Fail("after Ready nobody listens", 9)
 	case "fail":
 		c.Fail("no such place", 2)
@@ -49,22 +52,18 @@ type seen struct {
 	Handover    Handover
 	Environ     []string
 	Args        []string
-	Session     bool // it leads a session
+	Group       int // the process group, before it is ready
 	Descriptors []string
 	Stdin       int // bytes
 }
 
 // describe writes what the child sees to a file.
 func describe(c *Child, to string) error {
-	session, err := unix.Getsid(0)
-	if err != nil {
-		return err
-	}
 	stdin, err := io.ReadAll(os.Stdin)
 	if err != nil {
 		return err
 	}
-	s := seen{c.Handover, os.Environ(), os.Args, session == os.Getpid(), nil, len(stdin)}
+	s := seen{c.Handover, os.Environ(), os.Args, unix.Getpgrp(), nil, len(stdin)}
 	// The runtime's own descriptors (epoll, eventfd) and that of the directory
 	// being read are not inherited: those that close on exec don't count.
 	for fd := range 64 {
@@ -115,8 +114,12 @@ func TestChildIsReady(t *testing.T) {
 		t.Fatalf("Start: %v; it logged %q", err, log)
 	}
 	// In earnest the parent ends now; here it lives on, and collects its child.
-	if _, err := unix.Wait4(-1, nil, 0, nil); err != nil {
+	var ended unix.WaitStatus
+	if _, err := unix.Wait4(-1, &ended, 0, nil); err != nil {
 		t.Fatal(err)
+	}
+	if ended.ExitStatus() == 8 {
+		t.Error("the child is in its parent's session when it is ready")
 	}
 	text, err := os.ReadFile(to)
 	if err != nil {
@@ -133,8 +136,8 @@ func TestChildIsReady(t *testing.T) {
 	if strings.Contains(public, "sk-mavi") || strings.Contains(public, marker) {
 		t.Errorf("the child's environment and arguments hold what they must not:\n%s", public)
 	}
-	if !got.Session || got.Stdin != 0 {
-		t.Errorf("leads a session: %t, bytes of standard input: %d; want true, 0", got.Session, got.Stdin)
+	if own := unix.Getpgrp(); got.Group != own || got.Stdin != 0 {
+		t.Errorf("the child mounts in process group %d and has %d bytes of standard input, want %d and 0", got.Group, got.Stdin, own)
 	}
 	if want := []string{"0", "1", "2"}; !slices.Equal(got.Descriptors, want) {
 		t.Errorf("the child's descriptors are %q, want %q", got.Descriptors, want)

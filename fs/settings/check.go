@@ -31,6 +31,9 @@ func (s *Settings) check(args []string) error {
 	case s.JSON && !s.Status:
 		return errors.New("--json says how to print the status; write assetfs --status --json MOUNTPOINT")
 	}
+	if err := s.notCommand(args[0]); err != nil {
+		return err
+	}
 	if args, err = s.mountForm(args); err != nil {
 		return err
 	}
@@ -50,6 +53,29 @@ func (s *Settings) check(args []string) error {
 		return err
 	}
 	return s.absolute()
+}
+
+// commands are the words that are no mount points, each with what to write
+// where that is known.
+var commands = map[string]string{
+	"help": "--help", "version": "--version", "status": "--status MOUNTPOINT",
+	"fetch": "", "free": "", "pin": "", "unpin": "", "check": "", "completion": "",
+}
+
+// notCommand refuses a command's name as the mount point, unless a directory is
+// called so, or it is the SOURCE of mount(8).
+func (s *Settings) notCommand(word string) error {
+	instead, ok := commands[word]
+	if !ok || s.options.Given() {
+		return nil
+	}
+	if info, err := os.Stat(word); err == nil && info.IsDir() {
+		return nil
+	}
+	if instead != "" {
+		instead = "assetfs " + instead + ", or "
+	}
+	return fmt.Errorf("%s is the name of a command; write %s./%[1]s if that is the mount point", word, instead)
 }
 
 // notEmpty refuses flags whose value is empty: a shell variable was not set.
@@ -92,7 +118,7 @@ func (s *Settings) mountForm(args []string) ([]string, error) {
 		}
 		s.IDs = source
 	}
-	s.Daemon = true
+	s.Source, s.Daemon = args[0], true
 	return args[1:], nil
 }
 

@@ -28,6 +28,7 @@ const KeyVariable = "MEMORIES_API_KEY"
 type Settings struct {
 	Mountpoint string   // absolute
 	Args       []string // asset IDs given as arguments
+	Source     string   // SOURCE as mount(8) gave it, which fstab and `mount -a` compare; "": not called by it
 
 	Demo, Status, JSON, Version, Help, Daemon bool
 

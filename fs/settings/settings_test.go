@@ -3,6 +3,7 @@ package settings
 import (
 	"bytes"
 	"errors"
+	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -106,6 +107,16 @@ func TestUsage(t *testing.T) {
 		"none /m -o ids=a,ids=b":           "-o ids=b: write only one",
 		"none /m -o ids=":                  "--ids is empty; write --ids=FILE",
 		"list /m re_1 -o rw,allow_othr":    "allow_othr",
+		"help":                             "write assetfs --help, or ./help if that is the mount point",
+		"version":                          "write assetfs --version, or ./version",
+		"status /m":                        "write assetfs --status MOUNTPOINT, or ./status",
+		"--demo status":                    "or ./status",
+		"fetch /m/film.mp4":                "write ./fetch if that is the mount point",
+		"free /m/a":                        "./free",
+		"pin /m/a":                         "./pin",
+		"unpin /m/a":                       "./unpin",
+		"check":                            "./check",
+		"completion bash":                  "./completion",
 	} {
 		_, err := Parse(strings.Fields(line))
 		var usage *UsageError
@@ -184,6 +195,19 @@ func TestHelpFitsAScreen(t *testing.T) {
 	for _, want := range []string{"\nAssets\n", "\nAPI\n", "\nSpool and cost\n", "\nMount\n", "\nOutput\n", "MOUNTPOINT", "-o, --options OPTS", "--retry-for DURATION", "(2m)", "(1GiB)"} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the help lacks %q:\n%s", want, page.String())
+		}
+	}
+}
+
+// A path, a directory that there is, and mount(8)'s SOURCE are no commands.
+func TestNotCommands(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("pin", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"./status", "pin re_1", "--status pin", "check /m -o rw", "statuses"} {
+		if _, err := Parse(strings.Fields(line)); err != nil {
+			t.Errorf("assetfs %s: %v", line, err)
 		}
 	}
 }

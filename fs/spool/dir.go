@@ -112,6 +112,9 @@ func Open(root, baseURL string, o Options) (*Dir, error) {
 	if d.root, err = os.OpenRoot(path); err != nil {
 		return nil, err
 	}
+	if err := stillPrivate(d.root); err != nil {
+		return nil, errors.Join(err, d.root.Close())
+	}
 	if err := d.load(); err != nil {
 		return nil, errors.Join(err, d.closeFiles())
 	}

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // directoryName is the name of the directory of a base URL: the host, for
@@ -71,6 +73,32 @@ func isSpoolName(name string) bool {
 	return err == nil
 }
 
+// Root returns the directory for spools where path is asked for: path, or, if
+// that is the root of a volume that is not this user's alone, as containers get
+// them, a directory inside.
+func Root(path string) string {
+	fi, err := os.Stat(path)
+	if err != nil || !isMountRoot(path) {
+		return path
+	}
+	if ownedBy(fi) == os.Geteuid() && fi.Mode().Perm()&0o022 == 0 {
+		return path
+	}
+	return filepath.Join(path, "assetfs-"+strconv.Itoa(os.Geteuid()))
+}
+
+// isMountRoot reports whether something is mounted on path.
+func isMountRoot(path string) bool {
+	if mounted, known := mountedThere(path); known {
+		return mounted
+	}
+	var here, above unix.Stat_t
+	if unix.Stat(path, &here) != nil || unix.Stat(filepath.Join(path, ".."), &above) != nil {
+		return false
+	}
+	return here.Dev != above.Dev
+}
+
 // prepare makes sure that there is a directory for baseURL under root that
 // belongs to this user alone, and returns its path.
 func prepare(root, baseURL string) (string, error) {
@@ -108,8 +136,23 @@ func ownedByUs(path string) error {
 	if err != nil {
 		return err
 	}
-	if st, ok := fi.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
-		return &UnsafeError{path, fmt.Sprintf("belongs to user %d", st.Uid)}
+	if uid := ownedBy(fi); uid != os.Geteuid() {
+		return &UnsafeError{path, fmt.Sprintf("belongs to user %d", uid)}
+	}
+	return nil
+}
+
+func ownedBy(fi os.FileInfo) int { return int(fi.Sys().(*syscall.Stat_t).Uid) }
+
+// stillPrivate refuses a directory that was exchanged between prepare and its
+// opening.
+func stillPrivate(root *os.Root) error {
+	fi, err := root.Stat(".")
+	if err != nil {
+		return err
+	}
+	if ownedBy(fi) != os.Geteuid() || fi.Mode().Perm()&0o077 != 0 {
+		return &UnsafeError{root.Name(), "was exchanged by another user"}
 	}
 	return nil
 }

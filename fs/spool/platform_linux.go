@@ -51,3 +51,13 @@ func stackDepth(st *unix.Statfs_t) int {
 	}
 	return 1
 }
+
+// mountedThere reports whether path is the root of a mount, and whether this
+// kernel (5.8 or later) knows.
+func mountedThere(path string) (mounted, known bool) {
+	var st unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, path, 0, 0, &st); err != nil {
+		return false, false
+	}
+	return st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0, st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0
+}

@@ -1,0 +1,112 @@
+// Package memlimit tells the Go runtime what a container allows: without that
+// it lets garbage grow until the kernel kills the process, and a dead mount
+// stays behind. It is a leaf.
+package memlimit
+
+import (
+	"bufio"
+	"bytes"
+	iofs "io/fs"
+	"os"
+	"path"
+	"runtime/debug"
+	"strconv"
+	"strings"
+)
+
+// none is what limits from this on stand for: version 1 of cgroups writes the
+// largest number of pages.
+const none = 1 << 60
+
+// Set makes half of the cgroup's limit the runtime's. The other half is for the
+// kernel's share and for the page cache, through which the spool is written.
+// GOMEMLIMIT, if it is set, has been obeyed already.
+func Set() {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	if limit := allowed(os.DirFS("/")); limit < none {
+		debug.SetMemoryLimit(limit / 2)
+	}
+}
+
+// allowed is the smallest limit of the cgroups that this process is in, in
+// bytes; none if there is none.
+func allowed(root iofs.FS) int64 {
+	limit := int64(none)
+	for _, h := range hierarchies(root) {
+		for dir := h.group; ; dir = path.Dir(dir) {
+			limit = min(limit, read(root, path.Join(h.point, dir, h.file)))
+			if dir == "/" || dir == "." {
+				break
+			}
+		}
+	}
+	return limit
+}
+
+// hierarchy is a mounted tree of cgroups with memory limits.
+type hierarchy struct {
+	point string // where it is mounted
+	group string // ours, below that
+	file  string // that holds a limit
+}
+
+// hierarchies reads /proc/self/cgroup (cgroups(7)) and finds the mounts.
+func hierarchies(root iofs.FS) []hierarchy {
+	var found []hierarchy
+	for _, line := range lines(root, "proc/self/cgroup") {
+		parts := strings.SplitN(line, ":", 3)
+		if len(parts) < 3 {
+			continue
+		}
+		fstype, option, file := "cgroup", "memory", "memory.limit_in_bytes"
+		switch {
+		case parts[1] == "" && parts[0] == "0": // version 2
+			fstype, option, file = "cgroup2", "", "memory.max"
+		case !has(parts[1], "memory"):
+			continue
+		}
+		for _, mount := range lines(root, "proc/self/mountinfo") {
+			front, back, _ := strings.Cut(mount, " - ")
+			a, b := strings.Fields(front), strings.Fields(back)
+			if len(a) < 5 || len(b) < 3 || b[0] != fstype || option != "" && !has(b[2], option) {
+				continue
+			}
+			group, below := strings.CutPrefix(parts[2], strings.TrimSuffix(a[3], "/"))
+			if !below {
+				group = "/" // a container sees its own group as the root
+			}
+			found = append(found, hierarchy{strings.TrimPrefix(a[4], "/"), path.Join("/", group), file})
+		}
+	}
+	return found
+}
+
+// has reports whether word is in a list with commas.
+func has(list, word string) bool { return strings.Contains(","+list+",", ","+word+",") }
+
+func lines(root iofs.FS, name string) []string {
+	text, err := iofs.ReadFile(root, name)
+	if err != nil {
+		return nil
+	}
+	var all []string
+	for s := bufio.NewScanner(bytes.NewReader(text)); s.Scan(); {
+		all = append(all, s.Text())
+	}
+	return all
+}
+
+// read returns the limit in a file; none if it is "max", or there is no such file.
+func read(root iofs.FS, name string) int64 {
+	text, err := iofs.ReadFile(root, name)
+	if err != nil {
+		return none
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil || n <= 0 {
+		return none
+	}
+	return n
+}

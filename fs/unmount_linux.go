@@ -1,0 +1,169 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"golang.org/x/sys/unix"
+)
+
+// unmount takes the mount away: only if nobody uses it (else EBUSY), or lazily.
+// Nothing there to be unmounted is fine.
+func (f *FS) unmount(lazy bool) error {
+	point, covered := f.mountpoint, false
+	if f.dev != "" { // else there is no /proc
+		point, covered = mountOf(f.dev)
+	}
+	switch {
+	case point == "":
+		return nil
+	case covered:
+		return errCovered
+	case lazy:
+		return detach(point)
+	}
+	return unmountAt(point, 0)
+}
+
+// detach unmounts lazily.
+func detach(mountpoint string) error { return unmountAt(mountpoint, unix.MNT_DETACH) }
+
+// unmountAt unmounts with those flags of umount(2), as root or through the
+// helper that may do it for users.
+func unmountAt(point string, flags int) error {
+	err := unix.Unmount(point, flags|unix.UMOUNT_NOFOLLOW)
+	if err == nil || !errors.Is(err, unix.EPERM) {
+		return err
+	}
+	option := "-u"
+	if flags&unix.MNT_DETACH != 0 {
+		option = "-uz"
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), helperTime)
+	defer cancel()
+	out, herr := fusermount(ctx, option, "--", point).CombinedOutput()
+	switch {
+	case herr == nil:
+		return nil
+	case strings.Contains(string(out), "Device or resource busy"):
+		return unix.EBUSY
+	case len(out) > 0:
+		return errors.New(oneLine(out))
+	}
+	return fmt.Errorf("%w, and fusermount3: %w", err, herr)
+}
+
+// printable replaces what a terminal might act upon.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, s)
+}
+
+// watchTable notices when somebody else takes the mount away while it is in use
+// (umount -l): from then on nothing shows that it is served, and its spool taken.
+func (f *FS) watchTable() {
+	if f.dev == "" {
+		return // no /proc
+	}
+	table, err := unix.Open("/proc/self/mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(table)
+	var end [2]int
+	if err := unix.Pipe2(end[:], unix.O_CLOEXEC); err != nil {
+		return
+	}
+	defer unix.Close(end[0])
+	go func() {
+		f.Wait()
+		unix.Close(end[1])
+	}()
+	for {
+		point, _ := mountOf(f.dev)
+		if point == "" && !f.asked.Load() {
+			if !f.hasEnded() {
+				f.lost()
+			}
+			return
+		}
+		ready := []unix.PollFd{{Fd: int32(table), Events: unix.POLLPRI}, {Fd: int32(end[0])}}
+		if _, err := unix.Poll(ready, -1); err != nil && !errors.Is(err, unix.EINTR) || ready[1].Revents != 0 {
+			return
+		}
+	}
+}
+
+// abort ends a connection, so that nobody waits for it any more. Where the
+// control file system isn't mounted, the end of the process does that.
+func abort(device string) {
+	_, minor, _ := strings.Cut(device, ":")
+	_ = os.WriteFile(filepath.Join("/sys/fs/fuse/connections", minor, "abort"), []byte("1"), 0)
+}
+
+// users are the processes that have something open or are at home below a mount
+// point, as far as this user may see. Links are read, never followed: that would
+// be a request to ourselves.
+func users(point string) []string {
+	return processes(func(proc string) bool {
+		links := []string{proc + "/cwd", proc + "/root", proc + "/exe"}
+		if fds, err := os.ReadDir(proc + "/fd"); err == nil {
+			for _, fd := range fds {
+				links = append(links, proc+"/fd/"+fd.Name())
+			}
+		}
+		for _, link := range links {
+			if to, err := os.Readlink(link); err == nil && (to == point || strings.HasPrefix(to, point+"/")) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// copies are the processes in whose mount namespaces, other than ours, the
+// device is mounted: one for each namespace.
+func copies(device string) []string {
+	ours, _ := os.Readlink("/proc/self/ns/mnt")
+	seen := map[string]bool{ours: true}
+	return processes(func(proc string) bool {
+		namespace, err := os.Readlink(proc + "/ns/mnt")
+		if err != nil || seen[namespace] {
+			return false
+		}
+		seen[namespace] = true
+		found := false
+		eachMount(proc+"/mountinfo", func(m mountLine) { found = found || m.device == device })
+		return found
+	})
+}
+
+// processes names those, but for this one, of which is is true.
+func processes(is func(proc string) bool) []string {
+	all, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, p := range all {
+		pid, err := strconv.Atoi(p.Name())
+		if err != nil || pid == os.Getpid() || !is("/proc/"+p.Name()) {
+			continue
+		}
+		name, err := os.ReadFile("/proc/" + p.Name() + "/comm")
+		if err == nil {
+			names = append(names, fmt.Sprintf("%s, pid %d", printable(strings.TrimSpace(string(name))), pid))
+		}
+	}
+	return names
+}
