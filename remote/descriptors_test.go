@@ -21,7 +21,7 @@ func TestOwnShortage(t *testing.T) {
 	check := func(what string, err error, ours bool) {
 		t.Helper()
 		got := classify(context.Background(), context.Background(), err)
-		if errors.Is(got, ErrUnreachable) == ours || errors.Is(got, syscall.EMFILE) != ours || !got.Temporary() {
+		if errors.Is(got, ErrUnreachable) == ours || errors.Is(got, syscall.EMFILE) != ours || got.troubles() == ours {
 			t.Errorf("%s: %v, our own shortage: %t", what, got, ours)
 		}
 	}

@@ -169,7 +169,7 @@ func (e *Error) retryable() bool {
 // assets may meet as well.
 func (e *Error) troubles() bool {
 	n, _ := e.Retry()
-	return n < 0 && !errors.Is(e, ErrUploading)
+	return n < 0 && !errors.Is(e, ErrUploading) && !errors.Is(e, errDescriptors)
 }
 
 // Crowded tells of a refusal that may be due to other downloads of ours that
