@@ -2,9 +2,7 @@ package remote
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -71,18 +69,6 @@ type limiter struct {
 
 // ticket is one waiting reader. slot receives what it waits for.
 type ticket struct{ slot chan *slot }
-
-// slot is the right to one call. Exactly one of release and done ends it, and
-// write comes before done.
-type slot struct {
-	l       *limiter
-	due     time.Time // not written before
-	noted   time.Time
-	granted time.Time
-	written bool
-	probe   bool
-	round   int // of the gate
-}
 
 func newLimiter(call string, limit RateLimit, ledger Ledger, notes Notes, log *slog.Logger) *limiter {
 	l := &limiter{call: call, limit: limit, ledger: ledger, notes: notes, log: log}
@@ -215,148 +201,6 @@ func (l *limiter) grantLocked(now, due time.Time) *slot {
 	s.probe = l.gate.pass(now)
 	s.round = l.gate.round
 	return s
-}
-
-// write is called when the call is about to be written to a connection. It waits
-// until that may be; from then on the call counts.
-func (s *slot) write(ctx context.Context) {
-	if s.written {
-		return // a redirect: the same call as far as the API is concerned
-	}
-	s.written = true
-	l := s.l
-	took := time.Since(s.granted)
-	if wait := time.Until(s.due); wait > 0 {
-		t := time.NewTimer(wait)
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-ctx.Done(): // it is written nevertheless, or soon known not to be
-		}
-	}
-	now := time.Now()
-	if l.ledger != nil && now.Sub(s.noted) > noteAgain {
-		// A process that starts with the earlier time alone would count this call
-		// too short. The first note stands when this one fails: the call can't
-		// be held back any more.
-		_ = l.ledger.NoteCall(l.call, now)
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lead += (min(took, leadMost) - l.lead) / 4
-	l.times.pending--
-	l.times.sent = append(l.times.sent, now)
-	l.last = now
-	slices.SortFunc(l.times.sent, time.Time.Compare) // two may be written in one order and get here in the other
-	l.times.forget(l.ratesLocked(now), now)
-	l.serveLocked()
-}
-
-// release gives back a slot whose call never reached the wire, which says nothing
-// on the server.
-func (s *slot) release() {
-	l := s.l
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.releaseLocked(s)
-	l.abandonedLocked(s)
-	l.serveLocked()
-}
-
-func (l *limiter) releaseLocked(s *slot) {
-	if !s.written {
-		s.written = true
-		l.times.pending--
-	}
-}
-
-// abandonedLocked passes a probe to the next who waits.
-func (l *limiter) abandonedLocked(s *slot) {
-	if s.probe && s.round == l.gate.round {
-		l.gate.probing = false
-	}
-}
-
-// done tells how the call on an asset went: err is nil for an answer. gaveUp is
-// true if the caller ended it.
-func (s *slot) done(id string, err *Error, gaveUp bool) {
-	l := s.l
-	now := time.Now()
-	l.mu.Lock()
-	l.releaseLocked(s)
-	said := l.heardLocked(s, id, err, gaveUp, now)
-	note, changed := l.learnt.save()
-	l.serveLocked()
-	l.mu.Unlock()
-	if said != "" {
-		l.log.Warn("rate limit and gate", "call", l.call, "now", said, "error", err)
-	}
-	if changed && l.notes != nil {
-		if err := l.notes.SetNote(l.noteName(), note); err != nil {
-			l.log.Warn("what was learnt of the rate limit is not recorded", "error", err)
-		}
-	}
-}
-
-// heardLocked takes over what an outcome says of the host, and returns what to
-// log about it.
-func (l *limiter) heardLocked(s *slot, id string, err *Error, gaveUp bool, now time.Time) (said string) {
-	g := &l.gate
-	current := s.round == g.round
-	status := 0
-	if err != nil {
-		status = err.Number()
-	}
-	switch {
-	case err != nil && status == http.StatusTooManyRequests:
-		if current {
-			said = l.learnt.refused(l.limit, l.passedLocked(now), g.closed, now)
-		}
-		l.last = time.Time{} // the gate holds long enough
-		g.close(s, err, now)
-	case err != nil && errors.Is(err, ErrUnreachable):
-		if current && g.cause == nil {
-			said = "calls pause: the host can't be reached"
-		}
-		g.close(s, err, now)
-	case gaveUp:
-		l.abandonedLocked(s)
-	case err != nil && err.troubles():
-		if g.troubled(id, err, now) {
-			if current && g.cause == nil {
-				said = "calls pause: several assets meet trouble inside the server"
-			}
-			g.close(s, err, now)
-			break
-		}
-		// The host was reached, which is no word on a rate limit without an answer.
-		if s.probe && current && (err.Status != 0 || g.cause == nil || errors.Is(g.cause, ErrUnreachable)) {
-			l.openLocked()
-		} else {
-			l.abandonedLocked(s)
-		}
-	default:
-		if l.limit.Auto {
-			l.passed = append(l.passed, now)
-		}
-		l.learnt.accepted(l.passedLocked(now), now)
-		clear(g.trouble)
-		delete(g.asked, id)
-		// An answer to a call that was sent before the gate closed says nothing
-		// about now.
-		if s.probe && current {
-			g.open()
-		}
-	}
-	return said
-}
-
-// openLocked opens the gate and keeps what is known of assets in trouble.
-func (l *limiter) openLocked() {
-	trouble, asked := l.gate.trouble, l.gate.asked
-	l.gate.trouble, l.gate.asked = nil, nil
-	l.gate.open()
-	l.gate.trouble, l.gate.asked = trouble, asked
 }
 
 // passedLocked is how many calls were answered within the last minute.

@@ -1,0 +1,91 @@
+package remote
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// An unreachable host that accepts again has been reached, whatever it answers;
+// a rate limit is not over because a connection broke.
+func TestProbeWithoutAnswer(t *testing.T) {
+	for _, tc := range []struct {
+		cause *Error
+		open  bool
+	}{
+		{&Error{Err: ErrUnreachable, temporary: true}, true},
+		{&Error{Status: 429}, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := testLimiter(t, "none", nil)
+			for _, e := range []*Error{tc.cause, {Err: ErrStalled, temporary: true}} {
+				s, err := l.acquire(t.Context(), Reader)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := l.acquire(t.Context(), Background); l.gate.probing && !errors.Is(err, ErrNoSlot) {
+					t.Errorf("beside a probe: %v, want ErrNoSlot", err)
+				}
+				s.write(t.Context())
+				s.done("re_1", e, false)
+			}
+			if open := l.gate.cause == nil; open != tc.open {
+				t.Errorf("after %v, a probe without an answer: open %v, want %v", tc.cause, open, tc.open)
+			}
+			if s, err := l.acquire(t.Context(), Reader); err != nil || s.probe == tc.open {
+				t.Errorf("after %v, a probe without an answer did not pass on the turn: %v", tc.cause, err)
+			}
+		})
+	}
+}
+
+// Until the first answer of all, others wait, but no longer than a moment; then
+// they go together.
+func TestGateFirstRequest(t *testing.T) {
+	for _, answer := range []time.Duration{100 * time.Millisecond, 5 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLimiter("download", RateLimit{}, nil, nil, slog.New(slog.DiscardHandler))
+			began := time.Now()
+			first, err := l.acquire(t.Context(), Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			first.write(t.Context())
+			var went atomic.Int64
+			var wg sync.WaitGroup
+			for range 5 {
+				wg.Go(func() {
+					if _, err := l.acquire(t.Context(), Reader); err != nil {
+						t.Error(err)
+					}
+					went.Add(1)
+				})
+			}
+			synctest.Wait()
+			if went.Load() != 0 {
+				t.Errorf("%d went before the first answer", went.Load())
+			}
+			go func() {
+				time.Sleep(answer)
+				first.done("re_1", nil, false)
+			}()
+			wg.Wait()
+			if held, want := time.Since(began), min(answer, firstAnswer); held != want {
+				t.Errorf("held up for %v, want %v", held, want)
+			}
+			time.Sleep(answer)
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter("download", RateLimit{}, nil, nil, slog.New(slog.DiscardHandler))
+		s, _ := l.acquire(t.Context(), Reader)
+		s.release()
+		if s, _ := l.acquire(t.Context(), Reader); !s.probe {
+			t.Error("the first request was abandoned, and the next is no probe")
+		}
+	})
+}
