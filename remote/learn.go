@@ -97,7 +97,7 @@ func (k *learnt) refused(limit RateLimit, passed, before int, now time.Time) (sa
 	}
 	k.trying = false
 	k.Stretch = max(k.Stretch, min(k.Stretch+1, stretchMost))
-	return "calls are spread: somebody else uses this account's rate limit, too"
+	return "refused within the limit, so somebody else may use this account: calls are spread"
 }
 
 // accepted learns from a call that was not refused; passed is as in refused.
