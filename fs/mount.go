@@ -153,7 +153,7 @@ func (f *FS) fuseOptions() *fusefs.Options {
 		Name:                     "assetfs",
 		AllowOther:               f.o.AllowOther,
 		Options:                  []string{"ro", "nosuid", "nodev"},
-		MaxWrite:                 1 << 20,
+		MaxWrite:                 largestRead(),
 		MaxBackground:            4096,
 		MaxInflightRequestBytes:  maxInflight,
 		PanicHandler:             f.panicked,
@@ -170,6 +170,17 @@ func (f *FS) fuseOptions() *fusefs.Options {
 	platformOptions(&o.MountOptions)
 	o.Debug = f.o.Debug
 	return o
+}
+
+// largestRead is what the kernel may ask for at a time, in bytes. go-fuse holds that
+// for each read that waits, so where memory is little it is no more than reads of
+// ordinary files ask for.
+func largestRead() int {
+	const usual, little = 1 << 20, 512 << 20
+	if debug.SetMemoryLimit(-1) < little { // it asks
+		return usual / 8
+	}
+	return usual
 }
 
 // maxInflight bounds what go-fuse holds of requests, in bytes: 17 readers of 1 MiB
