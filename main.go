@@ -349,7 +349,7 @@ func (a *app) mountOptions() fs.Options {
 		IDPattern: a.IDPattern, ByMetadata: a.Resolve.Value == "metadata", ListWait: a.ListWait,
 		ReadAhead: int64(a.ReadAhead), StallTimeout: a.StallTimeout, RetryFor: a.RetryFor,
 		PricePerGB: a.PricePerGB, MaxDownload: int64(a.MaxDownload),
-		UID: a.UID, GID: a.GID, Umask: uint32(a.Umask), AllowOther: a.AllowOther, Source: a.Source, Debug: a.DebugFUSE, Log: a.log,
+		UID: a.UID, GID: a.GID, Umask: uint32(a.Umask), AllowOther: a.AllowOther, Source: a.Source, StableInodes: a.StableInodes, Debug: a.DebugFUSE, Log: a.log,
 	}
 }
 

@@ -21,4 +21,4 @@ func fillBlocks(out *fuse.Attr, local int64) {
 
 // kernelGen is always 0: without passthrough the states of an asset don't
 // conflict, and macFUSE does not look a name up again after ESTALE.
-func (f *FS) kernelGen(uint64) uint64 { return 0 }
+func (f *FS) kernelGen(state) uint64 { return 0 }

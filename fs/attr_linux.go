@@ -29,5 +29,11 @@ func fillBlocks(out *fuse.Attr, local int64) {
 	}
 }
 
-// kernelGen is the inode generation the kernel gets to see.
-func (f *FS) kernelGen(gen uint64) uint64 { return gen }
+// kernelGen is the inode generation the kernel gets to see: another one for each
+// state and version.
+func (f *FS) kernelGen(s state) uint64 {
+	if f.o.StableInodes {
+		return s.version
+	}
+	return s.generation()
+}

@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
@@ -40,7 +41,9 @@ func budget(b remote.Budget) catalog.Budget {
 // content is the engine of one asset, with its spool file.
 type content struct {
 	*asset.Asset
-	file *spool.File
+	file     *spool.File
+	retired  atomic.Uint64 // whole inodes that were opened in part
+	visitors visitors
 }
 
 var _ catalog.Facts = (*content)(nil)

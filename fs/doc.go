@@ -38,6 +38,16 @@
 // the file.
 // P12. Everything is read-only: every change is EROFS.
 //
+// # Inodes
+//
+// An asset has another inode generation in each state, so that it can go over to
+// kernel passthrough while older handles are open. An open by a path that meets an
+// old one gets ESTALE once, and the kernel looks the name up again. Who opens by no
+// path comes back to the old one, and is served by it. Overlayfs does look up, and
+// refuses a file for good whose inode is another than before: with
+// Options.StableInodes there is one for each content version, and no passthrough.
+// A content that changes is another inode even then.
+//
 // # Limits
 //
 // P13. Downloads keep to --rate-limit: no more start in any of its intervals,

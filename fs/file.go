@@ -3,7 +3,6 @@ package fs
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,12 +33,15 @@ const (
 // states never mix, since each state is an inode generation of its own. Nor do
 // sizes: splice and sendfile believe the one that the kernel saw at the lookup,
 // and take an asset of which none was known for empty.
+//
+// An open by a path that meets a superseded inode is led to the present one.
+// Others can't be, and are served by the inode that they have; see openings.
 type file struct {
 	fusefs.Inode
-	fs     *FS
-	asset  *catalog.Asset
-	gen    uint64
-	opened atomic.Bool // since it was looked up last
+	fs    *FS
+	asset *catalog.Asset
+	gen   uint64
+	openings
 }
 
 var (
@@ -50,32 +52,18 @@ var (
 	_ fusefs.NodeStatfser    = (*file)(nil)
 )
 
-// generation numbers the states of an asset: 3 x version, 1 more once its size
-// is known, and 2 when it is whole.
-func generation(a *asset.Asset) (gen uint64, whole bool) {
-	known := a.Info().Size >= 0 // before State: what is whole is known
-	version, whole := a.State()
-	switch gen = 3 * version; {
-	case whole:
-		gen += 2
-	case known:
-		gen++
-	}
-	return gen, whole
-}
-
 // fileNode returns the inode of a in its present state.
 func (f *FS) fileNode(ctx context.Context, parent *fusefs.Inode, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode {
-	gen, whole := generation(engine(a).Asset)
-	n := &file{fs: f, asset: a, gen: f.kernelGen(gen)}
+	s := engine(a).state()
+	n := &file{fs: f, asset: a, gen: f.kernelGen(s), openings: openings{version: s.version, whole: s.whole}}
 	if f.catalog.Listed(a.ID) != nil {
 		out.SetEntryTimeout(settled)
 	} else {
 		out.SetEntryTimeout(unsettled) // nobody knows yet whether it is there
 	}
-	out.SetAttrTimeout(f.fileAttr(a, whole, &out.Attr))
+	out.SetAttrTimeout(f.fileAttr(a, s.whole, &out.Attr))
 	node := parent.NewInode(ctx, n, fusefs.StableAttr{Mode: syscall.S_IFREG, Ino: a.Ino, Gen: n.gen})
-	node.Operations().(*file).opened.Store(false)
+	node.Operations().(*file).told(out.Size)
 	return node
 }
 
@@ -124,70 +112,76 @@ func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 	}
 	_, whole := e.State()
 	out.SetTimeout(n.fs.fileAttr(n.asset, whole, &out.Attr))
+	n.told(out.Size)
 	if e.Info().Size < 0 {
 		n.fs.unsized(n.asset)
 	}
 	return 0
 }
 
-// Open opens the asset for reading. An inode whose state is not the asset's any
-// more answers ESTALE, whereupon the kernel looks the name up again by itself.
+// Open opens the asset for reading. A superseded inode answers ESTALE, whereupon
+// the kernel looks the name up again by itself. Whoever then comes back to it has
+// no name, and is served.
 func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
 	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, 0, syscall.EROFS
 	}
+	c := newCall(ctx)
+	defer c.end()
+	if err := n.learn(c); err != nil {
+		return nil, 0, n.fs.failed("open", n.asset, err)
+	}
 	e := engine(n.asset)
-	a := e.Asset
+	h := &handle{fs: n.fs, file: n, asset: n.asset, reader: e.Open()}
+	s := e.state() // after Open, which keeps a whole asset whole
+	present := n.fs.kernelGen(s) == n.gen && n.knows(e.Info().Size)
+	if !e.visitors.admit(c.tid, present) {
+		h.reader.Close()
+		return nil, 0, syscall.ESTALE
+	}
+	if present && s.whole {
+		backing, err := e.file.Backing()
+		if err != nil && !errors.Is(err, spool.ErrAbsent) { // bytes were lost: not whole any more
+			h.reader.Close()
+			return nil, 0, n.fs.failed("open", n.asset, err)
+		}
+		h.backing = backing
+	}
+	if err := n.join(h, s.version, present); err != nil {
+		h.close()
+		return nil, 0, n.fs.failed("open", n.asset, err)
+	}
+	n.fs.handles.Add(1)
+	if !present {
+		n.refresh(e.Info().Size)
+	}
+	switch {
+	case h.backing == nil:
+		return h, fuse.FOPEN_DIRECT_IO | noFlush, 0
+	case n.fs.passthrough:
+		n.fs.opens.Add(1)
+		n.fs.opened.Add(e.Info().Size)
+		return passthrough{h}, fuse.FOPEN_KEEP_CACHE | noFlush, 0
+	}
+	return h, fuse.FOPEN_KEEP_CACHE | noFlush, 0
+}
+
+// learn finds out, on the network, what an open needs to know.
+func (n *file) learn(c *call) error {
+	e := engine(n.asset)
 	// An asset that is empty by its metadata is not taken for one unseen: the
 	// read of it would succeed whatever is wrong.
-	if i := a.Info(); !i.Header && i.Size <= 0 {
-		c := newCall(ctx)
-		defer c.end()
+	if i := e.Info(); !i.Header && i.Size <= 0 {
 		if err := n.fs.catalog.Contact(c, n.asset); err != nil {
-			return nil, 0, n.fs.failed("open", n.asset, err)
+			return err
 		}
 	}
 	// What no header told, metadata may: of an asset of unknown size splice and
 	// sendfile get nothing, and no error.
-	if a.Info().Size < 0 {
-		c := newCall(ctx)
-		defer c.end()
-		if err := n.fs.catalog.Stat(c, n.asset); err != nil {
-			return nil, 0, n.fs.failed("open", n.asset, err)
-		}
+	if e.Info().Size < 0 {
+		return n.fs.catalog.Stat(c, n.asset)
 	}
-	r := a.Open()
-	gen, whole := generation(a)
-	if n.fs.kernelGen(gen) != n.gen {
-		// The kernel looks it up again only once. If the asset has become whole
-		// since, that is as good as partly spooled for this time.
-		if n.opened.Swap(true) || !whole || gen != n.gen+1 {
-			r.Close()
-			return nil, 0, syscall.ESTALE
-		}
-		whole = false
-	}
-	n.opened.Store(true)
-	h := &handle{fs: n.fs, asset: n.asset, reader: r}
-	if !whole {
-		n.fs.handles.Add(1)
-		return h, fuse.FOPEN_DIRECT_IO | noFlush, 0
-	}
-	backing, err := e.file.Backing()
-	if err != nil {
-		r.Close()
-		if errors.Is(err, spool.ErrAbsent) {
-			return nil, 0, syscall.ESTALE // bytes were lost: not whole any more
-		}
-		return nil, 0, n.fs.failed("open", n.asset, err)
-	}
-	h.backing = backing
-	n.fs.handles.Add(1)
-	if n.fs.passthrough {
-		n.fs.opens.Add(1)
-		n.fs.opened.Add(a.Info().Size)
-	}
-	return h, fuse.FOPEN_KEEP_CACHE | noFlush, 0
+	return nil
 }
 
 // Statfs is that of the root.

@@ -15,6 +15,7 @@ import (
 // handle is an open file.
 type handle struct {
 	fs      *FS
+	file    *file
 	asset   *catalog.Asset
 	reader  *asset.Reader
 	backing *os.File // the spool file, if the asset is whole, else nil
@@ -24,7 +25,7 @@ var (
 	_ fusefs.FileReader          = (*handle)(nil)
 	_ fusefs.FileReleaser        = (*handle)(nil)
 	_ fusefs.FileFsyncer         = (*handle)(nil)
-	_ fusefs.FilePassthroughFder = (*handle)(nil)
+	_ fusefs.FilePassthroughFder = passthrough{}
 )
 
 // Read reads from the spool, and waits for what is absent. A short read is the
@@ -56,22 +57,26 @@ func (h *handle) splice(n int, off int64) (fuse.ReadResult, syscall.Errno) {
 
 // Release closes the handle.
 func (h *handle) Release(context.Context) syscall.Errno {
+	h.file.leave(h)
+	h.close()
+	h.fs.released()
+	return 0
+}
+
+func (h *handle) close() {
 	h.reader.Close()
 	if h.backing != nil {
 		h.backing.Close()
 	}
-	h.fs.released()
-	return 0
 }
 
 // Fsync has nothing to write, and says so as any read-only disk does.
 func (h *handle) Fsync(context.Context, uint32) syscall.Errno { return 0 }
 
-// PassthroughFd gives the kernel the spool file of a whole asset, which it then
-// reads by itself.
-func (h *handle) PassthroughFd() (int, bool) {
-	if h.backing == nil || !h.fs.passthrough {
-		return 0, false
-	}
-	return int(h.backing.Fd()), true
-}
+// passthrough is a handle that the kernel reads by itself. It is a type of its
+// own because go-fuse takes any handle that may have a descriptor for one with
+// the descriptor of others that are open.
+type passthrough struct{ *handle }
+
+// PassthroughFd gives the kernel the spool file of a whole asset.
+func (h passthrough) PassthroughFd() (int, bool) { return int(h.backing.Fd()), true }

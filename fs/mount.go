@@ -38,6 +38,7 @@ type Options struct {
 	Umask        uint32         // mode bits not shown
 	AllowOther   bool           // other users may use the mount
 	Source       string         // what the mount table shows as mounted; "": assetfs
+	StableInodes bool           // one inode for each content, whatever is present of it; no passthrough
 	Debug        bool           // log every kernel request
 	Log          *slog.Logger   // required
 }
@@ -107,7 +108,7 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 		Record:     record{dir},
 		Facts: func(id string, learnt func()) catalog.Facts {
 			file := dir.File(id)
-			return &content{asset.New(id, store{file, learnt}, options), file}
+			return &content{Asset: asset.New(id, store{file, learnt}, options), file: file}
 		},
 		Fold:    foldNames,
 		Changed: f.directoriesChanged,
@@ -219,7 +220,10 @@ func (f *FS) Close() {
 // It is tried once: go-fuse gives up on it for the whole mount at the first
 // failure, silently.
 func (f *FS) probePassthrough() {
-	err := f.tryPassthrough()
+	err := errStable
+	if !f.o.StableInodes {
+		err = f.tryPassthrough()
+	}
 	f.passthrough = err == nil
 	if err != nil {
 		f.o.Log.Info("whole assets are read through the page cache", "reason", err)
@@ -228,6 +232,10 @@ func (f *FS) probePassthrough() {
 		f.o.Log.Info("whole assets are read by kernel passthrough")
 	}
 }
+
+// errStable is why there is no passthrough with one inode for each content: the
+// kernel refuses it beside handles of an inode that was partly present.
+var errStable = errors.New("--stable-inodes")
 
 // mountError says what to do about a mount that failed.
 func mountError(err error) error {

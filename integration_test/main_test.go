@@ -22,8 +22,9 @@ const scriptLimit = 90 * time.Second
 
 // tools are the programs that the scripts run, beyond what POSIX has.
 var tools = []string{
-	"cmp", "dd", "df", "du", "ffmpeg", "ffprobe", "file", "find", "findmnt", "fio", "fusermount3", "getfattr", "gio", "grep", "mpv", "nginx", "python3", "rsync",
-	"setfattr", "setpriv", "sha256sum", "stat", "tar", "timeout", "truncate", "unshare",
+	"7z", "busybox", "cmp", "dd", "debugfs", "df", "du", "ffmpeg", "ffprobe", "file", "find", "findmnt", "fio", "flock", "fusermount3", "getfattr", "gio", "git",
+	"grep", "inotifywait", "losetup", "mkfs.ext4", "mksquashfs", "mpv", "nginx", "python3", "rsync", "setfattr", "setpriv", "sha256sum", "sqlite3", "stat", "tar",
+	"timeout", "truncate", "unshare", "unzip",
 }
 
 // stateKey is where a script's state is kept in its environment.

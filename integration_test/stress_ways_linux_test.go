@@ -31,6 +31,7 @@ type stressWorker struct {
 	truth  io.ReaderAt
 	count  stressCount
 	open   []*stressHandle
+	inode  int // O_PATH descriptor of the inode that the asset had at first
 	stressMeans
 }
 
@@ -78,11 +79,14 @@ func (w *stressWorker) run() (err error) {
 	if w.stressMeans, err = newStressMeans(w.job.Dir); err != nil {
 		return err
 	}
+	if w.inode, err = unix.Open(w.job.Path, unix.O_PATH|unix.O_CLOEXEC, 0); err != nil {
+		return err
+	}
 	defer func() {
 		for _, h := range w.open {
 			err = errors.Join(err, h.close())
 		}
-		err = errors.Join(err, w.release())
+		err = errors.Join(err, unix.Close(w.inode), w.release())
 	}()
 	names := slices.Collect(maps.Keys(stressWays))
 	for left := stressOps; left > 0; {
@@ -145,13 +149,27 @@ func (w *stressWorker) handle(whole bool) (*stressHandle, error) {
 			return nil, err
 		}
 	}
-	fd, err := retry(func() (int, error) { return unix.Open(w.job.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	name := w.name()
+	fd, err := retry(func() (int, error) { return unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
-		return nil, fmt.Errorf("open: %w", err)
+		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	h := &stressHandle{fd: fd, size: w.job.Size, whole: whole}
 	w.open = append(w.open, h)
 	return h, nil
+}
+
+// name is what to open: the asset's path, or an inode that it has had, which no path leads to any more once the state is another.
+func (w *stressWorker) name() string {
+	switch w.random.IntN(4) {
+	case 0:
+		return fmt.Sprintf("/proc/self/fd/%d", w.inode)
+	case 1:
+		if len(w.open) > 0 {
+			return fmt.Sprintf("/proc/self/fd/%d", w.open[w.random.IntN(len(w.open))].fd)
+		}
+	}
+	return w.job.Path
 }
 
 // list does what ls -l does: the kernel looks names up while it reads the directory, and moves them to the inodes that it is given

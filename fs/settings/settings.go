@@ -50,6 +50,7 @@ type Settings struct {
 	MaxDownload  mountopt.Size
 	PricePerGB   float64
 	AllowOther   bool
+	StableInodes bool
 	UID, GID     uint32
 	Umask        mountopt.Umask
 	Progress     *mountopt.Choice
@@ -126,6 +127,7 @@ func (s *Settings) define() *pflag.FlagSet {
 
 	f = group("Mount")
 	f.BoolVar(&s.AllowOther, "allow-other", false, "let other users use the mount")
+	f.BoolVar(&s.StableInodes, "stable-inodes", false, "one inode for each content, as overlayfs on top needs")
 	f.Uint32Var(&s.UID, "uid", uint32(os.Getuid()), "`ID` of the files' owner")
 	f.Uint32Var(&s.GID, "gid", uint32(os.Getgid()), "`ID` of the files' group")
 	f.Var(&s.Umask, "umask", "octal mode bits to take away")

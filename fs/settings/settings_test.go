@@ -130,7 +130,7 @@ func TestUsage(t *testing.T) {
 // empty one what to write instead.
 func TestEachFlag(t *testing.T) {
 	contract := strings.Fields(`demo status json base-url api-key-file ids id-pattern resolve list-wait spool-dir spool-size spool-min-free
-		read-ahead rate-limit max-download price-per-gb stall-timeout retry-for insecure-http allow-other uid gid umask options
+		read-ahead rate-limit max-download price-per-gb stall-timeout retry-for insecure-http allow-other stable-inodes uid gid umask options
 		daemon progress log-format verbose debug-fuse version help`)
 	s := mustParse(t, "--help")
 	var page bytes.Buffer
