@@ -248,6 +248,7 @@ func (a *Asset) snapshotLocked(now time.Time) (Snapshot, []*stream) {
 		Present:   a.store,
 		History:   &a.history,
 		Habit:     a.history.habit(a.streams),
+		Short:     a.history.short(a.streams),
 		ReadAhead: a.o.ReadAhead,
 		NotBefore: a.fail.until,
 		Readers:   len(a.readers),

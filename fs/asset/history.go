@@ -67,6 +67,48 @@ func (h *history) bill() int64 {
 	return h.merged.Len() - int64(len(h.merged.Ranges()))*(mostGap-block)
 }
 
+// short is how many of the latest sequences, with those of paused streams, were no longer
+// than what a request brings in any case. What is read of the beginning is no sequence.
+func (h *history) short(streams []*stream) (n int) {
+	for _, length := range h.lengths[:min(h.sequences, habitual)] {
+		if length <= block {
+			n++
+		}
+	}
+	for _, s := range streams {
+		if s.state.Start > 0 && s.state.Paused && 0 < s.state.Delivered && s.state.Delivered <= block {
+			n++
+		}
+	}
+	return n
+}
+
+// cluster is r with all that was read around it, without a gap above mostGap.
+func (h *history) cluster(r ranges.Range) ranges.Range {
+	rs := h.merged.Ranges()
+	i := sort.Search(len(rs), func(i int) bool { return rs[i].End >= r.Start })
+	for ; i < len(rs) && rs[i].Start <= r.End+mostGap; i++ {
+		r = ranges.Range{Start: min(r.Start, rs[i].Start), End: max(r.End, rs[i].End-mostGap)}
+	}
+	return r
+}
+
+// span is how long the cluster is that a byte read lies in, on the average.
+func (h *history) span() int64 {
+	var sum, squares float64
+	for _, r := range h.merged.Ranges() {
+		n := float64(max(r.Len()-mostGap, block))
+		sum += n
+		squares += n * n
+	}
+	return int64(squares / max(sum, 1))
+}
+
+// skipped is how much of what lies between reads that are close together was not read.
+func (h *history) skipped() int64 {
+	return max(0, h.merged.Len()-int64(len(h.merged.Ranges()))*mostGap-h.read.Len())
+}
+
 // add notes a read of r.
 func (h *history) add(r ranges.Range) {
 	if h.read.Contains(r) {

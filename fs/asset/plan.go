@@ -22,6 +22,8 @@ const (
 	// sequence is how much must have been read in sequence for a request that has
 	// no end.
 	sequence = block / 2
+	// small is the largest read of programs that read here and there.
+	small = 16 << 10
 	// together is how long a read waits for others that may share its request, where
 	// requests are few: read-ahead and threads ask for much at the same time.
 	together = 3 * time.Millisecond
@@ -94,6 +96,7 @@ type Snapshot struct {
 	Waiters   []WaiterState
 	History   *history
 	Habit     int64         // bytes that the latest sequences had at most, 0 unknown
+	Short     int           // of the latest sequences, those that ended within a block
 	Requests  int           // that may start now
 	Next      time.Time     // when one more may
 	Worth     time.Duration // of a request: how long it pays to wait instead
@@ -127,28 +130,35 @@ type Decision struct {
 // planner is the state of one run of Plan.
 type planner struct {
 	Snapshot
-	d Decision
+	d    Decision
+	due  int64 // what is waited for adds to the bill
+	fill bool  // a stream is to bring all that it was asked for
 }
 
 // Plan decides what the streams of one asset do. It is pure. Its policy:
 //
 //  1. A waiter is served by a stream that arrives at its bytes sooner than a request
 //     is worth (or than one may be made), if those between lie in the stream's own
-//     read-ahead, or are at most 1 MiB behind what was read of it. Else it gets a
-//     request, or waits for one: no byte is fetched since no request is left.
+//     read-ahead, or are at most 1 MiB behind what was read of it, or as much as its own
+//     request would bring before it. Else it gets a request, or waits for one: no byte
+//     is fetched since no request is left.
 //  2. Read-ahead is a quarter of what has been read in sequence, at least 128 KiB.
 //  3. Waiters at most 1 MiB apart share a request. The oldest goes first. Where requests
 //     have a limit, a waiter stays for some milliseconds, to be joined by others.
 //  4. Evidence is what was read next to the place, by whomever: after 64 KiB in sequence
 //     a request has an open end, or that which sequences have by habit; who reads
 //     backwards gets as much before as credit allows, up to four times what it read so.
+//     In the last 1 MiB of an asset there is an index, most often: read to the end.
 //  5. Without that, a small read gets 128 KiB. One that goes on with a skip of at most
 //     1 MiB, or has large reads, gets more to read, of which nothing comes before it is
 //     read: 2 MiB, or an open end where requests have a limit or its reader has just
-//     begun. With a limit, a place close to others that were read gets half of what they
-//     span.
+//     begun. With a limit, the first two that nothing is known of get an open end, too; a
+//     place close to others that were read gets half of what they span; and when small
+//     reads have come here and there within several megabytes, one gets what is absent
+//     on both sides of it, up to half of what they span, there or by habit.
 //  6. Credit is 1 MiB and half of what was read, less what was received and not read.
-//     What was read counts with its gaps of up to 1 MiB where that saves requests.
+//     What was read counts with its gaps of up to 1 MiB where that saves requests, and so
+//     does what is waited for.
 //  7. Requests begin at multiples of 128 KiB and end where bytes are present or another
 //     stream runs. Those at the end of an asset hold at least 128 KiB before.
 //  8. Without a limit the next request is made before one ends whose reader goes on.
@@ -157,13 +167,14 @@ type planner struct {
 //     time finds out.
 func Plan(s Snapshot) Decision {
 	n := len(s.Streams)
-	p := planner{s, Decision{Limit: make([]int64, n), End: make([]bool, n), Serves: make([]bool, n)}}
+	p := planner{Snapshot: s, d: Decision{Limit: make([]int64, n), End: make([]bool, n), Serves: make([]bool, n)}}
 	if p.History == nil {
 		p.History = &history{}
 	}
 	p.endCovered()
 	for i := range s.Streams {
 		p.d.Limit[i] = p.window(i)
+		p.fill = p.fill || s.Streams[i].Fill
 	}
 	p.serve()
 	p.goOn()
@@ -198,7 +209,7 @@ type miss struct {
 func (m miss) first() bool { return m.Last.Empty() }
 
 // large reports whether m asks for more than programs that read here and there do.
-func (m miss) large() bool { return m.Need.Len() > 16<<10 }
+func (m miss) large() bool { return m.Need.Len() > small }
 
 // onward reports whether m's reader goes on with a short skip.
 func (m miss) onward() bool {
@@ -228,6 +239,7 @@ func (p *planner) serve() {
 		}
 	}
 	slices.SortStableFunc(missing, func(a, b miss) int { return cmp.Compare(a.off, b.off) })
+	p.due = owed(missing)
 	left := missing[:0]
 	for _, m := range missing {
 		if !p.comes(m) {
@@ -237,12 +249,27 @@ func (p *planner) serve() {
 	p.ask(left)
 }
 
+// owed is what missing, which is sorted, adds to the bill.
+func owed(missing []miss) (n int64) {
+	end := int64(-1 << 62)
+	for _, m := range missing {
+		if m.Need.Start-end <= mostGap {
+			n += max(0, m.Need.End-end)
+		} else {
+			n += max(block, m.Need.Len())
+		}
+		end = max(end, m.Need.End)
+	}
+	return n
+}
+
 // comes reports whether m is to be brought by a stream that there is, and lets it.
 func (p *planner) comes(m miss) bool {
 	i := p.nearest(m.off)
 	switch {
-	case i >= 0 && (p.Ranging == RangeNo || p.waits(i, m.off)):
+	case i >= 0 && (p.Ranging == RangeNo || p.waits(i, m)):
 		p.use(i, m)
+	case p.fill && p.fills(m):
 	case p.doubts() && p.headerComing():
 		// it will tell whether a stream can be opened there
 	default:

@@ -84,13 +84,23 @@ func (p *planner) credit() int64 {
 
 // coming is about what requests will bring that are under way.
 func (p *planner) coming() (n int64) {
-	for _, s := range p.Streams {
-		if s.Opening {
-			n += max(s.Least-s.Start, block)
+	for i := range p.Streams {
+		s := &p.Streams[i]
+		end := max(s.Least, s.Pos)
+		if s.Fill {
+			end = s.End
 		}
+		if s.Opening {
+			end = max(end, s.Start+block)
+		}
+		n += end - s.Pos
 	}
 	for _, o := range p.d.Open {
-		n += max(o.Least-o.Start, block)
+		end := max(o.Least, o.Start+block)
+		if o.Fill {
+			end = o.End
+		}
+		n += end - o.Start
 	}
 	return n
 }
@@ -128,6 +138,8 @@ func (p *planner) opening(g group, followed bool) Opening {
 		o.End = habit + (block-habit%block)%block
 	case o.Sequence >= sequence || o.Sequence > 0 && o.Sequence == p.History.bytes:
 	case p.Ranging == RangeUnknown:
+	case p.Size >= 0 && p.Size-off <= mostGap && !g.first.backward():
+		o.Least = max(o.Start+block, g.end) // an index, most often: read to the end
 	case g.first.backward():
 		read := p.History.after(g.end, p.ReadAhead)
 		n := min(p.credit(), p.ReadAhead, 4*read)
@@ -145,17 +157,22 @@ func (p *planner) opening(g group, followed bool) Opening {
 
 // scattered makes o a request for g where nothing tells of a sequence.
 func (p *planner) scattered(o *Opening, g group, followed bool) {
-	_, from, behind := p.History.back(g.first.Need.Start, p.ReadAhead, mostGap)
+	need := ranges.Range{Start: g.first.Need.Start, End: g.end}
+	if n := p.around(need); n > 0 && !g.first.onward() {
+		p.surround(o, g, n)
+		return
+	}
+	_, from, behind := p.History.back(need.Start, p.ReadAhead, mostGap)
 	o.Least = max(o.Start+block, g.end)
 	if _, to := p.History.ahead(g.end, p.ReadAhead, mostGap); p.Limited {
 		o.Least = max(o.Least, g.end+min((to-from-g.end+o.Start)/2, p.afford()/2, 8*mostGap))
 	}
 	o.End = o.Least
 	switch {
-	case followed, g.first.first() && g.first.large(), o.Start == 0:
+	case followed, g.first.first() && g.first.large(), o.Start == 0, p.tries():
 		o.End = 0
 	case p.Habit > 0 && from == behind:
-		o.End = max(o.End, o.Start+p.Habit)
+		o.End = max(o.End, o.Start+p.Habit+p.Habit/8/block*block) // they vary a little
 	case p.afford() > 0 && (g.first.onward() || from < behind && p.Limited) || from < behind && p.credit() > 0 || p.credit() > 4*block && g.first.large():
 		o.End = max(o.End, o.Start+max(2*mostGap, o.Start-from))
 		if p.Limited || p.credit() > 2*mostGap {
@@ -167,9 +184,49 @@ func (p *planner) scattered(o *Opening, g group, followed bool) {
 	}
 }
 
-// afford is how much may be received beyond what who knew all would have.
+// tries reports whether to find out if a reader that nothing is known of goes on: where
+// requests are few, a second one costs more than what a socket holds.
+func (p *planner) tries() bool {
+	return p.Limited && p.Habit == 0 && p.Short < 2 && p.afford() > 4*block
+}
+
+// surround makes o a request for g with what is absent up to n bytes before it, 2n in all.
+func (p *planner) surround(o *Opening, g group, n int64) {
+	o.Start = p.backTo(g.first.off, n)
+	o.End, o.Fill = max(g.end, o.Start+2*n), true
+	o.End += (block - o.End%block) % block
+	if n < 8*block { // what is present of so little is not read over
+		o.End = max(g.end, p.Present.Gap(ranges.Range{Start: g.first.off, End: o.End}).End)
+	}
+}
+
+// around is how much on each side of a small read a request may bring where requests are
+// few and reads come here and there: half of what they span around it, or of what they
+// span by habit, as far as it is by skips. What spans less than two gaps tells nothing.
+func (p *planner) around(need ranges.Range) int64 {
+	if !p.Limited || need.Len() > small || p.History.bytes == 0 {
+		return 0
+	}
+	bill, span := float64(p.History.bill()), p.History.span()
+	skips := min(1, float64(p.History.skipped())/bill)
+	// Blocks for scattered reads cost more than they add to the bill in the end, the more
+	// the smaller the clusters are: up to a quarter of it is kept for that.
+	spare := p.afford() - int64(bill/4*mostGap/float64(mostGap+span))
+	n := min((max(p.History.cluster(need).Len(), span)-2*mostGap)/2, spare/2)
+	n = min(int64(float64(n)*skips), 8*mostGap)
+	if speed := p.speed(); speed > 0 {
+		n = min(n, int64(speed*p.Worth.Seconds())) // what is before the read comes first
+	}
+	if n < 2*block {
+		return 0
+	}
+	return n
+}
+
+// afford is how much may be received beyond what who knew all that is read or waited
+// for would have.
 func (p *planner) afford() int64 {
-	return max(0, mostGap+p.History.bill()*3/2-p.History.received-p.coming())
+	return max(0, mostGap+(p.History.bill()+p.due)*3/2-p.History.received-p.coming())
 }
 
 // backTo returns the beginning of a request that is to hold n bytes before end,

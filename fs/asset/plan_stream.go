@@ -83,16 +83,28 @@ func (p *planner) blocked(from, to int64) bool {
 	return false
 }
 
+// fills reports whether a stream all of which is wanted brings m.
+func (p *planner) fills(m miss) bool {
+	for i := range p.Streams {
+		s := &p.Streams[i]
+		if s.Fill && !p.d.End[i] && s.Pos <= m.off && m.off < s.End && p.arrival(i, m.off) < forever && !p.blocked(s.Reach, m.off) {
+			p.use(i, m)
+			return true
+		}
+	}
+	return false
+}
+
 // waits reports whether it is right to wait for stream i to arrive at off: the
 // bytes between are paid anyway or are few, and come before another request could
 // or sooner than that is worth.
-func (p *planner) waits(i int, off int64) bool {
-	s := p.Streams[i]
+func (p *planner) waits(i int, m miss) bool {
+	s, off := p.Streams[i], m.off
 	gap := off - s.Reach
 	if gap < block || s.Fill && p.arrival(i, off) < forever {
 		return true
 	}
-	if off-s.Frontier > mostGap && off >= p.d.Limit[i] {
+	if off-s.Frontier > mostGap && off >= p.d.Limit[i] && off-s.Pos > p.around(m.Need) {
 		return false
 	}
 	patience := p.Worth

@@ -56,12 +56,15 @@ func paused(s StreamState, used time.Duration) StreamState {
 	return s
 }
 
+// planTest is a change of base and what Plan decides then.
+type planTest struct {
+	name string
+	snap func(*Snapshot)
+	want func(*Decision)
+}
+
 func TestPlan(t *testing.T) {
-	tests := []struct {
-		name string
-		snap func(*Snapshot)
-		want func(*Decision)
-	}{
+	checkPlans(t, []planTest{
 		{"a first read opens a stream, aligned", func(s *Snapshot) {
 			s.Waiters = []WaiterState{want(300<<10, 340<<10)}
 		}, func(d *Decision) {
@@ -159,12 +162,13 @@ func TestPlan(t *testing.T) {
 			d.Open = []Opening{{Start: 100 * mib, Least: 101*mib + 32<<10}, {Start: 300 * mib, Least: 300*mib + block}}
 		}},
 		{"a miss after which nothing is expected asks for a block", func(s *Snapshot) {
-			s.History = scattered()
+			s.History, s.Short = scattered(), 2
 			s.Waiters = []WaiterState{after(1000, want(300*mib, 300*mib+4096))}
 		}, func(d *Decision) {
 			d.Open = []Opening{{Start: 300 * mib, End: 300*mib + block, Least: 300*mib + block}}
 		}},
 		{"so does a small one that is its reader's first", func(s *Snapshot) {
+			s.Short = 2
 			s.Waiters = []WaiterState{want(300*mib, 300*mib+4096)}
 		}, func(d *Decision) {
 			d.Open = []Opening{{Start: 300 * mib, End: 300*mib + block, Least: 300*mib + block}}
@@ -328,7 +332,11 @@ func TestPlan(t *testing.T) {
 		}, func(d *Decision) {
 			d.Open = []Opening{{End: block, Background: true}}
 		}},
-	}
+	})
+}
+
+func checkPlans(t *testing.T, tests []planTest) {
+	t.Helper()
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := base()

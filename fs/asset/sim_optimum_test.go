@@ -100,3 +100,63 @@ func optimumWait(t *trace, l simLink, merged []ranges.Range) time.Duration {
 		}
 	}
 }
+
+// prudent is how many requests are made by who knows the trace, too, but spends as one
+// who can't be sure that it goes on: after no read has more been received than 1.5 times
+// what the optimum of the reads so far needs, and 1 MiB. Which of the reads to come a
+// request brings, too, is tried in two ways: those that come next, or all that fit.
+func prudent(t *trace, l simLink) int {
+	if !l.ranged {
+		return 1
+	}
+	var reads []ranges.Range
+	var due []time.Duration
+	for _, rs := range t.readers {
+		at := time.Duration(0)
+		for _, r := range rs {
+			at += r.think
+			i := sort.Search(len(due), func(i int) bool { return due[i] > at })
+			due, reads = slices.Insert(due, i, at), slices.Insert(reads, i, r.Range)
+		}
+	}
+	return min(prudentRequests(reads, false), prudentRequests(reads, true))
+}
+
+func prudentRequests(reads []ranges.Range, all bool) (requests int) {
+	var h history
+	var received ranges.Set
+	var ends []int64 // of requests
+	for i, r := range reads {
+		h.add(r)
+		gap := received.Gap(r)
+		if gap.Empty() {
+			continue
+		}
+		if i := slices.IndexFunc(ends, func(end int64) bool { return 0 <= gap.Start-end && gap.Start-end <= mostGap }); i >= 0 {
+			received.Add(ranges.Range{Start: ends[i], End: gap.End}) // a stream goes on
+			ends[i] = gap.End
+			continue
+		}
+		requests++
+		room := max(block, h.bill()*3/2+mib-received.Len())
+		for _, later := range reads[i+1:] {
+			both := ranges.Range{Start: min(gap.Start, later.Start), End: max(gap.End, later.End)}
+			if both.Len()-lengthIn(&received, both) <= room {
+				gap = both
+			} else if !all && !received.Contains(later) {
+				break
+			}
+		}
+		received.Add(gap)
+		ends = append(ends, gap.End)
+	}
+	return requests
+}
+
+// lengthIn is how much of r is in s.
+func lengthIn(s *ranges.Set, r ranges.Range) (n int64) {
+	for _, run := range s.Within(r) {
+		n += run.Len()
+	}
+	return n
+}

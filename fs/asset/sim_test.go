@@ -136,11 +136,11 @@ type simTable struct {
 func newSimTable() *simTable {
 	s := &simTable{}
 	s.Writer = tabwriter.NewWriter(&s.text, 0, 0, 1, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(s, "trace\tlimit\trequests\toptimum\tMB\toptimum\tratio\ttwice\twait s\toptimum\tratio\tstreams\t above\t")
+	fmt.Fprintln(s, "trace\tlimit\trequests\toptimum\tMB\toptimum\tratio\ttwice\twait s\toptimum\tratio\tstreams\tprudent\t above\t")
 	return s
 }
 
-func (s *simTable) add(tr *trace, l simLink, got, best outlay) {
+func (s *simTable) add(tr *trace, l simLink, got, best outlay, prudent int) {
 	var above []string
 	if float64(got.bytes) > 1.5*float64(best.bytes)+mib || float64(got.bytes) > 1.05*float64(tr.size) {
 		above = append(above, "bytes")
@@ -154,7 +154,7 @@ func (s *simTable) add(tr *trace, l simLink, got, best outlay) {
 	if len(above) > 0 {
 		s.short++
 	}
-	fmt.Fprintf(s, "%s\t%s\t%d\t%d\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%d\t %s\t\n", tr.name, l.name(), got.requests, best.requests,
+	fmt.Fprintf(s, "%s\t%s\t%d\t%d\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%d\t%d\t %s\t\n", tr.name, l.name(), got.requests, best.requests,
 		float64(got.bytes)/1e6, float64(best.bytes)/1e6, float64(got.bytes)/float64(best.bytes), float64(got.twice)/1e6,
-		got.waited.Seconds(), best.waited.Seconds(), got.waited.Seconds()/best.waited.Seconds(), got.streams, strings.Join(above, " "))
+		got.waited.Seconds(), best.waited.Seconds(), got.waited.Seconds()/best.waited.Seconds(), got.streams, prudent, strings.Join(above, " "))
 }
