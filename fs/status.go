@@ -141,7 +141,7 @@ func fitting(assets []report.Asset, page func([]report.Asset) any) (string, bool
 // Summary is a line on what the mount has cost and what the spool has saved.
 func (f *FS) Summary() string {
 	s := f.Status()
-	line := fmt.Sprintf("%s, %s downloaded, $%.4f; %s read, $%.4f saved by the spool",
+	line := fmt.Sprintf("%s, at least %s downloaded, $%.4f; %s read, $%.4f saved by the spool",
 		english.Plural(int(s.Requests), "download request", ""), humanize.IBytes(uint64(s.Downloaded)), s.Cost, humanize.IBytes(uint64(s.Served)), s.Saved)
 	if s.Kernel.Opens > 0 {
 		line += fmt.Sprintf("; not counted: %s of whole assets, which the kernel read by itself", english.Plural(int(s.Kernel.Opens), "open", ""))

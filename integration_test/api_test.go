@@ -186,10 +186,14 @@ func compare(ts *testscript.TestScript, all []fakeapi.Request, limit string, of 
 	}
 }
 
-// within tells whether a number is as a limit says: [<=|>=|=]N.
+// within tells whether a number is as a limit says: [<=|>=|=]N. N may be "stdout", what the last program has printed.
 func within(ts *testscript.TestScript, got int64, limit string) bool {
 	bare := strings.TrimLeft(limit, "<=>")
-	want, err := size(bare)
+	number := bare
+	if bare == "stdout" {
+		number = strings.TrimSpace(ts.ReadFile("stdout"))
+	}
+	want, err := size(number)
 	ts.Check(err)
 	switch strings.TrimSuffix(limit, bare) {
 	case "<=":

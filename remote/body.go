@@ -25,6 +25,7 @@ type Body struct {
 	chunked bool         // framing stands between the bytes
 	asset   bool         // judged to be an asset's: every byte received counts
 	left    atomic.Int64 // bytes still to come, -1 unknown; Close asks, too
+	got     atomic.Int64 // bytes that net/http has handed over
 	peeked  []byte       // read while the response was judged, not yet by the caller
 	err     error        // ends the stream
 	closing sync.Once
@@ -77,6 +78,7 @@ func (b *Body) read(p []byte) (int, error) {
 		return n, nil
 	}
 	n, err := b.rc.Read(p)
+	b.got.Add(int64(n))
 	b.c.bytes.Add(int64(n))
 	return n, err
 }
@@ -94,7 +96,7 @@ func (b *Body) fail(e *Error) error {
 }
 
 // Close ends the download. Bytes that were sent but not read are lost, and
-// billed all the same: see Buffered. Of these, what the kernel holds is counted
+// billed all the same: see Buffered. Of these, what this machine holds is counted
 // here; what is still on its way nobody can tell.
 func (b *Body) Close() error {
 	b.closing.Do(func() {
@@ -117,14 +119,24 @@ func (b *Body) Buffered() int {
 	if b.chunked {
 		n -= 64 // a chunk header that is not whole, and the last one
 	}
-	return int(b.bounded(int64(len(b.peeked)) + max(0, n)))
+	return int(b.bounded(int64(len(b.peeked)) + b.held() + max(0, n)))
 }
 
-// received is how many bytes of the body the kernel holds, readable or not, as
-// an estimate from below.
+// received is how many bytes of the body have come and were not counted, readable
+// or not, as an estimate from below.
 func (b *Body) received() int64 {
 	n, _ := b.queued()
-	return b.bounded(n)
+	return b.bounded(b.held() + n)
+}
+
+// held is how many bytes net/http has read and not handed over. Of a chunked body,
+// and where TLS is net/http's own, it is not known, and 0.
+func (b *Body) held() int64 {
+	c, ok := b.conn.(*filterConn)
+	if !ok || b.chunked {
+		return 0
+	}
+	return max(0, c.passed.Load()-b.got.Load())
 }
 
 func (b *Body) bounded(n int64) int64 {

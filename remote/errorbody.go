@@ -40,7 +40,7 @@ func errorOf(resp *http.Response, body *Body) (*Error, *Error) {
 	case status == http.StatusNetworkAuthenticationRequired:
 		e.Err = &detailError{loginPage, ErrUnreachable}
 	case status == http.StatusProxyAuthRequired:
-		e.Err = &detailError{proxyName(body.c.proxyOf(resp.Request)) + " wants a user and a password", ErrProxy}
+		e.Err = &detailError{proxyName(body.c.proxyOf(resp.Request)) + " wants a user and a password (407)", ErrProxy}
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
 		// These mean the same whoever says them.
 	case !o.api && !empty && !cutObject(body.peeked):

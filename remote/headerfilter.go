@@ -3,6 +3,7 @@ package remote
 import (
 	"errors"
 	"net"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -13,13 +14,18 @@ import (
 type filterConn struct {
 	net.Conn
 	filter headerFilter
+	passed atomic.Int64 // bytes of the body that were read, with its framing
 }
 
-func (c *filterConn) Read(p []byte) (int, error) {
+func (c *filterConn) Read(p []byte) (n int, err error) {
 	if c.filter.done || len(p) == 0 {
-		return c.Conn.Read(p)
+		n, err = c.Conn.Read(p)
+		c.passed.Add(int64(n))
+		return n, err
 	}
-	return c.filter.read(c.Conn.Read, p)
+	n, err = c.filter.read(c.Conn.Read, p)
+	c.passed.Add(int64(c.filter.behind))
+	return n, err
 }
 
 // SyscallConn gives access to the socket, as the connection inside does.
@@ -39,6 +45,8 @@ type headerFilter struct {
 	line int      // bytes of the current line so far
 	rest bool     // the status line is over
 	head [12]byte // how that began: "HTTP/1.1 100"
+
+	behind int // bytes behind the header that came together with its end
 }
 
 // replacement stands for a control byte: it is allowed in names and in values,
@@ -84,7 +92,7 @@ func (f *headerFilter) filter(b []byte) {
 		switch {
 		case c == '\n' && f.rest && f.line == 0:
 			if !f.interim() {
-				f.done = true
+				f.done, f.behind = true, len(b)-i-1
 				return
 			}
 			f.rest = false

@@ -54,7 +54,7 @@ func whole(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 		return nil, err
 	}
 	body.left.Store(resp.ContentLength)
-	body.chunked = resp.ContentLength < 0
+	body.chunked = len(resp.TransferEncoding) > 0
 	if err := impostor(resp, body, true); err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func partial(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 		return nil, err
 	}
 	body.left.Store(cr.end - cr.start)
-	body.chunked = resp.ContentLength < 0
+	body.chunked = len(resp.TransferEncoding) > 0
 	if cr.start == 0 {
 		if err := impostor(resp, body, cr.size < 0 || cr.size == cr.end); err != nil {
 			return nil, err
@@ -185,6 +185,7 @@ func (b *Body) peek(n int) *Error {
 	had := copy(buf, b.peeked)
 	for had < n {
 		m, err := b.rc.Read(buf[had:])
+		b.got.Add(int64(m))
 		had += m
 		b.peeked = buf[:had]
 		if left := b.left.Load(); errors.Is(err, io.EOF) && (left < 0 || int64(had) >= left) {

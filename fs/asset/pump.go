@@ -173,15 +173,23 @@ func (s *stream) noRoom(err error) bool {
 	return !s.ending
 }
 
-// drainFor bounds the reading of what a socket holds.
-const drainFor = 100 * time.Millisecond
+const (
+	// drainFor bounds the reading of what a socket holds.
+	drainFor = 100 * time.Millisecond
+	// underWay is how much the kernels of two sides hold at least: as little as
+	// that the server has sent, and it won't be had for less than a request again.
+	underWay = 64 << 10
+)
 
-// drain stores what the socket holds: it is paid for.
+// drain stores what the socket holds, and a small rest wholly: it is paid for.
 func (s *stream) drain(body Body, buf []byte) error {
 	s.a.mu.Lock()
-	discard := s.discard
+	discard, rest := s.discard, s.state.End-s.state.Pos
 	s.a.mu.Unlock()
 	left := int64(body.Buffered())
+	if 0 < rest && rest <= underWay {
+		left = rest
+	}
 	if discard || left <= 0 {
 		return nil
 	}

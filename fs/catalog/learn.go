@@ -27,6 +27,7 @@ type state struct {
 	timed     bool         // a stat has asked metadata for the time alone
 	refused   error        // why the last metadata call failed; nil: it did not
 	refusedAt time.Time    // when that was
+	unseen    bool         // and no header had told of the asset by then
 	failed    [2]time.Time // when a sweep of that kind last failed; zero: it did not
 	uploading bool         // as metadata said last
 	polled    time.Time    // when; zero: look again at once
@@ -119,6 +120,7 @@ func (c *Catalog) board(a *Asset, background bool) (*flight, error) {
 
 // landed notes how a call ended.
 func (c *Catalog) landed(a *Asset, f *flight, info asset.Info, err error) {
+	header := a.Facts.Info().Header
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if a.flight == f {
@@ -149,7 +151,7 @@ func (c *Catalog) landed(a *Asset, f *flight, info asset.Info, err error) {
 			c.calls.resumeLocked() // it has left this one out
 		}
 	default:
-		a.refused, a.refusedAt = err, now
+		a.refused, a.refusedAt, a.unseen = err, now, !header
 	}
 	f.err = err
 	close(f.done)
@@ -163,6 +165,9 @@ func (c *Catalog) Stat(ctx context.Context, a *Asset) error {
 	c.mu.Lock()
 	sized := info.Size >= 0 || info.Header && (a.answered && a.sizeless || c.noCall)
 	sweeping := c.headers.running
+	if !sized && info.Header && a.unseen {
+		a.refused = nil // of an asset that is known to exist, the same answer means something else
+	}
 	c.mu.Unlock()
 	if sized {
 		c.askTime(ctx, a)
@@ -198,7 +203,7 @@ func (c *Catalog) stat(ctx context.Context, a *Asset, sweeping bool) error {
 		return nil
 	case ctx.Err() != nil:
 		return failed
-	case errors.Is(failed, ErrNotFound), errors.Is(failed, ErrUploading), errors.Is(failed, ErrNotNow):
+	case c.gone(a, failed), errors.Is(failed, ErrUploading), errors.Is(failed, ErrNotNow):
 		return failed
 	case errors.Is(failed, ErrNoCall):
 		failed = nil
@@ -211,6 +216,15 @@ func (c *Catalog) stat(ctx context.Context, a *Asset, sweeping bool) error {
 		}
 	}
 	return failed
+}
+
+// gone reports whether err, of a metadata call, ends the search for a: there is no
+// such asset. Of one that has been seen only its download can say so, since some
+// servers answer any call that they don't have in this way.
+func (c *Catalog) gone(a *Asset, err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return errors.Is(err, ErrNotFound) && a.name == ""
 }
 
 // askTime asks metadata for the time of an asset whose header told none. It is
@@ -260,7 +274,7 @@ func (c *Catalog) contact(ctx context.Context, a *Asset, patience time.Duration)
 		switch {
 		case err == nil && c.o.ByMetadata:
 			return nil
-		case err != nil && ctx.Err() != nil, errors.Is(err, ErrNotFound), errors.Is(err, ErrUploading):
+		case err != nil && ctx.Err() != nil, c.gone(a, err), errors.Is(err, ErrUploading):
 			return err
 		}
 	}

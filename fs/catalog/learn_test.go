@@ -106,6 +106,31 @@ func TestStatAgain(t *testing.T) {
 	})
 }
 
+// TestStatOfSeen is metadata that knows none of the assets that can be downloaded:
+// of one with a name only its download says that it is gone.
+func TestStatOfSeen(t *testing.T) {
+	for name, headErr := range map[string]error{"there": nil, "gone": ErrNotFound} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := newServer("re_1")
+				s.set("re_1", func(a *remote) { a.callErr, a.headErr = ErrNotFound, headErr })
+				b := newBook()
+				b.names["re_1"] = "clip.mov"
+				r := start(t, s, b, nil, "re_1")
+				defer r.Close()
+				a := r.Listed("re_1")
+				if err := r.Stat(t.Context(), a); !errors.Is(err, headErr) {
+					t.Errorf("stat: got %v, want %v", err, headErr)
+				}
+				if size := a.Facts.Info().Size; headErr == nil && size != 100 {
+					t.Errorf("size %d, want 100", size)
+				}
+				r.expectCounts(1, 1)
+			})
+		})
+	}
+}
+
 // TestStatWaits has many stats queue, and ends some.
 func TestStatWaits(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -23,7 +23,7 @@ func (s *Status) Page(w io.Writer, width int) error {
 	fmt.Fprintf(&page, "assetfs at %s, process %d, up %s\n\n", printable(s.Mountpoint), s.PID, span(s.Uptime))
 	facts := tabwriter.NewWriter(&page, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(facts, "Requests\t%s made, %s\n", humanize.Comma(s.Requests), s.left())
-	fmt.Fprintf(facts, "Downloaded\t%s%s for %s\n", bytesText(s.Downloaded), limit(s.MaxDownload), dollars(s.Cost))
+	fmt.Fprintf(facts, "Downloaded\tat least %s%s for %s\n", bytesText(s.Downloaded), limit(s.MaxDownload), dollars(s.Cost))
 	fmt.Fprintf(facts, "Read\t%s\n", s.read())
 	fmt.Fprintf(facts, "Kernel\t%s\n", s.Kernel)
 	fmt.Fprintf(facts, "Spool\t%s%s in %s, %s free there\n", bytesText(s.Spool.Bytes), limit(s.Spool.Limit), printable(s.Spool.Dir), bytesText(s.Spool.Free))

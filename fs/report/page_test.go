@@ -22,7 +22,7 @@ const sample = `{"mountpoint":"/mnt/a","pid":42,"uptime_seconds":7985.2,"request
 const samplePage = `assetfs at /mnt/a, process 42, up 2h 13m
 
 Requests     1,234 made, 8 left this minute
-Downloaded   1.9 GiB for $0.2400
+Downloaded   at least 1.9 GiB for $0.2400
 Read         4.7 GiB, 2.8 GiB of it from the spool, which saved $0.3600
 Kernel       answers repeated reads from its cache, uncounted
 Spool        1.0 GiB of 20 GiB in /spool/x, 3.0 GiB free there

@@ -32,13 +32,13 @@ type Status struct {
 	PID          int     `json:"pid"`
 	Uptime       float64 `json:"uptime_seconds"`
 	Requests     int64   `json:"requests"`
-	RequestsLeft int     `json:"requests_left"` // -1: no limit
-	Downloaded   int64   `json:"downloaded_bytes"`
+	RequestsLeft int     `json:"requests_left"`      // -1: no limit
+	Downloaded   int64   `json:"downloaded_bytes"`   // at least: what was on its way when a download ended, only the server knows
 	MaxDownload  int64   `json:"max_download_bytes"` // 0: no budget
 	Served       int64   `json:"served_bytes"`       // read through us, not by the kernel itself
 	FromSpool    int64   `json:"from_spool_bytes"`   // that much of Served was not downloaded for it
-	Cost         float64 `json:"cost_dollars"`
-	Saved        float64 `json:"saved_dollars"` // what FromSpool would have cost
+	Cost         float64 `json:"cost_dollars"`       // of Downloaded: at least
+	Saved        float64 `json:"saved_dollars"`      // what FromSpool would have cost
 	Kernel       Kernel  `json:"kernel"`
 	Spool        Spool   `json:"spool"`
 	LastError    string  `json:"last_error,omitempty"`
