@@ -33,11 +33,11 @@ func needMachine(t *testing.T) {
 	}
 }
 
-// newRig starts an API with these assets; mount mounts it.
-func newRig(t *testing.T, assets ...fakeapi.Asset) *rig {
+// newRig starts an API; mount mounts it.
+func newRig(t *testing.T) *rig {
 	t.Helper()
 	needMachine(t)
-	a := &api{fake: fakeapi.New(assets...), addr: "127.0.0.1:0"}
+	a := &api{fake: fakeapi.New(), addr: "127.0.0.1:0"}
 	if err := a.start(); err != nil {
 		t.Fatal(err)
 	}
