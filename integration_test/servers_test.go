@@ -82,6 +82,7 @@ func TestServers(t *testing.T) {
 					"SERVER":  start,
 					"SWAPPED": strings.ReplaceAll(start, " epoch", ""),
 					"NAME":    name,
+					"MOST1":   strconv.Itoa(2 + proofs),
 					"MOST2":   strconv.Itoa(8 + proofs),
 					"MOST3":   strconv.Itoa(3 + proofs),
 					"AUTO":    "--rate-limit=auto", // the default, which "mount" replaces by no limit

@@ -108,12 +108,12 @@ func (a *Asset) distrustRangeLocked() {
 	a.setInfoLocked(info)
 }
 
-// coveredLocked reports whether another stream brings all that r does, and is
-// further.
+// coveredLocked reports whether another stream brings all that r does and what
+// was asked for, and is further.
 func (a *Asset) coveredLocked(s *stream, r *Response) bool {
 	return !r.Ranged && s.request.Start > 0 && slices.ContainsFunc(a.streams, func(o *stream) bool {
 		st := &o.state
-		return o != s && !o.ending && !st.Opening && st.Start <= r.Start && (st.End < 0 || r.End >= 0 && st.End >= r.End)
+		return o != s && !o.ending && !st.Opening && st.Start <= r.Start && st.Pos <= s.request.Start && (st.End < 0 || r.End >= 0 && st.End >= r.End)
 	})
 }
 
@@ -305,7 +305,13 @@ func (a *Asset) failedLocked(s *stream, err error) error {
 	case errors.Is(err, ErrNoSlot):
 		a.finishLocked(func(w *waiter) (bool, error) { return w.state.Background, err })
 		return nil
-	case errors.Is(err, errCovered), errors.Is(err, errUnproven), errors.Is(err, ErrChanged), a.closed:
+	case errors.Is(err, errCovered), errors.Is(err, errUnproven):
+		// Nobody failed, but whatever asked for it must not ask again at once.
+		if until := time.Now().Add(backoffFirst); until.After(a.fail.until) {
+			a.fail.until = until
+		}
+		return nil
+	case errors.Is(err, ErrChanged), a.closed:
 		return nil
 	case err == nil && s.gained > 0:
 		a.fail = failure{} // all that was asked for has come
