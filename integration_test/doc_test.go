@@ -31,7 +31,7 @@
 //	patience [SECONDS]          how long the kernel waits for a reply; without an argument as it was (as root)
 //
 // Scripts in testdata/servers run in TestServers, which has real servers instead of that API. Their assets are files below $FILES,
-// and the programs in $TOOLS compare these with the mount. Scripts in each, ranges and pauses run once for each kind of server,
+// and the programs in $TOOLS compare these with the mount. Scripts in each, alone, ranges and pauses run once for each kind of server,
 // which "server start $SERVER" starts. There are the commands exec, mount, umount, errno, logged, signal, and:
 //
 //	server start NAME [SETTING...]     start a server from testdata/servers/config/NAME and those behind it, sets $API, $NAME_PORT
