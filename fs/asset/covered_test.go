@@ -1,0 +1,25 @@
+package asset
+
+import (
+	"testing"
+
+	"assetfs/fs/ranges"
+)
+
+// What lies behind a stream that can't be resumed, and was given up for want of
+// room, is not brought by that stream: another has to start at 0. Its answer was
+// once closed as covered, and asked for again at once, without end.
+func TestBehindAStreamWithoutRange(t *testing.T) {
+	test(t, &fakeServer{size: 256 * mib}, func(r *rig) {
+		r.contact()
+		rd := r.Open()
+		defer rd.Close()
+		r.cat(rd, 0, 16*mib)
+		r.store.mu.Lock()
+		r.store.present.Remove(ranges.Range{Start: 2 * mib, End: 4 * mib})
+		r.store.mu.Unlock()
+		r.read(rd, 3*mib, block)
+		r.read(rd, 2*mib, block)
+		r.spent(4, 80*mib)
+	})
+}
