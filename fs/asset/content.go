@@ -23,7 +23,11 @@ func (a *Asset) adopt(s *stream, r *Response) (sample ranges.Range, err error) {
 		a.startLocked(s, r)
 	}
 	a.mu.Unlock()
-	if !errors.Is(err, errReplaced) {
+	switch {
+	case errors.Is(err, errRivals):
+		a.stopRivals(s)
+		return a.adopt(s, r)
+	case !errors.Is(err, errReplaced):
 		return sample, err
 	}
 	a.o.Log.Warn("content changed", "asset", a.id, "etag", r.Info.ETag, "size", r.Info.Size, "was", was.ETag, "was_size", was.Size, "by_header", was.Header)
@@ -36,6 +40,31 @@ func (a *Asset) adopt(s *stream, r *Response) (sample ranges.Range, err error) {
 // errReplaced means that a response is certainly not of the content that is
 // present, but of the one to come.
 var errReplaced = errors.New("response of another content")
+
+// errRivals means that a response may be of another content than that of streams
+// under way, none of whose bytes are present to tell.
+var errRivals = errors.New("nothing of the streams under way to compare with")
+
+// stopRivals ends the streams under way but for s. What they have brought, if
+// anything is present by then, is what s is compared with.
+func (a *Asset) stopRivals(s *stream) {
+	a.mu.Lock()
+	rivals := a.rivalsLocked(s)
+	for _, o := range rivals {
+		o.ending, o.discard = true, true
+		o.cancel(ErrChanged)
+	}
+	a.mu.Unlock()
+	for _, o := range rivals {
+		<-o.done
+	}
+}
+
+// rivalsLocked returns the streams that have a response and may still store
+// bytes, but for s.
+func (a *Asset) rivalsLocked(s *stream) []*stream {
+	return slices.DeleteFunc(slices.Clone(a.streams), func(o *stream) bool { return o == s || o.state.Opening })
+}
 
 // judgeLocked decides what r, the response of s, is. See adopt.
 func (a *Asset) judgeLocked(s *stream, r *Response) (sample ranges.Range, err error) {
@@ -72,7 +101,11 @@ func (a *Asset) judgeLocked(s *stream, r *Response) (sample ranges.Range, err er
 		// It would end where the one before did, and prove as little.
 		return ranges.Range{}, a.fail.err
 	case judged == unknown || r.Doubtful && !a.trusted:
-		return a.compareLocked(s, r)
+		sample, err = a.compareLocked(s, r)
+		if err == nil && sample.Empty() && s.proof == 0 && judged == unknown && len(a.rivalsLocked(s)) > 0 {
+			err = errRivals
+		}
+		return sample, err
 	}
 	return ranges.Range{}, nil
 }

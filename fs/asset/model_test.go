@@ -36,6 +36,7 @@ func TestModel(t *testing.T) {
 // FuzzModel lets the fuzzer choose the run.
 func FuzzModel(f *testing.F) {
 	f.Add(uint64(1), uint64(2))
+	f.Add(uint64(61), uint64(1)) // two streams of different contents, with nothing present
 	f.Fuzz(func(t *testing.T, a, b uint64) {
 		synctest.Test(t, func(t *testing.T) { model(t, rand.New(rand.NewPCG(a, b))) })
 	})
