@@ -10,19 +10,74 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/dustin/go-humanize/english"
-
-	"assetfs/fs/report"
 )
 
+// MaxAttr is the most that an extended attribute holds, in bytes, on Linux.
+const MaxAttr = 64 << 10
+
+// Status is what a mount has done, as the root's attribute user.assetfs.status
+// and --status --json tell it. A field that an older mount doesn't tell is zero.
+type Status struct {
+	Mountpoint   string        `json:"mountpoint"`
+	PID          int           `json:"pid"`
+	Uptime       float64       `json:"uptime_seconds"`
+	Requests     int64         `json:"requests"`
+	RequestsLeft int           `json:"requests_left"`      // -1: no limit
+	Downloaded   int64         `json:"downloaded_bytes"`   // at least: what was on its way when a download ended, only the server knows
+	MaxDownload  int64         `json:"max_download_bytes"` // 0: no budget
+	Served       int64         `json:"served_bytes"`       // read through us, not by the kernel itself
+	FromSpool    int64         `json:"from_spool_bytes"`   // that much of Served was not downloaded for it
+	Cost         float64       `json:"cost_dollars"`       // of Downloaded: at least
+	Saved        float64       `json:"saved_dollars"`      // what FromSpool would have cost
+	Kernel       KernelStatus  `json:"kernel"`
+	Spool        SpoolStatus   `json:"spool"`
+	LastError    string        `json:"last_error,omitempty"`
+	Listed       int           `json:"assets_listed"` // Assets holds fewer if the list was changed meanwhile
+	Assets       []AssetStatus `json:"assets"`
+}
+
+// KernelStatus is what was left to the kernel, and is in no other figure.
+type KernelStatus struct {
+	Passthrough bool  `json:"passthrough"` // it reads whole assets by itself
+	Opens       int64 `json:"opens"`       // of whole assets
+	Bytes       int64 `json:"bytes"`       // their sizes together
+}
+
+// SpoolStatus is what the spool holds, in bytes.
+type SpoolStatus struct {
+	Dir   string `json:"dir"`
+	Bytes int64  `json:"bytes"`
+	Limit int64  `json:"limit_bytes"` // 0: none
+	Free  int64  `json:"free_bytes"`  // on its disk
+}
+
+// AssetStatus is one listed asset.
+type AssetStatus struct {
+	ID      string         `json:"id"`
+	Name    string         `json:"name,omitempty"` // "" while unknown
+	Size    int64          `json:"size"`           // -1: unknown
+	Spooled int64          `json:"spooled_bytes"`
+	Streams []StreamStatus `json:"streams,omitempty"`
+	Error   string         `json:"error,omitempty"`
+}
+
+// StreamStatus is one download.
+type StreamStatus struct {
+	Pos    int64   `json:"pos"`
+	Speed  float64 `json:"bytes_per_second"`
+	Paused bool    `json:"paused"`
+	ETA    float64 `json:"eta_seconds,omitempty"` // 0: unknown
+}
+
 // Status tells what the mount has done.
-func (f *FS) Status() report.Status {
+func (f *FS) Status() Status {
 	stats, usage := f.client.Stats(), f.dir.Usage()
 	f.mu.Lock()
 	lastErr := f.lastErr
 	f.mu.Unlock()
 	served := f.served.Load()
 	fromSpool := max(0, served-stats.Bytes)
-	s := report.Status{
+	s := Status{
 		Mountpoint:   f.mountpoint,
 		PID:          os.Getpid(),
 		Uptime:       time.Since(f.started).Seconds(),
@@ -34,16 +89,16 @@ func (f *FS) Status() report.Status {
 		FromSpool:    fromSpool,
 		Cost:         f.cost(stats.Bytes),
 		Saved:        f.cost(fromSpool),
-		Kernel:       report.Kernel{Passthrough: f.passthrough, Opens: f.opens.Load(), Bytes: f.opened.Load()},
-		Spool:        report.Spool{Dir: usage.Path, Bytes: usage.Bytes, Limit: usage.Limit, Free: usage.Free},
+		Kernel:       KernelStatus{Passthrough: f.passthrough, Opens: f.opens.Load(), Bytes: f.opened.Load()},
+		Spool:        SpoolStatus{Dir: usage.Path, Bytes: usage.Bytes, Limit: usage.Limit, Free: usage.Free},
 		LastError:    lastErr,
-		Assets:       []report.Asset{},
+		Assets:       []AssetStatus{},
 	}
 	entries := f.catalog.Entries()
 	s.Listed = len(entries)
 	for _, listed := range entries {
 		e := engine(listed.Asset)
-		a := report.Asset{ID: listed.ID, Size: e.Info().Size, Spooled: e.file.Len()}
+		a := AssetStatus{ID: listed.ID, Size: e.Info().Size, Spooled: e.file.Len()}
 		if name, own := listed.Asset.Name(); own {
 			a.Name = name
 		}
@@ -51,7 +106,7 @@ func (f *FS) Status() report.Status {
 			a.Error = err.Error()
 		}
 		for _, st := range e.Streams() {
-			x := report.Stream{Pos: st.Pos, Speed: st.Speed, Paused: st.Paused}
+			x := StreamStatus{Pos: st.Pos, Speed: st.Speed, Paused: st.Paused}
 			if st.Speed > 0 && st.End > st.Pos && !st.Paused {
 				x.ETA = float64(st.End-st.Pos) / st.Speed
 			}
@@ -83,11 +138,11 @@ func (f *FS) statusAttr(attr string) (string, bool) {
 		if err != nil {
 			return "", false
 		}
-		return fitting(s.Assets[min(int(n), len(s.Assets)):], func(a []report.Asset) any { return a })
+		return fitting(s.Assets[min(int(n), len(s.Assets)):], func(a []AssetStatus) any { return a })
 	}
 	switch name {
 	case attrStatus:
-		return fitting(s.Assets, func(a []report.Asset) any {
+		return fitting(s.Assets, func(a []AssetStatus) any {
 			s.Assets = a
 			return &s
 		})
@@ -121,20 +176,20 @@ func (f *FS) statusAttr(attr string) (string, bool) {
 // fitting returns the JSON of what page makes of assets, leaving as many of the
 // last ones out as it must to fit into an attribute. It tells false if not even
 // the first fits.
-func fitting(assets []report.Asset, page func([]report.Asset) any) (string, bool) {
+func fitting(assets []AssetStatus, page func([]AssetStatus) any) (string, bool) {
 	for n := len(assets); ; {
 		text, err := json.Marshal(page(assets[:n]))
 		if err != nil {
 			return "", false
 		}
-		if len(text) <= report.MaxValue {
+		if len(text) <= MaxAttr {
 			return string(text), true
 		}
 		if n == 0 {
 			return "", false
 		}
 		// A little less than would fit if all were of one length.
-		n = n * (report.MaxValue - report.MaxValue/16) / len(text)
+		n = n * (MaxAttr - MaxAttr/16) / len(text)
 	}
 }
 

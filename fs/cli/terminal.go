@@ -1,4 +1,4 @@
-package report
+package cli
 
 import (
 	"os"
@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Terminal returns the width in columns of the terminal that f is, and whether
+// terminal returns the width in columns of the terminal that f is, and whether
 // it is one. A terminal that doesn't know its width has 80 columns.
-func Terminal(f *os.File) (width int, ok bool) {
+func terminal(f *os.File) (width int, ok bool) {
 	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
 		return 0, false

@@ -1,7 +1,4 @@
-// Package settings is the command line: its flags with their help text, and the
-// checks that say in one line what to write instead. It imports
-// only idlist, mountopt, and of remote what a rate limit is.
-package settings
+package cli
 
 import (
 	"cmp"
@@ -11,7 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"assetfs/fs/mountopt"
+	"assetfs/fs/cli/mountopt"
 	"assetfs/remote"
 )
 
@@ -20,12 +17,12 @@ const (
 	defaultPattern = "re_[0-9]+"
 )
 
-// KeyVariable is the environment variable that may hold the API key.
-const KeyVariable = "MEMORIES_API_KEY"
+// keyVariable is the environment variable that may hold the API key.
+const keyVariable = "MEMORIES_API_KEY"
 
-// Settings are what the command line says. DESIGN.md, "The command line", is
+// settings are what the command line says. DESIGN.md, "The command line", is
 // the contract.
-type Settings struct {
+type settings struct {
 	Mountpoint string   // absolute
 	Args       []string // asset IDs given as arguments
 	Source     string   // SOURCE as mount(8) gave it, which fstab and `mount -a` compare; "": not called by it
@@ -62,37 +59,37 @@ type Settings struct {
 	options *mountopt.List
 }
 
-// UsageError is a mistake on the command line.
-type UsageError struct{ Err error }
+// usageError is a mistake on the command line.
+type usageError struct{ Err error }
 
-func (e *UsageError) Error() string { return e.Err.Error() }
-func (e *UsageError) Unwrap() error { return e.Err }
+func (e *usageError) Error() string { return e.Err.Error() }
+func (e *usageError) Unwrap() error { return e.Err }
 
-// Parse reads a command line. Errors are of type *UsageError and of one line.
-func Parse(args []string) (*Settings, error) {
-	s := &Settings{
+// parse reads a command line. Errors are of type *usageError and of one line.
+func parse(args []string) (*settings, error) {
+	s := &settings{
 		RateLimit: remote.AutoRateLimit(), SpoolSize: 20 << 30, MinFree: 1 << 30, ReadAhead: 64 << 20,
 		Resolve: mountopt.OneOf("disposition", "metadata"), LogFormat: mountopt.OneOf("text", "json"),
 		Progress: mountopt.OneOf("auto", "never", "always"),
 	}
 	flags := s.define()
 	if err := flags.Parse(args); err != nil {
-		return nil, &UsageError{mountopt.Usage(err)}
+		return nil, &usageError{mountopt.Usage(err)}
 	}
 	if s.Version || s.Help {
 		return s, nil
 	}
 	if err := notEmpty(flags); err != nil {
-		return nil, &UsageError{err}
+		return nil, &usageError{err}
 	}
 	if err := s.check(flags.Args()); err != nil {
-		return nil, &UsageError{err}
+		return nil, &usageError{err}
 	}
 	return s, nil
 }
 
 // define binds the flags.
-func (s *Settings) define() *pflag.FlagSet {
+func (s *settings) define() *pflag.FlagSet {
 	group := func(title string) *pflag.FlagSet {
 		g := pflag.NewFlagSet(title, pflag.ContinueOnError)
 		g.SortFlags = false
@@ -108,7 +105,7 @@ func (s *Settings) define() *pflag.FlagSet {
 
 	f = group("API")
 	f.StringVar(&s.BaseURL, "base-url", cmp.Or(os.Getenv("ASSETFS_BASE_URL"), defaultBaseURL), "`URL` of the API (env ASSETFS_BASE_URL, or the vendor's)")
-	f.StringVar(&s.KeyFile, "api-key-file", "", "`FILE` that holds the key (else env "+KeyVariable+")")
+	f.StringVar(&s.KeyFile, "api-key-file", "", "`FILE` that holds the key (else env "+keyVariable+")")
 	f.BoolVar(&s.Insecure, "insecure-http", false, "allow plain http to other hosts than loopback")
 	f.Var((*rateLimit)(&s.RateLimit), "rate-limit", "`LIST` like 1/s,12/m; none; auto = 1/s, and learn")
 	gone := mountopt.Gone("is --rate-limit now; write --rate-limit=12/m, or --rate-limit=none")

@@ -1,4 +1,4 @@
-package settings
+package cli
 
 import (
 	"errors"
@@ -11,13 +11,13 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"assetfs/fs/idlist"
-	"assetfs/fs/mountopt"
+	"assetfs/fs/cli/idlist"
+	"assetfs/fs/cli/mountopt"
 )
 
 // check refuses what makes no sense, saying what to write instead, and
 // completes the rest.
-func (s *Settings) check(args []string) error {
+func (s *settings) check(args []string) error {
 	if len(args) == 0 || slices.Contains(args, "") {
 		return errors.New("which directory? write assetfs [flags] MOUNTPOINT [ASSET_ID...]; see assetfs --help")
 	}
@@ -64,7 +64,7 @@ var commands = map[string]string{
 
 // notCommand refuses a command's name as the mount point, unless a directory is
 // called so, or it is the SOURCE of mount(8).
-func (s *Settings) notCommand(word string) error {
+func (s *settings) notCommand(word string) error {
 	instead, ok := commands[word]
 	if !ok || s.options.Given() {
 		return nil
@@ -90,7 +90,7 @@ func notEmpty(flags *pflag.FlagSet) error {
 }
 
 // numbers refuses those out of range.
-func (s *Settings) numbers() error {
+func (s *settings) numbers() error {
 	if !(s.PricePerGB >= 0) || math.IsInf(s.PricePerGB, 0) { // nor not a number
 		return fmt.Errorf("--price-per-gb=%v: write a number like 0.12", s.PricePerGB)
 	}
@@ -108,7 +108,7 @@ func (s *Settings) numbers() error {
 // mountForm recognises SOURCE MOUNTPOINT -o OPTS, as mount(8) calls us: there
 // are options, and what stands second is no asset. It returns the arguments in
 // the usual form.
-func (s *Settings) mountForm(args []string) ([]string, error) {
+func (s *settings) mountForm(args []string) ([]string, error) {
 	if !s.options.Given() || s.Status || len(args) != 2 || s.IDPattern.MatchString(args[1]) {
 		return args, nil
 	}
@@ -124,7 +124,7 @@ func (s *Settings) mountForm(args []string) ([]string, error) {
 
 // absolute makes all paths independent of the working directory, which a
 // process in the background leaves.
-func (s *Settings) absolute() error {
+func (s *settings) absolute() error {
 	paths := []*string{&s.Mountpoint, &s.KeyFile, &s.SpoolDir}
 	if s.IDs != "-" {
 		paths = append(paths, &s.IDs)

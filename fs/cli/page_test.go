@@ -1,4 +1,4 @@
-package report
+package cli
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"assetfs/fs"
 )
 
 // sample is a mount in the middle of its work, as it tells of itself.
@@ -44,12 +46,12 @@ and 996 more
 `
 
 func TestPage(t *testing.T) {
-	s := &Status{}
+	s := &fs.Status{}
 	if err := json.Unmarshal([]byte(sample), s); err != nil {
 		t.Fatal(err)
 	}
 	var page bytes.Buffer
-	if err := s.Page(&page, 60); err != nil {
+	if err := writePage(&page, s, 60); err != nil {
 		t.Fatal(err)
 	}
 	if got := page.String(); got != samplePage {
@@ -58,9 +60,9 @@ func TestPage(t *testing.T) {
 }
 
 func TestPageOfAnIdleMount(t *testing.T) {
-	s := &Status{Mountpoint: "/m", RequestsLeft: -1, Kernel: Kernel{Passthrough: true, Opens: 1, Bytes: 2048}}
+	s := &fs.Status{Mountpoint: "/m", RequestsLeft: -1, Kernel: fs.KernelStatus{Passthrough: true, Opens: 1, Bytes: 2048}}
 	var page bytes.Buffer
-	if err := s.Page(&page, 0); err != nil {
+	if err := writePage(&page, s, 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"0 made, no limit", "0 B for $0.0000", "Kernel       reads whole assets by itself, uncounted: opened 1, 2.0 KiB", "Downloads    none", "No assets are listed"} {
@@ -107,10 +109,10 @@ func TestReadWhereNothingIsMounted(t *testing.T) {
 		filepath.Join(dir, "none"): "no such directory",
 		"/proc":                    "no assetfs is mounted there",
 	} {
-		got, err := Read(path)
-		var none *NoMountError
+		got, err := readStatus(path)
+		var none *noMountError
 		if !errors.As(err, &none) || none.Path != path || !strings.Contains(err.Error(), want) {
-			t.Errorf("Read(%s) = %+v, %v; want %q", path, got, err, want)
+			t.Errorf("readStatus(%s) = %+v, %v; want %q", path, got, err, want)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package report
+package cli
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"assetfs/fs"
 )
 
 // screen keeps what is written and tells when a text has been.
@@ -56,23 +58,23 @@ func (s *screen) String() string {
 type work struct {
 	requests atomic.Int64
 	asked    atomic.Int64
-	status   atomic.Pointer[Status]
+	status   atomic.Pointer[fs.Status]
 }
 
-func (w *work) activity() Activity {
-	return Activity{Requests: w.requests.Load, Status: func() Status {
+func (w *work) activity() activity {
+	return activity{Requests: w.requests.Load, Status: func() fs.Status {
 		w.asked.Add(1)
 		return *w.status.Load()
 	}}
 }
 
-func downloading() *Status {
-	return &Status{
+func downloading() *fs.Status {
+	return &fs.Status{
 		Requests: 1, RequestsLeft: 11, Downloaded: 1 << 20, Cost: 0.0001,
-		Assets: []Asset{
-			{ID: "re_1", Name: "evil\x1b[31m.mp4", Size: 4 << 20, Spooled: 1 << 20, Streams: []Stream{{Speed: 1 << 20, ETA: 3}}},
+		Assets: []fs.AssetStatus{
+			{ID: "re_1", Name: "evil\x1b[31m.mp4", Size: 4 << 20, Spooled: 1 << 20, Streams: []fs.StreamStatus{{Speed: 1 << 20, ETA: 3}}},
 			{ID: "re_2", Name: "idle.mp4", Size: 10},
-			{ID: "re_3", Size: -1, Spooled: 7, Streams: []Stream{{Paused: true}}},
+			{ID: "re_3", Size: -1, Spooled: 7, Streams: []fs.StreamStatus{{Paused: true}}},
 		},
 	}
 }
@@ -81,14 +83,14 @@ func TestProgressShowsDownloads(t *testing.T) {
 	s, w := &screen{}, &work{}
 	w.status.Store(downloading())
 	w.requests.Store(1)
-	p := NewProgress(s, false)
+	p := newProgress(s, false)
 	p.Start(w.activity())
 	s.await(t, "so far")
 	if _, err := p.Write([]byte("a log line\n")); err != nil {
 		t.Fatal(err)
 	}
 	s.await(t, "a log line\n")
-	w.status.Store(&Status{Requests: 1})
+	w.status.Store(&fs.Status{Requests: 1})
 	p.Close(time.Minute)
 	if _, err := p.Write([]byte("afterwards\n")); err != nil {
 		t.Fatal(err)
@@ -112,7 +114,7 @@ func TestProgressShowsDownloads(t *testing.T) {
 
 func TestIdleProgressAsksForNoStatus(t *testing.T) {
 	s, w := &screen{}, &work{}
-	p := NewProgress(s, false)
+	p := newProgress(s, false)
 	looked := make(chan struct{}, 2)
 	a := w.activity()
 	a.Requests = func() int64 {
@@ -130,7 +132,7 @@ func TestIdleProgressAsksForNoStatus(t *testing.T) {
 
 func TestProgressWithoutStart(t *testing.T) {
 	s := &screen{}
-	p := NewProgress(s, false)
+	p := newProgress(s, false)
 	if _, err := p.Write([]byte("line\n")); err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +167,7 @@ func TestCloseDoesNotWaitForAStoppedTerminal(*testing.T) {
 	defer close(s.going)
 	w.status.Store(downloading())
 	w.requests.Store(1)
-	p := NewProgress(s, false)
+	p := newProgress(s, false)
 	p.Start(w.activity())
 	<-s.wanted
 	p.Close(time.Millisecond) // hangs if it waits

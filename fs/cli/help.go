@@ -1,4 +1,4 @@
-package settings
+package cli
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"assetfs/fs/mountopt"
+	"assetfs/fs/cli/mountopt"
 )
 
 const usage = `Mounts remote assets as ordinary read-only files.
@@ -21,7 +21,7 @@ const usage = `Mounts remote assets as ordinary read-only files.
 
 // WriteHelp writes all flags in their groups. It fits a screen of 100 columns
 // and 50 lines.
-func (s *Settings) WriteHelp(w io.Writer) error {
+func (s *settings) WriteHelp(w io.Writer) error {
 	var page bytes.Buffer
 	page.WriteString(usage)
 	for _, g := range s.groups {

@@ -1,4 +1,4 @@
-package report
+package cli
 
 import (
 	"bytes"
@@ -11,44 +11,46 @@ import (
 	"unicode"
 
 	"github.com/dustin/go-humanize"
+
+	"assetfs/fs"
 )
 
 // barCells is the width of the bar of an asset's spooled share.
 const barCells = 10
 
-// Page writes the status for people. Lines of running text are wrapped to width
+// writePage writes the status for people. Lines of running text are wrapped to width
 // columns; 0 wraps nothing.
-func (s *Status) Page(w io.Writer, width int) error {
+func writePage(w io.Writer, s *fs.Status, width int) error {
 	var page bytes.Buffer
 	fmt.Fprintf(&page, "assetfs at %s, process %d, up %s\n\n", printable(s.Mountpoint), s.PID, span(s.Uptime))
 	facts := tabwriter.NewWriter(&page, 0, 0, 3, ' ', 0)
-	fmt.Fprintf(facts, "Requests\t%s made, %s\n", humanize.Comma(s.Requests), s.left())
+	fmt.Fprintf(facts, "Requests\t%s made, %s\n", humanize.Comma(s.Requests), requestsLeft(s))
 	fmt.Fprintf(facts, "Downloaded\tat least %s%s for %s\n", bytesText(s.Downloaded), limit(s.MaxDownload), dollars(s.Cost))
-	fmt.Fprintf(facts, "Read\t%s\n", s.read())
-	fmt.Fprintf(facts, "Kernel\t%s\n", s.Kernel)
+	fmt.Fprintf(facts, "Read\t%s\n", bytesRead(s))
+	fmt.Fprintf(facts, "Kernel\t%s\n", kernelShare(s.Kernel))
 	fmt.Fprintf(facts, "Spool\t%s%s in %s, %s free there\n", bytesText(s.Spool.Bytes), limit(s.Spool.Limit), printable(s.Spool.Dir), bytesText(s.Spool.Free))
-	fmt.Fprintf(facts, "Downloads\t%s\n", s.streams())
+	fmt.Fprintf(facts, "Downloads\t%s\n", downloads(s))
 	if err := facts.Flush(); err != nil {
 		return err
 	}
 	if s.LastError != "" {
 		wrap(&page, "Last error  ", s.LastError, width)
 	}
-	s.table(&page, width)
+	assetTable(&page, s, width)
 	_, err := w.Write(page.Bytes())
 	return err
 }
 
-// left tells how many requests may start now.
-func (s *Status) left() string {
+// requestsLeft tells how many requests may start now.
+func requestsLeft(s *fs.Status) string {
 	if s.RequestsLeft < 0 {
 		return "no limit"
 	}
 	return fmt.Sprintf("%d left this minute", s.RequestsLeft)
 }
 
-// read tells what readers got, and what the spool has saved.
-func (s *Status) read() string {
+// bytesRead tells what readers got, and what the spool has saved.
+func bytesRead(s *fs.Status) string {
 	text := bytesText(s.Served)
 	if s.FromSpool > 0 {
 		text += fmt.Sprintf(", %s of it from the spool, which saved %s", bytesText(s.FromSpool), dollars(s.Saved))
@@ -56,8 +58,8 @@ func (s *Status) read() string {
 	return text
 }
 
-// String tells what is not counted.
-func (k Kernel) String() string {
+// kernelShare tells what is not counted.
+func kernelShare(k fs.KernelStatus) string {
 	switch {
 	case !k.Passthrough:
 		return "answers repeated reads from its cache, uncounted"
@@ -67,8 +69,8 @@ func (k Kernel) String() string {
 	return fmt.Sprintf("reads whole assets by itself, uncounted: opened %d, %s", k.Opens, bytesText(k.Bytes))
 }
 
-// streams counts the downloads and adds their speeds.
-func (s *Status) streams() string {
+// downloads counts the downloads and adds their speeds.
+func downloads(s *fs.Status) string {
 	running, paused, speed := 0, 0, 0.0
 	for _, a := range s.Assets {
 		for _, st := range a.Streams {
@@ -90,8 +92,8 @@ func (s *Status) streams() string {
 	return cmp.Or(strings.Join(parts, ", "), "none")
 }
 
-// table lists the assets. The name, whose width nobody knows, comes last.
-func (s *Status) table(page *bytes.Buffer, width int) {
+// assetTable lists the assets. The name, whose width nobody knows, comes last.
+func assetTable(page *bytes.Buffer, s *fs.Status, width int) {
 	if len(s.Assets) == 0 {
 		page.WriteString("\nNo assets are listed.\n")
 		return
@@ -100,7 +102,7 @@ func (s *Status) table(page *bytes.Buffer, width int) {
 	table := tabwriter.NewWriter(&rows, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "SPOOLED\tSIZE\tID\tNAME")
 	for _, a := range s.Assets {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", a.share(), a.size(), printable(a.ID), cmp.Or(printable(a.Name), "-"))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", share(&a), sizeText(&a), printable(a.ID), cmp.Or(printable(a.Name), "-"))
 	}
 	table.Flush() // to memory
 	lines := strings.SplitAfter(rows.String(), "\n")
@@ -108,7 +110,7 @@ func (s *Status) table(page *bytes.Buffer, width int) {
 	for i, a := range s.Assets {
 		page.WriteString(lines[i+1])
 		for _, st := range a.Streams {
-			fmt.Fprintf(page, "    %s\n", st.line())
+			fmt.Fprintf(page, "    %s\n", streamLine(st))
 		}
 		if a.Error != "" {
 			wrap(page, "   ", a.Error, width)
@@ -120,7 +122,7 @@ func (s *Status) table(page *bytes.Buffer, width int) {
 }
 
 // share draws how much of the asset is in the spool.
-func (a *Asset) share() string {
+func share(a *fs.AssetStatus) string {
 	if a.Size < 0 {
 		return strings.Repeat("?", barCells) + " " + bytesText(a.Spooled)
 	}
@@ -133,15 +135,15 @@ func (a *Asset) share() string {
 	return strings.Repeat("#", cells) + strings.Repeat(".", barCells-cells) + fmt.Sprintf(" %3d%%", percent)
 }
 
-func (a *Asset) size() string {
+func sizeText(a *fs.AssetStatus) string {
 	if a.Size < 0 {
 		return "unknown"
 	}
 	return bytesText(a.Size)
 }
 
-// line describes a download.
-func (st Stream) line() string {
+// streamLine describes a download.
+func streamLine(st fs.StreamStatus) string {
 	switch {
 	case st.Paused:
 		return "paused until somebody reads on"

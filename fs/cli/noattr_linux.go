@@ -1,6 +1,6 @@
-package report
+package cli
 
 import "golang.org/x/sys/unix"
 
 // noAttr is what a file without an attribute answers.
-const noAttr = unix.ENOATTR
+const noAttr = unix.ENODATA

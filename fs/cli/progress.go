@@ -1,4 +1,4 @@
-package report
+package cli
 
 import (
 	"fmt"
@@ -8,6 +8,8 @@ import (
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+
+	"assetfs/fs"
 )
 
 const (
@@ -22,19 +24,19 @@ const (
 	nameCells = 28
 )
 
-// Activity is what live lines are drawn from.
-type Activity struct {
+// activity is what live lines are drawn from.
+type activity struct {
 	// Requests is the number of download requests so far. It is asked often,
 	// also while nothing happens, so it must cost little.
 	Requests func() int64
 	// Status tells the rest. It is asked only while downloads may be running.
-	Status func() Status
+	Status func() fs.Status
 }
 
-// Progress shows running downloads as live lines. What else is written to the
+// progress shows running downloads as live lines. What else is written to the
 // terminal meanwhile must go through it: it is an io.Writer that puts text above
 // the lines. It may be written to before it is started and after it is closed.
-type Progress struct {
+type progress struct {
 	out io.Writer
 	tty bool
 
@@ -47,23 +49,23 @@ type Progress struct {
 	total *bar // the last line
 }
 
-var _ io.Writer = (*Progress)(nil)
+var _ io.Writer = (*progress)(nil)
 
-// NewProgress makes live lines that are drawn on out. tty tells whether out is
+// newProgress makes live lines that are drawn on out. tty tells whether out is
 // a terminal; else each drawing is appended to the one before.
-func NewProgress(out io.Writer, tty bool) *Progress {
-	return &Progress{out: out, tty: tty, stop: make(chan struct{})}
+func newProgress(out io.Writer, tty bool) *progress {
+	return &progress{out: out, tty: tty, stop: make(chan struct{})}
 }
 
 // Start begins to show what a mount does. Close ends it.
-func (p *Progress) Start(a Activity) {
+func (p *progress) Start(a activity) {
 	p.done.Go(func() { p.run(a) })
 }
 
 // Close takes the lines away and returns when nothing more will be drawn, or
 // after limit: a terminal may be stopped. It may be called once, also without
 // Start.
-func (p *Progress) Close(limit time.Duration) {
+func (p *progress) Close(limit time.Duration) {
 	close(p.stop)
 	closed := make(chan struct{})
 	go func() {
@@ -82,7 +84,7 @@ func (p *Progress) Close(limit time.Duration) {
 }
 
 // Write writes text above the lines. It waits for whoever reads them.
-func (p *Progress) Write(text []byte) (int, error) {
+func (p *progress) Write(text []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.lines != nil {
@@ -93,7 +95,7 @@ func (p *Progress) Write(text []byte) (int, error) {
 
 // run looks at a until Close. While no download runs it asks only whether there
 // was a request.
-func (p *Progress) run(a Activity) {
+func (p *progress) run(a activity) {
 	timer := time.NewTimer(glance)
 	defer timer.Stop()
 	seen, running := int64(0), false
@@ -116,10 +118,10 @@ func (p *Progress) run(a Activity) {
 }
 
 // draw brings the lines up to date and reports whether there are any.
-func (p *Progress) draw(s Status) bool {
+func (p *progress) draw(s fs.Status) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var show []Asset
+	var show []fs.AssetStatus
 	hidden := 0
 	for _, a := range s.Assets {
 		switch {
@@ -158,7 +160,7 @@ func (p *Progress) draw(s Status) bool {
 }
 
 // openLocked makes room for lines.
-func (p *Progress) openLocked() {
+func (p *progress) openLocked() {
 	options := []mpb.ContainerOption{mpb.WithOutput(p.out), mpb.WithRefreshRate(look), mpb.WithAutoRefresh()}
 	if p.tty {
 		options = append(options, mpb.ForceTTY())
@@ -171,7 +173,7 @@ func (p *Progress) openLocked() {
 }
 
 // clearLocked takes the lines away. All that was written shows.
-func (p *Progress) clearLocked() {
+func (p *progress) clearLocked() {
 	if p.lines == nil {
 		return
 	}
@@ -184,7 +186,7 @@ func (p *Progress) clearLocked() {
 }
 
 // sum is the last line: what all downloads have cost.
-func sum(s *Status, hidden int) string {
+func sum(s *fs.Status, hidden int) string {
 	text := fmt.Sprintf("%s in %d requests, %s so far", bytesText(s.Downloaded), s.Requests, dollars(s.Cost))
 	if s.RequestsLeft >= 0 {
 		text += fmt.Sprintf(", %d requests left this minute", s.RequestsLeft)
@@ -196,7 +198,7 @@ func sum(s *Status, hidden int) string {
 }
 
 // title is what people know the asset by.
-func (a *Asset) title() string {
+func title(a *fs.AssetStatus) string {
 	if a.Name == "" {
 		return a.ID
 	}
@@ -230,7 +232,7 @@ func newTotal(lines *mpb.Progress) *bar {
 }
 
 // show brings the line of an asset up to date.
-func (b *bar) show(a *Asset) {
+func (b *bar) show(a *fs.AssetStatus) {
 	var speed, eta float64
 	paused := true
 	for _, s := range a.Streams {
@@ -252,7 +254,7 @@ func (b *bar) show(a *Asset) {
 	default:
 		text += ", " + rate(speed)
 	}
-	b.set(shorten(printable(a.title()), nameCells), text)
+	b.set(shorten(printable(title(a)), nameCells), text)
 	// A bar that is full would end: the line goes when the download does.
 	b.bar.SetCurrent(max(0, min(a.Spooled, a.Size-1)))
 }

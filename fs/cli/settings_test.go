@@ -1,4 +1,4 @@
-package settings
+package cli
 
 import (
 	"bytes"
@@ -14,11 +14,11 @@ import (
 	"github.com/spf13/pflag"
 )
 
-func mustParse(t *testing.T, args ...string) *Settings {
+func mustParse(t *testing.T, args ...string) *settings {
 	t.Helper()
-	s, err := Parse(args)
+	s, err := parse(args)
 	if err != nil {
-		t.Fatalf("Parse(%q): %v", args, err)
+		t.Fatalf("parse(%q): %v", args, err)
 	}
 	return s
 }
@@ -68,7 +68,7 @@ func TestMountForm(t *testing.T) {
 	} {
 		s := mustParse(t, test.args...)
 		if s.Mountpoint != test.point || s.IDs != test.ids || len(s.Args) != len(test.assets) || s.Daemon != test.daemon {
-			t.Errorf("Parse(%q): mount point %q, ids %q, assets %q, daemon %t; want %+v", test.args, s.Mountpoint, s.IDs, s.Args, s.Daemon, test)
+			t.Errorf("parse(%q): mount point %q, ids %q, assets %q, daemon %t; want %+v", test.args, s.Mountpoint, s.IDs, s.Args, s.Daemon, test)
 		}
 	}
 }
@@ -118,8 +118,8 @@ func TestUsage(t *testing.T) {
 		"check":                            "./check",
 		"completion bash":                  "./completion",
 	} {
-		_, err := Parse(strings.Fields(line))
-		var usage *UsageError
+		_, err := parse(strings.Fields(line))
+		var usage *usageError
 		if !errors.As(err, &usage) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("assetfs %s: %v; want one line with %q", line, err, want)
 		}
@@ -162,14 +162,14 @@ func TestEachFlag(t *testing.T) {
 			if name == "base-url" || name == "options" && value == "" {
 				continue // checked by remote; no options are fine
 			}
-			_, err := Parse([]string{"/m", "--" + name + "=" + value})
-			var usage *UsageError
+			_, err := parse([]string{"/m", "--" + name + "=" + value})
+			var usage *usageError
 			if !errors.As(err, &usage) || !strings.Contains(err.Error(), "write ") || strings.Contains(err.Error(), "\n") {
 				t.Errorf("--%s=%s: %v; want one line that says what to write", name, value, err)
 			}
 		}
 	}
-	if _, err := Parse([]string{""}); err == nil {
+	if _, err := parse([]string{""}); err == nil {
 		t.Error("an empty mount point is taken for the working directory")
 	}
 }
@@ -206,7 +206,7 @@ func TestNotCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, line := range []string{"./status", "pin re_1", "--status pin", "check /m -o rw", "statuses"} {
-		if _, err := Parse(strings.Fields(line)); err != nil {
+		if _, err := parse(strings.Fields(line)); err != nil {
 			t.Errorf("assetfs %s: %v", line, err)
 		}
 	}

@@ -1,0 +1,42 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"assetfs/fs/cli/background"
+)
+
+// startChild goes on in the background, and returns when the mount is ready.
+func (a *app) startChild(args []string) error {
+	root, err := a.spoolRoot()
+	if err != nil {
+		return err
+	}
+	handover := background.Handover{Key: a.key}
+	if a.list != nil && (a.IDs == "-" || a.list.Once()) {
+		ids, err := a.readList()
+		if err != nil {
+			return err
+		}
+		handover.IDs = append([]string{}, ids...)
+	}
+	logFile, err := background.OpenLog(root)
+	if err != nil {
+		return a.spoolError(err)
+	}
+	defer logFile.Close()
+	err = background.Start(background.Options{Args: args, Log: logFile, Handover: handover})
+	if err != nil {
+		return err
+	}
+	point, err := filepath.EvalSymlinks(a.Mountpoint)
+	if err != nil {
+		point = a.Mountpoint // unmounted again already
+	}
+	fmt.Fprintf(a.out, "assetfs: mounted %s\n", point)
+	return nil
+}
+
+// handed reports whether the parent has read --ids for us, since only it could.
+func (a *app) handed() bool { return a.child != nil && a.child.IDs != nil }

@@ -1,0 +1,37 @@
+package cli
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"assetfs/remote"
+	"assetfs/remote/fakeapi"
+)
+
+// serveDemo starts the embedded API on loopback and points the mount at it.
+func (a *app) serveDemo() (stop func(), err error) {
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	server := &http.Server{Handler: fakeapi.Demo(), ReadHeaderTimeout: time.Minute}
+	go server.Serve(l) //nolint:errcheck // ends with Close
+	a.base = &url.URL{Scheme: "http", Host: l.Addr().String()}
+	a.RateLimit = remote.RateLimit{}
+	remove := func() {}
+	if a.SpoolDir == "" {
+		if a.SpoolDir, err = os.MkdirTemp("", "assetfs-demo-"); err != nil {
+			server.Close()
+			return nil, err
+		}
+		remove = func() { os.RemoveAll(a.SpoolDir) }
+	}
+	return func() {
+		server.Close()
+		remove()
+	}, nil
+}

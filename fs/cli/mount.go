@@ -1,0 +1,252 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"sync"
+	"syscall"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"assetfs/fs"
+	"assetfs/fs/cli/background"
+	"assetfs/fs/cli/idlist"
+	"assetfs/fs/cli/mountopt"
+	"assetfs/remote"
+	"assetfs/remote/fakeapi"
+)
+
+// fuseConf is where fusermount looks for what users may do.
+const fuseConf = "/etc/fuse.conf"
+
+// app is one run of the command.
+type app struct {
+	*settings
+	base  *url.URL
+	key   string            // from the environment
+	noKey bool              // there is no key, there neither; known once serving
+	child *background.Child // what we are in the background, else nil
+	list  *idlist.List      // of --ids; nil without
+	log   *slog.Logger
+
+	out  *console
+	live bool // there are live lines
+}
+
+func newApp(s *settings, child *background.Child, out *console) (*app, error) {
+	a := &app{settings: s, child: child, out: out, key: os.Getenv(keyVariable)}
+	// Programs that we start have no business with the key.
+	if err := os.Unsetenv(keyVariable); err != nil {
+		return nil, err
+	}
+	a.live = s.Progress.Value == "always" || s.Progress.Value == "auto" && out.tty && !s.Daemon && child == nil
+	options := &slog.HandlerOptions{Level: slog.LevelWarn - slog.Level(4*s.Verbose)}
+	a.log = slog.New(out.Handler(func(w io.Writer) slog.Handler {
+		if s.LogFormat.Value == "json" {
+			return slog.NewJSONHandler(w, options)
+		}
+		return slog.NewTextHandler(w, options)
+	}))
+	// Some of what net/http and go-fuse have to say goes to the standard logger.
+	slog.SetDefault(a.log)
+	slog.SetLogLoggerLevel(slog.LevelWarn)
+	if child != nil {
+		a.key = child.Key
+		if err := os.Chdir("/"); err != nil {
+			return nil, err
+		}
+	}
+	if s.IDs != "" {
+		a.list = &idlist.List{Name: s.IDs, Pattern: s.IDPattern, Log: a.log}
+	}
+	if !s.Demo {
+		var err error
+		if a.base, err = remote.CheckBaseURL(s.BaseURL, s.Insecure); err != nil {
+			return nil, &usageError{Err: err}
+		}
+	}
+	if !s.Demo || s.SpoolDir != "" {
+		if err := a.checkPlaces(); err != nil {
+			return nil, err
+		}
+	}
+	if s.AllowOther && os.Geteuid() != 0 && runtime.GOOS == "linux" {
+		if err := mountopt.MayAllowOther(fuseConf); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// readList reads --ids for the first time.
+func (a *app) readList() ([]string, error) {
+	switch {
+	case a.list == nil:
+		return nil, nil
+	case a.handed():
+		return a.child.IDs, nil
+	case a.IDs == "-":
+		ids, bad, err := idlist.Read(os.Stdin, "-", a.IDPattern)
+		idlist.WarnBad(a.log, bad)
+		return ids, err
+	}
+	ids, err := a.list.Read()
+	if err != nil {
+		return nil, &usageError{Err: fmt.Errorf("--ids: %w; give a file of asset IDs, one a line, or - for standard input", err)}
+	}
+	return ids, nil
+}
+
+// apiKey is the key, if there is one. A file that can't be read is refused
+// rather than found out by the first read.
+func (a *app) apiKey() (*remote.Key, error) {
+	key := remote.NewKey(a.KeyFile, a.key)
+	err := key.Check()
+	switch {
+	case err == nil:
+		return key, nil
+	case err == remote.ErrNoKey: //nolint:errorlint // wrapped, it has another reason
+		a.noKey = !a.Demo
+		return key, nil
+	case a.KeyFile == "":
+		return nil, &usageError{Err: fmt.Errorf("%s: %w; write the key and nothing else", keyVariable, err)}
+	}
+	return nil, &usageError{Err: fmt.Errorf("--api-key-file: %w; give a file that holds the key and nothing else", err)}
+}
+
+// serve mounts and serves until the mount is gone.
+func (a *app) serve() error {
+	listed, err := a.readList()
+	if err != nil {
+		return err
+	}
+	always := slices.Clone(a.Args) // whatever --ids says
+	key, err := a.apiKey()
+	if err != nil {
+		return err
+	}
+	if a.Demo {
+		stop, err := a.serveDemo()
+		if err != nil {
+			return err
+		}
+		defer stop()
+		key = remote.NewKey("", "demo")
+		always = append(always, fakeapi.DemoIDs()...)
+	}
+	point, err := fs.PrepareMountpoint(a.Mountpoint, a.log)
+	if err != nil {
+		return err
+	}
+	defer point.Remove()
+	dir, err := a.openSpool()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := dir.Close(); err != nil {
+			a.log.Error("closing the spool", "error", err)
+		}
+	}()
+	dir.SetHolder(fmt.Sprintf("pid %d, mounted at %s", os.Getpid(), point.Path))
+	client := remote.NewClient(a.base, remote.Options{
+		Key:             key,
+		RateLimit:       a.RateLimit,
+		Ledger:          dir,
+		Notes:           dir,
+		MaxDownload:     int64(a.MaxDownload),
+		ResponseTimeout: a.StallTimeout,
+		UserAgent:       "assetfs",
+		Log:             a.log,
+	})
+	defer client.Close()
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) // before a signal could find a mount
+	m, err := fs.Mount(point.Path, slices.Concat(always, listed), client, dir, a.mountOptions())
+	if err != nil {
+		return fmt.Errorf("can't mount on %s: %w", point.Path, err)
+	}
+	reread := make(chan struct{}, 1)
+	endWatch := a.watch(reread, func(ids []string) { m.SetList(slices.Concat(always, ids)) })
+	fmt.Fprintf(a.out, "assetfs: mounted %s\n", point.Path)
+	if a.noKey {
+		a.log.Warn("no API key (--api-key-file or MEMORIES_API_KEY): only what is in the spool can be read")
+	}
+	if a.live {
+		requests := func() int64 { return client.Stats().Requests }
+		a.out.screen.Start(activity{Requests: requests, Status: m.Status})
+	}
+	daemon.SdNotify(false, daemon.SdNotifyReady) //nolint:errcheck // no systemd, no matter
+	if a.child != nil && a.child.Ready() != nil {
+		signals <- syscall.SIGTERM // whoever asked for the mount has gone meanwhile
+	}
+	go obey(signals, a.out, m, func() {
+		client.ForgetFailures()
+		m.ForgetFailures()
+		a.log.Info("SIGHUP: failures are forgotten, --ids and the key are read again")
+		select {
+		case reread <- struct{}{}:
+		default: // it is about to happen
+		}
+	})
+	m.Wait()
+	daemon.SdNotify(false, daemon.SdNotifyStopping) //nolint:errcheck // likewise
+	endWatch()
+	a.out.screen.Close(farewell)
+	m.Close()
+	fmt.Fprintln(a.out, "assetfs:", m.Summary())
+	return nil
+}
+
+func (a *app) mountOptions() fs.Options {
+	return fs.Options{
+		IDPattern: a.IDPattern, ByMetadata: a.Resolve.Value == "metadata", ListWait: a.ListWait,
+		ReadAhead: int64(a.ReadAhead), StallTimeout: a.StallTimeout, RetryFor: a.RetryFor,
+		PricePerGB: a.PricePerGB, MaxDownload: int64(a.MaxDownload),
+		UID: a.UID, GID: a.GID, Umask: uint32(a.Umask), AllowOther: a.AllowOther, Source: a.Source, StableInodes: a.StableInodes, Debug: a.DebugFUSE, Log: a.log,
+	}
+}
+
+// watch tells changes of --ids until the function that it returns is called.
+func (a *app) watch(reread <-chan struct{}, changed func(ids []string)) (end func()) {
+	if a.list == nil || a.IDs == "-" || a.handed() || a.list.Once() {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		a.list.Watch(ctx, reread, func(ids []string) {
+			changed(ids)
+			a.log.Info("the list of assets has changed", "file", a.IDs, "assets", len(ids)) // what is said is so
+		})
+	})
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+// obey ends the mount on SIGINT and SIGTERM, and renews on SIGHUP. It never
+// waits, so that no signal goes unseen.
+func obey(signals <-chan os.Signal, out io.Writer, m *fs.FS, renew func()) {
+	say := func(text string) { fmt.Fprintln(out, "assetfs:", text) }
+	asked := false
+	for s := range signals {
+		switch {
+		case s == syscall.SIGHUP:
+			renew()
+		case s == syscall.SIGINT && !asked:
+			m.Unmount(say)
+			asked = true
+		default: // systemd asks only once
+			m.Detach(say)
+		}
+	}
+}

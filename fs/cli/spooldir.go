@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"assetfs/fs"
+	"assetfs/fs/spool"
+	"assetfs/remote"
+)
+
+// spoolRoot is the directory for spools of any base URL.
+func (a *app) spoolRoot() (string, error) {
+	if a.SpoolDir != "" {
+		return spool.Root(a.SpoolDir), nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no cache directory (%w); say where with --spool-dir", err)
+	}
+	return filepath.Join(cache, "assetfs"), nil
+}
+
+// checkPlaces refuses a spool that the mount would hide, or that would hold it.
+func (a *app) checkPlaces() error {
+	root, err := a.spoolRoot()
+	if err != nil {
+		return err
+	}
+	if fs.Nested(a.Mountpoint, root) {
+		return &usageError{Err: fmt.Errorf("the spool (%s) and the mount point (%s) must not be one inside the other; give another --spool-dir or mount point", root, a.Mountpoint)}
+	}
+	return nil
+}
+
+func (a *app) openSpool() (*spool.Dir, error) {
+	root, err := a.spoolRoot()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := spool.Open(root, a.base.String(), spool.Options{
+		Size: int64(a.SpoolSize), MinFree: int64(a.MinFree), Accept: fs.AcceptSpooled(remote.Impostor), Log: a.log,
+	})
+	return dir, a.spoolError(err)
+}
+
+// spoolError says of a directory that can't be used which one to give.
+func (a *app) spoolError(err error) error {
+	var path *os.PathError
+	if !errors.As(err, &path) {
+		return err // it says so itself, or it is nil
+	}
+	if errors.Is(err, syscall.EMFILE) {
+		return fmt.Errorf("%w: raise the limit of open files (ulimit -n)", err)
+	}
+	err = fmt.Errorf("--spool-dir: %w; give a directory that you may write to", err)
+	if a.SpoolDir == "" {
+		return err
+	}
+	return &usageError{Err: err}
+}
