@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -48,6 +47,7 @@ type Asset struct {
 	waiters   []*waiter
 	readers   map[*Reader]struct{}
 	history   history
+	planning  *planning    // nil while there is nothing to plan
 	span      ranges.Range // of the readers, as the store has been told
 	lastClose time.Time
 	fail      failure
@@ -199,13 +199,17 @@ func (a *Asset) Close() {
 // planLocked looks, plans and acts. It is called whenever something has
 // happened that a plan may depend on.
 func (a *Asset) planLocked() {
-	if a.closed || a.resetting != nil || len(a.streams) == 0 && len(a.waiters) == 0 {
+	if a.closed || a.resetting != nil {
+		return
+	}
+	if len(a.streams) == 0 && len(a.waiters) == 0 {
+		a.planning = nil
 		return
 	}
 	now := time.Now()
-	snap, live := a.snapshotLocked(now)
-	d := Plan(snap)
-	for i, s := range live {
+	p := a.snapshotLocked(now)
+	d := p.plan()
+	for i, s := range p.live {
 		if d.End[i] {
 			s.endLocked()
 		} else {
@@ -233,55 +237,6 @@ func (a *Asset) replan() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.planLocked()
-}
-
-// snapshotLocked returns what the planner looks at, and the streams that its
-// decision is about.
-func (a *Asset) snapshotLocked(now time.Time) (Snapshot, []*stream) {
-	snap := Snapshot{
-		Now:       now,
-		Size:      a.info.Size,
-		Contacted: a.info.Header,
-		Overlap:   a.overlapLocked(),
-		Ranging:   a.rangingLocked(),
-		Guessed:   a.info.Ranging == RangeUnknown,
-		Present:   a.store,
-		History:   &a.history,
-		Habit:     a.history.habit(a.streams),
-		Short:     a.history.short(a.streams),
-		ReadAhead: a.o.ReadAhead,
-		NotBefore: a.fail.until,
-		Readers:   len(a.readers),
-		LastClose: a.lastClose,
-		Cost:      a.store.Cost(),
-	}
-	var live []*stream
-	for _, s := range a.streams {
-		if s.ending {
-			continue
-		}
-		live = append(live, s)
-		st := s.state
-		if st.Opening && snap.Ranging == RangeNo {
-			st.Start, st.Pos, st.Reach, st.Frontier = 0, 0, 0, 0
-		}
-		snap.Streams = append(snap.Streams, st)
-	}
-	if len(a.waiters) > 0 || slices.ContainsFunc(snap.Streams, snap.endsSoon) {
-		b := a.o.Source.Budget()
-		snap.Requests, snap.Next, snap.Worth = b.Available, b.Next, a.o.Host.worth(b.Worth)
-		snap.Limited = b.Worth > 0
-		snap.Waiters = make([]WaiterState, len(a.waiters))
-		for i, w := range a.waiters {
-			snap.Waiters[i] = w.state
-		}
-		for _, s := range live {
-			if !s.asked.Load() && !s.request.Background {
-				snap.Requests-- // the source does not know of it yet
-			}
-		}
-	}
-	return snap, live
 }
 
 // rangingLocked is what is known of the server's support of Range for this

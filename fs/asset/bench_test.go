@@ -99,3 +99,45 @@ func BenchmarkPlan(b *testing.B) {
 		Plan(s)
 	}
 }
+
+// thousand is a planner before which a thousand reads wait for one stream, or here and
+// there for requests.
+func thousand(apart int64) *planner {
+	s := base()
+	s.Size, s.History = 1000*apart, &history{}
+	s.Streams = []StreamState{running(0, 1000, 1e7)}
+	for i := range int64(1000) {
+		s.Waiters = append(s.Waiters, want(i*apart+block, i*apart+block+4096))
+	}
+	return &planner{Snapshot: s}
+}
+
+// BenchmarkPlanWaiters is a plan where a thousand reads wait.
+func BenchmarkPlanWaiters(b *testing.B) {
+	for name, apart := range map[string]int64{"one stream": 100 << 10, "scattered": 8 * mib} {
+		b.Run(name, func(b *testing.B) {
+			p := thousand(apart)
+			s := p.Snapshot
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Snapshot = s
+				p.plan()
+			}
+		})
+	}
+}
+
+// TestPlanAllocatesOnce holds that a plan leaves no garbage: what a thousand blocked
+// readers cost was that of a plan for each of them.
+func TestPlanAllocatesOnce(t *testing.T) {
+	for _, apart := range []int64{100 << 10, 8 * mib} {
+		p := thousand(apart)
+		s := p.Snapshot
+		if n := testing.AllocsPerRun(10, func() {
+			p.Snapshot = s
+			p.plan()
+		}); n > 0 {
+			t.Errorf("waiters %d apart: %v allocations a plan, want none", apart, n)
+		}
+	}
+}

@@ -212,7 +212,7 @@ func (r *rig) reader(rnd *rand.Rand) (out outcome) {
 func (r *rig) dump() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	snap, _ := r.snapshotLocked(time.Now())
+	snap := r.snapshotLocked(time.Now()).Snapshot
 	r.store.mu.Lock()
 	limit, present := r.store.limit, r.store.present.Ranges()
 	r.store.mu.Unlock()

@@ -127,12 +127,15 @@ type Decision struct {
 	Wake   time.Time // plan again then at the latest; zero: only when something happens
 }
 
-// planner is the state of one run of Plan.
+// planner is the state of one run of Plan, and memory for the next: with a thousand
+// waiters a plan is made for each that comes.
 type planner struct {
 	Snapshot
-	d    Decision
-	due  int64 // what is waited for adds to the bill
-	fill bool  // a stream is to bring all that it was asked for
+	d       Decision
+	due     int64 // what is waited for adds to the bill
+	fill    bool  // a stream is to bring all that it was asked for
+	missing []miss
+	found   []group
 }
 
 // Plan decides what the streams of one asset do. It is pure. Its policy:
@@ -166,20 +169,35 @@ type planner struct {
 //  10. Without Range one stream serves all; while that is not known, one request at a
 //     time finds out.
 func Plan(s Snapshot) Decision {
-	n := len(s.Streams)
-	p := planner{Snapshot: s, d: Decision{Limit: make([]int64, n), End: make([]bool, n), Serves: make([]bool, n)}}
+	return *(&planner{Snapshot: s}).plan()
+}
+
+// plan is Plan of p's snapshot. What it returns is good until the next.
+func (p *planner) plan() *Decision {
+	n := len(p.Streams)
+	p.d = Decision{Limit: zeroed(p.d.Limit, n), End: zeroed(p.d.End, n), Serves: zeroed(p.d.Serves, n), Open: p.d.Open[:0]}
+	p.fill = false
 	if p.History == nil {
 		p.History = &history{}
 	}
 	p.endCovered()
-	for i := range s.Streams {
+	for i := range p.Streams {
 		p.d.Limit[i] = p.window(i)
-		p.fill = p.fill || s.Streams[i].Fill
+		p.fill = p.fill || p.Streams[i].Fill
 	}
 	p.serve()
 	p.goOn()
 	p.leave()
-	return p.d
+	return &p.d
+}
+
+// zeroed returns s with n elements, all zero.
+func zeroed[T any](s []T, n int) []T {
+	if s == nil || cap(s) < n {
+		return make([]T, n)
+	}
+	clear(s[:n])
+	return s[:n]
 }
 
 // window is the offset up to which stream i may read for its own read-ahead.
@@ -225,8 +243,9 @@ func (m miss) backward() bool {
 
 // serve sees to it that what is waited for comes.
 func (p *planner) serve() {
-	var missing []miss
-	for _, w := range p.Waiters {
+	missing := p.missing[:0]
+	for i := range p.Waiters {
+		w := p.Waiters[i]
 		if w.Header {
 			p.contact(w)
 			continue
@@ -238,7 +257,8 @@ func (p *planner) serve() {
 			missing = append(missing, miss{w, gap.Start})
 		}
 	}
-	slices.SortStableFunc(missing, func(a, b miss) int { return cmp.Compare(a.off, b.off) })
+	p.missing = missing
+	slices.SortStableFunc(missing, func(a, b miss) int { return cmp.Compare(a.off, b.off) }) // most often they are
 	p.due = owed(missing)
 	left := missing[:0]
 	for _, m := range missing {
@@ -267,7 +287,7 @@ func owed(missing []miss) (n int64) {
 func (p *planner) comes(m miss) bool {
 	i := p.nearest(m.off)
 	switch {
-	case i >= 0 && (p.Ranging == RangeNo || p.waits(i, m)):
+	case i >= 0 && (p.Ranging == RangeNo || p.waits(i, m) && !p.blocks(i, m)):
 		p.use(i, m)
 	case p.fill && p.fills(m):
 	case p.doubts() && p.headerComing():

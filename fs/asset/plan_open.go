@@ -54,7 +54,7 @@ func (p *planner) groups(missing []miss) []group {
 	if speed := p.speed(); speed > 0 {
 		gap = min(gap, int64(speed*p.Worth.Seconds()))
 	}
-	var groups []group
+	groups := p.found[:0]
 	for _, m := range missing {
 		if n := len(groups) - 1; n >= 0 && (p.Ranging == RangeNo || m.off-groups[n].end <= gap && !p.blocked(groups[n].end, m.off)) {
 			groups[n].end = max(groups[n].end, m.Need.End)
@@ -65,6 +65,7 @@ func (p *planner) groups(missing []miss) []group {
 		}
 		groups = append(groups, group{m, m.Need.End, m.Since})
 	}
+	p.found = groups
 	return groups
 }
 

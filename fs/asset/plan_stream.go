@@ -64,10 +64,13 @@ func (p *planner) nearest(off int64) int {
 			best = i
 		}
 	}
-	if best >= 0 && p.Ranging == RangeYes && p.blocked(p.Streams[best].Reach, off) {
-		return -1 // and so are those further behind
-	}
 	return best
+}
+
+// blocks reports whether stream i will end before it comes to m. Then so will those
+// further behind.
+func (p *planner) blocks(i int, m miss) bool {
+	return p.Ranging == RangeYes && p.blocked(p.Streams[i].Reach, m.off)
 }
 
 // blocked reports whether a run of present bytes that would end a stream lies
@@ -162,7 +165,7 @@ func (p *planner) goOn() {
 	}
 	for i := range p.Streams {
 		s := &p.Streams[i]
-		if !p.endsSoon(*s) || p.d.End[i] || p.Present.RunEnd(s.End) > s.End || s.Delivered <= p.Habit {
+		if !p.endsSoon(s) || p.d.End[i] || p.Present.RunEnd(s.End) > s.End || s.Delivered <= p.Habit {
 			continue
 		}
 		if !slices.ContainsFunc(p.Streams, func(o StreamState) bool { return o.Start == s.End }) {
@@ -172,7 +175,7 @@ func (p *planner) goOn() {
 }
 
 // endsSoon reports whether the request of s ends within what its reader will want.
-func (p *Snapshot) endsSoon(s StreamState) bool {
+func (p *Snapshot) endsSoon(s *StreamState) bool {
 	return s.Delivered >= 2*block && s.End >= 0 && s.End < p.Size && s.Frontier+min(s.Delivered/4, mostGap) >= s.End
 }
 

@@ -40,8 +40,18 @@ func (a *Asset) waitLocked(state WaiterState, patience time.Duration) (*waiter, 
 	if err := a.fail.refusal(state.Since); err != nil && !a.comingLocked(w) {
 		return nil, err
 	}
-	a.waiters = append(a.waiters, w)
+	i, _ := slices.BinarySearchFunc(a.waiters, w, waiterBefore)
+	a.waiters = slices.Insert(a.waiters, i, w)
 	return w, nil
+}
+
+// waiterBefore puts waiters in the order of what they need, the planner's: a new one
+// behind those of the same place.
+func waiterBefore(w, added *waiter) int {
+	if w.state.Need.Start <= added.state.Need.Start {
+		return -1
+	}
+	return 1
 }
 
 // await waits until w is finished, ctx ends, or w has been retrying for too

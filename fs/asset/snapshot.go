@@ -1,0 +1,65 @@
+package asset
+
+import "time"
+
+// planning is a planner with what it looks at, kept from plan to plan for its memory.
+type planning struct {
+	planner
+	live []*stream // that the decision is about
+}
+
+// snapshotLocked returns a planner that sees the asset as it is now.
+func (a *Asset) snapshotLocked(now time.Time) *planning {
+	if a.planning == nil {
+		a.planning = &planning{}
+	}
+	p := a.planning
+	clear(p.live)
+	p.live = p.live[:0]
+	p.Snapshot = Snapshot{
+		Now:       now,
+		Size:      a.info.Size,
+		Contacted: a.info.Header,
+		Overlap:   a.overlapLocked(),
+		Ranging:   a.rangingLocked(),
+		Guessed:   a.info.Ranging == RangeUnknown,
+		Present:   a.store,
+		Streams:   p.Streams[:0],
+		Waiters:   p.Waiters[:0],
+		History:   &a.history,
+		Habit:     a.history.habit(a.streams),
+		Short:     a.history.short(a.streams),
+		ReadAhead: a.o.ReadAhead,
+		NotBefore: a.fail.until,
+		Readers:   len(a.readers),
+		LastClose: a.lastClose,
+		Cost:      a.store.Cost(),
+	}
+	requests := len(a.waiters) > 0
+	unknown := 0 // to the source, of our requests
+	for _, s := range a.streams {
+		if s.ending {
+			continue
+		}
+		p.live = append(p.live, s)
+		st := s.state
+		if st.Opening && p.Ranging == RangeNo {
+			st.Start, st.Pos, st.Reach, st.Frontier = 0, 0, 0, 0
+		}
+		p.Streams = append(p.Streams, st)
+		requests = requests || p.endsSoon(&st)
+		if !s.asked.Load() && !s.request.Background {
+			unknown++
+		}
+	}
+	if !requests {
+		return p
+	}
+	b := a.o.Source.Budget()
+	p.Requests, p.Next, p.Worth = b.Available-unknown, b.Next, a.o.Host.worth(b.Worth)
+	p.Limited = b.Worth > 0
+	for _, w := range a.waiters {
+		p.Waiters = append(p.Waiters, w.state)
+	}
+	return p
+}
