@@ -20,11 +20,19 @@ func (d *Dir) readIndex() (whole bool, err error) {
 	}
 	d.log = indexLog{d: d, f: f}
 	c, err := replay(f, d.bootID)
+	var version *VersionError
+	if errors.As(err, &version) {
+		version.Dir = d.path
+		return false, version
+	}
 	d.contents = *c
 	d.log.size, d.log.base = c.lengthOfIndex, c.lengthOfIndex
 	switch {
 	case errors.Is(err, errHeader):
-		d.o.Log.Warn("spool index discarded: its version is not known; the spool starts anew", "dir", d.path)
+		d.o.Log.Warn("spool index damaged: its header is written anew", "dir", d.path, "assets", len(c.order))
+		if _, err := f.WriteAt(header(), 0); err != nil && d.log.size > 0 {
+			return false, err
+		}
 	case errors.Is(err, errRecord):
 		d.o.Log.Warn("spool index damaged: what follows is forgotten", "dir", d.path, "error", err, "assets", len(c.order))
 	case err != nil:

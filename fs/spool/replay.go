@@ -13,20 +13,8 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// indexVersion is that of the records. Another version can't be read.
-const indexVersion = 1
-
-const headerLen = 16
-
-// header is what an index begins with: a name, the version, their CRC32C.
-func header() []byte {
-	b := append(make([]byte, 0, headerLen), "assetfs\n"...)
-	b = binary.LittleEndian.AppendUint32(b, indexVersion)
-	return binary.LittleEndian.AppendUint32(b, checksum(nil, b))
-}
-
-// errHeader means that a file is not an index of ours; nothing of it counts.
-var errHeader = errors.New("not an index of this version")
+// errHeader means that the header is damaged. What follows it counts.
+var errHeader = errors.New("damaged header")
 
 // errRecord means that a record is damaged; what stands before it counts.
 var errRecord = errors.New("damaged record")
@@ -46,19 +34,22 @@ type contents struct {
 }
 
 // replay reads an index. Claims for another boot than bootID don't count. An
-// error is errHeader, errRecord, or one of r; what was read before it is
+// error is errHeader, errRecord, a *VersionError, or one of r; what was read is
 // returned and holds.
 func replay(r io.Reader, bootID string) (*contents, error) {
 	c := &contents{files: map[string]*File{}, calls: map[string][]time.Time{}, notes: map[string]string{}}
 	in := bufio.NewReaderSize(r, 1<<16)
 	head := make([]byte, headerLen)
+	var broken error
 	switch n, err := io.ReadFull(in, head); {
 	case n == 0 && errors.Is(err, io.EOF):
 		return c, nil
 	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
 		return c, err
+	case newer(head[:n]) > 0:
+		return c, &VersionError{Version: newer(head)}
 	case string(head[:n]) != string(header()):
-		return c, errHeader
+		broken = errHeader
 	}
 	c.lengthOfIndex = headerLen
 	types := map[string]string{}
@@ -66,9 +57,12 @@ func replay(r io.Reader, bootID string) (*contents, error) {
 	for {
 		payload, err := readFrame(in, &buf)
 		if errors.Is(err, io.EOF) {
-			return c, nil
+			return c, broken
 		}
 		if err != nil {
+			if broken != nil && c.lengthOfIndex == headerLen {
+				c.lengthOfIndex = 0
+			}
 			return c, fmt.Errorf("at byte %d: %w", c.lengthOfIndex, err)
 		}
 		if !c.apply(payload, bootID, types) {
