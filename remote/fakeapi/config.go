@@ -15,6 +15,7 @@ type Config struct {
 	NoMetadata  bool          // there is no metadata call
 	Downloads   Limit         // of the account, for downloads: what a redirect leads to is none
 	Metadata    Limit         // the same for metadata
+	List        Limit         // the same for lists of videos
 	Latency     time.Duration // before each header
 	Rate        int64         // bytes a second on each connection; 0 is unshaped
 	SendTimeout time.Duration // a client that takes nothing for so long is cut off, as nginx does after 60 s; 0 is never
@@ -23,6 +24,12 @@ type Config struct {
 	Bare        bool          // JSON has code, msg and data alone, neither success nor failed
 	ErrorsOn200 bool          // error objects ride on HTTP 200
 	MetaNumbers bool          // numbers and times in metadata are numbers, not strings
+	NoLibrary   bool          // there is no list call
+	ListStrings bool          // numbers and times in lists are strings
+	ListOmit    string        // fields that lists are without: "total_count,page_size"
+	ListOrder   string        // "oldest", "name"; "" is newest first
+	PageMost    int           // videos on a page of a list, however many are asked for; 0 is no limit
+	PageRefuse  bool          // and who asks for more is refused
 	Boot        int           // another number gives other ETags of the kinds "auto", "new" and "turns", as a restart does
 	// Portal is a captive portal in front of everything: 511, or 200, with its
 	// page; or 302, which leads to it. 0 is none.
@@ -37,7 +44,7 @@ type Config struct {
 
 // Check returns what is wrong with c; nil is nothing.
 func (c Config) Check() error {
-	return errors.Join(c.Downloads.check(), c.Metadata.check(), checkFaults(c.Faults))
+	return errors.Join(c.Downloads.check(), c.Metadata.check(), c.List.check(), oneOf("ListOrder", c.ListOrder, "", "newest", "oldest", "name"), checkFaults(c.Faults))
 }
 
 // Configure changes the settings, under a lock and for requests to come; Rate
@@ -58,6 +65,7 @@ func (s *Server) Configure(change func(*Config)) {
 	}
 	s.account.limit(opDownload, changed.Downloads)
 	s.account.limit(opMetadata, changed.Metadata)
+	s.account.limit(opList, changed.List)
 }
 
 // Config returns the settings.

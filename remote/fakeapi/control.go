@@ -19,11 +19,14 @@ const maxControl = 64 << 20
 //	                   "Base64" or "File" (a path), which also give the Size
 //	GET    /asset/ID   the asset
 //	DELETE /asset/ID
+//	PUT    /video      a Video, likewise
+//	DELETE /video/ID
+//	GET    /scopes     the scopes that there are
 //	PUT    /config     a Config; what the object does not name stays
 //	GET    /config
 //	GET    /requests   a list of Request
 //	GET    /billed     {"Billed": bytes, "Acknowledged": bytes}
-//	GET    /refused    {"download": requests, "metadata": requests} beyond the limits
+//	GET    /refused    {"download": requests, "metadata": requests, "list": requests} beyond the limits
 //	GET    /idle       answers once no request is running
 //	POST   /reset      ResetLog
 //
@@ -41,6 +44,7 @@ func (s *Server) Control() http.Handler {
 	}
 	for _, method := range []string{http.MethodPut, http.MethodPost} {
 		handle(method+" /asset", s.controlPut)
+		handle(method+" /video", s.controlVideo)
 		handle(method+" /config", s.controlConfigure)
 	}
 	handle("GET /config", func(w http.ResponseWriter, _ *http.Request) error {
@@ -57,13 +61,18 @@ func (s *Server) Control() http.Handler {
 		s.Delete(r.PathValue("id"))
 		return nil
 	})
+	handle("DELETE /video/{id}", func(_ http.ResponseWriter, r *http.Request) error {
+		s.DeleteVideo(r.PathValue("id"))
+		return nil
+	})
+	handle("GET /scopes", func(w http.ResponseWriter, _ *http.Request) error { return answer(w, s.Scopes()) })
 	handle("GET /requests", func(w http.ResponseWriter, _ *http.Request) error { return answer(w, s.Requests()) })
 	handle("GET /billed", func(w http.ResponseWriter, _ *http.Request) error {
 		acknowledged := s.Acknowledged() // first: it is never more
 		return answer(w, map[string]int64{"Billed": s.Billed(), "Acknowledged": acknowledged})
 	})
 	handle("GET /refused", func(w http.ResponseWriter, _ *http.Request) error {
-		return answer(w, map[string]int{opDownload: s.Refused(opDownload), opMetadata: s.Refused(opMetadata)})
+		return answer(w, map[string]int{opDownload: s.Refused(opDownload), opMetadata: s.Refused(opMetadata), opList: s.Refused(opList)})
 	})
 	handle("GET /idle", func(_ http.ResponseWriter, r *http.Request) error { return s.WaitIdle(r.Context()) })
 	handle("POST /reset", func(http.ResponseWriter, *http.Request) error {
@@ -93,12 +102,22 @@ func (s *Server) controlPut(_ http.ResponseWriter, r *http.Request) error {
 	if err := decode(r, &j); err != nil {
 		return err
 	}
+	a, err := j.complete()
+	if err != nil {
+		return err
+	}
+	s.Put(a)
+	return nil
+}
+
+// complete returns the asset with its bytes.
+func (j *assetJSON) complete() (Asset, error) {
 	a := j.asset()
 	if a.ID == "" {
-		return &controlError{"an asset needs", "ID"}
+		return a, &controlError{"an asset needs", "ID"}
 	}
 	if err := a.Check(); err != nil {
-		return err
+		return a, err
 	}
 	b := j.Base64
 	switch {
@@ -107,14 +126,13 @@ func (s *Server) controlPut(_ http.ResponseWriter, r *http.Request) error {
 	case j.File != "":
 		var err error
 		if b, err = os.ReadFile(j.File); err != nil {
-			return err
+			return a, err
 		}
 	}
 	if b != nil {
 		a.Content, a.Size = bytes.NewReader(b), int64(len(b))
 	}
-	s.Put(a)
-	return nil
+	return a, nil
 }
 
 // asset returns the asset without the bytes.

@@ -74,7 +74,7 @@ func TestControl(t *testing.T) {
 	if got, want := do("GET", "/billed", ""), "{\n  \"Acknowledged\": 0,\n  \"Billed\": 1020\n}\n"; got != want {
 		t.Errorf("billed: %s", got)
 	}
-	if got, want := do("GET", "/refused", ""), "{\n  \"download\": 0,\n  \"metadata\": 0\n}\n"; got != want {
+	if got, want := do("GET", "/refused", ""), "{\n  \"download\": 0,\n  \"list\": 0,\n  \"metadata\": 0\n}\n"; got != want {
 		t.Errorf("refused: %s", got)
 	}
 	var log []Request

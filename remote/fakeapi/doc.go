@@ -14,6 +14,7 @@
 //	GET /{id}/download           the asset, or a JSON error object
 //	GET /download?bucket=&blob=  the same by the asset's place
 //	GET /{id}/metadata           the free call
+//	POST /list_videos            the library: a page of the videos of a scope
 //	GET /storage/{id}?signature= the asset again, as a storage host serves it to
 //	                             whom a redirect has sent there: no key is wanted,
 //	                             and a request that brings one is refused, as S3

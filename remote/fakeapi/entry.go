@@ -5,6 +5,7 @@ import "time"
 // entry is an asset with what it and its faults have seen.
 type entry struct {
 	asset   Asset
+	video   bool // its ID is none of the base API
 	faults  faults
 	put     time.Time
 	calls   int        // of metadata
@@ -12,6 +13,9 @@ type entry struct {
 	old     validators // before they changed
 	changed time.Time  // when they did; zero is never
 }
+
+// place is where the asset lies.
+func (e *entry) place() place { return place{e.asset.Bucket, e.asset.Blob} }
 
 // follow makes e remember the validators of the entry that it replaces.
 func (e *entry) follow(before *entry) {

@@ -14,7 +14,7 @@ const AtOnce = -1
 // answer, and of these the first one set counts.
 type Fault struct {
 	// Op is the kind of request that is struck: "" and "download", "metadata",
-	// "storage", or "any".
+	// "storage", "list", or "any".
 	Op string
 	// Of the requests of that kind, the first Skip go by, the next Times are
 	// struck (0: all of them). Counting begins when the fault is put.
@@ -108,7 +108,7 @@ func checkFaults(all []Fault) error {
 	for _, f := range all {
 		if err := errors.Join(
 			oneOf("Fault.Form", f.Form, "", formNew, formOld, formSpring, formGateway, formPage, formXML, formText, formEmpty, formNothing),
-			oneOf("Fault.Op", f.Op, "", opDownload, opMetadata, opStorage, opOther, "any"),
+			oneOf("Fault.Op", f.Op, "", opDownload, opMetadata, opStorage, opList, opOther, "any"),
 		); err != nil {
 			return err
 		}

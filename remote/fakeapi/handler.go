@@ -12,6 +12,11 @@ import (
 // ServeHTTP answers one request. Any path prefix may stand before the ID.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	op, id := s.route(r.URL)
+	var list listRequest
+	if op == opList && r.Method == http.MethodPost {
+		list = readList(r)
+		id = list.Scope
+	}
 	rec := s.begin(r, op, id)
 	defer s.end(rec)
 	cfg := s.Config()
@@ -21,7 +26,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if rp == nil {
 		f := s.strike(op, id)
-		rp = s.replyTo(r, rec.req, cfg, f)
+		if op == opList {
+			rp = s.replyToList(r, rec.req, cfg, f, list)
+		} else {
+			rp = s.replyTo(r, rec.req, cfg, f)
+		}
 		rp.fault = f
 		if rp.asset && !s.room(rec, cfg) {
 			rp = pageReply(http.StatusServiceUnavailable)
@@ -40,6 +49,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) route(u *url.URL) (op, id string) {
 	if p, ok := placeOf(u); ok {
 		return opDownload, s.locate(p)
+	}
+	if isList(u.Path) {
+		return opList, ""
 	}
 	parts := strings.Split(strings.Trim(u.Path, "/"), "/")
 	if len(parts) < 2 {
@@ -87,7 +99,7 @@ func portalReply(r *http.Request, rq Request, cfg Config) *reply {
 // refuse counts a request that the account answers for, and returns the refusal
 // if it is beyond a limit. Such a request never comes as far as a fault.
 func (s *Server) refuse(r *http.Request, rec *record, cfg Config) *reply {
-	if r.Method != http.MethodGet || !knows(cfg, rec.req) {
+	if r.Method != methodOf(rec.req.Op) || !knows(cfg, rec.req) {
 		return nil
 	}
 	l, wait, ok := s.admit(rec)
@@ -102,18 +114,49 @@ func knows(cfg Config, rq Request) bool {
 	return cfg.Key == "" || slices.Contains(strings.Fields(cfg.Key), rq.Authorization)
 }
 
+// methodOf is the only method that a kind of request has.
+func methodOf(op string) string {
+	if op == opList {
+		return http.MethodPost
+	}
+	return http.MethodGet
+}
+
+// notAllowed is the answer to another one.
+func notAllowed(cfg Config, op string) *reply {
+	rp := errorReply(cfg, http.StatusMethodNotAllowed, msgMethod)
+	rp.header.Set("Allow", methodOf(op))
+	return rp
+}
+
+// replyToList decides what to answer to a list call.
+func (s *Server) replyToList(r *http.Request, rq Request, cfg Config, f Fault, list listRequest) *reply {
+	switch {
+	case f.replaces():
+		return replacement(r, rq, cfg, f, 0)
+	case cfg.NoLibrary:
+		return pageReply(http.StatusNotFound)
+	case rq.Method != http.MethodPost:
+		return notAllowed(cfg, rq.Op)
+	case !knows(cfg, rq):
+		return errorReply(cfg, http.StatusUnauthorized, msgBadKey)
+	}
+	rp := s.listVideos(cfg, list)
+	rp.decorate(r, f)
+	return rp
+}
+
 // replyTo decides what to answer.
 func (s *Server) replyTo(r *http.Request, rq Request, cfg Config, f Fault) *reply {
-	a, known := s.look(rq.Op, rq.ID, cfg)
+	_, byPlace := placeOf(r.URL)
+	a, known := s.look(rq.Op, rq.ID, byPlace, cfg)
 	switch {
 	case f.replaces():
 		return replacement(r, rq, cfg, f, a.Size)
 	case rq.Op == opOther, rq.Op == opMetadata && cfg.NoMetadata:
 		return pageReply(http.StatusNotFound)
 	case rq.Method != http.MethodGet:
-		rp := errorReply(cfg, http.StatusMethodNotAllowed, msgMethod)
-		rp.header.Set("Allow", http.MethodGet)
-		return rp
+		return notAllowed(cfg, rq.Op)
 	case rq.Op == opStorage:
 		switch {
 		case rq.HasAuthorization:

@@ -13,12 +13,13 @@ const (
 	opDownload = "download"
 	opMetadata = "metadata"
 	opStorage  = "storage"
+	opList     = "list"
 	opOther    = "other"
 )
 
 // Request is one request as the server saw it.
 type Request struct {
-	Op, ID       string // Op is "download", "metadata", "storage" (after a redirect) or "other"
+	Op, ID       string // Op is "download", "metadata", "list" (ID is the scope), "storage" (after a redirect) or "other"
 	Method, Path string // Path as asked for, with the query
 	Host         string // as asked for, with the port
 

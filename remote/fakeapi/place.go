@@ -24,12 +24,11 @@ func placeOf(u *url.URL) (p place, ok bool) {
 func (s *Server) locate(p place) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, e := range s.assets {
-		if e.asset.Blob != "" && p == (place{e.asset.Bucket, e.asset.Blob}) {
-			return id
-		}
+	id := s.library.places[p]
+	if e := s.assets[id]; e == nil || p != e.place() {
+		return ""
 	}
-	return ""
+	return id
 }
 
 // missing is what the API says when it does not have what r asks for.

@@ -18,6 +18,7 @@ type Server struct {
 	config  Config
 	faults  faults // of config
 	assets  map[string]*entry
+	library library
 	account *account
 	log     []*record
 	sending int            // assets on their way
@@ -33,6 +34,7 @@ func New(assets ...Asset) *Server {
 	s := &Server{
 		account: newAccount(),
 		assets:  map[string]*entry{},
+		library: newLibrary(),
 		running: map[string]int{},
 		peak:    map[string]int{},
 		buffers: sync.Pool{New: func() any { return new([writeSize]byte) }},
@@ -46,15 +48,20 @@ func New(assets ...Asset) *Server {
 // Put adds an asset or replaces the one of its ID. What its faults have seen is
 // forgotten; responses under way go on as they were. It panics where Asset.Check
 // finds something.
-func (s *Server) Put(a Asset) {
+func (s *Server) Put(a Asset) { s.put(a, false) }
+
+func (s *Server) put(a Asset, video bool) {
 	if err := a.Check(); err != nil {
 		panic(err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := &entry{asset: a, faults: newFaults(a.Faults), put: time.Now()}
+	e := &entry{asset: a, video: video, faults: newFaults(a.Faults), put: time.Now()}
 	e.follow(s.assets[a.ID])
 	s.assets[a.ID] = e
+	if a.Blob != "" {
+		s.library.places[e.place()] = a.ID
+	}
 }
 
 // Update changes an asset, under a lock; the function must not call the server.
@@ -78,6 +85,9 @@ func (s *Server) Update(id string, change func(*Asset)) bool {
 	}
 	changed.follow(e)
 	s.assets[id] = &changed
+	if a.Blob != "" {
+		s.library.places[changed.place()] = id
+	}
 	return true
 }
 
@@ -100,10 +110,10 @@ func (s *Server) Asset(id string) (Asset, bool) {
 }
 
 // look returns an asset as the answer to a request is to have it.
-func (s *Server) look(op, id string, cfg Config) (Asset, bool) {
+func (s *Server) look(op, id string, byPlace bool, cfg Config) (Asset, bool) {
 	s.mu.Lock()
 	e := s.assets[id]
-	if e == nil {
+	if e == nil || e.video && !byPlace && op != opStorage {
 		s.mu.Unlock()
 		return Asset{}, false
 	}

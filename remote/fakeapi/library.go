@@ -1,0 +1,247 @@
+package fakeapi
+
+import (
+	"cmp"
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// msgNoScope is what the API says of a list without a scope.
+	msgNoScope = "unique_id cannot be null or empty"
+	// pageUsual is how many videos are on a page when nobody says how many.
+	pageUsual = 20
+	// maxListBody bounds the body of a list call, in bytes.
+	maxListBody = 64 << 10
+)
+
+// Video is an asset that the library lists, and that is downloaded by its place
+// alone: its ID, which begins with VI, is none of the base API.
+type Video struct {
+	Asset // Bucket and Blob are its place; without a Blob the list does not tell it
+	// Scope is the unique_id of its upload.
+	Scope string
+	// Title is video_name; "" is Name without its extension.
+	Title   string
+	Status  string    // "" is PARSE
+	Created time.Time // zero is that of the example on the API's own page
+	Taken   time.Time // datetime_taken; zero is none
+	// Omit are fields of the list that are left out: "size,duration".
+	Omit string
+}
+
+// exampleCreated stands for the times of a video without any.
+const exampleCreated = 1754037217992
+
+// library is what accounts have of videos. The server's mutex guards it.
+type library struct {
+	scopes map[string][]*Video // also those that a list call has created; as they were added
+	places map[place]string    // IDs
+	listed func(scope string, page int)
+}
+
+func newLibrary() library {
+	return library{scopes: map[string][]*Video{}, places: map[place]string{}}
+}
+
+// PutVideo adds a video behind the others of its scope, or replaces the one of
+// its ID where that stands.
+func (s *Server) PutVideo(v Video) {
+	s.put(v.Asset, true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.library.scopes[v.Scope]
+	if i := slices.IndexFunc(list, func(o *Video) bool { return o.ID == v.ID }); i >= 0 {
+		list[i] = &v
+		return
+	}
+	s.library.scopes[v.Scope] = append(list, &v)
+}
+
+// AddVideos is PutVideo of many new ones, in a time that does not depend on how
+// many there are.
+func (s *Server) AddVideos(videos []Video) {
+	for _, v := range videos {
+		s.put(v.Asset, true)
+		s.mu.Lock()
+		s.library.scopes[v.Scope] = append(s.library.scopes[v.Scope], &v)
+		s.mu.Unlock()
+	}
+}
+
+// DeleteVideo removes a video from its scope, and its bytes.
+func (s *Server) DeleteVideo(id string) {
+	s.Delete(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for scope, list := range s.library.scopes {
+		s.library.scopes[scope] = slices.DeleteFunc(list, func(v *Video) bool { return v.ID == id })
+	}
+}
+
+// Scopes returns the scopes that there are, also those without a video that were
+// created because somebody asked for them.
+func (s *Server) Scopes() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []string
+	for scope := range s.library.scopes {
+		all = append(all, scope)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// WhenListed has f called, which may call the server, after the videos of each page
+// have been chosen and before they are sent.
+func (s *Server) WhenListed(f func(scope string, page int)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.library.listed = f
+}
+
+// listRequest is the body of a list call. The filters are ignored.
+type listRequest struct {
+	Page  int    `json:"page"`
+	Size  int    `json:"size"`
+	Scope string `json:"unique_id"`
+}
+
+// isList tells that r is a list call, whose scope is in its body.
+func isList(path string) bool { return strings.HasSuffix("/"+strings.Trim(path, "/"), "/list_videos") }
+
+// readList reads the body of a list call. What can't be read asks for nothing.
+func readList(r *http.Request) listRequest {
+	var l listRequest
+	b, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxListBody))
+	if err != nil || json.Unmarshal(b, &l) != nil {
+		return listRequest{}
+	}
+	return l
+}
+
+// listVideos answers a list call. Asking for a scope creates it.
+func (s *Server) listVideos(cfg Config, l listRequest) *reply {
+	switch {
+	case l.Scope == "":
+		return errorReply(cfg, http.StatusBadRequest, msgNoScope)
+	case l.Page < 0 || l.Size < 0 || cfg.PageRefuse && cfg.PageMost > 0 && l.Size > cfg.PageMost:
+		return errorReply(cfg, http.StatusBadRequest, msgInvalid)
+	}
+	number, size := max(1, l.Page), cmp.Or(l.Size, pageUsual)
+	if cfg.PageMost > 0 {
+		size = min(size, cfg.PageMost)
+	}
+	s.mu.Lock()
+	list := s.library.scopes[l.Scope]
+	if list == nil {
+		s.library.scopes[l.Scope] = []*Video{}
+	}
+	list = ordered(list, cfg.ListOrder)
+	total, listed := len(list), s.library.listed
+	from := min((number-1)*size, total)
+	list = list[from:min(from+size, total)]
+	s.mu.Unlock()
+	b := frame(Config{Bare: cfg.Bare}, "0000", "success", listing(cfg, list, number, size, total), true)
+	if listed != nil {
+		listed(l.Scope, number)
+	}
+	return textReply(http.StatusOK, "application/json", b)
+}
+
+// ordered returns the videos of a scope in the order in which they are listed.
+func ordered(list []*Video, order string) []*Video {
+	list = slices.Clone(list)
+	switch order {
+	case "oldest":
+	case "name":
+		slices.SortStableFunc(list, func(a, b *Video) int { return cmp.Compare(a.title(), b.title()) })
+	default:
+		slices.Reverse(list)
+	}
+	return list
+}
+
+// listing is the data of an answer.
+func listing(cfg Config, list []*Video, number, size, total int) resource {
+	count := func(n int64) any {
+		if cfg.ListStrings {
+			return strconv.FormatInt(n, 10)
+		}
+		return n
+	}
+	videos := make([]resource, len(list))
+	for i, v := range list {
+		videos[i] = v.fields(count)
+	}
+	data := resource{
+		{"current_page", count(int64(number))},
+		{"page_size", count(int64(size))},
+		{"total_count", count(int64(total))},
+		{"videos", videos},
+	}
+	omitted := slices.Collect(items(cfg.ListOmit))
+	return slices.DeleteFunc(data, func(f field) bool { return slices.Contains(omitted, f.name) })
+}
+
+func (v *Video) title() string {
+	stem, _, _ := cutExtension(v.Name)
+	return cmp.Or(v.Title, stem)
+}
+
+func cutExtension(name string) (stem, ext string, ok bool) {
+	if i := strings.LastIndexByte(name, '.'); i > 0 {
+		return name[:i], name[i:], true
+	}
+	return name, "", false
+}
+
+// fields is one video of a list, in the order of the example.
+func (v *Video) fields(count func(int64) any) resource {
+	created := int64(exampleCreated)
+	if !v.Created.IsZero() {
+		created = v.Created.UnixMilli()
+	}
+	res := resource{
+		{"video_no", v.ID},
+		{"video_name", v.title()},
+		{"duration", count(12)},
+		{"size", count(v.Size)},
+		{"status", cmp.Or(v.Status, "PARSE")},
+		{"create_time", count(created)},
+		{"tags", []string{}},
+	}
+	if !v.Taken.IsZero() {
+		res = append(res, field{"datetime_taken", count(v.Taken.UnixMilli())})
+	}
+	if v.Blob != "" {
+		res = append(res, field{"bucket", v.Bucket}, field{"blob", v.Blob})
+	}
+	omitted := slices.Collect(items(v.Omit))
+	return slices.DeleteFunc(res, func(f field) bool { return slices.Contains(omitted, f.name) })
+}
+
+// videoJSON is a video with its bytes.
+type videoJSON struct {
+	assetJSON
+	Scope, Title, Status, Omit string
+	Created, Taken             time.Time
+}
+
+func (s *Server) controlVideo(_ http.ResponseWriter, r *http.Request) error {
+	var j videoJSON
+	if err := decode(r, &j); err != nil {
+		return err
+	}
+	a, err := j.complete()
+	if err != nil {
+		return err
+	}
+	s.PutVideo(Video{Asset: a, Scope: j.Scope, Title: j.Title, Status: j.Status, Omit: j.Omit, Created: j.Created, Taken: j.Taken})
+	return nil
+}
