@@ -41,6 +41,22 @@ func loopback(host string) bool {
 	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")
 }
 
+// below is the URL base/last.
+func below(base *url.URL, last string) *url.URL {
+	u := *base
+	u.Path = strings.TrimRight(base.Path, "/") + "/" + last
+	u.RawPath = strings.TrimRight(base.EscapedPath(), "/") + "/" + last
+	return &u
+}
+
+// placeURL is where a stored object can be downloaded by its place: slashes of the
+// path stay as they are.
+func placeURL(base *url.URL, bucket, blob string) *url.URL {
+	u := below(base, opDownload)
+	u.RawQuery = "bucket=" + url.QueryEscape(bucket) + "&blob=" + strings.ReplaceAll(url.QueryEscape(blob), "%2F", "/")
+	return u
+}
+
 // callURL is where op of the asset id is: base/id/op, with id as one segment.
 func callURL(base *url.URL, id, op string) (*url.URL, error) {
 	if id == "" || id == "." || id == ".." {

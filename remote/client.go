@@ -25,6 +25,8 @@ const (
 type Options struct {
 	Key             *Key          // nil: none
 	RateLimit       RateLimit     // for downloads and, on its own, for metadata
+	Library         *url.URL      // root of the API that lists videos, checked like base; nil: none
+	ListLimit       RateLimit     // for lists of videos
 	Ledger          Ledger        // times of calls; nil: they are forgotten at the end
 	Notes           Notes         // what is learnt of the limits; nil likewise
 	MaxDownload     int64         // bytes of bodies; 0: no limit
@@ -47,12 +49,14 @@ type Client struct {
 	o         Options
 	downloads callKind
 	metadata  callKind
+	lists     callKind
 	atOnce    chan struct{}  // one element a metadata call under way
 	warming   sync.WaitGroup // ends by itself, soon
 
 	requests atomic.Int64
 	bytes    atomic.Int64
 	call     metadataCall // what is known of it
+	page     pageSize     // of lists of videos
 }
 
 // callKind is what all calls of one kind share.
@@ -83,6 +87,7 @@ func NewClient(base *url.URL, o Options) *Client {
 		o:         o,
 		downloads: callKind{downloadTransport(o), newLimiter(opDownload, o.RateLimit, o.Ledger, o.Notes, o.Log)},
 		metadata:  callKind{metadataTransport(o), newLimiter(opMetadata, free, o.Ledger, o.Notes, o.Log)},
+		lists:     callKind{metadataTransport(o), newLimiter(opList, RateLimit{Rates: o.ListLimit.Rates}, o.Ledger, o.Notes, o.Log)},
 		atOnce:    make(chan struct{}, metadataAtOnce),
 	}
 	if base.Scheme == "https" && o.TLS == nil {
@@ -120,12 +125,13 @@ func (c *Client) ForgetFailures() {
 	c.call.forget()
 	c.downloads.limiter.forgetFailures()
 	c.metadata.limiter.forgetFailures()
+	c.lists.limiter.forgetFailures()
 }
 
 // Close closes idle connections. Requests under way end by their ctx.
 func (c *Client) Close() {
 	c.warming.Wait()
-	for _, k := range []callKind{c.downloads, c.metadata} {
+	for _, k := range []callKind{c.downloads, c.metadata, c.lists} {
 		if t, ok := k.RoundTripper.(*http.Transport); ok {
 			t.CloseIdleConnections()
 		}

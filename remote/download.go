@@ -12,7 +12,11 @@ const opDownload = "download"
 
 // Request is one download.
 type Request struct {
-	ID      string
+	ID string
+	// Bucket and Blob are the place of the asset. It is downloaded by that unless Blob
+	// is "".
+	Bucket, Blob string
+
 	Class   Class
 	Start   int64
 	End     int64 // exclusive; 0 means to the end of the asset
@@ -54,6 +58,9 @@ func (c *Client) Download(ctx context.Context, r Request) (*Response, error) {
 
 func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 	u, err := callURL(c.base, r.ID, opDownload)
+	if r.Blob != "" {
+		u, err = placeURL(c.base, r.Bucket, r.Blob), nil
+	}
 	if err != nil {
 		return nil, &Error{Err: err}
 	}
@@ -137,7 +144,7 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, key string
 	body := &Body{c: c, id: r.ID, ctx: ctx, life: life, cancel: cancel}
 	body.left.Store(-1)
 	//nolint:bodyclose // Body.Close does it
-	resp, err := c.follow(life, c.downloads, u, h, key, func(conn net.Conn) {
+	resp, err := c.follow(life, c.downloads, u, outgoing{header: h}, key, func(conn net.Conn) {
 		body.conn = conn
 		onConn(conn)
 	})

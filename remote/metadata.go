@@ -70,7 +70,12 @@ func (c *Client) sendMetadata(ctx context.Context, class Class, id, key string) 
 		slot.release()
 		return Info{}, waiting(ctx, nil)
 	}
-	i, fail := c.exchangeMetadata(ctx, u, id, key, func(net.Conn) { slot.write(ctx) })
+	h := http.Header{"User-Agent": {c.o.UserAgent}, "Accept": {"application/json"}}
+	b, fail := c.exchangeJSON(ctx, c.metadata, u, outgoing{header: h}, key, maxErrorBody, func(net.Conn) { slot.write(ctx) })
+	var i Info
+	if fail == nil {
+		i, fail = parseMetadata(b, id)
+	}
 	if fail != nil {
 		fail.Op, fail.ID = opMetadata, id
 	}
@@ -78,26 +83,25 @@ func (c *Client) sendMetadata(ctx context.Context, class Class, id, key string) 
 	return i, fail
 }
 
-// exchangeMetadata sends one metadata call and judges the answer.
-func (c *Client) exchangeMetadata(ctx context.Context, u *url.URL, id, key string, onConn func(net.Conn)) (Info, *Error) {
+// exchangeJSON sends one call that is answered in JSON, of at most most bytes, and
+// returns the answer if it is a success.
+func (c *Client) exchangeJSON(ctx context.Context, kind callKind, u *url.URL, o outgoing, key string, most int, onConn func(net.Conn)) ([]byte, *Error) {
 	life, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	h := http.Header{"User-Agent": {c.o.UserAgent}, "Accept": {"application/json"}}
 	//nolint:bodyclose // Body.Close does it
-	resp, err := c.follow(life, c.metadata, u, h, key, onConn)
+	resp, err := c.follow(life, kind, u, o, key, onConn)
 	if err != nil {
-		return Info{}, classify(ctx, life, err)
+		return nil, classify(ctx, life, err)
 	}
-	body := &Body{c: c, id: id, ctx: ctx, life: life, cancel: cancel, rc: resp.Body}
+	body := &Body{c: c, ctx: ctx, life: life, cancel: cancel, rc: resp.Body}
 	body.left.Store(-1)
 	defer func() { _ = body.Close() }() // what was read is judged already
 	defer body.bound(c.o.ResponseTimeout)()
-	b, fail := answerOf(resp, body, maxErrorBody)
+	b, fail := answerOf(resp, body, most)
 	if fail != nil {
 		fail.Msg = hide(fail.Msg, key)
-		return Info{}, fail
 	}
-	return parseMetadata(b, id)
+	return b, fail
 }
 
 const (

@@ -1,8 +1,10 @@
 package remote
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -13,23 +15,30 @@ import (
 // maxRedirects is how many redirects one request follows.
 const maxRedirects = 5
 
-// follow sends a GET and follows redirects. The key goes to the scheme, host and
+// outgoing is a request without its URL. One with a body is a POST.
+type outgoing struct {
+	header http.Header
+	body   []byte
+}
+
+// follow sends a request and follows redirects, which don't change its method, as
+// 303 would. The key goes to the scheme, host and
 // port of u alone, and after the first hop elsewhere to nobody: net/http would
 // send it to another port and down to http. onConn is told each hop's
 // connection, before the request is written to it. Errors never hold a query,
 // which may be a signature. The caller closes the response's body.
-func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, h http.Header, key string, onConn func(net.Conn)) (*http.Response, error) {
+func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o outgoing, key string, onConn func(net.Conn)) (*http.Response, error) {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(i httptrace.GotConnInfo) { onConn(i.Conn) },
 	})
 	origin, trusted := u, true
 	for hops := 0; ; hops++ {
 		trusted = trusted && sameOrigin(origin, u)
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "", http.NoBody)
+		req, err := o.request(ctx)
 		if err != nil {
 			return nil, err
 		}
-		req.URL, req.Host, req.Header = u, u.Host, h.Clone()
+		req.URL, req.Host = u, u.Host
 		if u.Opaque != "" && u.Scheme == "http" && c.proxyOf(req) != nil {
 			whole := *u
 			whole.Opaque = "//" + u.Host + u.Opaque // a proxy is asked for the whole URL
@@ -62,6 +71,19 @@ func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, h
 			return nil, err
 		}
 	}
+}
+
+// request makes the request of one hop.
+func (o outgoing) request(ctx context.Context) (*http.Request, error) {
+	method, body := http.MethodGet, io.Reader(http.NoBody)
+	if o.body != nil {
+		method, body = http.MethodPost, bytes.NewReader(o.body)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "", body)
+	if err == nil {
+		req.Header = o.header.Clone()
+	}
+	return req, err
 }
 
 func redirects(resp *http.Response) bool {

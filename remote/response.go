@@ -181,9 +181,12 @@ func pageError(resp *http.Response, b []byte) *Error {
 func (b *Body) peek(n int) *Error {
 	// Not io.ReadFull, which reports the end of a short body as net/http
 	// reports a cut.
-	buf := make([]byte, n)
+	buf := make([]byte, min(n, maxErrorBody+1)) // few answers are longer
 	had := copy(buf, b.peeked)
 	for had < n {
+		if had == len(buf) {
+			buf = append(buf, make([]byte, min(n, 2*had)-had)...)
+		}
 		m, err := b.rc.Read(buf[had:])
 		b.got.Add(int64(m))
 		had += m

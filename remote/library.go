@@ -1,0 +1,333 @@
+package remote
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	opList = "list"
+	// maxList bounds an answer, in bytes: 80 KiB for each video of a page.
+	maxList = 16 << 20
+	// maxPages bounds a pass, so that one over a list without end ends.
+	maxPages = 10_000
+	// barren is how many pages in a row without a video that is new end a pass.
+	barren = 2
+	// listTries is how often a page is asked for that meets trouble on the way.
+	listTries = 5
+	// maxVideoID bounds an ID, which is to be a file name, in bytes.
+	maxVideoID = 255
+)
+
+// pageSizes are tried in turn: which is the largest one is not documented. 20 is
+// what the server takes by itself.
+var pageSizes = []int{200, 100, 50, 20}
+
+// ListRate is the documented limit of lists.
+var ListRate = Rate{5, time.Second}
+
+// A Video is an asset as the library lists it.
+type Video struct {
+	ID           string
+	Name         string // with the extension of the stored object: anything but a safe file name
+	Size         int64  // bytes, -1 unknown
+	Time         time.Time
+	Bucket, Blob string // its place, "" unknown
+}
+
+// A Listing says how a pass over the pages of a list went.
+type Listing struct {
+	Videos  int  // that it has met
+	Pages   int  // that it has read
+	Shifted bool // the list changed meanwhile: a video may have been missed
+}
+
+// ListVideos passes once over the videos of a scope, which is created if there is
+// none of that name: scope is one that the user has named. found is called with those
+// of each page that the pass has not met before, and must not keep the slice.
+// The call is free and has a rate limit and a gate of its own. What meets trouble
+// on the way is asked for again; ctx bounds it all. Every error is an *Error.
+//
+// Pages are numbered, so they shift when videos come and go. An answer of one page
+// is never wrong; of several, Listing.Shifted tells whether another pass is needed.
+// It is not told of a list that is sorted otherwise than by age and has lost as many
+// videos as it has won.
+func (c *Client) ListVideos(ctx context.Context, scope string, found func([]Video)) (Listing, error) {
+	p := &pass{started: time.Now(), met: map[string]struct{}{}, total: -1}
+	for p.list.Pages < maxPages {
+		answer, err := c.listPage(ctx, scope, p.list.Pages+1)
+		if err != nil {
+			return p.list, c.finish(opList, scope, err)
+		}
+		videos, more := p.take(answer)
+		if len(videos) > 0 {
+			found(videos)
+		}
+		if !more {
+			break
+		}
+	}
+	p.list.Videos = len(p.met)
+	return p.list, nil
+}
+
+// pass is one walk over the pages of a list.
+type pass struct {
+	list    Listing
+	started time.Time
+	met     map[string]struct{} // IDs
+	rows    int                 // on all pages
+	total   int64               // as told last; -1: not told yet
+	idle    int                 // pages in a row without anything new
+}
+
+// take adds a page, and returns what is new on it and whether there is another.
+func (p *pass) take(answer *listAnswer) (videos []Video, more bool) {
+	p.list.Pages++
+	p.rows += len(answer.Videos)
+	later := p.list.Pages > 1
+	for _, raw := range answer.Videos {
+		v, created, ok := raw.video()
+		if !ok {
+			continue
+		}
+		if _, again := p.met[v.ID]; again {
+			p.list.Shifted = true
+			continue
+		}
+		p.met[v.ID] = struct{}{}
+		// One that came during the pass may hide that another has gone.
+		p.list.Shifted = p.list.Shifted || later && created.After(p.started)
+		videos = append(videos, v)
+	}
+	if p.idle++; len(videos) > 0 {
+		p.idle = 0
+	}
+	total := int64(-1)
+	if answer.Total.ok {
+		total = answer.Total.n
+	}
+	if later && total != p.total {
+		p.list.Shifted = true
+	}
+	p.total = total
+	switch {
+	case len(answer.Videos) == 0:
+		// Of a list that says its length, an end before it is none.
+		p.list.Shifted = p.list.Shifted || later && int64(p.rows) < total
+		return videos, false
+	case total >= 0 && int64(p.rows) >= total, p.idle == barren:
+		return videos, false
+	case total < 0 && answer.Size.ok && int64(len(answer.Videos)) < answer.Size.n:
+		return videos, false
+	}
+	return videos, true
+}
+
+// pageSize is the largest page that the server is known to allow.
+type pageSize struct {
+	mu    sync.Mutex // guards index
+	index int        // of pageSizes
+}
+
+func (s *pageSize) get() (index int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.index
+}
+
+func (s *pageSize) set(index int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.index = index
+}
+
+// listPage asks for a page. Trouble on the way is not the end: of 500 pages the last
+// would cost all others.
+func (c *Client) listPage(ctx context.Context, scope string, number int) (*listAnswer, *Error) {
+	for tries := 0; ; tries++ {
+		answer, fail := c.sizedPage(ctx, scope, number)
+		if fail == nil || ctx.Err() != nil || tries+1 >= listTries || !fail.retryable() {
+			return answer, fail
+		}
+		_, after := fail.Retry()
+		t := time.NewTimer(max(after, backoff(tries)))
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return nil, waiting(ctx, fail)
+		}
+	}
+}
+
+// sizedPage asks for a page of the largest size that the server allows. A size that
+// is refused on the first page says nothing on others.
+func (c *Client) sizedPage(ctx context.Context, scope string, number int) (*listAnswer, *Error) {
+	known := c.page.get()
+	answer, fail := c.askList(ctx, scope, number, pageSizes[known])
+	if number > 1 {
+		return answer, fail
+	}
+	first := fail
+	for i := known + 1; i < len(pageSizes) && fail != nil && fail.api && fail.Number() == http.StatusBadRequest && !errors.Is(fail, ErrExceeded); i++ {
+		if answer, fail = c.askList(ctx, scope, number, pageSizes[i]); fail == nil {
+			c.page.set(i)
+			return answer, nil
+		}
+	}
+	if fail != nil {
+		fail = first // it is not the size
+	}
+	return answer, fail
+}
+
+func (c *Client) askList(ctx context.Context, scope string, number, size int) (*listAnswer, *Error) {
+	if c.o.Library == nil {
+		return nil, &Error{Err: errors.New("no library")}
+	}
+	body, err := json.Marshal(struct {
+		Page  int    `json:"page"`
+		Size  int    `json:"size"`
+		Scope string `json:"unique_id"`
+	}{number, size, scope})
+	if err != nil {
+		return nil, &Error{Err: err}
+	}
+	for refused := false; ; {
+		key, err := c.o.Key.get()
+		if err != nil {
+			return nil, &Error{Err: err}
+		}
+		answer, fail := c.sendList(ctx, scope, body, key)
+		switch {
+		case fail == nil:
+			return answer, nil
+		case fail.Number() == http.StatusTooManyRequests && ctx.Err() == nil: // it waits at the gate
+		case fail.unauthorized() && !refused && c.o.Key.changed(key):
+			refused = true
+		default:
+			return nil, fail
+		}
+	}
+}
+
+func (c *Client) sendList(ctx context.Context, scope string, body []byte, key string) (*listAnswer, *Error) {
+	slot, fail := c.lists.limiter.acquire(ctx, Reader)
+	if fail != nil {
+		return nil, fail
+	}
+	h := http.Header{"User-Agent": {c.o.UserAgent}, "Accept": {"application/json"}, "Content-Type": {"application/json"}}
+	b, fail := c.exchangeJSON(ctx, c.lists, below(c.o.Library, "list_videos"), outgoing{h, body}, key, maxList, func(net.Conn) { slot.write(ctx) })
+	var answer *listAnswer
+	if fail == nil {
+		answer, fail = parseList(b)
+	}
+	if fail != nil {
+		fail.Op, fail.ID = opList, scope
+	}
+	slot.done(scope, fail, ctx.Err() != nil)
+	return answer, fail
+}
+
+// listAnswer is one page.
+type listAnswer struct {
+	Total  number     `json:"total_count"`
+	Size   number     `json:"page_size"`
+	Videos []rawVideo `json:"videos"`
+}
+
+func parseList(b []byte) (*listAnswer, *Error) {
+	var answer struct {
+		Data *listAnswer `json:"data"`
+	}
+	if err := json.Unmarshal(trimBOM(b), &answer); err != nil {
+		return nil, malformed(http.StatusOK, "a list that can't be read: %v", err)
+	}
+	switch d := answer.Data; {
+	case d == nil:
+		return nil, malformed(http.StatusOK, "a list without data")
+	case d.Videos == nil && (!d.Total.ok || d.Total.n > 0):
+		return nil, malformed(http.StatusOK, "a list without videos")
+	}
+	return answer.Data, nil
+}
+
+// rawVideo is a video as the API writes it.
+type rawVideo struct {
+	ID      text   `json:"video_no"`
+	Name    text   `json:"video_name"`
+	Size    number `json:"size"`
+	Created number `json:"create_time"`
+	Taken   number `json:"datetime_taken"`
+	Bucket  text   `json:"bucket"`
+	Blob    text   `json:"blob"`
+}
+
+// UnmarshalJSON never fails: one odd video must not cost the others.
+func (r *rawVideo) UnmarshalJSON(b []byte) error {
+	type plain rawVideo
+	if json.Unmarshal(b, (*plain)(r)) != nil {
+		*r = rawVideo{}
+	}
+	return nil
+}
+
+// video returns what r tells, and when the video was added. It is not ok if it has no
+// ID that can be a file name.
+func (r *rawVideo) video() (v Video, created time.Time, ok bool) {
+	v = Video{ID: string(r.ID), Name: string(r.Name), Size: -1, Bucket: string(r.Bucket), Blob: string(r.Blob)}
+	if !usableID(v.ID) {
+		return Video{}, time.Time{}, false
+	}
+	if r.Size.ok && r.Size.n > 0 && r.Size.n <= maxSize { // 0 stands for what nobody has counted yet
+		v.Size = r.Size.n
+	}
+	created = r.Created.time()
+	if v.Time = r.Taken.time(); v.Time.IsZero() {
+		v.Time = created
+	}
+	if v.Bucket == "" || v.Blob == "" {
+		v.Bucket, v.Blob = "", "" // half a place is none
+	}
+	v.Name = withExtension(v.Name, extensionOf(v.Blob))
+	if v.Name == "" {
+		v.Name = withExtension(v.ID, extensionOf(v.Blob))
+	}
+	return v, created, true
+}
+
+// time is a number of milliseconds since 1970; the zero time if it is none.
+func (v number) time() time.Time {
+	if !v.ok || v.n <= 0 || v.n > maxMillis {
+		return time.Time{}
+	}
+	return time.UnixMilli(v.n)
+}
+
+// maxMillis is the end of the year 9999: what is later is no time.
+const maxMillis = 253_402_300_799_999
+
+func usableID(id string) bool {
+	return id != "" && id != "." && id != ".." && len(id) <= maxVideoID && utf8.ValidString(id) &&
+		!strings.ContainsFunc(id, func(r rune) bool { return r == '/' || !unicode.IsPrint(r) })
+}
+
+// extensionOf returns the extension of a stored object, "" if what follows the last
+// dot is none.
+func extensionOf(blob string) string {
+	ext := path.Ext(path.Base(blob))
+	if len(ext) < 2 || len(ext) > 16 || strings.ContainsFunc(ext[1:], func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		return ""
+	}
+	return ext
+}
