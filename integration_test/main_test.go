@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,6 +26,11 @@ var tools = []string{
 	"7z", "busybox", "cmp", "dd", "debugfs", "df", "du", "ffmpeg", "ffprobe", "file", "find", "findmnt", "fio", "flock", "fusermount3", "getfattr", "gio", "git",
 	"grep", "inotifywait", "losetup", "mkfs.ext4", "mksquashfs", "mpv", "nginx", "python3", "rsync", "setfattr", "setpriv", "sha256sum", "sqlite3", "stat", "tar",
 	"timeout", "truncate", "unshare", "unzip",
+}
+
+// clientTools are the programs that the scripts of TestClients run besides.
+var clientTools = []string{
+	"borg", "exiftool", "ffmpegthumbnailer", "mediainfo", "node", "pdftotext", "prlimit", "qpdf", "restic", "smbclient", "smbd",
 }
 
 // stateKey is where a script's state is kept in its environment.
@@ -61,12 +67,33 @@ func TestScript(t *testing.T) {
 		t.Skipf("NOT TESTED, because of what this machine lacks: %v", err)
 	}
 	s := &setup{bin: build(t), media: newMedia(t), limit: scriptLimit}
+	testscript.Run(t, s.params(t, "script"))
+}
+
+// TestClients runs the scripts in testdata/clients: programs as people use them, with what each costs in requests and bytes. It
+// runs once: neither with the race detector nor with one processor.
+func TestClients(t *testing.T) {
+	if raceEnabled || testing.Short() || runtime.GOMAXPROCS(0) == 1 {
+		t.Skip("clients are tried once, in a plain run")
+	}
+	if err := lacks(slices.Concat(tools, clientTools)); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skipf("NOT TESTED, because of what this machine lacks (.ci/tools installs it): %v", err)
+	}
+	s := &setup{bin: build(t), media: newMedia(t), limit: scriptLimit}
+	testscript.Run(t, s.params(t, "clients"))
+}
+
+// params are those of the scripts in a folder of testdata.
+func (s *setup) params(t *testing.T, dir string) testscript.Params {
 	deadline := time.Now().Add(9 * time.Minute)
 	if d, ok := t.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
-	testscript.Run(t, testscript.Params{
-		Dir:                filepath.Join("testdata", "script"),
+	return testscript.Params{
+		Dir:                filepath.Join("testdata", dir),
 		RequireUniqueNames: true,
 		Deadline:           deadline,
 		Setup:              s.prepare,
@@ -101,18 +128,21 @@ func TestScript(t *testing.T) {
 			"mount":     cmdMount,
 			"umount":    cmdUmount,
 		},
-	})
+	}
 }
 
 // missing says what this machine lacks to run the scripts, or nil.
-func missing() error {
+func missing() error { return lacks(tools) }
+
+// lacks says what this machine lacks of FUSE and the programs, or nil.
+func lacks(programs []string) error {
 	var errs []error
 	if f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0); err != nil {
 		errs = append(errs, fmt.Errorf("no FUSE: %w", err))
 	} else {
 		f.Close()
 	}
-	for _, tool := range tools {
+	for _, tool := range programs {
 		if _, err := exec.LookPath(tool); err != nil {
 			errs = append(errs, fmt.Errorf("no program %s", tool))
 		}
