@@ -25,9 +25,9 @@
 // P9. If the content changes on the server, open handles fail with ESTALE; the
 // next open reads the new content. The proof is bytes that were read before, asked
 // for again and different, or another size, or a strong ETag that was stable and
-// changes together with Last-Modified. Where ETag and Last-Modified change by
-// themselves, or there are none, a change that leaves the size and the bytes
-// compared as they were may go unseen.
+// changes together with Last-Modified, to a time after this content was seen first.
+// Where ETag and Last-Modified change in other ways, or there are none, a change
+// that leaves the size and the bytes compared as they were may go unseen.
 //
 // # Attributes
 //

@@ -19,6 +19,7 @@ type Info struct {
 	ModTime      time.Time // zero unknown
 	ETag         string    // as sent, whatever it looks like; "" when absent
 	LastModified string    // as sent, whatever it looks like; "" when absent
+	Date         time.Time // by the server's clock; zero unknown
 }
 
 // infoOf reads the header of a response. The size is the caller's to tell.
@@ -30,6 +31,7 @@ func infoOf(h http.Header) Info {
 		ModTime:      modTime(h.Get("Last-Modified")),
 		ETag:         hint(h.Get("ETag")),
 		LastModified: hint(h.Get("Last-Modified")),
+		Date:         modTime(h.Get("Date")),
 	}
 }
 

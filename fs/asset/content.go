@@ -181,7 +181,12 @@ func (a *Asset) mergeLocked(info Info, proven bool) {
 	info.Header = true
 	info.Ranging, info.Misranged, info.Validators = was.Ranging, was.Misranged, was.Validators
 	if proven {
-		info.Validators.add(validator(info))
+		info.Validators.add(validator(info), info.LastModified == was.LastModified)
+	}
+	if !was.Date.IsZero() {
+		info.Date = was.Date
+	} else if info.Date.IsZero() {
+		info.Date = time.Now().UTC().Truncate(time.Second) // as it is kept
 	}
 	if info.Name == "" {
 		info.Name = was.Name

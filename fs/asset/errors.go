@@ -71,3 +71,14 @@ func (e *RangeError) Error() string {
 // Retry says that one more request may go better, if the server had sent what
 // was asked for before.
 func (e *RangeError) Retry() (requests int, after time.Duration) { return e.requests, 0 }
+
+// UnprovenError means that a response may be of another content than what is
+// present, and that the server has not sent what would tell.
+type UnprovenError struct{ Validator string }
+
+func (e *UnprovenError) Error() string {
+	return fmt.Sprintf("server sent %q once only, so that it is not known whether the content is the same", e.Validator)
+}
+
+// Retry says that some more requests may go better.
+func (e *UnprovenError) Retry() (requests int, after time.Duration) { return 4, 0 }

@@ -52,6 +52,28 @@ func TestPermanentErrorIsRemembered(t *testing.T) {
 	})
 }
 
+// TestPermanentErrorBesideAStream has a paused stream far away, which is no hope
+// for a read whose own request is refused.
+func TestPermanentErrorBesideAStream(t *testing.T) {
+	refused := &apiError{status: 403}
+	test(t, &fakeServer{size: 200 * mib, ranged: true, etag: true}, func(r *rig) {
+		r.contact()
+		rd := r.Open()
+		defer rd.Close()
+		r.cat(rd, 0, mib)
+		r.server.mu.Lock()
+		r.server.failures = []error{refused}
+		r.server.mu.Unlock()
+		start := time.Now()
+		r.fails(rd, 150*mib, 1000, refused)
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("took %v", took)
+		}
+		r.spent(2, 3*mib)
+		r.cat(rd, mib, 2*mib) // the stream goes on
+	})
+}
+
 func TestTemporaryErrorIsRetried(t *testing.T) {
 	busy := &apiError{status: 500, temp: true}
 	test(t, &fakeServer{size: mib, failures: []error{busy, busy, busy, nil}}, func(r *rig) {

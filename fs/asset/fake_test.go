@@ -158,12 +158,13 @@ func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, 
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	resp := &Response{Info: Info{Name: "a.bin", Size: f.size}, End: f.size}
+	resp := &Response{Info: Info{Name: "a.bin", Size: f.size, Date: time.Now().Truncate(time.Second)}, End: f.size}
 	if f.etag {
 		resp.Info.ETag = fmt.Sprintf(`"%d"`, f.version)
 	}
 	if f.validators != nil {
 		resp.Info.ETag, resp.Info.LastModified = f.validators(n, f.version)
+		resp.Info.ModTime, _ = time.Parse(time.RFC1123, resp.Info.LastModified) // zero if it is none
 	}
 	body := &fakeBody{f: f, ctx: ctx, version: f.version, end: f.size, cut: -1, stall: -1}
 	ranged := f.ranged && !r.NoRange && (f.plain == nil || !f.plain(n, r))

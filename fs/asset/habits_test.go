@@ -163,18 +163,116 @@ func TestStaleValidator(t *testing.T) {
 }
 
 // TestStrongChange believes a strong ETag that was stable and changes together
-// with the date, though the bytes before are the same.
+// with the date to one after this content was seen, though the bytes before are
+// the same. Who has an older date, or one that is none, is compared: two servers
+// behind one name got their copies before anybody asked.
 func TestStrongChange(t *testing.T) {
-	test(t, &fakeServer{size: 64 * mib, ranged: true, validators: func(n, _ int) (string, string) {
-		return fmt.Sprintf(`"%d"`, n/2), fmt.Sprint("date ", n/2)
-	}}, func(r *rig) {
-		r.contact()
-		rd := r.Open()
-		defer rd.Close()
-		r.cat(rd, 0, mib)
-		r.cat(rd, 20*mib, 21*mib)
-		r.fails(rd, 50*mib, 1, ErrChanged)
-		r.spent(3, 8*mib)
+	const size = 64 * mib
+	seen := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // when a bubble begins
+	date := func(at time.Duration) string { return seen.Add(at).Format(time.RFC1123) }
+	for name, c := range map[string]struct {
+		first, second string // dates
+		changed       bool
+		requests      int
+	}{
+		"edited":                   {date(-time.Hour), date(time.Minute), true, 3},
+		"a copy made before":       {date(-time.Hour), date(-time.Minute), false, 4},
+		"an older copy":            {date(-time.Hour), date(-2 * time.Hour), false, 4},
+		"no date that can be read": {"yesterday", "today", false, 4},
+		"a date on one alone":      {"", date(time.Minute), false, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test(t, &fakeServer{size: size, ranged: true, validators: func(n, _ int) (string, string) {
+				return fmt.Sprintf(`"%d"`, n/2), []string{c.first, c.second, c.second}[n/2]
+			}}, func(r *rig) {
+				r.contact()
+				rd := r.Open()
+				defer rd.Close()
+				r.cat(rd, 0, mib)
+				r.cat(rd, 20*mib, 21*mib)
+				if c.changed {
+					r.fails(rd, 50*mib, 1, ErrChanged)
+				} else {
+					r.cat(rd, 50*mib, 51*mib)
+				}
+				r.spent(c.requests, 8*mib)
+			})
+		})
+	}
+}
+
+// TestPairOfServers puts two servers behind one name, whose copies have other
+// entity tags and dates, and lets any of them answer. Their bytes are the same, so
+// nobody may notice, and once both were seen nothing more is compared. What replaces
+// the content on both is found out all the same.
+func TestPairOfServers(t *testing.T) {
+	const size = 64 * mib
+	for name, turns := range map[string]string{
+		"first one, then the other": "AAAAAAAABBBBBBBBBBBBBBBBBBBBBBBBBBB",
+		"in turns":                  "ABABABABABABABABABABABABABABABABABA",
+		"as it comes":               "AAABABBBABAAABBBBABABABAAABBABBBBBB",
+	} {
+		t.Run(name, func(t *testing.T) {
+			test(t, &fakeServer{size: size, ranged: true, validators: func(n, v int) (string, string) {
+				date := time.Date(1999, 1, int(turns[n]), v, 0, 0, 0, time.UTC)
+				return fmt.Sprintf(`"%c%d"`, turns[n], v), date.Format(time.RFC1123)
+			}}, func(r *rig) {
+				r.contact()
+				rd := r.Open()
+				defer rd.Close()
+				for i := range int64(15) {
+					r.cat(rd, 4*i*mib, 4*i*mib+mib)
+				}
+				r.spent(15+3, 15*2*mib+3*block)
+				if r.Version() != 0 || r.Info().Validators.Count != 2 {
+					t.Errorf("version %d, %+v", r.Version(), r.Info().Validators)
+				}
+				r.server.mu.Lock()
+				r.server.version++
+				r.server.mu.Unlock()
+				r.fails(rd, 62*mib, 1000, ErrChanged)
+			})
+		})
+	}
+}
+
+// TestUnprovenIsBounded has a server answer once with an entity tag that no later
+// answer has. What is asked for again is not its, so that nothing it sends can be
+// believed; to ask on and on would help nobody.
+func TestUnprovenIsBounded(t *testing.T) {
+	alone := map[int]bool{1: true}
+	server := &fakeServer{size: 64 * mib, ranged: true, validators: func(n, _ int) (string, string) {
+		if alone[n] {
+			return `"other"`, ""
+		}
+		return `"usual"`, ""
+	}}
+	t.Run("once", func(t *testing.T) {
+		test(t, server, func(r *rig) {
+			r.contact()
+			rd := r.Open()
+			defer rd.Close()
+			r.cat(rd, 0, mib)
+			r.cat(rd, 50*mib, 51*mib)
+			r.spent(1+1+proofsMost+1, 8*mib)
+		})
+	})
+	t.Run("each time", func(t *testing.T) {
+		for n := 1; n < 100; n += 1 + proofsMost {
+			alone[n] = true
+		}
+		server.requests, server.times, server.billed = nil, nil, 0
+		test(t, server, func(r *rig) {
+			r.contact()
+			rd := r.Open()
+			defer rd.Close()
+			r.cat(rd, 0, mib)
+			var unproven *UnprovenError
+			if _, err := rd.ReadAt(context.Background(), make([]byte, 1000), 50*mib); !errors.As(err, &unproven) {
+				t.Errorf("error is %v", err)
+			}
+			r.spent(1+4*(1+proofsMost), 8*mib)
+		})
 	})
 }
 

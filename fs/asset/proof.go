@@ -12,6 +12,10 @@ import (
 // compared with it has gone, or has been compared with another. It is no failure.
 var errUnproven = errors.New("nothing to compare with")
 
+// proofsMost is how many requests are made to prove one response. Each may be
+// answered by another server than that of the response.
+const proofsMost = 3
+
 // leastSample is how few bytes still prove something, if there are more
 // elsewhere.
 const leastSample = 4 << 10
@@ -114,7 +118,7 @@ func (s *stream) prove(sample ranges.Range) error {
 // are those that were present.
 func (a *Asset) provenLocked(s *stream, value string, r ranges.Range) {
 	info := a.info
-	info.Validators.add(value)
+	info.Validators.add(value, false)
 	a.setInfoLocked(info)
 	if a.young.Gap(r) == r {
 		a.young.Clear()

@@ -16,6 +16,7 @@ type Info struct {
 	ModTime      time.Time // zero unknown
 	ETag         string    // as sent
 	LastModified string    // as sent
+	Date         time.Time // of the first response with this content, zero unknown
 	Header       bool      // told by a download's header, not only by metadata
 
 	// What an asset learns from several responses; a single one has none.

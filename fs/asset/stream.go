@@ -121,10 +121,13 @@ func (s *stream) serve() error {
 
 // accept returns when s may store what r brings.
 func (s *stream) accept(r *Response) error {
-	for {
+	for proofs := 0; ; proofs++ {
 		sample, err := s.a.adopt(s, r)
 		if err != nil || sample.Empty() {
 			return err
+		}
+		if proofs == proofsMost {
+			return &UnprovenError{validator(r.Info)}
 		}
 		err = s.prove(sample)
 		if crowded(err) { // by r itself

@@ -3,18 +3,18 @@ package asset
 import (
 	"encoding/json"
 	"strings"
+	"time"
 )
 
 // Validators are what the responses of one content have carried to tell it from
 // others. They are hints: caches and several backends behind one name send
 // different ones for the same bytes. The bytes are the proof.
 type Validators struct {
-	// Seen are the different values that came with this content, the newest
-	// last. There are never more than two: a third makes an asset one whose
-	// validator wanders.
+	// Seen are the different values that came with this content: one, or the two
+	// of a pair of servers. A third makes an asset one whose validator wanders.
 	Seen    [2]string
 	Count   int  // of Seen
-	Stable  bool // the newest came with two responses in a row
+	Stable  bool // there is one value, and it came twice in a row with the same date
 	Wanders bool // it changes and the content doesn't: it says nothing
 }
 
@@ -41,14 +41,6 @@ func validator(i Info) string {
 
 func strong(etag string) bool { return etag != "" && !strings.HasPrefix(etag, "W/") }
 
-// newest is the value that came last, "" before the first.
-func (v *Validators) newest() string {
-	if v.Count == 0 {
-		return ""
-	}
-	return v.Seen[v.Count-1]
-}
-
 func (v *Validators) has(value string) bool {
 	for _, s := range v.Seen[:v.Count] {
 		if s == value {
@@ -58,27 +50,30 @@ func (v *Validators) has(value string) bool {
 	return false
 }
 
-// judge says what a response with info now is, after those of which was is the
-// last.
+// judge says what a response with info now is, after those that made was of the
+// asset. That both validators are new means an edit only if it was made after
+// this content was seen: two servers behind one name that got their copies
+// before differ in both as well, and then bytes decide.
 func (v *Validators) judge(was, now Info) verdict {
 	switch {
 	case v.Wanders, v.Count == 0, v.has(validator(now)):
 		return same
-	case v.Stable && v.newest() == validator(was) && strong(was.ETag) && strong(now.ETag) &&
-		was.LastModified != "" && now.LastModified != "" && was.LastModified != now.LastModified:
+	case v.Stable && strong(was.ETag) && strong(now.ETag) && was.LastModified != "" &&
+		now.LastModified != was.LastModified && !was.Date.IsZero() && now.ModTime.After(was.Date):
 		return another
 	}
 	return unknown
 }
 
-// add takes in a value that came with this content. The third that bytes have
-// proved, and an old one that returns, show that they mean nothing.
-func (v *Validators) add(value string) {
+// add takes in what came with this content: a value, and whether the date was that
+// of the response before. The third value that bytes have proved shows that they
+// mean nothing.
+func (v *Validators) add(value string, sameDate bool) {
 	switch {
 	case v.Wanders:
-	case v.newest() == value:
-		v.Stable = true
-	case v.has(value), v.Count == len(v.Seen):
+	case v.has(value):
+		v.Stable = v.Count == 1 && sameDate
+	case v.Count == len(v.Seen):
 		*v = Validators{Wanders: true}
 	default:
 		v.Seen[v.Count] = value
@@ -92,15 +87,9 @@ func (v *Validators) add(value string) {
 const overlap = 4 << 10
 
 // overlapLocked is how much of what is present the next response had better
-// bring again: as much as proves an unknown value where one is likely.
+// bring again.
 func (a *Asset) overlapLocked() int64 {
-	v := &a.info.Validators
-	switch {
-	case !a.info.Header:
-		return 0
-	case v.Count > 1:
-		return block
-	case v.Count == 1 && strong(a.info.ETag):
+	if !a.info.Header || a.info.Validators.Count == 1 && strong(a.info.ETag) {
 		return 0
 	}
 	return overlap
@@ -113,13 +102,18 @@ type learnt struct {
 	Seen    []string `json:"seen,omitempty"`
 	Stable  bool     `json:"stable,omitempty"`
 	Wanders bool     `json:"wanders,omitempty"`
+	Date    int64    `json:"date,omitempty"` // seconds since 1970
 }
 
 // Learnt returns as text what is known of the asset beyond what its responses
 // say, for a Store to keep.
 func (i *Info) Learnt() string {
 	v := &i.Validators
-	text, err := json.Marshal(learnt{i.Ranging, i.Misranged, v.Seen[:v.Count], v.Stable, v.Wanders})
+	l := learnt{Range: i.Ranging, Wrong: i.Misranged, Seen: v.Seen[:v.Count], Stable: v.Stable, Wanders: v.Wanders}
+	if !i.Date.IsZero() {
+		l.Date = i.Date.Unix()
+	}
+	text, err := json.Marshal(l)
 	if err != nil {
 		return "" // can't be: these fields always can
 	}
@@ -130,15 +124,18 @@ func (i *Info) Learnt() string {
 // then the validator that was kept counts as seen.
 func (i *Info) Recall(text string) bool {
 	var l learnt
-	i.Ranging, i.Misranged, i.Validators = RangeUnknown, false, Validators{}
+	i.Ranging, i.Misranged, i.Validators, i.Date = RangeUnknown, false, Validators{}, time.Time{}
 	if json.Unmarshal([]byte(text), &l) != nil || l.Range < RangeUnknown || l.Range > RangeNo {
 		if i.Header {
-			i.Validators.add(validator(*i))
+			i.Validators.add(validator(*i), false)
 		}
 		return false
 	}
 	i.Ranging, i.Misranged = l.Range, l.Wrong
 	i.Validators.Count = copy(i.Validators.Seen[:], l.Seen)
 	i.Validators.Stable, i.Validators.Wanders = l.Stable, l.Wanders
+	if l.Date > 0 {
+		i.Date = time.Unix(l.Date, 0).UTC()
+	}
 	return true
 }

@@ -158,14 +158,16 @@ func (a *Asset) missingLocked(w *waiter) ranges.Range {
 	return a.store.Gap(need)
 }
 
-// comingLocked reports whether a stream that is running will serve w.
+// comingLocked reports whether a stream that is running will serve w: with Range
+// one that may read as far, else one that can't be replaced.
 func (a *Asset) comingLocked(w *waiter) bool {
 	gap := a.missingLocked(w)
 	for _, s := range a.streams {
 		if s.ending || s.state.Opening {
 			continue
 		}
-		if st := s.state; st.Pos <= gap.Start && (st.End < 0 || st.End > gap.Start) {
+		st, reaches := s.state, a.info.Ranging != RangeYes || gap.Start <= s.limit
+		if reaches && st.Pos <= gap.Start && (st.End < 0 || st.End > gap.Start) {
 			return true
 		}
 	}
