@@ -71,6 +71,10 @@ func TestServers(t *testing.T) {
 	defer running.Wait()
 	run := func(dir, label, start string, proofs int) {
 		name, _, _ := strings.Cut(start, " ")
+		settle := "0s"
+		if strings.Contains(start, "behind=") {
+			settle = "3s"
+		}
 		testscript.RunT(turns{T: t, setup: s, running: running, label: label}, testscript.Params{
 			Dir:                filepath.Join("testdata", "servers", dir),
 			RequireUniqueNames: true,
@@ -82,6 +86,7 @@ func TestServers(t *testing.T) {
 					"SERVER":  start,
 					"SWAPPED": strings.ReplaceAll(start, " epoch", ""),
 					"NAME":    name,
+					"SETTLE":  settle,
 					"MOST1":   strconv.Itoa(2 + proofs),
 					"MOST2":   strconv.Itoa(8 + proofs),
 					"MOST3":   strconv.Itoa(3 + proofs),
