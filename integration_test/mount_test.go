@@ -104,6 +104,9 @@ func cmdMount(ts *testscript.TestScript, neg bool, args []string) {
 			{"--base-url", ts.Getenv("API")}, {"--api-key-file", ts.Getenv("KEYFILE")}, {"--rate-limit", "none"},
 		}...)
 	}
+	if ts.Getenv("AUTO") != "" {
+		preset = append(preset, [2]string{"--list-wait", "1m"}) // some servers are slow to start
+	}
 	for _, p := range preset {
 		if !given(p[0]) {
 			flags = append(flags, p[0]+"="+p[1])
