@@ -41,9 +41,10 @@ func budget(b remote.Budget) catalog.Budget {
 // content is the engine of one asset, with its spool file.
 type content struct {
 	*asset.Asset
-	file     *spool.File
-	retired  atomic.Uint64 // whole inodes that were opened in part
-	visitors visitors
+	file      *spool.File
+	retired   atomic.Uint64 // whole inodes that were opened in part
+	freeLater atomic.Bool   // its room is to be given back at the last close
+	visitors  visitors
 }
 
 var _ catalog.Facts = (*content)(nil)

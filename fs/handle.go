@@ -68,6 +68,7 @@ func (h *handle) close() {
 	if h.backing != nil {
 		h.backing.Close()
 	}
+	h.fs.freeAtClose(h.asset)
 }
 
 // Fsync has nothing to write, and says so as any read-only disk does.

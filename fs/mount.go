@@ -69,6 +69,9 @@ type FS struct {
 	served     atomic.Int64  // bytes given to readers by us
 	opens      atomic.Int64  // of whole assets, left to the kernel
 	opened     atomic.Int64  // their sizes together
+	pins       chan struct{} // has an element when pinned assets are to be looked at
+	background sync.WaitGroup
+	socket     atomic.Pointer[string] // where commands are taken, nil if nowhere
 
 	mu      sync.Mutex      // guards what follows
 	warned  map[string]bool // IDs whose unknown size was logged
@@ -81,7 +84,7 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 	f := &FS{
 		o: o, mountpoint: mountpoint, client: client, dir: dir, started: time.Now(),
 		warned: map[string]bool{},
-		ended:  make(chan struct{}), detached: make(chan struct{}), idle: make(chan struct{}, 1),
+		ended:  make(chan struct{}), detached: make(chan struct{}), idle: make(chan struct{}, 1), pins: make(chan struct{}, 1),
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	ranging := asset.RangeUnknown
@@ -134,6 +137,7 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 	f.mounted.Store(true)
 	f.probePassthrough()
 	f.catalog.Start()
+	f.background.Go(f.keepPinned)
 	return f, nil
 }
 
@@ -213,6 +217,7 @@ func (f *FS) Close() {
 		wg.Go(engine(a).Close)
 	}
 	wg.Wait()
+	f.background.Wait()
 	f.catalog.Close()
 }
 

@@ -10,13 +10,15 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/dustin/go-humanize/english"
+
+	"assetfs/fs/catalog"
 )
 
 // MaxAttr is the most that an extended attribute holds, in bytes, on Linux.
 const MaxAttr = 64 << 10
 
 // Status is what a mount has done, as the root's attribute user.assetfs.status
-// and --status --json tell it. A field that an older mount doesn't tell is zero.
+// and `assetfs status --json` tell it. A field that an older mount doesn't tell is zero.
 type Status struct {
 	Mountpoint   string        `json:"mountpoint"`
 	PID          int           `json:"pid"`
@@ -57,6 +59,7 @@ type AssetStatus struct {
 	Name    string         `json:"name,omitempty"` // "" while unknown
 	Size    int64          `json:"size"`           // -1: unknown
 	Spooled int64          `json:"spooled_bytes"`
+	Pinned  bool           `json:"pinned,omitempty"`
 	Streams []StreamStatus `json:"streams,omitempty"`
 	Error   string         `json:"error,omitempty"`
 }
@@ -97,25 +100,32 @@ func (f *FS) Status() Status {
 	entries := f.catalog.Entries()
 	s.Listed = len(entries)
 	for _, listed := range entries {
-		e := engine(listed.Asset)
-		a := AssetStatus{ID: listed.ID, Size: e.Info().Size, Spooled: e.file.Len()}
-		if name, own := listed.Asset.Name(); own {
-			a.Name = name
-		}
-		if err := lastError(listed.Asset); err != nil {
-			a.Error = err.Error()
-		}
-		for _, st := range e.Streams() {
-			x := StreamStatus{Pos: st.Pos, Speed: st.Speed, Paused: st.Paused}
-			if st.Speed > 0 && st.End > st.Pos && !st.Paused {
-				x.ETA = float64(st.End-st.Pos) / st.Speed
-			}
-			a.Streams = append(a.Streams, x)
-		}
-		s.Assets = append(s.Assets, a)
+		s.Assets = append(s.Assets, f.assetStatus(listed.Asset))
 	}
 	return s
 }
+
+func (f *FS) assetStatus(listed *catalog.Asset) AssetStatus {
+	e := engine(listed)
+	a := AssetStatus{ID: listed.ID, Size: e.Info().Size, Spooled: e.file.Len(), Pinned: e.file.Pinned()}
+	if name, own := listed.Name(); own {
+		a.Name = name
+	}
+	if err := lastError(listed); err != nil {
+		a.Error = err.Error()
+	}
+	for _, st := range e.Streams() {
+		x := StreamStatus{Pos: st.Pos, Speed: st.Speed, Paused: st.Paused}
+		if st.Speed > 0 && st.End > st.Pos && !st.Paused {
+			x.ETA = float64(st.End-st.Pos) / st.Speed
+		}
+		a.Streams = append(a.Streams, x)
+	}
+	return a
+}
+
+// SetSocket tells, by the attribute user.assetfs.socket, where commands are taken.
+func (f *FS) SetSocket(path string) { f.socket.Store(&path) }
 
 // cost is the price of n bytes. A GB is 10^9 bytes, as bills count.
 func (f *FS) cost(n int64) float64 { return float64(n) / 1e9 * f.o.PricePerGB }
@@ -146,6 +156,12 @@ func (f *FS) statusAttr(attr string) (string, bool) {
 			s.Assets = a
 			return &s
 		})
+	case "socket":
+		path := f.socket.Load()
+		if path == nil {
+			return "", false
+		}
+		return *path, true
 	case "error":
 		return s.LastError, s.LastError != ""
 	case "cost":

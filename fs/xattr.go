@@ -13,6 +13,8 @@ const (
 	xattrType    = "user.mime_type" // the freedesktop.org name
 	xattrSpooled = "user.assetfs.spooled"
 	xattrError   = "user.assetfs.error"
+	xattrPinned  = "user.assetfs.pinned"
+	xattrSocket  = "user.assetfs.socket" // of every file, and of the root
 )
 
 // Getxattr answers from memory.
@@ -31,8 +33,21 @@ func (n *file) Getxattr(_ context.Context, attr string, dest []byte) (uint32, sy
 		if err := lastError(n.asset); err != nil {
 			return give(dest, err.Error())
 		}
+	case xattrPinned:
+		return give(dest, strconv.Itoa(toInt(e.file.Pinned())))
+	case xattrSocket:
+		if path := n.fs.socket.Load(); path != nil {
+			return give(dest, *path)
+		}
 	}
 	return 0, absent(attr)
+}
+
+func toInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // Listxattr lists what is worth copying.

@@ -40,9 +40,17 @@ func TestReadme(t *testing.T) {
 
 	// What is found in README.md, but is no flag of ours.
 	others := []string{"--only-values", "--cache", "--device", "--cap-add", "--read"}
-	help, err := exec.CommandContext(t.Context(), filepath.Join(build(t), "assetfs"), "--help").Output()
+	program := filepath.Join(build(t), "assetfs")
+	help, err := exec.CommandContext(t.Context(), program, "--help").Output()
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, command := range []string{"status", "fetch", "free", "check"} {
+		more, err := exec.CommandContext(t.Context(), program, "help", command).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		help = append(help, more...)
 	}
 	for _, flag := range regexp.MustCompile(`--[a-z]+(-[a-z]+)*`).FindAllString(readme, -1) {
 		if !slices.Contains(others, flag) && !regexp.MustCompile(flag+`\s`).Match(help) {

@@ -25,24 +25,20 @@ func (s *settings) check(args []string) error {
 	if s.IDPattern, err = idlist.Anchored(s.Pattern); err != nil {
 		return fmt.Errorf("--id-pattern=%s: %w; write a regular expression like %s", s.Pattern, err, defaultPattern)
 	}
-	switch {
-	case s.Status && len(args) > 1:
-		return errors.New("--status tells of one mount; write assetfs --status MOUNTPOINT")
-	case s.JSON && !s.Status:
-		return errors.New("--json says how to print the status; write assetfs --status --json MOUNTPOINT")
-	}
-	if err := s.notCommand(args[0]); err != nil {
-		return err
-	}
 	if args, err = s.mountForm(args); err != nil {
 		return err
 	}
 	s.Mountpoint, s.Args = args[0], args[1:]
-	if _, err := os.Lstat(s.Mountpoint); err != nil && !s.Status && s.IDPattern.MatchString(s.Mountpoint) {
+	_, err = os.Lstat(s.Mountpoint)
+	exists := err == nil
+	if !exists && s.IDPattern.MatchString(s.Mountpoint) {
 		return fmt.Errorf("%s is an asset ID; write the mount point before it, or ./%[1]s if that is the mount point", s.Mountpoint)
 	}
 	for _, id := range s.Args {
 		if !idlist.Valid(s.IDPattern, id) {
+			if near := mountopt.Nearest(args[0], commands); near != "" && !exists {
+				return fmt.Errorf("there is no command %s; did you mean assetfs %s?", args[0], near)
+			}
 			return fmt.Errorf("%q is not an asset ID; write one that matches %s (see --id-pattern)", id, s.Pattern)
 		}
 	}
@@ -55,34 +51,11 @@ func (s *settings) check(args []string) error {
 	return s.absolute()
 }
 
-// commands are the words that are no mount points, each with what to write
-// where that is known.
-var commands = map[string]string{
-	"help": "--help", "version": "--version", "status": "--status MOUNTPOINT",
-	"fetch": "", "free": "", "pin": "", "unpin": "", "check": "", "completion": "",
-}
-
-// notCommand refuses a command's name as the mount point, unless a directory is
-// called so, or it is the SOURCE of mount(8).
-func (s *settings) notCommand(word string) error {
-	instead, ok := commands[word]
-	if !ok || s.options.Given() {
-		return nil
-	}
-	if info, err := os.Stat(word); err == nil && info.IsDir() {
-		return nil
-	}
-	if instead != "" {
-		instead = "assetfs " + instead + ", or "
-	}
-	return fmt.Errorf("%s is the name of a command; write %s./%[1]s if that is the mount point", word, instead)
-}
-
 // notEmpty refuses flags whose value is empty: a shell variable was not set.
 func notEmpty(flags *pflag.FlagSet) error {
 	var err error
-	flags.Visit(func(f *pflag.Flag) {
-		if _, ok := f.Value.(*mountopt.List); !ok && f.Value.String() == "" && err == nil {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if _, ok := f.Value.(*mountopt.List); !ok && f.Changed && f.Value.String() == "" && err == nil {
 			err = fmt.Errorf("--%s is empty; write --%s=%s, or leave it away", f.Name, f.Name, mountopt.Kind(f))
 		}
 	})
@@ -109,7 +82,7 @@ func (s *settings) numbers() error {
 // are options, and what stands second is no asset. It returns the arguments in
 // the usual form.
 func (s *settings) mountForm(args []string) ([]string, error) {
-	if !s.options.Given() || s.Status || len(args) != 2 || s.IDPattern.MatchString(args[1]) {
+	if !s.options.Given() || len(args) != 2 || s.IDPattern.MatchString(args[1]) {
 		return args, nil
 	}
 	if source := args[0]; source != "none" && source != "" {

@@ -80,26 +80,16 @@ func exitStatus(err error) int {
 
 // run does what the command line asks for.
 func run(args []string, child *background.Child, out *console) error {
-	s, err := parse(args)
-	if err != nil {
-		return err
-	}
-	switch {
-	case s.Help:
-		return s.WriteHelp(os.Stdout)
-	case s.Version:
-		return printVersion()
-	case s.Status:
-		return printStatus(os.Stdout, s.Mountpoint, s.JSON)
-	}
-	a, err := newApp(s, child, out)
-	if err != nil {
-		return err
-	}
-	if s.Daemon && child == nil {
-		return a.startChild(args)
-	}
-	return a.serve()
+	return newRoot(args, func(s *settings) error {
+		a, err := newApp(s, child, out)
+		if err != nil {
+			return err
+		}
+		if s.Daemon && child == nil {
+			return a.startChild(args)
+		}
+		return a.serve()
+	}).Execute()
 }
 
 func printVersion() error {

@@ -2,10 +2,12 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"assetfs/fs/cli/mountopt"
@@ -15,8 +17,10 @@ const usage = `Mounts remote assets as ordinary read-only files.
 
   assetfs [flags] MOUNTPOINT [ASSET_ID...]
   assetfs --demo MOUNTPOINT               sample assets; no key, no network
-  assetfs --status [--json] MOUNTPOINT    what a running mount has done
   assetfs SOURCE MOUNTPOINT -o OPTS       as mount(8) and fstab; SOURCE is an ids file or none
+  assetfs status [--json] MOUNTPOINT      what a running mount does and has done
+  assetfs fetch|free|pin|unpin FILE...    into the spool, out of it, keep; see assetfs help fetch
+  assetfs check                           would a mount work? costs nothing
 `
 
 // WriteHelp writes all flags in their groups. It fits a screen of 100 columns
@@ -32,6 +36,22 @@ func (s *settings) WriteHelp(w io.Writer) error {
 			}
 		})
 	}
+	_, err := page.WriteTo(w)
+	return err
+}
+
+// commandHelp writes what a command does, takes, and its flags.
+func commandHelp(w io.Writer, c *cobra.Command) error {
+	var page bytes.Buffer
+	fmt.Fprintf(&page, "%s\n\n  %s\n", cmp.Or(c.Long, c.Short), c.UseLine())
+	head := "\n"
+	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden && f.Name != "help" {
+			page.WriteString(head)
+			head = ""
+			helpLine(&page, f)
+		}
+	})
 	_, err := page.WriteTo(w)
 	return err
 }

@@ -173,6 +173,10 @@ func (a *app) serve() error {
 	if err != nil {
 		return fmt.Errorf("can't mount on %s: %w", point.Path, err)
 	}
+	commands, err := listen(m, dir.Usage().Path, a.log)
+	if err != nil {
+		a.log.Warn("no commands (status, fetch, free, pin) can be taken", "error", err)
+	}
 	reread := make(chan struct{}, 1)
 	endWatch := a.watch(reread, func(ids []string) { m.SetList(slices.Concat(always, ids)) })
 	fmt.Fprintf(a.out, "assetfs: mounted %s\n", point.Path)
@@ -200,6 +204,9 @@ func (a *app) serve() error {
 	daemon.SdNotify(false, daemon.SdNotifyStopping) //nolint:errcheck // likewise
 	endWatch()
 	a.out.screen.Close(farewell)
+	if commands != nil {
+		commands.close()
+	}
 	m.Close()
 	fmt.Fprintln(a.out, "assetfs:", m.Summary())
 	return nil

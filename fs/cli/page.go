@@ -18,9 +18,16 @@ import (
 // barCells is the width of the bar of an asset's spooled share.
 const barCells = 10
 
+// pageOptions say how a page is written.
+type pageOptions struct {
+	width int  // columns of running text; 0 wraps nothing
+	all   bool // all assets, not only those that are downloaded or fail
+}
+
 // writePage writes the status for people. Lines of running text are wrapped to width
 // columns; 0 wraps nothing.
-func writePage(w io.Writer, s *fs.Status, width int) error {
+func writePage(w io.Writer, s *fs.Status, o pageOptions) error {
+	width := o.width
 	var page bytes.Buffer
 	fmt.Fprintf(&page, "assetfs at %s, process %d, up %s\n\n", printable(s.Mountpoint), s.PID, span(s.Uptime))
 	facts := tabwriter.NewWriter(&page, 0, 0, 3, ' ', 0)

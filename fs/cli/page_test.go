@@ -51,7 +51,7 @@ func TestPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	var page bytes.Buffer
-	if err := writePage(&page, s, 60); err != nil {
+	if err := writePage(&page, s, pageOptions{width: 60, all: true}); err != nil {
 		t.Fatal(err)
 	}
 	if got := page.String(); got != samplePage {
@@ -62,7 +62,7 @@ func TestPage(t *testing.T) {
 func TestPageOfAnIdleMount(t *testing.T) {
 	s := &fs.Status{Mountpoint: "/m", RequestsLeft: -1, Kernel: fs.KernelStatus{Passthrough: true, Opens: 1, Bytes: 2048}}
 	var page bytes.Buffer
-	if err := writePage(&page, s, 0); err != nil {
+	if err := writePage(&page, s, pageOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"0 made, no limit", "0 B for $0.0000", "Kernel       reads whole assets by itself, uncounted: opened 1, 2.0 KiB", "Downloads    none", "No assets are listed"} {

@@ -31,6 +31,8 @@ type activity struct {
 	Requests func() int64
 	// Status tells the rest. It is asked only while downloads may be running.
 	Status func() fs.Status
+	// Sum is the last line; nil: what all downloads have cost.
+	Sum func(*fs.Status) string
 }
 
 // progress shows running downloads as live lines. What else is written to the
@@ -107,7 +109,7 @@ func (p *progress) run(a activity) {
 		}
 		if n := a.Requests(); n != seen || running {
 			seen = n
-			running = p.draw(a.Status())
+			running = p.draw(a.Status(), a.Sum)
 		}
 		if running {
 			timer.Reset(look)
@@ -118,7 +120,7 @@ func (p *progress) run(a activity) {
 }
 
 // draw brings the lines up to date and reports whether there are any.
-func (p *progress) draw(s fs.Status) bool {
+func (p *progress) draw(s fs.Status, total func(*fs.Status) string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var show []fs.AssetStatus
@@ -155,7 +157,11 @@ func (p *progress) draw(s fs.Status) bool {
 			delete(p.bars, id)
 		}
 	}
-	p.total.set(sum(&s, hidden), "")
+	if total != nil {
+		p.total.set(total(&s), "")
+	} else {
+		p.total.set(sum(&s, hidden), "")
+	}
 	return true
 }
 

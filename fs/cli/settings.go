@@ -27,7 +27,7 @@ type settings struct {
 	Args       []string // asset IDs given as arguments
 	Source     string   // SOURCE as mount(8) gave it, which fstab and `mount -a` compare; "": not called by it
 
-	Demo, Status, JSON, Version, Help, Daemon bool
+	Demo, Version, Daemon bool
 
 	IDs          string         // file of asset IDs, absolute; "-": standard input, "": none
 	Pattern      string         // as written
@@ -55,6 +55,7 @@ type settings struct {
 	Verbose      int
 	DebugFUSE    bool
 
+	flags   *pflag.FlagSet
 	groups  []*pflag.FlagSet // for the help text, each named by its title
 	options *mountopt.List
 }
@@ -65,27 +66,28 @@ type usageError struct{ Err error }
 func (e *usageError) Error() string { return e.Err.Error() }
 func (e *usageError) Unwrap() error { return e.Err }
 
-// parse reads a command line. Errors are of type *usageError and of one line.
-func parse(args []string) (*settings, error) {
+// newSettings returns the defaults, with the flags that change them bound.
+func newSettings() *settings {
 	s := &settings{
 		RateLimit: remote.AutoRateLimit(), SpoolSize: 20 << 30, MinFree: 1 << 30, ReadAhead: 64 << 20,
 		Resolve: mountopt.OneOf("disposition", "metadata"), LogFormat: mountopt.OneOf("text", "json"),
 		Progress: mountopt.OneOf("auto", "never", "always"),
 	}
-	flags := s.define()
-	if err := flags.Parse(args); err != nil {
-		return nil, &usageError{mountopt.Usage(err)}
+	s.flags = s.define()
+	return s
+}
+
+// complete takes the arguments that are no flags, once these have been parsed,
+// and checks all. Errors are of type *usageError and of one line.
+func (s *settings) complete(args []string) error {
+	err := notEmpty(s.flags)
+	if err == nil {
+		err = s.check(args)
 	}
-	if s.Version || s.Help {
-		return s, nil
+	if err != nil {
+		return &usageError{err}
 	}
-	if err := notEmpty(flags); err != nil {
-		return nil, &usageError{err}
-	}
-	if err := s.check(flags.Args()); err != nil {
-		return nil, &usageError{err}
-	}
-	return s, nil
+	return nil
 }
 
 // define binds the flags.
@@ -108,9 +110,7 @@ func (s *settings) define() *pflag.FlagSet {
 	f.StringVar(&s.KeyFile, "api-key-file", "", "`FILE` that holds the key (else env "+keyVariable+")")
 	f.BoolVar(&s.Insecure, "insecure-http", false, "allow plain http to other hosts than loopback")
 	f.Var((*rateLimit)(&s.RateLimit), "rate-limit", "`LIST` like 1/s,12/m; none; auto = 1/s, and learn")
-	gone := mountopt.Gone("is --rate-limit now; write --rate-limit=12/m, or --rate-limit=none")
-	f.Var(gone, "requests-per-minute", "")
-	f.Lookup("requests-per-minute").Hidden = true
+	gone(f, "requests-per-minute", "is --rate-limit now; write --rate-limit=12/m, or --rate-limit=none")
 	f.DurationVar(&s.StallTimeout, "stall-timeout", 30*time.Second, "a download without a byte for so long is dead")
 	f.DurationVar(&s.RetryFor, "retry-for", 2*time.Minute, "how long one read keeps retrying")
 
@@ -131,14 +131,14 @@ func (s *settings) define() *pflag.FlagSet {
 	f.BoolVar(&s.Daemon, "daemon", false, "return when ready; log to assetfs.log in --spool-dir")
 
 	out := group("Output")
-	out.BoolVar(&s.Status, "status", false, "tell what a running mount has done")
-	out.BoolVar(&s.JSON, "json", false, "with --status: as JSON")
+	gone(out, "status", "is a command now; write assetfs status MOUNTPOINT")
+	gone(out, "json", "is a flag of a command; write assetfs status --json MOUNTPOINT")
 	out.Var(s.Progress, "progress", "live lines of running downloads")
 	out.Var(s.LogFormat, "log-format", "how log lines are written")
 	out.CountVarP(&s.Verbose, "verbose", "v", "log more; twice for every request")
 	out.BoolVar(&s.DebugFUSE, "debug-fuse", false, "log every request of the kernel")
 	out.BoolVar(&s.Version, "version", false, "print the version")
-	out.BoolVarP(&s.Help, "help", "h", false, "print this")
+	out.BoolP("help", "h", false, "print this")
 
 	all := pflag.NewFlagSet("assetfs", pflag.ContinueOnError)
 	s.options = mountopt.NewList(all, "options", "status", "json", "version", "help")
@@ -147,6 +147,13 @@ func (s *settings) define() *pflag.FlagSet {
 		all.AddFlagSet(g)
 	}
 	return all
+}
+
+// gone adds a flag that is no more. instead says what replaces it.
+func gone(f *pflag.FlagSet, name, instead string) {
+	f.Var(mountopt.Gone(instead), name, "")
+	f.Lookup(name).Hidden = true
+	f.Lookup(name).NoOptDefVal = "true" // with or without a value
 }
 
 // rateLimit is the value of --rate-limit.

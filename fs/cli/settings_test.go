@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,6 +14,17 @@ import (
 
 	"github.com/spf13/pflag"
 )
+
+// parse reads a command line as the program does. The settings are nil if it asks
+// for no mount.
+func parse(args []string) (s *settings, err error) {
+	root := newRoot(args, func(got *settings) error {
+		s = got
+		return nil
+	})
+	root.SetOut(io.Discard)
+	return s, root.Execute()
+}
 
 func mustParse(t *testing.T, args ...string) *settings {
 	t.Helper()
@@ -92,8 +104,28 @@ func TestUsage(t *testing.T) {
 		"/m --rate-limit=":                 "--rate-limit",
 		"/m --price-per-gb=NaN":            "write a number like 0.12",
 		"/m --umask=8":                     "write octal digits",
-		"/m --json":                        "write assetfs --status --json MOUNTPOINT",
-		"/m /n --status":                   "write assetfs --status MOUNTPOINT",
+		"/m --json":                        "write assetfs status --json MOUNTPOINT",
+		"--status /m":                      "--status is a command now; write assetfs status MOUNTPOINT",
+		"status":                           "write assetfs status [--all] [--json] MOUNTPOINT",
+		"status /m /n":                     "write assetfs status",
+		"status --josn /m":                 "there is no flag --josn; did you mean --json?",
+		"stauts /m":                        "there is no command stauts; did you mean assetfs status?",
+		"fecth /m/film.mp4":                "did you mean assetfs fetch?",
+		"fetch":                            "write assetfs fetch",
+		"free":                             "write assetfs free FILE...",
+		"pin --mount":                      "--mount needs a value; write --mount=DIR",
+		"pin --mount= x":                   "--mount",
+		"fetch --max-cost=-1 x":            "write a number of dollars",
+		"completion":                       "write assetfs completion bash|zsh|fish",
+		"completion tcsh":                  "write assetfs completion bash|zsh|fish",
+		"help fecth":                       "there is no command fecth",
+		"version x":                        "takes no",
+		"-spool-size=1G /m":                "there is no flag -spool-size; write --spool-size",
+		"-sool-size 1G /m":                 "did you mean --spool-size?",
+		"/m --spol-size=1G":                "there is no flag --spol-size; did you mean --spool-size?",
+		"/m --quiet":                       "there is no flag --quiet; see assetfs --help",
+		"/m -q":                            "there is no flag -q; see assetfs --help",
+		"none /m -o spol_size=1G":          "there is no such option; did you mean spool_size?",
 		"/m --demo --ids=x":                "leave --ids away",
 		"list /m -o ids=other":             "given twice",
 		"/m -o status":                     "there is no such option",
@@ -107,16 +139,6 @@ func TestUsage(t *testing.T) {
 		"none /m -o ids=a,ids=b":           "-o ids=b: write only one",
 		"none /m -o ids=":                  "--ids is empty; write --ids=FILE",
 		"list /m re_1 -o rw,allow_othr":    "allow_othr",
-		"help":                             "write assetfs --help, or ./help if that is the mount point",
-		"version":                          "write assetfs --version, or ./version",
-		"status /m":                        "write assetfs --status MOUNTPOINT, or ./status",
-		"--demo status":                    "or ./status",
-		"fetch /m/film.mp4":                "write ./fetch if that is the mount point",
-		"free /m/a":                        "./free",
-		"pin /m/a":                         "./pin",
-		"unpin /m/a":                       "./unpin",
-		"check":                            "./check",
-		"completion bash":                  "./completion",
 	} {
 		_, err := parse(strings.Fields(line))
 		var usage *usageError
@@ -129,10 +151,10 @@ func TestUsage(t *testing.T) {
 // Each flag of the contract is in the help, and says of a bad value and of an
 // empty one what to write instead.
 func TestEachFlag(t *testing.T) {
-	contract := strings.Fields(`demo status json base-url api-key-file ids id-pattern resolve list-wait spool-dir spool-size spool-min-free
+	contract := strings.Fields(`demo base-url api-key-file ids id-pattern resolve list-wait spool-dir spool-size spool-min-free
 		read-ahead rate-limit max-download price-per-gb stall-timeout retry-for insecure-http allow-other stable-inodes uid gid umask options
 		daemon progress log-format verbose debug-fuse version help`)
-	s := mustParse(t, "--help")
+	s := newSettings()
 	var page bytes.Buffer
 	if err := s.WriteHelp(&page); err != nil {
 		t.Fatal(err)
@@ -175,10 +197,7 @@ func TestEachFlag(t *testing.T) {
 }
 
 func TestHelpFitsAScreen(t *testing.T) {
-	s := mustParse(t, "--help")
-	if !s.Help {
-		t.Fatal("--help is not noticed")
-	}
+	s := newSettings()
 	var page bytes.Buffer
 	if err := s.WriteHelp(&page); err != nil {
 		t.Fatal(err)
@@ -205,15 +224,29 @@ func TestNotCommands(t *testing.T) {
 	if err := os.Mkdir("pin", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{"./status", "pin re_1", "--status pin", "check /m -o rw", "statuses"} {
-		if _, err := parse(strings.Fields(line)); err != nil {
-			t.Errorf("assetfs %s: %v", line, err)
+	for _, line := range []string{"./status", "pin re_1", "check /m -o rw", "check /m -orw", "--verbose pin", "-v pin", "--umask 022 pin", "statuses", "-- status"} {
+		if s, err := parse(strings.Fields(line)); err != nil || s == nil {
+			t.Errorf("assetfs %s: %v; want a mount", line, err)
 		}
 	}
 }
 
-func TestVersionNeedsNoMountpoint(t *testing.T) {
-	if s := mustParse(t, "--version"); !s.Version {
-		t.Error("--version is not noticed")
+// Help, version and completions need no mount point, and mount nothing.
+func TestCommands(t *testing.T) {
+	for line, want := range map[string]string{
+		"--help": "--spool-size SIZE", "-h": "MOUNTPOINT", "help": "--spool-size SIZE", "help fetch": "assetfs fetch", "fetch --help": "--max-cost",
+		"status --help": "--all", "completion bash": "__assetfs", "completion zsh": "#compdef assetfs", "completion fish": "complete -c assetfs",
+		"__complete st": "status", "__complete completion ": "zsh", "__complete --resolve ": "metadata",
+	} {
+		var out bytes.Buffer
+		root := newRoot(strings.Split(line, " "), func(*settings) error {
+			t.Errorf("assetfs %s mounts", line)
+			return nil
+		})
+		root.SetOut(&out)
+		root.SetErr(io.Discard)
+		if err := root.Execute(); err != nil || !strings.Contains(out.String(), want) {
+			t.Errorf("assetfs %s: %v, and what it prints lacks %q:\n%s", line, err, want, out.String())
+		}
 	}
 }

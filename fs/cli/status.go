@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"assetfs/fs"
@@ -20,6 +22,62 @@ const (
 	statusAttr = "user.assetfs.status"
 	assetsAttr = "user.assetfs.assets."
 )
+
+// newStatus is "assetfs status MOUNTPOINT".
+func newStatus() *cobra.Command {
+	var asJSON, all bool
+	c := &cobra.Command{
+		Use:   "status [--all] [--json] MOUNTPOINT",
+		Short: "Show what a running mount does, has done, and waits for",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 || args[0] == "" {
+				return usagef("status is that of one mount; write %s", c.UseLine())
+			}
+			return nil
+		},
+		ValidArgsFunction:     completeMount,
+		DisableFlagsInUseLine: true,
+		RunE: func(_ *cobra.Command, args []string) error {
+			ctx, stop := interruptible()
+			defer stop()
+			s, err := askStatus(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				e := json.NewEncoder(os.Stdout)
+				e.SetIndent("", "  ")
+				e.SetEscapeHTML(false)
+				return e.Encode(s)
+			}
+			width, _ := terminal(os.Stdout)
+			return writePage(os.Stdout, s, pageOptions{width: width, all: all})
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "as JSON, with all assets")
+	c.Flags().BoolVar(&all, "all", false, "show all assets, not only those that are downloaded or fail")
+	return c
+}
+
+// askStatus asks the assetfs mounted at path for its status: over its socket, or
+// if it has none by the attributes of its root.
+func askStatus(ctx context.Context, path string) (*fs.Status, error) {
+	if _, err := attr(path, idAttr); err == nil {
+		return nil, &noMountError{path, problem(noAttr), nil}
+	}
+	c, err := dial(path)
+	if errors.Is(err, errNoSocket) {
+		return readStatus(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &fs.Status{}
+	if err := c.ask(ctx, "GET", "/v1/status", nil, s); err != nil {
+		return nil, &noMountError{path, err.Error(), err}
+	}
+	return s, nil
+}
 
 // noMountError means that nothing can be told of a path.
 type noMountError struct {
@@ -69,35 +127,14 @@ func problem(err error) string {
 
 // get decodes an attribute's value.
 func get(path, name string, into any) error {
-	buf := make([]byte, fs.MaxAttr)
-	n, err := unix.Getxattr(path, name, buf)
-	for errors.Is(err, unix.EINTR) {
-		n, err = unix.Getxattr(path, name, buf)
-	}
+	text, err := attr(path, name)
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(buf[:n], into); err != nil {
+	if err := json.Unmarshal([]byte(text), into); err != nil {
 		return fmt.Errorf("what it tells is no status: %w", err)
 	}
 	return nil
-}
-
-// printStatus writes what the assetfs mounted at path has done to out: as a page, or
-// as JSON. Errors that the path is to blame for are of type *noMountError.
-func printStatus(out *os.File, path string, asJSON bool) error {
-	s, err := readStatus(path)
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(s)
-	}
-	width, _ := terminal(out)
-	return writePage(out, s, width)
 }
 
 // printable writes what a server chose so that a terminal only shows it:

@@ -41,15 +41,19 @@ func (e *UnsafeError) Error() string {
 // NoSpaceError means that there was no room for a write and that nothing more
 // could go. It is ENOSPC to errors.Is.
 type NoSpaceError struct {
-	ID    string
-	Need  int64 // bytes asked for
-	Held  int64 // bytes in the spool
-	Limit int64 // Options.Size
-	Err   error // what the disk said, nil if it was a limit of ours
+	ID     string
+	Need   int64 // bytes asked for
+	Held   int64 // bytes in the spool
+	Limit  int64 // Options.Size
+	Pinned int64 // bytes of pinned assets among those
+	Err    error // what the disk said, nil if it was a limit of ours
 }
 
 func (e *NoSpaceError) Error() string {
 	held := humanize.IBytes(uint64(max(0, e.Held)))
+	if e.Pinned > 0 {
+		held += fmt.Sprintf(" (%s of pinned assets, which assetfs unpin lets go)", humanize.IBytes(uint64(e.Pinned)))
+	}
 	if e.Err != nil {
 		return fmt.Sprintf("no room for %d bytes of %s, the spool holds %s: %v", e.Need, e.ID, held, e.Err)
 	}

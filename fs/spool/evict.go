@@ -28,7 +28,7 @@ func (d *Dir) candidates(f *File, far int64) (closed, behind, ahead candidates) 
 	var c, b, a []candidate
 	for _, o := range d.allFiles() {
 		o.mu.Lock()
-		if o.alloc.Len() > 0 {
+		if o.alloc.Len() > 0 && !o.pinned {
 			if o != f && o.idleLocked() {
 				c = append(c, candidate{o, o.meta.LastUse.UnixMicro()})
 				closed.bytes += o.alloc.Len()

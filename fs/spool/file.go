@@ -49,6 +49,7 @@ type File struct {
 	punching    ranges.Range   // no write may start here now
 	punched     chan struct{}  // closed when punching ends
 	fd          *os.File       // nil when not open
+	pinned      bool           // it stays whatever room is needed
 	exists      bool           // there is a spool file of this incarnation
 	verified    bool           // it has been looked at for holes
 	recorded    bool           // the index knows of it, or will

@@ -23,6 +23,7 @@ const (
 	kindRequest            // when a download was requested
 	kindNote               // name, value: replaces what was noted under the name
 	kindCall               // name of a call of the API, when it was made
+	kindPin                // ID, whether it is pinned
 )
 
 const (
@@ -134,6 +135,17 @@ func callRecord(b []byte, call string, t time.Time) []byte {
 
 func noteRecord(b []byte, name, value string) []byte {
 	return frame(b, func(b []byte) []byte { return appendString(appendString(append(b, kindNote), name), value) })
+}
+
+// pinRecord tells whether an asset is pinned. It needs no other record of it.
+func pinRecord(b []byte, id string, pinned bool) []byte {
+	return frame(b, func(b []byte) []byte {
+		b = appendString(append(b, kindPin), id)
+		if pinned {
+			return append(b, 1)
+		}
+		return append(b, 0)
+	})
 }
 
 // A decoder takes fields off a payload. The first one that is not right sets

@@ -170,6 +170,18 @@ func (c *contents) apply(payload []byte, bootID string, types map[string]string)
 		if name, value := d.string(), d.string(); d.done() {
 			c.notes[name] = value
 		}
+	case kindPin:
+		id, pinned := d.string(), d.bool()
+		if !d.done() {
+			return false
+		}
+		f := c.files[id]
+		if f == nil {
+			f = &File{id: id, recorded: true, incarnation: 1, meta: Meta{Size: -1, FirstSeen: seenNow()}}
+			c.files[id] = f
+			c.order = append(c.order, f)
+		}
+		f.pinned = pinned
 	default:
 		c.unknown = append(c.unknown, slices.Clone(payload))
 	}
@@ -241,6 +253,9 @@ func (c *contents) snapshot(bootID string) []byte {
 
 func (f *File) appendRecordsLocked(b []byte) []byte {
 	b = assetRecord(b, f.id, f.incarnation, &f.meta)
+	if f.pinned {
+		b = pinRecord(b, f.id, true)
+	}
 	if f.unsynced.Len() == 0 && f.syncing.Len() == 0 {
 		return rangesRecords(b, kindDurable, f.id, f.incarnation, f.present.Ranges())
 	}

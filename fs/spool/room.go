@@ -174,6 +174,13 @@ func (d *Dir) makeRoom(need int64, f *File, r ranges.Range, why error) error {
 
 func (d *Dir) noSpace(need int64, f *File, why error) error {
 	e := &NoSpaceError{ID: "nothing", Need: need, Held: d.room.held(), Limit: d.o.Size, Err: why}
+	for _, o := range d.allFiles() {
+		o.mu.Lock()
+		if o.pinned {
+			e.Pinned += o.alloc.Len()
+		}
+		o.mu.Unlock()
+	}
 	if f != nil {
 		e.ID = f.id
 	}

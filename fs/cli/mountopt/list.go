@@ -3,16 +3,23 @@ package mountopt
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/pflag"
 )
 
 // UnknownError means that no flag is called like an option.
-type UnknownError struct{ Option Option }
+type UnknownError struct {
+	Option Option
+	Near   string // a flag that may be meant, "" if none
+}
 
 func (e *UnknownError) Error() string {
 	if e.Option.Name == "remount" {
 		return "-o remount: assetfs can't change a mount; unmount it, then mount it again"
+	}
+	if e.Near != "" {
+		return fmt.Sprintf("-o %.80q: there is no such option; did you mean %s?", e.Option.Name, strings.ReplaceAll(e.Near, "-", "_"))
 	}
 	return fmt.Sprintf("-o %.80q: there is no such option; write a long flag without its dashes (see assetfs --help)", e.Option.Name)
 }
@@ -71,7 +78,13 @@ func (l *List) apply(o Option) error {
 	name := o.Flag()
 	flag := l.flags.Lookup(name)
 	if flag == nil || l.refuse[name] {
-		return &UnknownError{o}
+		var known []string
+		for _, n := range names(l.flags) {
+			if !l.refuse[n] {
+				known = append(known, n)
+			}
+		}
+		return &UnknownError{o, Nearest(name, known)}
 	}
 	value := o.Value
 	if !o.Valued {
@@ -96,8 +109,8 @@ func (l *List) String() string { return "" }
 func (l *List) Type() string { return "OPTS" }
 
 // Usage says in one line what is wrong with a command line that pflag has
-// refused, and what to write instead.
-func Usage(err error) error {
+// refused, and what to write instead. flags are those that there are.
+func Usage(err error, flags *pflag.FlagSet) error {
 	var (
 		invalid *pflag.InvalidValueError
 		missing *pflag.ValueRequiredError
@@ -106,17 +119,48 @@ func Usage(err error) error {
 	switch {
 	case errors.As(err, &invalid):
 		flag := invalid.GetFlag()
-		if _, ok := flag.Value.(*List); ok {
+		switch flag.Value.(type) {
+		case *List:
 			return invalid.Unwrap() // it names the option
+		case Gone:
+			return fmt.Errorf("--%s %w", flag.Name, invalid.Unwrap())
 		}
 		return fmt.Errorf("--%s=%s: %w", flag.Name, invalid.GetValue(), Explain(flag, invalid.Unwrap()))
 	case errors.As(err, &missing):
 		flag := missing.GetFlag()
 		return fmt.Errorf("--%s needs a value; write --%s=%s", flag.Name, flag.Name, Kind(flag))
-	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
-		return fmt.Errorf("there is no flag --%s; see assetfs --help", unknown.GetSpecifiedName())
 	case errors.As(err, &unknown):
-		return fmt.Errorf("there is no flag -%s; see assetfs --help", unknown.GetSpecifiedName())
+		return unknownFlag(unknown, flags)
 	}
 	return fmt.Errorf("%w; see assetfs --help", err)
+}
+
+// unknownFlag says that there is no such flag, and which one may be meant.
+func unknownFlag(unknown *pflag.NotExistError, flags *pflag.FlagSet) error {
+	dashes, name := "--", unknown.GetSpecifiedName()
+	if group := unknown.GetSpecifiedShortnames(); group != "" {
+		dashes = "-"
+		// A long flag with one dash.
+		long, _, _ := strings.Cut(group, "=")
+		if f := flags.Lookup(long); f != nil && !f.Hidden {
+			return fmt.Errorf("there is no flag -%s; write --%s", long, long)
+		}
+		if near := Nearest(long, names(flags)); near != "" {
+			return fmt.Errorf("there is no flag -%s; did you mean --%s?", long, near)
+		}
+	}
+	if near := Nearest(name, names(flags)); near != "" {
+		return fmt.Errorf("there is no flag %s%s; did you mean --%s?", dashes, name, near)
+	}
+	return fmt.Errorf("there is no flag %s%s; see assetfs --help", dashes, name)
+}
+
+// names are those of the flags that are shown.
+func names(flags *pflag.FlagSet) (all []string) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			all = append(all, f.Name)
+		}
+	})
+	return all
 }

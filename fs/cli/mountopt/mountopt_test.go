@@ -122,8 +122,9 @@ func TestUsage(t *testing.T) {
 		"-obogus":           `-o "bogus": there is no such option; write a long flag without its dashes (see assetfs --help)`,
 		"--=x":              "bad flag syntax: --=x; see assetfs --help",
 	} {
-		err := newFlags().Parse([]string{arg})
-		if got := Usage(err); got.Error() != want {
+		flags := newFlags()
+		err := flags.Parse([]string{arg})
+		if got := Usage(err, flags.FlagSet); got.Error() != want {
 			t.Errorf("for %s it says %q, want %q", arg, got, want)
 		}
 	}
@@ -174,4 +175,16 @@ func FuzzParse(f *testing.F) {
 		}
 		newFlags().list.Set(text) //nolint:errcheck // it must not panic
 	})
+}
+
+func TestNearest(t *testing.T) {
+	known := []string{"spool-size", "spool-dir", "ids", "uid", "status"}
+	for word, want := range map[string]string{
+		"spool-siez": "spool-size", "spoolsize": "spool-size", "spol-dirr": "spool-dir", "stauts": "status", "statsu": "status", "idz": "ids", "is": "ids",
+		"ids": "ids", "quiet": "", "": "", "s": "", "size": "", "gid": "uid",
+	} {
+		if got := Nearest(word, known); got != want {
+			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
+		}
+	}
 }

@@ -90,6 +90,9 @@ var _ pflag.Value = (*Choice)(nil)
 // OneOf makes a Choice of words. The first one is the default.
 func OneOf(words ...string) *Choice { return &Choice{words[0], words} }
 
+// Words are those to choose from.
+func (c *Choice) Words() []string { return c.words }
+
 // Set takes one of the words.
 func (c *Choice) Set(text string) error {
 	if !slices.Contains(c.words, text) {

@@ -1,0 +1,269 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	iofs "io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"assetfs/fs"
+	"assetfs/fs/cli/idlist"
+)
+
+// errOtherUser means that a mount is another user's.
+var errOtherUser = errors.New("another user's mount; ask as that user")
+
+// errNoSocket means that a mount could not make a socket, or is of an older version.
+var errNoSocket = errors.New("the mount takes no commands: its log says why, or it is of an older version")
+
+// The attributes by which commands find a mount, and an asset in it.
+const (
+	socketAttr = "user.assetfs.socket"
+	idAttr     = "user.assetfs.id"
+)
+
+// client gives commands to a running mount.
+type client struct {
+	socket string
+	http   http.Client
+}
+
+// dial returns a client of the mount that path lies in, or is. The error is
+// errNoSocket or a *noMountError.
+func dial(path string) (*client, error) {
+	socket, err := attr(path, socketAttr)
+	if errors.Is(err, noAttr) && isMount(path) {
+		return nil, errNoSocket
+	}
+	if err != nil {
+		return nil, &noMountError{path, problem(err), err}
+	}
+	c := &client{socket: socket}
+	c.http.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		dir, err := os.Open(filepath.Dir(socket))
+		if err != nil {
+			return nil, err
+		}
+		defer dir.Close()
+		return (&net.Dialer{}).DialContext(ctx, "unix", within(dir, filepath.Base(socket)))
+	}}
+	return c, nil
+}
+
+// isMount reports whether path is, or lies in, a mount of ours.
+func isMount(path string) bool {
+	_, err := attr(path, idAttr)
+	if err != nil {
+		_, err = attr(path, "user.assetfs.uptime")
+	}
+	return err == nil
+}
+
+// call makes a request and returns the answer's body, which the caller closes.
+func (c *client) call(ctx context.Context, method, path string, body any) (io.ReadCloser, error) {
+	var text bytes.Buffer
+	if body != nil {
+		if err := json.NewEncoder(&text).Encode(body); err != nil {
+			return nil, err
+		}
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "http://assetfs"+path, &text)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(r)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.Is(err, os.ErrPermission):
+		return nil, errOtherUser
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("the mount takes no commands at %s; is it another machine's or container's?", c.socket)
+	case err != nil:
+		return nil, fmt.Errorf("the mount has ended: %w", errors.Unwrap(err))
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
+	}
+	defer resp.Body.Close()
+	why, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
+	switch {
+	case err != nil:
+		return nil, err
+	case resp.StatusCode == http.StatusNotFound:
+		return nil, errors.New("the mount is of an older version, which does not know this command; unmount it and mount it again")
+	}
+	return nil, errors.New(strings.TrimSpace(string(why)))
+}
+
+// ask makes a request and decodes the answer.
+func (c *client) ask(ctx context.Context, method, path string, body, into any) error {
+	from, err := c.call(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	if err := json.NewDecoder(from).Decode(into); err != nil {
+		return fmt.Errorf("the answer of the mount: %w", err)
+	}
+	return nil
+}
+
+// attr returns the value of an extended attribute.
+func attr(path, name string) (string, error) {
+	buf := make([]byte, fs.MaxAttr)
+	n, err := unix.Getxattr(path, name, buf)
+	for errors.Is(err, unix.EINTR) {
+		n, err = unix.Getxattr(path, name, buf)
+	}
+	if err != nil {
+		return "", err
+	}
+	return string(buf[:n]), nil
+}
+
+// target is what a command is about: assets of one mount.
+type target struct {
+	*client
+	ids  []string
+	path map[string]string // as given, by ID
+}
+
+// title is what the user called an asset, or what the mount calls it.
+func (t *target) title(r *result) string {
+	switch {
+	case t.path[r.ID] != "":
+		return t.path[r.ID]
+	case r.Name != "":
+		return r.Name
+	}
+	return r.ID
+}
+
+// add adds an asset, once.
+func (t *target) add(id, path string) {
+	if _, ok := t.path[id]; !ok {
+		t.ids = append(t.ids, id)
+		t.path[id] = path
+	}
+}
+
+// targets finds out what args are about. With mount they are IDs in that mount, and
+// "-" stands for a list of IDs on in; else they are files or directories, each in a
+// mount.
+func targets(args []string, mount string, in io.Reader) ([]*target, error) {
+	if mount == "" {
+		return filesOf(args)
+	}
+	c, err := dial(mount)
+	if err != nil {
+		return nil, err
+	}
+	t := &target{client: c, path: map[string]string{}}
+	for _, arg := range args {
+		if arg != "-" {
+			t.add(arg, "")
+			continue
+		}
+		anything, err := idlist.Anchored(".*")
+		if err != nil {
+			return nil, err
+		}
+		ids, _, err := idlist.Read(in, "-", anything)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			t.add(id, "")
+		}
+	}
+	return []*target{t}, nil
+}
+
+// filesOf finds the assets that files are, and those in directories.
+func filesOf(paths []string) ([]*target, error) {
+	var all []*target
+	add := func(path string) error {
+		id, err := attr(path, idAttr)
+		if err != nil {
+			return &noMountError{path, fileProblem(err), err}
+		}
+		socket, err := attr(path, socketAttr)
+		for _, t := range all {
+			if err == nil && t.socket == socket {
+				t.add(id, path)
+				return nil
+			}
+		}
+		c, err := dial(path)
+		if err != nil {
+			return err
+		}
+		t := &target{client: c, path: map[string]string{}}
+		t.add(id, path)
+		all = append(all, t)
+		return nil
+	}
+	for _, path := range paths {
+		err := add(path) // first: a stat may wait for a size
+		if errors.Is(err, noAttr) {
+			if info, serr := os.Stat(path); serr == nil && info.IsDir() {
+				err = walk(path, add)
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// walk calls add with the files in a directory of a mount. Links are files of
+// their own only where they are all that there is.
+func walk(dir string, add func(string) error) error {
+	if _, err := dial(dir); err != nil && filepath.Base(dir) != byID {
+		return err
+	}
+	return filepath.WalkDir(dir, func(path string, d iofs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return &noMountError{path, fileProblem(err), err}
+		case d.IsDir() && path != dir && d.Name() == byID:
+			return filepath.SkipDir
+		case d.IsDir():
+			return nil
+		}
+		return add(path)
+	})
+}
+
+// byID is the directory of links in a mount.
+const byID = "by-id"
+
+// fileProblem says what an error of a file means to whoever gave its path.
+func fileProblem(err error) string {
+	switch {
+	case errors.Is(err, noAttr), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.EPERM):
+		return "no file of an assetfs mount"
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
+		return "no such file"
+	case errors.Is(err, unix.ENOTCONN), errors.Is(err, unix.EACCES):
+		return problem(err)
+	}
+	var no syscall.Errno
+	if errors.As(err, &no) {
+		return no.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,158 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"assetfs/fs/cli/mountopt"
+)
+
+// commands are the words that are no mount points.
+var commands = []string{"status", "fetch", "free", "pin", "unpin", "check", "completion", "help", "version"}
+
+// newRoot returns what runs the command line args: a command, or mount. Errors
+// of usage are of type *usageError, and all are of one line.
+func newRoot(args []string, mount func(*settings) error) *cobra.Command {
+	s := newSettings()
+	root := &cobra.Command{
+		Use:                   "assetfs [flags] MOUNTPOINT [ASSET_ID...]",
+		Short:                 "Mount remote assets as ordinary read-only files",
+		Args:                  cobra.ArbitraryArgs,
+		SilenceErrors:         true,
+		SilenceUsage:          true,
+		DisableFlagsInUseLine: true,
+		CompletionOptions:     cobra.CompletionOptions{DisableDefaultCmd: true},
+		ValidArgsFunction:     completeMount,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if s.Version {
+				return printVersion()
+			}
+			if err := s.complete(args); err != nil {
+				return err
+			}
+			return mount(s)
+		},
+	}
+	root.SetArgs(args)
+	root.Flags().AddFlagSet(s.flags)
+	completeFlags(root, s.flags)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return &usageError{mountopt.Usage(err, c.Flags())}
+	})
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
+		write := s.WriteHelp
+		if c != root {
+			write = func(w io.Writer) error { return commandHelp(w, c) }
+		}
+		_ = write(c.OutOrStdout()) // nobody is left to be told
+	})
+	root.SetHelpCommand(newHelp())
+	if isCommand(s.flags, args) {
+		root.AddCommand(newStatus(), newFetch(), newFree(), newPin(), newUnpin(), newCheck(), newCompletion(), newVersion())
+	}
+	return root
+}
+
+// isCommand reports whether args begin with the word of a command. A path or a
+// directory that there is never does, nor do the arguments of mount(8), whose
+// SOURCE may be any word.
+func isCommand(flags *pflag.FlagSet, args []string) bool {
+	word := ""
+	for i := 0; i < len(args) && args[i] != "--"; i++ {
+		arg := args[i]
+		var flag *pflag.Flag // the last of arg
+		valued := false
+		switch name, long := strings.CutPrefix(arg, "--"); {
+		case long:
+			name, _, valued = strings.Cut(name, "=")
+			flag = flags.Lookup(name)
+		case len(arg) > 1 && arg[0] == '-':
+			for j := 1; j < len(arg) && !valued; j++ {
+				if flag = flags.ShorthandLookup(arg[j : j+1]); flag == nil {
+					break
+				}
+				valued = flag.NoOptDefVal == "" && j+1 < len(arg)
+			}
+		case word == "":
+			word = arg
+		}
+		if flag == nil {
+			continue
+		}
+		if _, ok := flag.Value.(*mountopt.List); ok {
+			return false
+		}
+		if !valued && flag.NoOptDefVal == "" {
+			i++
+		}
+	}
+	if strings.HasPrefix(word, cobra.ShellCompRequestCmd) {
+		return true
+	}
+	for _, c := range commands {
+		if c == word {
+			info, err := os.Stat(word)
+			return err != nil || !info.IsDir()
+		}
+	}
+	return false
+}
+
+// newHelp is "assetfs help [COMMAND]".
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:                   "help [COMMAND]",
+		Short:                 "Print the help of a command",
+		DisableFlagsInUseLine: true,
+		RunE: func(c *cobra.Command, args []string) error {
+			topic := c.Root()
+			for _, word := range args {
+				sub, _, err := topic.Find([]string{word})
+				if err != nil || sub == topic {
+					return &usageError{fmt.Errorf("there is no command %s; see assetfs help", word)}
+				}
+				topic = sub
+			}
+			return topic.Help()
+		},
+	}
+}
+
+// newVersion is "assetfs version".
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:    "version",
+		Short:  "Print the version",
+		Args:   none,
+		Hidden: true,
+		RunE:   func(*cobra.Command, []string) error { return printVersion() },
+	}
+}
+
+// none refuses arguments.
+func none(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s takes no %q; write %s", c.CommandPath(), args[0], c.UseLine())
+	}
+	return nil
+}
+
+// some refuses no argument, and empty ones: a shell variable was not set.
+func some(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usagef("which ones? write %s", c.UseLine())
+	}
+	for _, arg := range args {
+		if arg == "" {
+			return usagef("an argument is empty; write %s", c.UseLine())
+		}
+	}
+	return nil
+}
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"assetfs/fs/cli/mountopt"
+)
+
+// newCompletion is "assetfs completion SHELL".
+func newCompletion() *cobra.Command {
+	shells := []string{"bash", "zsh", "fish"}
+	return &cobra.Command{
+		Use:   "completion bash|zsh|fish",
+		Short: "Print what a shell needs to complete command lines",
+		Long: `Print what a shell needs to complete command lines of assetfs:
+
+  bash   assetfs completion bash >~/.local/share/bash-completion/completions/assetfs
+  zsh    assetfs completion zsh >"${fpath[1]}/_assetfs"
+  fish   assetfs completion fish >~/.config/fish/completions/assetfs.fish`,
+		ValidArgs:             shells,
+		DisableFlagsInUseLine: true,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 || !slices.Contains(shells, args[0]) {
+				return usagef("which shell? write %s", c.UseLine())
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			out := c.OutOrStdout()
+			switch args[0] {
+			case "zsh":
+				return c.Root().GenZshCompletion(out)
+			case "fish":
+				return c.Root().GenFishCompletion(out, true)
+			}
+			return c.Root().GenBashCompletionV2(out, true)
+		},
+	}
+}
+
+// completeMount completes the arguments of a mount: a directory, then asset IDs,
+// which nobody but the user knows.
+func completeMount(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	}
+	return nil, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeFlags completes the values of flags, each by its kind.
+func completeFlags(c *cobra.Command, flags *pflag.FlagSet) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		var err error
+		if choice, ok := f.Value.(*mountopt.Choice); ok {
+			err = c.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(choice.Words(), cobra.ShellCompDirectiveNoFileComp))
+		} else {
+			switch mountopt.Kind(f) {
+			case "FILE":
+				err = c.MarkFlagFilename(f.Name)
+			case "DIR":
+				err = c.MarkFlagDirname(f.Name)
+			case "BOOL", "COUNT":
+			default:
+				err = c.RegisterFlagCompletionFunc(f.Name, cobra.NoFileCompletions)
+			}
+		}
+		if err != nil {
+			panic(err) // there is no such flag, or it is registered twice
+		}
+	})
+}
+
+// completeFiles completes the arguments of commands on files: paths, and with
+// --mount the IDs that are listed there.
+func completeFiles(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	mount, err := c.Flags().GetString("mount")
+	if err != nil || mount == "" {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	status, err := askStatus(ctx, mount) // a listing would wait for names, and may cost
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var ids []string
+	for _, a := range status.Assets {
+		if strings.HasPrefix(a.ID, word) && !slices.Contains(args, a.ID) {
+			ids = append(ids, a.ID+"\t"+a.Name)
+		}
+	}
+	return ids, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,336 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"assetfs/fs"
+)
+
+// socketName is what the socket is called in the spool directory. That is
+// private and locked, so one that is there already was left by a mount that was
+// killed.
+const socketName = "socket"
+
+// maxAsked bounds what a command may ask for, in bytes: a million IDs.
+const maxAsked = 64 << 20
+
+// control takes commands on a socket: HTTP and JSON, under /v1/.
+type control struct {
+	server http.Server
+	dir    *os.File // of the socket: it is reached through that, however long its path is
+	done   sync.WaitGroup
+}
+
+// peerKey is where the user at the other end is kept in a request's context.
+type peerKey struct{}
+
+// listen begins to take commands for m in the directory path. close ends it.
+func listen(m *fs.FS, path string, log *slog.Logger) (c *control, err error) {
+	c = &control{}
+	if c.dir, err = os.Open(path); err != nil {
+		return nil, err
+	}
+	l, err := bind(c.dir, socketName)
+	if err != nil {
+		c.dir.Close()
+		return nil, err
+	}
+	c.server = http.Server{
+		Handler:           (&commander{m}).handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, peerKey{}, peer(conn))
+		},
+	}
+	c.done.Go(func() {
+		if err := c.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			log.Warn("no commands are taken any more", "error", err)
+		}
+	})
+	m.SetSocket(filepath.Join(path, socketName))
+	return c, nil
+}
+
+// bind makes the socket name in dir, for its owner alone, in place of one that
+// was left there.
+func bind(dir *os.File, name string) (net.Listener, error) {
+	path := within(dir, name)
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+	}
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// close ends commands that are under way, and takes the socket away.
+func (c *control) close() {
+	c.server.Close()
+	c.done.Wait()
+	c.dir.Close()
+}
+
+// allowed reports whether the user at the other end may give commands: the
+// mount's own, and root.
+func allowed(uid int) bool { return uid == os.Geteuid() || uid == 0 }
+
+// commander answers commands.
+type commander struct{ m *fs.FS }
+
+// asked is what a command says.
+type asked struct {
+	IDs []string `json:"ids"`
+	All bool     `json:"all,omitempty"` // of the listed ones, in place of IDs
+}
+
+func (c *commander) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", c.status)
+	mux.HandleFunc("POST /v1/plan", c.plan)
+	mux.HandleFunc("POST /v1/fetch", c.fetch)
+	mux.HandleFunc("POST /v1/free", c.free)
+	mux.HandleFunc("POST /v1/pin", c.pin(true))
+	mux.HandleFunc("POST /v1/unpin", c.pin(false))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if uid, ok := r.Context().Value(peerKey{}).(int); !ok || !allowed(uid) {
+			http.Error(w, errOtherUser.Error(), http.StatusForbidden)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxAsked)
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func (c *commander) status(w http.ResponseWriter, _ *http.Request) {
+	answer(w, c.m.Status())
+}
+
+// ids reads what a command is about; false if the request was answered.
+func (c *commander) ids(w http.ResponseWriter, r *http.Request) ([]string, bool) {
+	var a asked
+	if err := json.NewDecoder(r.Body).Decode(&a); err != nil {
+		http.Error(w, fmt.Sprintf("the command is not understood: %v", err), http.StatusBadRequest)
+		return nil, false
+	}
+	if a.All {
+		return c.m.ListedIDs(), true
+	}
+	return a.IDs, true
+}
+
+// result is what came of a command for one asset.
+type result struct {
+	ID    string  `json:"id"`
+	Name  string  `json:"name,omitempty"`
+	Size  int64   `json:"size"`
+	Here  int64   `json:"present_bytes"`
+	Cost  float64 `json:"cost_dollars,omitempty"` // of what is absent
+	Freed int64   `json:"freed_bytes,omitempty"`
+	Later bool    `json:"later,omitempty"` // freed at the last close
+	Done  bool    `json:"done,omitempty"`
+	Error string  `json:"error,omitempty"`
+}
+
+func (r *result) fill(a fs.AssetStatus, err error) {
+	r.Name, r.Size, r.Here = a.Name, a.Size, a.Spooled
+	if err != nil {
+		r.Error = err.Error()
+	}
+}
+
+// plan tells of each asset what is absent and what that costs.
+func (c *commander) plan(w http.ResponseWriter, r *http.Request) {
+	ids, ok := c.ids(w, r)
+	if !ok {
+		return
+	}
+	results := make([]result, len(ids))
+	each(r.Context(), len(ids), func(i int) {
+		a, err := c.m.Asset(r.Context(), ids[i])
+		results[i].ID = ids[i]
+		results[i].fill(a, err)
+		if a.Size >= 0 {
+			results[i].Cost = c.m.Cost(a.Size - a.Spooled)
+			results[i].Done = a.Size == a.Spooled
+		}
+	})
+	answer(w, results)
+}
+
+func (c *commander) free(w http.ResponseWriter, r *http.Request) {
+	ids, ok := c.ids(w, r)
+	if !ok {
+		return
+	}
+	results := make([]result, len(ids))
+	for i, id := range ids {
+		freed, later, err := c.m.Free(id)
+		a, _ := c.m.Peek(id)
+		results[i] = result{ID: id, Freed: freed, Later: later}
+		results[i].fill(a, err)
+	}
+	answer(w, results)
+}
+
+func (c *commander) pin(pinned bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ids, ok := c.ids(w, r)
+		if !ok {
+			return
+		}
+		results := make([]result, len(ids))
+		for i, id := range ids {
+			err := c.m.SetPinned(r.Context(), id, pinned)
+			a, _ := c.m.Peek(id)
+			results[i] = result{ID: id}
+			results[i].fill(a, err)
+		}
+		answer(w, results)
+	}
+}
+
+// atOnce is how many assets are fetched or asked about at a time: as many streams
+// as fill a line, each of which needs a request of its own.
+const atOnce = 4
+
+// each calls do with the numbers below n, atOnce at a time, until ctx ends.
+func each(ctx context.Context, n int, do func(int)) {
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range min(n, atOnce) {
+		wg.Go(func() {
+			for i := range next {
+				do(i)
+			}
+		})
+	}
+	for i := range n {
+		select {
+		case next <- i:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	close(next)
+	wg.Wait()
+}
+
+// told is how often progress is told.
+const told = 250 * time.Millisecond
+
+// fetch fetches assets and tells of their progress, a JSON object a line: one for
+// each asset under way now and then, and one when it is done or has failed.
+// Assets that are done stay in the spool until all are.
+func (c *commander) fetch(w http.ResponseWriter, r *http.Request) {
+	ids, ok := c.ids(w, r)
+	if !ok {
+		return
+	}
+	out := &lines{w: w, running: map[string]bool{}}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	var teller sync.WaitGroup
+	teller.Go(func() { out.tell(ctx, c.m) })
+	var mu sync.Mutex
+	var release []func()
+	defer func() {
+		for _, f := range release {
+			f()
+		}
+	}()
+	each(ctx, len(ids), func(i int) {
+		out.begin(ids[i])
+		free, err := c.m.Fetch(ctx, ids[i])
+		if err == nil {
+			mu.Lock()
+			release = append(release, free)
+			mu.Unlock()
+		}
+		a, _ := c.m.Peek(ids[i])
+		line := result{ID: ids[i], Done: err == nil}
+		line.fill(a, err)
+		out.end(&line)
+	})
+	cancel()
+	teller.Wait()
+}
+
+// lines writes JSON objects, one a line, so that each is seen at once.
+type lines struct {
+	mu      sync.Mutex // guards what follows, and is held while writing, so that lines stay in order
+	w       http.ResponseWriter
+	running map[string]bool
+}
+
+func (l *lines) begin(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.running[id] = true
+}
+
+func (l *lines) end(r *result) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.running, r.ID)
+	l.writeLocked(r)
+}
+
+func (l *lines) writeLocked(r *result) {
+	if json.NewEncoder(l.w).Encode(r) == nil {
+		_ = http.NewResponseController(l.w).Flush() // who has gone ends the request
+	}
+}
+
+// tell writes how far what is under way has come, until ctx ends.
+func (l *lines) tell(ctx context.Context, m *fs.FS) {
+	tick := time.NewTicker(told)
+	defer tick.Stop()
+	for {
+		l.mu.Lock()
+		ids := make([]string, 0, len(l.running))
+		for id := range l.running {
+			ids = append(ids, id)
+		}
+		l.mu.Unlock()
+		for _, id := range ids {
+			a, _ := m.Peek(id)
+			line := result{ID: id}
+			line.fill(a, nil)
+			l.mu.Lock()
+			if l.running[id] {
+				l.writeLocked(&line)
+			}
+			l.mu.Unlock()
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // who has gone needs no answer
+}

@@ -1,0 +1,35 @@
+package cli
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// within is the path of a file in a directory that is open: short enough for a
+// socket, which has 108 bytes. Without /proc it is as long as it is.
+func within(dir *os.File, name string) string {
+	path := fmt.Sprintf("/proc/self/fd/%d", dir.Fd())
+	if _, err := os.Stat(path); err != nil {
+		return filepath.Join(dir.Name(), name)
+	}
+	return filepath.Join(path, name)
+}
+
+// peer is the user ID at the other end of a socket, -1 if nobody knows.
+func peer(conn net.Conn) int {
+	uid := -1
+	if c, ok := conn.(*net.UnixConn); ok {
+		if raw, err := c.SyscallConn(); err == nil {
+			_ = raw.Control(func(fd uintptr) {
+				if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+					uid = int(cred.Uid)
+				}
+			})
+		}
+	}
+	return uid
+}

@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A socket has a path of some hundred bytes; the spool's may be longer. One that a
+// killed mount left is replaced; what is no socket is not.
+func TestBind(t *testing.T) {
+	deep := filepath.Join(t.TempDir(), strings.Repeat("directory/", 20))
+	if err := os.MkdirAll(deep, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.Open(deep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	path := filepath.Join(deep, socketName)
+	for _, when := range []string{"at first", "beside what a killed mount left"} {
+		l, err := bind(dir, socketName)
+		if err != nil {
+			t.Fatalf("%s: %v", when, err)
+		}
+		info, err := os.Stat(path)
+		if err != nil || info.Mode() != os.ModeSocket|0o600 {
+			t.Errorf("%s: the socket is %v, %v; want one that only its owner may use", when, info.Mode(), err)
+		}
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "unix", within(dir, socketName))
+		if err != nil {
+			t.Fatalf("%s: %v", when, err)
+		}
+		taken, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := peer(taken); got != os.Geteuid() {
+			t.Errorf("%s: the user at the other end is %d, want %d", when, got, os.Geteuid())
+		}
+		taken.Close()
+		conn.Close()
+		l.(*net.UnixListener).SetUnlinkOnClose(false)
+		l.Close()
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := bind(dir, socketName); err == nil {
+		l.Close()
+		t.Error("a file was taken for a socket that somebody left")
+	}
+}
+
+// Nobody but the mount's user and root gives commands, whatever the socket allows.
+func TestOtherUsersAreRefused(t *testing.T) {
+	h := (&commander{}).handler()
+	for _, path := range []string{"GET /v1/status", "POST /v1/plan", "POST /v1/fetch", "POST /v1/free", "POST /v1/pin", "POST /v1/unpin"} {
+		method, url, _ := strings.Cut(path, " ")
+		for _, who := range []any{os.Geteuid() + 1, -1, nil} {
+			r := httptest.NewRequestWithContext(context.WithValue(t.Context(), peerKey{}, who), method, url, strings.NewReader("{}"))
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != http.StatusForbidden || strings.TrimSpace(w.Body.String()) != errOtherUser.Error() {
+				t.Errorf("%s of user %v: %d %q, want 403", path, who, w.Code, w.Body)
+			}
+		}
+	}
+}
+
+// What is no command is refused in one line.
+func TestUnknownCommands(t *testing.T) {
+	h := (&commander{}).handler()
+	for path, want := range map[string]int{"GET /v2/status": 404, "POST /v1/later": 404, "DELETE /v1/status": 405, "POST /v1/free": 400} {
+		method, url, _ := strings.Cut(path, " ")
+		r := httptest.NewRequestWithContext(context.WithValue(t.Context(), peerKey{}, os.Geteuid()), method, url, strings.NewReader("no JSON"))
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != want || strings.Count(w.Body.String(), "\n") != 1 {
+			t.Errorf("%s: %d %q, want %d and one line", path, w.Code, w.Body, want)
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// newFree is "assetfs free FILE...".
+func newFree() *cobra.Command {
+	return eachFile("free", "Give the room of files in the spool back now; who has them open reads on", func(r *result, name string) string {
+		switch {
+		case r.Later:
+			return fmt.Sprintf("%s: in use; its %s go when it is closed", name, bytesText(r.Here))
+		case r.Freed == 0:
+			return fmt.Sprintf("%s: nothing of it was in the spool", name)
+		}
+		return fmt.Sprintf("%s: %s freed", name, bytesText(r.Freed))
+	})
+}
+
+// newPin is "assetfs pin FILE...".
+func newPin() *cobra.Command {
+	return eachFile("pin", "Keep files in the spool; what is absent is fetched in the background", func(r *result, name string) string {
+		if r.Size >= 0 && r.Here < r.Size {
+			return fmt.Sprintf("%s: pinned, %s to come", name, bytesText(r.Size-r.Here))
+		}
+		return name + ": pinned"
+	})
+}
+
+// newUnpin is "assetfs unpin FILE...".
+func newUnpin() *cobra.Command {
+	return eachFile("unpin", "Let pinned files go when room is needed", func(_ *result, name string) string {
+		return name + ": not pinned"
+	})
+}
+
+// eachFile is a command that does something with files at once. say tells what
+// came of it for one.
+func eachFile(verb, short string, say func(r *result, name string) string) *cobra.Command {
+	var mount string
+	c := fileCommand(verb, short, &mount)
+	c.RunE = func(_ *cobra.Command, args []string) error {
+		ctx, stop := interruptible()
+		defer stop()
+		all, err := targets(args, mount, os.Stdin)
+		if err != nil {
+			return err
+		}
+		failed, total := 0, 0
+		for _, t := range all {
+			var results []result
+			if err := t.ask(ctx, "POST", "/v1/"+verb, asked{IDs: t.ids}, &results); err != nil {
+				return err
+			}
+			total += len(results)
+			for _, r := range results {
+				if r.Error != "" {
+					failed++
+					complain(t.title(&r), r.Error)
+					continue
+				}
+				if _, err := fmt.Println(printable(say(&r, t.title(&r)))); err != nil {
+					return err
+				}
+			}
+		}
+		return incomplete(failed, total)
+	}
+	return c
+}
+
+// fileCommand is a command on files, or with --mount on IDs.
+func fileCommand(verb, short string, mount *string) *cobra.Command {
+	c := &cobra.Command{
+		Use:                   verb + " FILE... | --mount DIR ID...",
+		Short:                 short,
+		Long:                  short + ".\n\nFILE is a file in a mount, or a directory of one. With --mount, IDs stand in its\nplace; - reads them from standard input, one a line.",
+		Args:                  some,
+		ValidArgsFunction:     completeFiles,
+		DisableFlagsInUseLine: true,
+	}
+	c.Flags().Var((*once)(mount), "mount", "arguments are asset IDs in the mount at `DIR`")
+	if err := c.MarkFlagDirname("mount"); err != nil {
+		panic(err) // there is no such flag
+	}
+	return c
+}
+
+// complain tells of one asset that failed.
+func complain(name, why string) {
+	fmt.Fprintf(os.Stderr, "assetfs: %s: %s\n", printable(name), printable(why))
+}
+
+// incomplete is the error of a command of whose assets some failed. Each was
+// told.
+func incomplete(failed, total int) error {
+	if failed == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of %d failed", failed, total)
+}
