@@ -21,6 +21,7 @@ type Body struct {
 	life    context.Context // of the body; ends with Close, ctx, or a stall
 	cancel  context.CancelCauseFunc
 	rc      io.ReadCloser
+	meter   atomic.Pointer[meter]
 	conn    net.Conn     // nil unknown
 	chunked bool         // framing stands between the bytes
 	asset   bool         // judged to be an asset's: every byte received counts
@@ -34,16 +35,16 @@ type Body struct {
 // Read reads what has come, and waits only when nothing has. It ends with
 // io.EOF exactly where the response said it would. A body that is cut fails
 // with an *Error that is io.ErrUnexpectedEOF, one that goes on too long with
-// ErrMalformed, one past Options.MaxDownload with ErrBudget; the bytes of streams
+// ErrMalformed, one past Options.MaxDownload or Client.Allow with ErrBudget; the bytes of streams
 // that are read at once may pass that by one Read each.
 func (b *Body) Read(p []byte) (int, error) {
 	if b.err != nil || len(p) == 0 {
 		return 0, b.err
 	}
-	if limit := b.c.o.MaxDownload; limit > 0 && b.left.Load() != 0 && len(b.peeked) == 0 {
-		allowed := limit - b.c.bytes.Load()
-		if allowed <= 0 {
-			return 0, b.fail(&Error{Err: ErrBudget})
+	if b.left.Load() != 0 && len(b.peeked) == 0 {
+		allowed, spent := b.c.left()
+		if spent != nil {
+			return 0, b.fail(spent)
 		}
 		p = p[:min(int64(len(p)), allowed)]
 	}
@@ -79,15 +80,19 @@ func (b *Body) read(p []byte) (int, error) {
 	}
 	n, err := b.rc.Read(p)
 	b.got.Add(int64(n))
-	b.c.bytes.Add(int64(n))
+	b.c.meters.count(b, int64(n))
 	return n, err
 }
+
+// Charge makes program the one to which what comes from now on is charged.
+func (b *Body) Charge(program string) { b.meter.Store(b.c.meters.of(program)) }
 
 // accept tells that the body is an asset's. What was read to find out counts
 // from now on.
 func (b *Body) accept() {
 	b.asset = true
-	b.c.bytes.Add(int64(len(b.peeked)))
+	b.c.meters.count(b, int64(len(b.peeked)))
+	b.c.meters.opened(b)
 }
 
 func (b *Body) fail(e *Error) error {
@@ -101,7 +106,7 @@ func (b *Body) fail(e *Error) error {
 func (b *Body) Close() error {
 	b.closing.Do(func() {
 		if b.asset {
-			b.c.bytes.Add(b.received())
+			b.c.meters.closed(b)
 		}
 	})
 	b.cancel(nil)
@@ -194,9 +199,4 @@ func (b *Body) queued() (n int64, secure bool) {
 func (b *Body) bound(d time.Duration) (stop func()) {
 	t := time.AfterFunc(d, func() { b.cancel(ErrStalled) })
 	return func() { t.Stop() }
-}
-
-// spent tells that the budget is used up, so that no request is worth making.
-func (c *Client) spent() bool {
-	return c.o.MaxDownload > 0 && c.bytes.Load() >= c.o.MaxDownload
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -53,10 +52,9 @@ type Client struct {
 	atOnce    chan struct{}  // one element a metadata call under way
 	warming   sync.WaitGroup // ends by itself, soon
 
-	requests atomic.Int64
-	bytes    atomic.Int64
-	call     metadataCall // what is known of it
-	page     pageSize     // of lists of videos
+	meters meters       // of downloads
+	call   metadataCall // what is known of it
+	page   pageSize     // of lists of videos
 }
 
 // callKind is what all calls of one kind share.
@@ -104,14 +102,17 @@ func (c *Client) MetadataBudget(class Class) Budget { return c.metadata.limiter.
 
 // Stats are the totals of a client.
 type Stats struct {
-	Requests int64 // downloads that reached the wire, redirects not counted
-	Bytes    int64 // of bodies read
-	Left     int   // requests that may start now, -1 without a limit
+	Spent
+	Left int // requests that may start now, -1 without a limit
 }
 
 // Stats returns the totals so far.
 func (c *Client) Stats() Stats {
-	s := Stats{Requests: c.requests.Load(), Bytes: c.bytes.Load(), Left: -1}
+	s := Stats{Left: -1}
+	for _, one := range c.Spent() {
+		s.Requests += one.Requests
+		s.Bytes += one.Bytes
+	}
 	if b := c.Budget(Reader); len(c.o.RateLimit.Rates) > 0 {
 		s.Left = b.Available
 	}

@@ -19,8 +19,9 @@ type Request struct {
 
 	Class   Class
 	Start   int64
-	End     int64 // exclusive; 0 means to the end of the asset
-	NoRange bool  // send no Range header, whatever Start and End are
+	End     int64  // exclusive; 0 means to the end of the asset
+	NoRange bool   // send no Range header, whatever Start and End are
+	For     string // the program that causes it, to which it is charged
 }
 
 // Response is the answer to a Request. The receiver closes Body.
@@ -67,8 +68,8 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 	refused := false
 	var ranged *Error // why r is asked without Range now
 	for {
-		if c.spent() {
-			return nil, &Error{Err: ErrBudget}
+		if _, spent := c.left(); spent != nil {
+			return nil, spent
 		}
 		key, err := c.o.Key.get()
 		if err != nil {
@@ -119,7 +120,7 @@ func (c *Client) admitted(ctx context.Context, u *url.URL, r Request, key string
 	onConn := func(net.Conn) {
 		if !slot.written {
 			slot.write(ctx)
-			c.requests.Add(1)
+			c.meters.of(r.For).requests.Add(1)
 		}
 	}
 	resp, err := c.exchange(ctx, u, r, key, onConn)
@@ -143,6 +144,7 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, key string
 	life, cancel := context.WithCancelCause(ctx)
 	body := &Body{c: c, id: r.ID, ctx: ctx, life: life, cancel: cancel}
 	body.left.Store(-1)
+	body.Charge(r.For)
 	//nolint:bodyclose // Body.Close does it
 	resp, err := c.follow(life, c.downloads, u, outgoing{header: h}, key, func(conn net.Conn) {
 		body.conn = conn
