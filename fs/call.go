@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"assetfs/fs/asset"
 )
 
 // replyWithin is for how long a handler may wait, in nanoseconds; 0: as long as it
@@ -26,7 +28,7 @@ func readReplyLimit() {
 // kernel loses its patience; go-fuse's own context ends with any signal, and must
 // not be kept beyond the handler. Nothing is spent on it until somebody waits.
 type call struct {
-	context.Context // for deadline and values: none
+	context.Context // for the deadline: none
 	interrupt       <-chan struct{}
 	tid             uint32
 	start           time.Time // if there is a limit
@@ -47,6 +49,14 @@ func newCall(ctx context.Context) *call {
 		c.start = time.Now()
 	}
 	return c
+}
+
+// Value knows who waits.
+func (c *call) Value(key any) any {
+	if key == (asset.CallerKey{}) {
+		return &caller{tid: c.tid}
+	}
+	return nil
 }
 
 func (c *call) end() {

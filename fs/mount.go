@@ -34,6 +34,7 @@ type Options struct {
 	RetryFor     time.Duration  // how long one read keeps retrying
 	PricePerGB   float64        // dollars, for reports
 	MaxDownload  int64          // bytes, for reports; the client enforces it
+	MaxPerMonth  int64          // bytes that this spool downloads in a month of local time; 0: no limit
 	UID, GID     uint32         // owner of everything shown
 	Umask        uint32         // mode bits not shown
 	AllowOther   bool           // other users may use the mount
@@ -53,7 +54,9 @@ type FS struct {
 	root        *root
 	server      *fuse.Server
 	started     time.Time
-	passthrough bool // the kernel reads whole assets by itself
+	ledger      *ledger
+	keeper      sync.WaitGroup // writes it
+	passthrough bool           // the kernel reads whole assets by itself
 
 	ctx        context.Context // ends with the mount
 	cancel     context.CancelFunc
@@ -87,6 +90,9 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 		ended:  make(chan struct{}), detached: make(chan struct{}), idle: make(chan struct{}, 1), pins: make(chan struct{}, 1),
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
+	f.ledger = newLedger(dir, f.cost, o.Log)
+	f.allow()
+	f.keeper.Go(func() { f.keepLedger(f.ctx) })
 	ranging := asset.RangeUnknown
 	if known, supported := dir.RangeSupport(); known && supported {
 		ranging = asset.RangeYes
@@ -94,7 +100,7 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 		ranging = asset.RangeNo
 	}
 	options := &asset.Options{
-		Source:       source{client},
+		Source:       source{client, o.Log},
 		Host:         asset.NewHost(ranging, dir.SetRangeSupport),
 		ReadAhead:    o.ReadAhead,
 		StallTimeout: o.StallTimeout,
@@ -107,7 +113,7 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 		ByMetadata: o.ByMetadata,
 		ListWait:   o.ListWait,
 		RetryFor:   o.RetryFor,
-		API:        source{client},
+		API:        source{client, o.Log},
 		Record:     record{dir},
 		Facts: func(id string, learnt func()) catalog.Facts {
 			file := dir.File(id)
@@ -219,6 +225,8 @@ func (f *FS) Close() {
 	wg.Wait()
 	f.background.Wait()
 	f.catalog.Close()
+	f.keeper.Wait()
+	f.recordCost()
 }
 
 // probePassthrough finds out whether the kernel may read spool files by itself.

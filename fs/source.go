@@ -1,9 +1,11 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
@@ -12,13 +14,16 @@ import (
 )
 
 // source is the API as the reading engine sees it.
-type source struct{ client *remote.Client }
+type source struct {
+	client *remote.Client
+	log    *slog.Logger
+}
 
 var _ asset.Source = source{}
 
 func (s source) Open(ctx context.Context, id string, r asset.Request) (*asset.Response, error) {
 	resp, err := s.client.Download(ctx, remote.Request{
-		ID: id, Class: class(r.Background), Start: r.Start, End: r.End, NoRange: r.NoRange,
+		ID: id, Class: class(r.Background), Start: r.Start, End: r.End, NoRange: r.NoRange, For: r.Program,
 	})
 	if errors.Is(err, remote.ErrNoSlot) {
 		return nil, fmt.Errorf("%w: %w", asset.ErrNoSlot, err)
@@ -26,6 +31,7 @@ func (s source) Open(ctx context.Context, id string, r asset.Request) (*asset.Re
 	if err != nil {
 		return nil, err
 	}
+	s.log.Info("download", "asset", id, "start", resp.Start, "program", cmp.Or(r.Program, ownProgram), "pid", r.PID)
 	return &asset.Response{
 		Info:     info(resp.Info, true),
 		Ranged:   resp.Partial,

@@ -31,6 +31,7 @@ type Status struct {
 	FromSpool    int64         `json:"from_spool_bytes"`   // that much of Served was not downloaded for it
 	Cost         float64       `json:"cost_dollars"`       // of Downloaded: at least
 	Saved        float64       `json:"saved_dollars"`      // what FromSpool would have cost
+	Ledger       CostStatus    `json:"ledger"`
 	Kernel       KernelStatus  `json:"kernel"`
 	Spool        SpoolStatus   `json:"spool"`
 	LastError    string        `json:"last_error,omitempty"`
@@ -74,24 +75,24 @@ type StreamStatus struct {
 
 // Status tells what the mount has done.
 func (f *FS) Status() Status {
-	stats, usage := f.client.Stats(), f.dir.Usage()
+	cost, usage := f.costStatus(), f.dir.Usage()
 	f.mu.Lock()
 	lastErr := f.lastErr
 	f.mu.Unlock()
-	served := f.served.Load()
-	fromSpool := max(0, served-stats.Bytes)
+	mount := &cost.Mount
 	s := Status{
 		Mountpoint:   f.mountpoint,
 		PID:          os.Getpid(),
 		Uptime:       time.Since(f.started).Seconds(),
-		Requests:     stats.Requests,
-		RequestsLeft: stats.Left,
-		Downloaded:   stats.Bytes,
+		Requests:     mount.Requests,
+		RequestsLeft: f.client.Stats().Left,
+		Downloaded:   mount.Downloaded,
 		MaxDownload:  f.o.MaxDownload,
-		Served:       served,
-		FromSpool:    fromSpool,
-		Cost:         f.cost(stats.Bytes),
-		Saved:        f.cost(fromSpool),
+		Served:       mount.Served,
+		FromSpool:    max(0, mount.Served-mount.Downloaded),
+		Cost:         mount.Cost,
+		Saved:        mount.Saved,
+		Ledger:       cost,
 		Kernel:       KernelStatus{Passthrough: f.passthrough, Opens: f.opens.Load(), Bytes: f.opened.Load()},
 		Spool:        SpoolStatus{Dir: usage.Path, Bytes: usage.Bytes, Limit: usage.Limit, Free: usage.Free},
 		LastError:    lastErr,

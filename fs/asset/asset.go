@@ -144,9 +144,12 @@ func (a *Asset) Contact(ctx context.Context, c Contact) (Info, error) {
 		return a.info, nil
 	}
 	now := time.Now()
-	w, err := a.waitLocked(WaiterState{Header: true, Head: c.Head, Background: c.Background, Since: now}, c.Patience)
+	w, err := a.waitLocked(ctx, WaiterState{Header: true, Head: c.Head, Background: c.Background, Since: now}, c.Patience)
 	a.lastClose = now // a contact that nobody reads is left like a closed file
 	a.planLocked()
+	if err == nil {
+		a.driveLocked(w)
+	}
 	a.mu.Unlock()
 	if err == nil {
 		err = a.await(ctx, w)

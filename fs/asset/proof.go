@@ -86,7 +86,7 @@ func (a *Asset) sampleLocked(at int64) ranges.Range {
 // validator that came with it is one of this content's.
 func (s *stream) prove(sample ranges.Range) error {
 	a := s.a
-	q := Request{Start: sample.Start, End: sample.End, NoRange: s.request.NoRange}
+	q := Request{Start: sample.Start, End: sample.End, NoRange: s.request.NoRange, Program: s.request.Program, PID: s.request.PID}
 	r, err := a.o.Source.Open(s.ctx, a.id, q)
 	if err != nil {
 		return s.why(err)

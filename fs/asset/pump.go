@@ -23,6 +23,7 @@ func (s *stream) pump(body Body) error {
 		if complete {
 			return nil
 		}
+		s.charge(body)
 		buf := buffers.Get().(*[256 << 10]byte)
 		if ending {
 			err := s.drain(body, buf[:])

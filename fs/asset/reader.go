@@ -82,10 +82,11 @@ func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 			return r.valid(n, err)
 		}
 		r.pos = off
-		w, err := a.waitLocked(WaiterState{Need: need, Last: r.last, Since: time.Now()}, 0)
+		w, err := a.waitLocked(ctx, WaiterState{Need: need, Last: r.last, Since: time.Now()}, 0)
 		a.spanLocked()
 		if err == nil {
 			a.planLocked()
+			a.driveLocked(w)
 		}
 		a.mu.Unlock()
 		if err == nil {

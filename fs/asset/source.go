@@ -50,6 +50,9 @@ type Request struct {
 	// Background means that nobody waits for it. It never queues: it takes a
 	// slot if one is free, else fails at once with ErrNoSlot.
 	Background bool
+	// Program and PID are those of who waits for it, "" and 0 if nobody does.
+	Program string
+	PID     int
 	// NoRange asks for the whole asset without a Range: what the server makes
 	// of one can't be believed.
 	NoRange bool

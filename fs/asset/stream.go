@@ -18,9 +18,11 @@ type stream struct {
 	asked   atomic.Bool   // the source knows of the request
 	wake    chan struct{} // holds one: look at limit and ending again
 	done    chan struct{} // closed when the goroutine has ended
+	payer   payer         // of the goroutine alone
 
 	// a.mu guards what follows.
 	state    StreamState
+	caller   Caller // who drives it; nil: nobody
 	limit    int64 // may read up to here
 	ending   bool
 	discard  bool  // its bytes are of another content
@@ -38,8 +40,9 @@ type stream struct {
 
 // openLocked starts a stream.
 func (a *Asset) openLocked(o Opening, now time.Time) {
+	caller := a.callerLocked(o)
 	s := &stream{
-		a: a, version: a.version,
+		a: a, version: a.version, caller: caller, payer: payer{caller: caller, since: now},
 		request: Request{Start: o.Start, End: o.End, Background: o.Background, NoRange: a.info.Misranged},
 		wake:    make(chan struct{}, 1), done: make(chan struct{}),
 		state: StreamState{Opening: true, Background: o.Background, Head: o.End == block && o.Start == 0, Start: o.Start, Pos: o.Start, Reach: o.Start, End: -1, Frontier: o.Start, Delivered: o.Sequence, Fill: o.Fill, Least: o.Least, LastByte: now, Used: now},
@@ -101,6 +104,7 @@ func (s *stream) run() {
 }
 
 func (s *stream) serve() error {
+	s.request.Program, s.request.PID = nameOf(s.payer.caller)
 	s.asked.Store(true)
 	start := time.Now()
 	r, err := s.a.o.Source.Open(s.ctx, s.a.id, s.request)
@@ -203,6 +207,7 @@ func (s *stream) turn() (room int64, ending, complete bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for {
+		s.payer.next = s.caller
 		if s.ending {
 			return 0, true, false
 		}

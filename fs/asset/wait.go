@@ -11,6 +11,7 @@ import (
 // waiter is a read, or a first contact, that waits for something to come.
 type waiter struct {
 	state    WaiterState
+	caller   Caller        // nil: nobody knows
 	done     chan struct{} // closed when it need not wait any longer
 	err      error         // set before done is closed
 	patience time.Duration // how long it keeps retrying
@@ -26,7 +27,7 @@ func (w *waiter) finish(err error) {
 
 // waitLocked registers a waiter. It fails at once when there is no use in
 // waiting.
-func (a *Asset) waitLocked(state WaiterState, patience time.Duration) (*waiter, error) {
+func (a *Asset) waitLocked(ctx context.Context, state WaiterState, patience time.Duration) (*waiter, error) {
 	if a.closed {
 		return nil, ErrClosed
 	}
@@ -36,7 +37,7 @@ func (a *Asset) waitLocked(state WaiterState, patience time.Duration) (*waiter, 
 	if patience == 0 {
 		patience = a.o.RetryFor
 	}
-	w := &waiter{state: state, done: make(chan struct{}), patience: patience, row: a.fail.since, before: a.fail.count}
+	w := &waiter{state: state, caller: callerOf(ctx), done: make(chan struct{}), patience: patience, row: a.fail.since, before: a.fail.count}
 	if err := a.fail.refusal(state.Since); err != nil && !a.comingLocked(w) {
 		return nil, err
 	}

@@ -1,0 +1,232 @@
+package fs
+
+import (
+	"cmp"
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"assetfs/remote"
+)
+
+const (
+	// ownProgram is for whom assetfs downloads what no program waits for: names
+	// for a listing, say.
+	ownProgram = "assetfs"
+	// otherPrograms are those beyond the first mostPrograms of a day.
+	otherPrograms = "others"
+	mostPrograms  = 50
+	// ledgerEvery is how often what is new is recorded: a killed process has lost
+	// less than a second of it.
+	ledgerEvery = 500 * time.Millisecond
+	// noteLedger is the spool's note of the first and the last day, and with a
+	// day behind it that of this day. Days are those of the local time.
+	noteLedger = "ledger"
+	dayFormat  = "2006-01-02"
+	// daysMost bounds the days that are looked for: a clock may have been wrong.
+	daysMost = 100 * 366
+)
+
+// spending is what programs have caused by their downloads, and what was read.
+type spending struct {
+	Served   int64             `json:"served,omitempty"` // bytes
+	Programs map[string]charge `json:"programs,omitempty"`
+}
+
+// charge is what one program has caused.
+type charge struct {
+	Requests int64   `json:"requests"`
+	Bytes    int64   `json:"bytes"`
+	Dollars  float64 `json:"dollars"`
+}
+
+func (c charge) plus(d charge) charge {
+	return charge{c.Requests + d.Requests, c.Bytes + d.Bytes, c.Dollars + d.Dollars}
+}
+
+// add adds what a program has caused.
+func (s *spending) add(program string, c charge) {
+	if s.Programs == nil {
+		s.Programs = map[string]charge{}
+	}
+	if _, known := s.Programs[program]; !known && len(s.Programs) >= mostPrograms {
+		program = otherPrograms
+	}
+	s.Programs[program] = s.Programs[program].plus(c)
+}
+
+// plus returns the sum of s and t.
+func (s spending) plus(t spending) spending {
+	sum := spending{Served: s.Served + t.Served, Programs: maps.Clone(s.Programs)}
+	for program, c := range t.Programs {
+		if sum.Programs == nil {
+			sum.Programs = map[string]charge{}
+		}
+		sum.Programs[program] = sum.Programs[program].plus(c)
+	}
+	return sum
+}
+
+// total is the sum over all programs.
+func (s spending) total() charge {
+	var sum charge
+	for _, c := range s.Programs {
+		sum = sum.plus(c)
+	}
+	return sum
+}
+
+// notes are what a spool records beside assets.
+type notes interface {
+	Note(name string) string
+	SetNote(name, value string) error
+}
+
+// A ledger adds up by day what the downloads of a spool have cost. Methods may be
+// called concurrently, but for flush.
+type ledger struct {
+	notes notes
+	price func(bytes int64) float64
+	log   *slog.Logger
+	lost  bool // the last flush failed
+
+	mu       sync.Mutex // guards what follows; no I/O under it
+	today    string
+	day      spending
+	earlier  spending // on other days of this month
+	past     spending // on all other days, these included
+	seen     map[string]remote.Spent
+	served   int64
+	mount    spending // by this mount
+	recorded bool     // day has been written as it is
+	unsaved  map[string]spending
+}
+
+// newLedger reads what the spool tells of earlier days.
+func newLedger(n notes, price func(int64) float64, log *slog.Logger) *ledger {
+	l := &ledger{notes: n, price: price, log: log, seen: map[string]remote.Spent{}, unsaved: map[string]spending{}, recorded: true}
+	l.begin(time.Now())
+	return l
+}
+
+// begin makes now's day today.
+func (l *ledger) begin(now time.Time) {
+	today, month := now.Format(dayFormat), now.Format("2006-01-")
+	days := l.load()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	maps.Copy(days, l.unsaved)
+	l.today, l.day, l.earlier, l.past = today, days[today], spending{}, spending{}
+	delete(days, today)
+	for date, s := range days {
+		l.past = l.past.plus(s)
+		if strings.HasPrefix(date, month) {
+			l.earlier = l.earlier.plus(s)
+		}
+	}
+	l.day.Programs = maps.Clone(l.day.Programs)
+}
+
+// load reads all days from the spool.
+func (l *ledger) load() map[string]spending {
+	days := map[string]spending{}
+	first, last, _ := strings.Cut(l.notes.Note(noteLedger), " ")
+	date, err := time.Parse(dayFormat, first)
+	if err != nil {
+		return days // there is none yet
+	}
+	for range daysMost {
+		name := date.Format(dayFormat)
+		var s spending
+		if text := l.notes.Note(noteLedger + "." + name); text != "" && json.Unmarshal([]byte(text), &s) == nil {
+			days[name] = s
+		}
+		if name >= last {
+			break
+		}
+		date = date.AddDate(0, 0, 1)
+	}
+	return days
+}
+
+// take adds what has come since it was called last: spent and served are what the
+// process has downloaded and read in all.
+func (l *ledger) take(spent map[string]remote.Spent, served int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for program, now := range spent {
+		was := l.seen[program]
+		// What the kernel holds is an estimate, which may shrink.
+		c := charge{Requests: max(0, now.Requests-was.Requests), Bytes: max(0, now.Bytes-was.Bytes)}
+		if c == (charge{}) {
+			continue
+		}
+		c.Dollars = l.price(c.Bytes)
+		l.seen[program] = remote.Spent{Requests: was.Requests + c.Requests, Bytes: was.Bytes + c.Bytes}
+		l.day.add(cmp.Or(program, ownProgram), c)
+		l.mount.add(cmp.Or(program, ownProgram), c)
+		l.recorded = false
+	}
+	if n := served - l.served; n > 0 {
+		l.served = served
+		l.day.Served += n
+		l.mount.Served += n
+		l.recorded = false
+	}
+}
+
+// flush records what is new. It tells whether a new month has begun.
+func (l *ledger) flush(now time.Time) (newMonth bool) {
+	today := now.Format(dayFormat)
+	l.mu.Lock()
+	if !l.recorded {
+		l.unsaved[l.today] = spending{l.day.Served, maps.Clone(l.day.Programs)}
+		l.recorded = true
+	}
+	was, unsaved := l.today, maps.Clone(l.unsaved)
+	l.mu.Unlock()
+	for _, date := range slices.Sorted(maps.Keys(unsaved)) {
+		if !l.save(date, unsaved[date]) {
+			break
+		}
+		l.mu.Lock()
+		delete(l.unsaved, date)
+		l.mu.Unlock()
+	}
+	if today == was {
+		return false
+	}
+	l.begin(now)
+	return today[:len("2006-01")] != was[:len("2006-01")]
+}
+
+// save writes one day to the spool.
+func (l *ledger) save(date string, s spending) bool {
+	text, err := json.Marshal(s)
+	if err == nil {
+		err = l.notes.SetNote(noteLedger+"."+date, string(text))
+	}
+	first, last, known := strings.Cut(l.notes.Note(noteLedger), " ")
+	if !known {
+		first, last = date, date
+	}
+	if err == nil {
+		err = l.notes.SetNote(noteLedger, min(first, date)+" "+max(last, date))
+	}
+	if err != nil && !l.lost {
+		l.log.Warn("what downloads cost is not recorded for now", "error", err)
+	}
+	l.lost = err != nil
+	return !l.lost
+}
+
+// sums returns what was spent by this mount, today, this month and ever.
+func (l *ledger) sums() (mount, today, month, ever spending) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mount.plus(spending{}), l.day.plus(spending{}), l.earlier.plus(l.day), l.past.plus(l.day)
+}

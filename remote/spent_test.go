@@ -1,0 +1,70 @@
+package remote
+
+import (
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"strconv"
+	"testing"
+)
+
+// What is downloaded is charged to whoever it is for when it comes, and what the
+// kernel still holds is charged, too.
+func TestSpent(t *testing.T) {
+	const size = 1 << 20
+	c := start(t, func(w http.ResponseWriter, _ *http.Request) {
+		attach(w, "x")
+		w.Header().Set("Content-Length", strconv.Itoa(size))
+		_, _ = w.Write(make([]byte, size))
+	}, Options{})
+	resp, err := c.Download(t.Context(), Request{ID: "re_1", For: "cat"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(n int64) {
+		t.Helper()
+		if got, err := io.CopyN(io.Discard, resp.Body, n); err != nil {
+			t.Fatalf("%d bytes, %v, want %d", got, err, n)
+		}
+	}
+	read(1000)
+	resp.Body.Charge("mpv")
+	read(size - 1000)
+	resp.Body.Close()
+	if resp, err = c.Download(t.Context(), Request{ID: "re_2"}); err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	want := map[string]Spent{"cat": {1, 1000}, "mpv": {0, size - 1000}}
+	got := c.Spent()
+	if own := got[""]; own.Requests != 1 || own.Bytes > size {
+		t.Errorf("for nobody: %+v, want 1 request", own)
+	}
+	s := c.Stats()
+	if s.Requests != 2 || s.Bytes != size+got[""].Bytes {
+		t.Errorf("in all %+v, want the sum of %+v", s, got)
+	}
+	delete(got, "")
+	if !maps.Equal(got, want) {
+		t.Errorf("spent %+v, want %+v", got, want)
+	}
+}
+
+// A second budget may be given anew.
+func TestAllow(t *testing.T) {
+	c := start(t, func(w http.ResponseWriter, _ *http.Request) {
+		attach(w, "x")
+		_, _ = w.Write(make([]byte, 600))
+	}, Options{})
+	for _, step := range []struct {
+		allow int64
+		want  int
+	}{{-1, 600}, {700, 600}, {0, 0}, {100, 100}, {1 << 62, 600}, {0, 0}, {-1, 600}} {
+		c.Allow(step.allow)
+		_, body, err := fetch(t, c, Request{})
+		if spent := errors.Is(err, ErrBudget); len(body) != step.want || spent != (step.want < 600) {
+			t.Errorf("%d allowed: %d bytes, %v, want %d", step.allow, len(body), err, step.want)
+		}
+	}
+}
