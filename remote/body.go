@@ -130,8 +130,9 @@ func (b *Body) Buffered() int {
 // received is how many bytes of the body have come and were not counted, readable
 // or not, as an estimate from below.
 func (b *Body) received() int64 {
+	held := b.held() // before the queue: what moves in between must not count twice
 	n, _ := b.queued()
-	return b.bounded(b.held() + n)
+	return b.bounded(held + n)
 }
 
 // held is how many bytes net/http has read and not handed over. Of a chunked body,
@@ -141,7 +142,8 @@ func (b *Body) held() int64 {
 	if !ok || b.chunked {
 		return 0
 	}
-	return max(0, c.passed.Load()-b.got.Load())
+	got := b.got.Load() // first, likewise
+	return max(0, c.passed.Load()-got)
 }
 
 func (b *Body) bounded(n int64) int64 {

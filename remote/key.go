@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
@@ -108,7 +109,10 @@ func readKeyFile(name string) (string, error) {
 	if len(b) > maxKey {
 		return "", fmt.Errorf("%s: longer than %d bytes", name, maxKey)
 	}
-	return strings.TrimSpace(string(b)), nil
+	if bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff")) {
+		return "", fmt.Errorf("%s: begins with a byte order mark of UTF-16; save it as plain text", name)
+	}
+	return strings.TrimSpace(string(trimBOM(b))), nil
 }
 
 const redacted = "(key)"

@@ -33,6 +33,8 @@ func TestKey(t *testing.T) {
 		{"empty file", " \n", "sk-2", "sk-2"},
 		{"no file", "", " sk-2\n", "sk-2"},
 		{"none", "", "", ""},
+		{"byte order mark", "\ufeffsk-1\r\n", "sk-2", "sk-1"},
+		{"UTF-16", "\xff\xfes\x00k\x00", "sk-2", ""},
 		{"two lines", "sk-1\nsk-2", "sk-3", ""},
 		{"control byte", "sk\x01", "", ""},
 		{"not ASCII", "skü", "", ""},

@@ -198,7 +198,7 @@ func tlsRefusal(err error) string {
 	var op *net.OpError
 	switch {
 	case errors.As(err, &authority):
-		return "TLS: the server's certificate is signed by an authority that this machine does not know"
+		return "TLS: the server's certificate is signed by an authority that this machine does not know: give it with --ca-file"
 	case errors.As(err, &host):
 		return "TLS: the server's certificate is for another host"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:

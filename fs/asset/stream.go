@@ -23,7 +23,7 @@ type stream struct {
 	// a.mu guards what follows.
 	state    StreamState
 	caller   Caller // who drives it; nil: nobody
-	limit    int64 // may read up to here
+	limit    int64  // may read up to here
 	ending   bool
 	discard  bool  // its bytes are of another content
 	gained   int64 // bytes that were absent before
