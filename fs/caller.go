@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"os"
 	"strings"
 	"sync"
 
@@ -17,6 +18,12 @@ type caller struct {
 }
 
 var _ asset.Caller = (*caller)(nil)
+
+// fetcher is who waits for whole assets on behalf of a command.
+type fetcher struct{}
+
+// Program names the command.
+func (fetcher) Program() (name string, pid int) { return "assetfs fetch", os.Getpid() }
 
 // unknownProgram is a caller of which nothing can be found out: it is in another
 // pid namespace, hidden, or gone.

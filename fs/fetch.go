@@ -72,6 +72,7 @@ const changes = 3
 // would, but with as few requests as possible. ctx ends the waiting; what has
 // come stays. Until release is called the asset stays in the spool.
 func (f *FS) Fetch(ctx context.Context, id string) (release func(), err error) {
+	ctx = context.WithValue(ctx, asset.CallerKey{}, fetcher{})
 	a, err := f.find(ctx, id)
 	if err != nil {
 		return nil, err

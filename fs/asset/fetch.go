@@ -40,9 +40,10 @@ func (r *Reader) Fetch(ctx context.Context) error {
 			a.mu.Unlock()
 			return nil
 		}
-		w, err := a.waitLocked(WaiterState{Need: need, Since: time.Now()}, 0)
+		w, err := a.waitLocked(ctx, WaiterState{Need: need, Since: time.Now()}, 0)
 		if err == nil {
 			a.planLocked()
+			a.driveLocked(w)
 		}
 		a.mu.Unlock()
 		if err == nil {

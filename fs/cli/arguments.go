@@ -72,7 +72,7 @@ func (s *settings) numbers() error {
 		got  time.Duration
 	}{{"list-wait", s.ListWait}, {"stall-timeout", s.StallTimeout}, {"retry-for", s.RetryFor}} {
 		if d.got <= 0 {
-			return fmt.Errorf("--%s=%v: write a duration like 5s or 2m", d.flag, d.got)
+			return fmt.Errorf("--%s must be more than 0; write a duration like 5s or 2m", d.flag)
 		}
 	}
 	return nil
@@ -98,7 +98,7 @@ func (s *settings) mountForm(args []string) ([]string, error) {
 // absolute makes all paths independent of the working directory, which a
 // process in the background leaves.
 func (s *settings) absolute() error {
-	paths := []*string{&s.Mountpoint, &s.KeyFile, &s.SpoolDir}
+	paths := []*string{&s.Mountpoint, &s.KeyFile, &s.CAFile, &s.SpoolDir}
 	if s.IDs != "-" {
 		paths = append(paths, &s.IDs)
 	}

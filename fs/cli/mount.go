@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -99,7 +100,7 @@ func (a *app) readList() ([]string, error) {
 	}
 	ids, err := a.list.Read()
 	if err != nil {
-		return nil, &usageError{Err: fmt.Errorf("--ids: %w; give a file of asset IDs, one a line, or - for standard input", err)}
+		return nil, fileError("--ids", a.IDs, err, "give a file of asset IDs, one a line, or - for standard input")
 	}
 	return ids, nil
 }
@@ -118,17 +119,36 @@ func (a *app) apiKey() (*remote.Key, error) {
 	case a.KeyFile == "":
 		return nil, &usageError{Err: fmt.Errorf("%s: %w; write the key and nothing else", keyVariable, err)}
 	}
-	return nil, &usageError{Err: fmt.Errorf("--api-key-file: %w; give a file that holds the key and nothing else", err)}
+	return nil, fileError("--api-key-file", a.KeyFile, err, "give a file that holds the key and nothing else")
+}
+
+// trust is how servers prove who they are; nil: as everywhere on this machine.
+func (a *app) trust() (*tls.Config, error) {
+	if a.CAFile == "" {
+		return nil, nil
+	}
+	roots, err := remote.Roots(a.CAFile)
+	if err != nil {
+		return nil, fileError("--ca-file", a.CAFile, err, "give a file of certificates in PEM form")
+	}
+	return &tls.Config{RootCAs: roots}, nil
 }
 
 // serve mounts and serves until the mount is gone.
 func (a *app) serve() error {
+	if err := enoughFiles(openFiles()); err != nil {
+		return err
+	}
 	listed, err := a.readList()
 	if err != nil {
 		return err
 	}
 	always := slices.Clone(a.Args) // whatever --ids says
 	key, err := a.apiKey()
+	if err != nil {
+		return err
+	}
+	trust, err := a.trust()
 	if err != nil {
 		return err
 	}
@@ -164,6 +184,7 @@ func (a *app) serve() error {
 		MaxDownload:     int64(a.MaxDownload),
 		ResponseTimeout: a.StallTimeout,
 		UserAgent:       "assetfs",
+		TLS:             trust,
 		Log:             a.log,
 	})
 	defer client.Close()
@@ -216,7 +237,7 @@ func (a *app) mountOptions() fs.Options {
 	return fs.Options{
 		IDPattern: a.IDPattern, ByMetadata: a.Resolve.Value == "metadata", ListWait: a.ListWait,
 		ReadAhead: int64(a.ReadAhead), StallTimeout: a.StallTimeout, RetryFor: a.RetryFor,
-		PricePerGB: a.PricePerGB, MaxDownload: int64(a.MaxDownload),
+		PricePerGB: a.PricePerGB, MaxDownload: int64(a.MaxDownload), MaxPerMonth: int64(a.MaxPerMonth),
 		UID: a.UID, GID: a.GID, Umask: uint32(a.Umask), AllowOther: a.AllowOther, Source: a.Source, StableInodes: a.StableInodes, Debug: a.DebugFUSE, Log: a.log,
 	}
 }

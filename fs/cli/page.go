@@ -13,6 +13,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"assetfs/fs"
+	"assetfs/fs/cli/mountopt"
 )
 
 // barCells is the width of the bar of an asset's spooled share.
@@ -33,6 +34,7 @@ func writePage(w io.Writer, s *fs.Status, o pageOptions) error {
 	facts := tabwriter.NewWriter(&page, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(facts, "Requests\t%s made, %s\n", humanize.Comma(s.Requests), requestsLeft(s))
 	fmt.Fprintf(facts, "Downloaded\tat least %s%s for %s\n", bytesText(s.Downloaded), limit(s.MaxDownload), dollars(s.Cost))
+	writeCost(facts, &s.Ledger)
 	fmt.Fprintf(facts, "Read\t%s\n", bytesRead(s))
 	fmt.Fprintf(facts, "Kernel\t%s\n", kernelShare(s.Kernel))
 	fmt.Fprintf(facts, "Spool\t%s%s in %s, %s free there\n", bytesText(s.Spool.Bytes), limit(s.Spool.Limit), printable(s.Spool.Dir), bytesText(s.Spool.Free))
@@ -194,11 +196,13 @@ func dollars(n float64) string {
 	return fmt.Sprintf("$%.2f", n)
 }
 
+// limit writes a limit as it was given.
 func limit(n int64) string {
 	if n <= 0 {
 		return ""
 	}
-	return " of " + bytesText(n)
+	size := mountopt.Size(n)
+	return " of " + size.String()
 }
 
 // span writes seconds in at most two units.

@@ -27,7 +27,7 @@ Requests     1,234 made, 8 left this minute
 Downloaded   at least 1.9 GiB for $0.2400
 Read         4.7 GiB, 2.8 GiB of it from the spool, which saved $0.3600
 Kernel       answers repeated reads from its cache, uncounted
-Spool        1.0 GiB of 20 GiB in /spool/x, 3.0 GiB free there
+Spool        1.0 GiB of 20GiB in /spool/x, 3.0 GiB free there
 Downloads    1 running at 4.2 MiB/s, 1 paused
 Last error   read re_3: download re_3: 402: Insufficient
     balance
@@ -114,5 +114,17 @@ func TestReadWhereNothingIsMounted(t *testing.T) {
 		if !errors.As(err, &none) || none.Path != path || !strings.Contains(err.Error(), want) {
 			t.Errorf("readStatus(%s) = %+v, %v; want %q", path, got, err, want)
 		}
+	}
+}
+
+// The cost of the spool names the programs of this month that cost most.
+func TestCostLines(t *testing.T) {
+	var page strings.Builder
+	month := fs.PeriodCost{Requests: 9, Downloaded: 30e6, Cost: 0.0036}
+	month.Programs = []fs.ProgramCost{{Program: "mpv", Cost: 2}, {Program: "a\x1bb", Cost: 0.5}, {Program: "cat", Cost: 0.25}, {Program: "x", Cost: 0.01}, {Program: "y", Cost: 0.02}}
+	writeCost(&page, &fs.CostStatus{Month: month, Ever: month, MaxMonth: 100e6})
+	want := "Cost\t$0.0000 today, $0.0036 this month (29 MiB of 100MB), $0.0036 ever\n  by\tmpv $2.00, a\\u001bb $0.5000, cat $0.2500, others $0.0300\n"
+	if page.String() != want {
+		t.Errorf("%q, want %q", page.String(), want)
 	}
 }

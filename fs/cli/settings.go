@@ -37,6 +37,7 @@ type settings struct {
 	BaseURL      string // unchecked
 	Insecure     bool
 	KeyFile      string // absolute; "": none
+	CAFile       string // likewise
 	RateLimit    remote.RateLimit
 	StallTimeout time.Duration
 	RetryFor     time.Duration
@@ -45,6 +46,7 @@ type settings struct {
 	MinFree      mountopt.Size
 	ReadAhead    mountopt.Size
 	MaxDownload  mountopt.Size
+	MaxPerMonth  mountopt.Size
 	PricePerGB   float64
 	AllowOther   bool
 	StableInodes bool
@@ -108,6 +110,7 @@ func (s *settings) define() *pflag.FlagSet {
 	f = group("API")
 	f.StringVar(&s.BaseURL, "base-url", cmp.Or(os.Getenv("ASSETFS_BASE_URL"), defaultBaseURL), "`URL` of the API (env ASSETFS_BASE_URL, or the vendor's)")
 	f.StringVar(&s.KeyFile, "api-key-file", "", "`FILE` that holds the key (else env "+keyVariable+")")
+	f.StringVar(&s.CAFile, "ca-file", "", "`FILE` of certificates to trust besides the machine's")
 	f.BoolVar(&s.Insecure, "insecure-http", false, "allow plain http to other hosts than loopback")
 	f.Var((*rateLimit)(&s.RateLimit), "rate-limit", "`LIST` like 1/s,12/m; none; auto = 1/s, and learn")
 	gone(f, "requests-per-minute", "is --rate-limit now; write --rate-limit=12/m, or --rate-limit=none")
@@ -120,6 +123,7 @@ func (s *settings) define() *pflag.FlagSet {
 	f.Var(&s.MinFree, "spool-min-free", "always leave this much of the disk")
 	f.Var(&s.ReadAhead, "read-ahead", "the most a download runs ahead of its readers")
 	f.Var(&s.MaxDownload, "max-download", "a budget: stop downloading after this much")
+	f.Var(&s.MaxPerMonth, "max-per-month", "the same for this spool and each month")
 	f.Float64Var(&s.PricePerGB, "price-per-gb", 0.12, "`DOLLARS`, for reports")
 
 	f = group("Mount")

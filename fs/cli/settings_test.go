@@ -94,7 +94,7 @@ func TestUsage(t *testing.T) {
 		"/m --resolve=guess":               "write disposition or metadata",
 		"/m --log-format=xml":              "write text or json",
 		"/m --progress=yes":                "write auto, never or always",
-		"/m --list-wait=0s":                "write a duration like 5s",
+		"/m --list-wait=0s":                "--list-wait must be more than 0; write a duration like 5s",
 		"/m --list-wait=soon":              "write a duration like 5s",
 		"/m --stall-timeout=-1s":           "--stall-timeout",
 		"/m --retry-for=0s":                "--retry-for",
@@ -152,7 +152,7 @@ func TestUsage(t *testing.T) {
 // empty one what to write instead.
 func TestEachFlag(t *testing.T) {
 	contract := strings.Fields(`demo base-url api-key-file ids id-pattern resolve list-wait spool-dir spool-size spool-min-free
-		read-ahead rate-limit max-download price-per-gb stall-timeout retry-for insecure-http allow-other stable-inodes uid gid umask options
+		read-ahead rate-limit max-download max-per-month price-per-gb ca-file stall-timeout retry-for insecure-http allow-other stable-inodes uid gid umask options
 		daemon progress log-format verbose debug-fuse version help`)
 	s := newSettings()
 	var page bytes.Buffer

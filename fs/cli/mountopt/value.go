@@ -26,12 +26,16 @@ func (s *Size) Set(text string) error {
 	return nil
 }
 
-// String writes the size in binary units.
+// String writes the size exactly, in the units in which it was most likely given.
 func (s *Size) String() string {
-	if *s == 0 {
-		return "0"
+	n := uint64(*s)
+	for _, text := range []string{humanize.IBytes(n), humanize.Bytes(n)} {
+		text = strings.NewReplacer(" ", "", ".0", "").Replace(text)
+		if same, err := humanize.ParseBytes(text); n >= 1024 && err == nil && same == n {
+			return text
+		}
 	}
-	return strings.NewReplacer(" ", "", ".0", "").Replace(humanize.IBytes(uint64(*s)))
+	return strconv.FormatUint(n, 10)
 }
 
 // Type names the value in the help text.

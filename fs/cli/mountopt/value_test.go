@@ -1,0 +1,38 @@
+package mountopt
+
+import "testing"
+
+// A size means what its unit says, and is written back exactly.
+func TestSize(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want Size
+		back string
+	}{
+		{"20M", 20e6, "20MB"},
+		{"20MB", 20e6, "20MB"},
+		{"20MiB", 20 << 20, "20MiB"},
+		{"20Mi", 20 << 20, "20MiB"},
+		{"1.5GiB", 3 << 29, "1.5GiB"},
+		{"10G", 10e9, "10GB"},
+		{"1TiB", 1 << 40, "1TiB"},
+		{"4096", 4096, "4KiB"},
+		{"1000", 1000, "1000"},
+		{"12345678", 12345678, "12345678"},
+		{"999", 999, "999"},
+		{"1", 1, "1"},
+		{"0", 0, "0"},
+		{"4611686018427387904", 1 << 62, "4EiB"},
+	} {
+		var s Size
+		if err := s.Set(tt.text); err != nil || s != tt.want || s.String() != tt.back {
+			t.Errorf("%s is %d, written %s, %v; want %d, %s", tt.text, s, s.String(), err, tt.want, tt.back)
+		}
+	}
+	for _, text := range []string{"", "-1", "20X", "9EiB", "1e3", "MiB", "0x10", "NaN", "inf", "1..5M"} {
+		var s Size
+		if err := s.Set(text); err == nil {
+			t.Errorf("%q is taken for %d", text, s)
+		}
+	}
+}

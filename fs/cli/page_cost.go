@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"assetfs/fs"
+)
+
+// programsShown is how many programs the page names.
+const programsShown = 3
+
+// writeCost writes what the spool has cost, as lines of the page's table.
+func writeCost(w io.Writer, c *fs.CostStatus) {
+	if c.Ever.Requests == 0 {
+		return
+	}
+	month := dollars(c.Month.Cost) + " this month"
+	if c.MaxMonth > 0 {
+		month += fmt.Sprintf(" (%s%s)", bytesText(c.Month.Downloaded), limit(c.MaxMonth))
+	}
+	fmt.Fprintf(w, "Cost\t%s today, %s, %s ever\n", dollars(c.Today.Cost), month, dollars(c.Ever.Cost))
+	var parts []string
+	rest := 0.0
+	for i, p := range c.Month.Programs {
+		if i < programsShown {
+			parts = append(parts, printable(p.Program)+" "+dollars(p.Cost))
+		} else {
+			rest += p.Cost
+		}
+	}
+	if rest > 0 {
+		parts = append(parts, "others "+dollars(rest))
+	}
+	if len(parts) > 0 {
+		fmt.Fprintf(w, "  by\t%s\n", strings.Join(parts, ", "))
+	}
+}

@@ -1,0 +1,160 @@
+package fs
+
+import (
+	"errors"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"assetfs/remote"
+)
+
+// memo is a spool's notes.
+type memo struct {
+	text map[string]string
+	err  error
+}
+
+func (m *memo) Note(name string) string { return m.text[name] }
+
+func (m *memo) SetNote(name, value string) error {
+	if m.err == nil {
+		m.text[name] = value
+	}
+	return m.err
+}
+
+// bookkeeper drives a ledger as a mount does.
+type bookkeeper struct {
+	*ledger
+	spent  map[string]remote.Spent
+	served int64
+}
+
+func open(m *memo) *bookkeeper {
+	price := func(n int64) float64 { return float64(n) / 1e9 }
+	return &bookkeeper{newLedger(m, price, slog.New(slog.DiscardHandler)), map[string]remote.Spent{}, 0}
+}
+
+// buys has a program download n bytes by one request.
+func (b *bookkeeper) buys(program string, n int64) {
+	s := b.spent[program]
+	b.spent[program] = remote.Spent{Requests: s.Requests + 1, Bytes: s.Bytes + n}
+	b.take(b.spent, b.served)
+}
+
+func (b *bookkeeper) check(t *testing.T, what string, want ...int64) {
+	t.Helper()
+	mount, today, month, ever := b.sums()
+	got := []int64{mount.total().Bytes, today.total().Bytes, month.total().Bytes, ever.total().Bytes}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s: mount, today, month, ever are %v, want %v", what, got, want)
+	}
+}
+
+// What was spent is found again by day, month and program, by whichever process.
+func TestLedger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		// Time begins on 2000-01-01 there, in UTC.
+		m := &memo{text: map[string]string{}}
+		b := open(m)
+		b.check(t, "new", 0, 0, 0, 0)
+		b.buys("cat", 100)
+		b.buys("", 5)
+		b.check(t, "first day", 105, 105, 105, 105)
+		b.flush(time.Now())
+		b.buys("mpv", 1000) // and is killed
+		b = open(m)
+		b.check(t, "after a kill", 0, 105, 105, 105)
+		time.Sleep(24 * time.Hour)
+		b.buys("cat", 10)
+		if b.flush(time.Now()) {
+			t.Error("the second day is a new month")
+		}
+		b.buys("cat", 20)
+		b.check(t, "second day", 30, 20, 135, 135)
+		b.flush(time.Now())
+		time.Sleep(40 * 24 * time.Hour)
+		if !b.flush(time.Now()) {
+			t.Error("February is no new month")
+		}
+		b.buys("ffprobe", 7)
+		b.check(t, "next month", 37, 7, 7, 142)
+		b.flush(time.Now())
+		b = open(m)
+		b.check(t, "next process", 0, 7, 7, 142)
+		_, _, _, ever := b.sums()
+		want := map[string]charge{"cat": {3, 130, 130e-9}, "assetfs": {1, 5, 5e-9}, "ffprobe": {1, 7, 7e-9}}
+		for program, w := range want {
+			if g := ever.Programs[program]; g.Requests != w.Requests || g.Bytes != w.Bytes || g.Dollars < w.Dollars*0.999 || g.Dollars > w.Dollars*1.001 {
+				t.Errorf("%s has spent %+v, want %+v", program, g, w)
+			}
+		}
+		if len(ever.Programs) != len(want) {
+			t.Errorf("programs %+v, want %+v", ever.Programs, want)
+		}
+	})
+}
+
+// What can't be written is kept, and written later, on its own day.
+func TestLedgerDiskFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memo{text: map[string]string{}, err: errors.New("disk full")}
+		b := open(m)
+		b.buys("cat", 100)
+		b.flush(time.Now())
+		time.Sleep(24 * time.Hour)
+		b.flush(time.Now())
+		b.buys("cat", 1)
+		b.check(t, "disk full", 101, 1, 101, 101)
+		m.err = nil
+		b.flush(time.Now())
+		b.flush(time.Now())
+		b = open(m)
+		b.check(t, "written later", 0, 1, 101, 101)
+	})
+}
+
+// A clock that is set back loses nothing, nor does a note that can't be read harm others.
+func TestLedgerClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memo{text: map[string]string{
+			"ledger":            "1970-01-01 2030-01-01",
+			"ledger.1970-01-01": `{"programs":{"cat":{"requests":1,"bytes":1}}}`,
+			"ledger.2030-01-01": `{"programs":{"cat":{"requests":1,"bytes":2}}}`,
+			"ledger.2000-01-01": `{"served":9,"programs":{"cat":{"requests":1,"bytes":4}}}`,
+			"ledger.2000-01-02": `{`,
+		}}
+		b := open(m)
+		b.check(t, "wrong clocks", 0, 4, 4, 7)
+		b.buys("cat", 8)
+		b.flush(time.Now())
+		b.flush(time.Now().AddDate(0, 0, -1))
+		b.buys("cat", 16)
+		b.flush(time.Now().AddDate(0, 0, -1))
+		b = open(m)
+		b.check(t, "set back", 0, 12, 12, 31)
+	})
+}
+
+// An estimate that shrinks takes nothing back, and is not counted twice; programs
+// beyond many are one.
+func TestLedgerSums(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(&memo{text: map[string]string{}})
+		for _, bytes := range []int64{100, 90, 100, 120, 110} {
+			b.take(map[string]remote.Spent{"cat": {Requests: 1, Bytes: bytes}}, 50)
+		}
+		b.check(t, "estimates", 120, 120, 120, 120)
+		for i := range 3 * mostPrograms {
+			b.buys(strings.Repeat("x", i+1), 1)
+		}
+		_, today, _, _ := b.sums()
+		if n := len(today.Programs); n > mostPrograms+1 || today.total().Bytes != 120+3*mostPrograms || today.Served != 50 {
+			t.Errorf("%d programs, %+v", n, today.total())
+		}
+	})
+}
