@@ -138,7 +138,7 @@ func refusal(resp *http.Response, proxy *url.URL) error {
 	case s == http.StatusProxyAuthRequired:
 		return &Error{Err: &detailError{proxyName(proxy) + " wants a user and a password (407)", ErrProxy}}
 	case s >= 500, s == http.StatusTooManyRequests, s == http.StatusRequestTimeout:
-		return &Error{Err: &detailError{says, ErrUnreachable}, temporary: true}
+		return &Error{Err: &detailError{says, ErrUnreachable}, temporary: true, proxy: true}
 	}
 	return &Error{Err: &detailError{says, ErrProxy}}
 }

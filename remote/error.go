@@ -59,6 +59,7 @@ type Error struct {
 	missing   bool // a success that says there is no such asset
 	api       bool // the body was the API's own
 	noRoute   bool // the server knows no such call
+	proxy     bool // a proxy has said it
 	foreign   bool // Status is somebody else's, and says nothing of the asset
 	plain     bool // the same request without Range may be answered
 	asked     bool // and has been made: this is its error

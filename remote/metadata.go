@@ -38,7 +38,7 @@ func (c *Client) askMetadata(ctx context.Context, class Class, id string) (Info,
 		if err != nil {
 			return Info{}, &Error{Err: err}
 		}
-		i, fail := c.sendMetadata(ctx, class, id, key)
+		i, fail := c.sendMetadata(ctx, class, id, key, nil)
 		switch {
 		case fail == nil:
 			return i, c.call.judged(id, nil)
@@ -54,7 +54,7 @@ func (c *Client) askMetadata(ctx context.Context, class Class, id string) (Info,
 	}
 }
 
-func (c *Client) sendMetadata(ctx context.Context, class Class, id, key string) (Info, *Error) {
+func (c *Client) sendMetadata(ctx context.Context, class Class, id, key string, seen func(*http.Response)) (Info, *Error) {
 	u, err := callURL(c.base, id, opMetadata)
 	if err != nil {
 		return Info{}, &Error{Err: err}
@@ -71,7 +71,7 @@ func (c *Client) sendMetadata(ctx context.Context, class Class, id, key string) 
 		return Info{}, waiting(ctx, nil)
 	}
 	h := http.Header{"User-Agent": {c.o.UserAgent}, "Accept": {"application/json"}}
-	b, fail := c.exchangeJSON(ctx, c.metadata, u, outgoing{header: h}, key, maxErrorBody, func(net.Conn) { slot.write(ctx) })
+	b, fail := c.exchangeJSON(ctx, c.metadata, u, outgoing{header: h, seen: seen}, key, maxErrorBody, func(net.Conn) { slot.write(ctx) })
 	var i Info
 	if fail == nil {
 		i, fail = parseMetadata(b, id)
@@ -92,6 +92,9 @@ func (c *Client) exchangeJSON(ctx context.Context, kind callKind, u *url.URL, o 
 	resp, err := c.follow(life, kind, u, o, key, onConn)
 	if err != nil {
 		return nil, classify(ctx, life, err)
+	}
+	if o.seen != nil {
+		o.seen(resp)
 	}
 	body := &Body{c: c, ctx: ctx, life: life, cancel: cancel, rc: resp.Body}
 	body.left.Store(-1)

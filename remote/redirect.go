@@ -19,6 +19,7 @@ const maxRedirects = 5
 type outgoing struct {
 	header http.Header
 	body   []byte
+	seen   func(*http.Response) // sees the answer before it is judged; nil: nobody does
 }
 
 // follow sends a request and follows redirects, which don't change its method, as

@@ -1,0 +1,113 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Verdict is what one free call says on the way to the API and on the key.
+type Verdict int
+
+// Verdicts.
+const (
+	Accepted     Verdict = iota // the API has answered, and takes the key
+	KeyRefused                  // 401
+	AccessDenied                // 403: the account, or this address
+	NotTheAPI                   // somebody answers who is not the API
+	ProxyInWay                  // a proxy refuses, or a login page answers
+	Untrusted                   // the two sides can't agree on TLS
+	Unreachable                 // nobody answers
+	Silent                      // the answer does not come
+	Busy                        // 429: somebody else uses the account, or has just used it
+	Faulty                      // the API or its gateway has trouble
+)
+
+// Checkup is the outcome of one free call.
+type Checkup struct {
+	Verdict Verdict
+	Err     error         // what was answered, if that was no metadata
+	Took    time.Duration // from the call to its end
+	Dated   bool          // the answer told the time
+	Ahead   time.Duration // by how much the server's clock is ahead of ours, if Dated
+	Expires time.Time     // of the server's certificate, zero without one
+	Proxy   string        // host and port of the proxy in use, "" none
+}
+
+// Check makes one metadata call on an asset, which need not exist. It costs
+// nothing and is not repeated. Without a key it is made all the same, and says
+// KeyRefused at best.
+func (c *Client) Check(ctx context.Context, id string) Checkup {
+	var p Checkup
+	key, _ := c.o.Key.get() // without one the way there is worth knowing
+	start := time.Now()
+	_, fail := c.sendMetadata(ctx, Reader, id, key, func(resp *http.Response) {
+		p.heard(c, resp, start)
+	})
+	p.Took = time.Since(start)
+	if fail != nil {
+		p.Err, p.Verdict = c.finish(opMetadata, id, fail), fail.verdict()
+	}
+	return p
+}
+
+// heard notes what the header of an answer to a call tells.
+func (p *Checkup) heard(c *Client, resp *http.Response, start time.Time) {
+	if proxy := c.proxyOf(resp.Request); proxy != nil {
+		p.Proxy = printable(proxy.Host)
+	}
+	if resp.TLS != nil && len(resp.TLS.PeerCertificates) > 0 {
+		p.Expires = resp.TLS.PeerCertificates[0].NotAfter
+	}
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		p.Dated, p.Ahead = true, ahead(date, start, time.Now())
+	}
+}
+
+// ahead is by how much a clock that showed date, in whole seconds, at some time
+// between start and end is ahead of ours; 0 if it need not be.
+func ahead(date, start, end time.Time) time.Duration {
+	switch {
+	case date.After(end):
+		return date.Sub(end)
+	case date.Add(time.Second).Before(start):
+		return date.Add(time.Second).Sub(start)
+	}
+	return 0
+}
+
+// verdict is what the error of a metadata call says on the way to the API.
+func (e *Error) verdict() Verdict {
+	n := e.Number()
+	switch {
+	case tlsRefusal(e.Err) != "":
+		return Untrusted
+	case errors.Is(e, ErrProxy), e.Status == http.StatusNetworkAuthenticationRequired,
+		errors.Is(e, ErrUnreachable) && (e.Status != 0 || e.proxy || atProxy(e)):
+		return ProxyInWay
+	case errors.Is(e, ErrUnreachable):
+		return Unreachable
+	case errors.Is(e, ErrStalled), errors.Is(e, context.DeadlineExceeded):
+		return Silent
+	case e.unauthorized():
+		return KeyRefused
+	case n == http.StatusForbidden, e.Status == http.StatusForbidden:
+		return AccessDenied
+	case n == http.StatusTooManyRequests, errors.Is(e, ErrExceeded):
+		return Busy
+	case e.foreign, e.noRoute, errors.Is(e, ErrMalformed):
+		return NotTheAPI
+	case n >= http.StatusInternalServerError, e.Status == 0:
+		return Faulty
+	}
+	return Accepted
+}
+
+// atProxy reports whether a connection to a proxy, or through it, failed.
+func atProxy(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && (op.Op == "proxyconnect" || strings.HasPrefix(op.Op, "socks"))
+}
