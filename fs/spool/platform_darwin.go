@@ -55,3 +55,6 @@ func stackDepth(*unix.Statfs_t) int { return 1 }
 
 // mountedThere would know the root of a mount.
 func mountedThere(string) (mounted, known bool) { return false, false }
+
+// kindOf knows no other file systems.
+func kindOf(*unix.Statfs_t) Kind { return Lasting }

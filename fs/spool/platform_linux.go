@@ -61,3 +61,14 @@ func mountedThere(path string) (mounted, known bool) {
 	}
 	return st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0, st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0
 }
+
+// kindOf tells file systems apart on which a spool is not what it is on a disk.
+func kindOf(st *unix.Statfs_t) Kind {
+	switch uint32(st.Type) {
+	case unix.TMPFS_MAGIC, unix.RAMFS_MAGIC:
+		return Memory
+	case unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.V9FS_MAGIC, unix.CEPH_SUPER_MAGIC, unix.AFS_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC:
+		return Network
+	}
+	return Lasting
+}

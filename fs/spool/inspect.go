@@ -1,0 +1,164 @@
+package spool
+
+import (
+	"errors"
+	iofs "io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// State is what can be said of a spool without opening it.
+type State struct {
+	Path   string            // of the directory of the base URL
+	Exists bool              // else Open would make it
+	Held   int64             // bytes of the disk that its files take
+	Disk   int64             // bytes of the whole disk
+	Free   int64             // what this user may still write to it
+	Kind   Kind              // of the file system
+	Notes  map[string]string // by name; see Dir.Note
+}
+
+// Kind is a kind of file system that makes a difference.
+type Kind int
+
+// Kinds of file systems.
+const (
+	Lasting Kind = iota
+	Memory       // lost at the next boot, and takes memory
+	Network      // slow, and locks and holes may not hold
+)
+
+// Inspect looks at the spool of baseURL below the directory root and changes
+// nothing. Its errors are those of Open, of which a *LockedError leaves the state
+// complete; others leave what was found out before.
+func Inspect(root, baseURL string) (s State, err error) {
+	s.Notes = map[string]string{}
+	if root, err = filepath.Abs(root); err != nil {
+		return s, err
+	}
+	s.Path = filepath.Join(root, directoryName(baseURL))
+	above := root
+	for missing(above) && above != filepath.Dir(above) {
+		above = filepath.Dir(above)
+	}
+	if err := s.measure(above); err != nil {
+		return s, err
+	}
+	if above != root {
+		return s, writable(above)
+	}
+	if err := ownedByUs(root); err != nil {
+		return s, err
+	}
+	resolved, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		return s, err
+	}
+	if err := private(resolved); err != nil {
+		return s, err
+	}
+	s.Path = filepath.Join(resolved, directoryName(baseURL))
+	if missing(s.Path) {
+		return s, writable(resolved)
+	}
+	if err := private(s.Path); err != nil {
+		return s, err
+	}
+	s.Exists = true
+	if err := writable(s.Path); err != nil {
+		return s, err
+	}
+	return s, s.look()
+}
+
+// missing reports whether there is nothing at path, not even a link.
+func missing(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, iofs.ErrNotExist)
+}
+
+// writable refuses a directory that files can't be made in.
+func writable(dir string) error {
+	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+		return &iofs.PathError{Op: "write to", Path: dir, Err: err}
+	}
+	return nil
+}
+
+// measure looks at the disk.
+func (s *State) measure(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.IsDir() {
+		return errors.Join(err, &iofs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR})
+	}
+	st, err := statfs(f)
+	if err != nil {
+		return err
+	}
+	s.Free, s.Disk = available(&st), int64(min(st.Blocks, 1<<40))*int64(st.Bsize) //nolint:unconvert // 32 bits on macOS
+	s.Kind = kindOf(&st)
+	return nil
+}
+
+// look reads what the directory holds.
+func (s *State) look() error {
+	root, err := os.OpenRoot(s.Path)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	entries, err := iofs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil {
+			if st, ok := info.Sys().(*syscall.Stat_t); ok {
+				s.Held += st.Blocks * 512
+			}
+		}
+	}
+	if err := s.readNotes(root); err != nil {
+		return err
+	}
+	f, err := root.OpenFile(lockName, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if errors.Is(err, iofs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	err = control(f, func(fd int) error { return syscall.Flock(fd, syscall.LOCK_SH|syscall.LOCK_NB) })
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return &LockedError{s.Path, holder(f)}
+	}
+	return err
+}
+
+// readNotes reads the index. What is behind a damaged record doesn't count.
+func (s *State) readNotes(root *os.Root) error {
+	f, err := root.OpenFile(indexName, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if errors.Is(err, iofs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	c, err := replay(f, "")
+	var version *VersionError
+	if errors.As(err, &version) {
+		version.Dir = s.Path
+		return version
+	}
+	s.Notes = c.notes
+	return nil
+}
