@@ -35,6 +35,10 @@ func TestInspect(t *testing.T) {
 		t.Helper()
 		before := listing(t, parent)
 		s, err := Inspect(root, baseURL)
+		var locked *LockedError
+		if errors.As(err, &locked) {
+			return s, err // its holder writes
+		}
 		for path, at := range listing(t, parent) {
 			if !before[path].Equal(at) {
 				t.Errorf("%s has changed", path)
