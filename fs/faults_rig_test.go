@@ -145,7 +145,7 @@ func wireFaultRig(t *testing.T, address string, patience, stall time.Duration, c
 		Source: r.source, Host: asset.NewHost(asset.RangeUnknown, r.dir.SetRangeSupport),
 		ReadAhead: 64 << 20, StallTimeout: stall, RetryFor: patience, Log: slog.New(slog.DiscardHandler),
 	}
-	r.asset = asset.New(faultID, store{r.file, func() {}}, r.options)
+	r.asset = asset.New(faultID, store{r.file, func() {}, nil}, r.options)
 	return r
 }
 

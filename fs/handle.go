@@ -33,7 +33,7 @@ var (
 // page cache, also with FOPEN_DIRECT_IO, and there a short read makes the kernel
 // believe that the file ends. So what stands before an error is not given.
 func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
-	if h.backing != nil {
+	if h.backing != nil && h.fs.turns == nil { // go-fuse takes no turns
 		return h.splice(len(dest), off)
 	}
 	c := newCall(ctx)
@@ -43,8 +43,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 		return nil, h.fs.failed("read", h.asset, err)
 	}
 	h.fs.served.Add(int64(n))
-	// For a ReadResultData go-fuse fills a pipe first, and drains it in vain.
-	return fuse.ReadResultVector([][]byte{dest[:n]}), 0
+	return h.fs.turns.reply(dest[:n]), 0
 }
 
 // splice moves bytes of a whole asset from the spool file to the kernel without

@@ -40,6 +40,7 @@ type Options struct {
 	AllowOther   bool           // other users may use the mount
 	Source       string         // what the mount table shows as mounted; "": assetfs
 	StableInodes bool           // one inode for each content, whatever is present of it; no passthrough
+	FewThreads   bool           // the process may not have many: what waits for the disk takes turns
 	Debug        bool           // log every kernel request
 	Log          *slog.Logger   // required
 }
@@ -57,6 +58,7 @@ type FS struct {
 	ledger      *ledger
 	keeper      sync.WaitGroup // writes it
 	passthrough bool           // the kernel reads whole assets by itself
+	turns       turns
 
 	ctx        context.Context // ends with the mount
 	cancel     context.CancelFunc
@@ -89,6 +91,9 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 		warned: map[string]bool{},
 		ended:  make(chan struct{}), detached: make(chan struct{}), idle: make(chan struct{}, 1), pins: make(chan struct{}, 1),
 	}
+	if o.FewThreads {
+		f.turns = make(turns, atOnce)
+	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.ledger = newLedger(dir, f.cost, o.Log)
 	f.allow()
@@ -117,7 +122,7 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 		Record:     record{dir},
 		Facts: func(id string, learnt func()) catalog.Facts {
 			file := dir.File(id)
-			return &content{Asset: asset.New(id, store{file, learnt}, options), file: file}
+			return &content{Asset: asset.New(id, store{file, learnt, f.turns}, options), file: file}
 		},
 		Fold:    foldNames,
 		Changed: f.directoriesChanged,

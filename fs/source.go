@@ -66,16 +66,21 @@ func info(i remote.Info, header bool) asset.Info {
 type store struct {
 	*spool.File
 	learnt func() // called when facts were added
+	turns  turns
 }
 
 var _ asset.Store = store{}
 
 func (s store) ReadAt(p []byte, off int64) (int, error) {
+	s.turns.take()
+	defer s.turns.give()
 	n, err := s.File.ReadAt(p, off)
 	return n, storeError(err)
 }
 
 func (s store) WriteAt(p []byte, off int64) error {
+	s.turns.take()
+	defer s.turns.give()
 	return storeError(s.File.WriteAt(p, off))
 }
 

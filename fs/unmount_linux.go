@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"golang.org/x/sys/unix"
@@ -48,6 +50,13 @@ func unmountAt(point string, flags int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), helperTime)
 	defer cancel()
 	out, herr := fusermount(ctx, option, "--", point).CombinedOutput()
+	for range 3 { // tries: a thread of ours is in its place
+		if !errors.Is(herr, unix.EAGAIN) {
+			break
+		}
+		endThread()
+		out, herr = fusermount(ctx, option, "--", point).CombinedOutput()
+	}
 	switch {
 	case herr == nil:
 		return nil
@@ -57,6 +66,19 @@ func unmountAt(point string, flags int) error {
 		return errors.New(oneLine(out))
 	}
 	return fmt.Errorf("%w, and fusermount3: %w", err, herr)
+}
+
+// endThread ends an idle thread of this process, so that another program may have
+// one where they are few.
+func endThread() {
+	tid := make(chan int)
+	go func() {
+		runtime.LockOSThread() // a thread ends with the goroutine that keeps it
+		tid <- unix.Gettid()
+	}()
+	for id := <-tid; unix.Tgkill(os.Getpid(), id, 0) == nil; {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // printable replaces what a terminal might act upon.

@@ -104,6 +104,9 @@ func (s *setup) params(t *testing.T, dir string) testscript.Params {
 			case "memory":
 				_, err := os.Stat("/sys/fs/cgroup/memory/memory.limit_in_bytes")
 				return err == nil, nil
+			case "pids":
+				_, err := os.Stat("/sys/fs/cgroup/pids/cgroup.procs")
+				return err == nil, nil
 			case "patience":
 				return hasPatience(), nil
 			case "race":

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"assetfs/fs/cli/background"
+	"assetfs/fs/cli/limits"
 	"assetfs/fs/cli/logqueue"
-	"assetfs/fs/cli/memlimit"
 )
 
 // Exit statuses.
@@ -43,11 +43,14 @@ func newConsole() *console {
 
 // Main runs the command line and exits with its status.
 func Main() {
+	if limits.Probed() {
+		return
+	}
 	// A closed stderr or pipe must never leave a dead mount behind.
 	signal.Ignore(syscall.SIGPIPE)
 	// A core file would hold the key.
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}) // lowering it is always allowed
-	memlimit.Set()
+	limits.SetMemory()
 	child, err := background.Inherited()
 	out := newConsole()
 	if err == nil {

@@ -19,6 +19,7 @@ import (
 	"assetfs/fs"
 	"assetfs/fs/cli/background"
 	"assetfs/fs/cli/idlist"
+	"assetfs/fs/cli/limits"
 	"assetfs/fs/cli/mountopt"
 	"assetfs/remote"
 	"assetfs/remote/fakeapi"
@@ -139,6 +140,10 @@ func (a *app) serve() error {
 	if err := enoughFiles(openFiles()); err != nil {
 		return err
 	}
+	few, err := limits.Threads()
+	if err != nil {
+		return err
+	}
 	listed, err := a.readList()
 	if err != nil {
 		return err
@@ -190,7 +195,7 @@ func (a *app) serve() error {
 	defer client.Close()
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) // before a signal could find a mount
-	m, err := fs.Mount(point.Path, slices.Concat(always, listed), client, dir, a.mountOptions())
+	m, err := fs.Mount(point.Path, slices.Concat(always, listed), client, dir, a.mountOptions(few))
 	if err != nil {
 		return fmt.Errorf("can't mount on %s: %w", point.Path, err)
 	}
@@ -233,12 +238,12 @@ func (a *app) serve() error {
 	return nil
 }
 
-func (a *app) mountOptions() fs.Options {
+func (a *app) mountOptions(fewThreads bool) fs.Options {
 	return fs.Options{
 		IDPattern: a.IDPattern, ByMetadata: a.Resolve.Value == "metadata", ListWait: a.ListWait,
 		ReadAhead: int64(a.ReadAhead), StallTimeout: a.StallTimeout, RetryFor: a.RetryFor,
 		PricePerGB: a.PricePerGB, MaxDownload: int64(a.MaxDownload), MaxPerMonth: int64(a.MaxPerMonth),
-		UID: a.UID, GID: a.GID, Umask: uint32(a.Umask), AllowOther: a.AllowOther, Source: a.Source, StableInodes: a.StableInodes, Debug: a.DebugFUSE, Log: a.log,
+		UID: a.UID, GID: a.GID, Umask: uint32(a.Umask), AllowOther: a.AllowOther, Source: a.Source, StableInodes: a.StableInodes, FewThreads: fewThreads, Debug: a.DebugFUSE, Log: a.log,
 	}
 }
 

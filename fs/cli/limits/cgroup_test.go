@@ -1,4 +1,4 @@
-package memlimit
+package limits
 
 import (
 	"testing"
@@ -45,8 +45,23 @@ func TestAllowed(t *testing.T) {
 		for name, text := range tt.files {
 			root["sys/fs/cgroup/"+name] = &fstest.MapFile{Data: []byte(text)}
 		}
-		if got := allowed(root); got != tt.want {
+		if got := memory.allowed(root); got != tt.want {
 			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
 		}
+	}
+}
+
+func TestAllowedThreads(t *testing.T) {
+	root := fstest.MapFS{
+		"proc/self/cgroup":              {Data: []byte("5:cpu:/\n4:pids:/a\n3:memory:/b\n")},
+		"proc/self/mountinfo":           {Data: []byte("30 20 0:26 / /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids\n")},
+		"sys/fs/cgroup/pids/a/pids.max": {Data: []byte("20\n")},
+	}
+	if got := pids.allowed(root); got != 20 {
+		t.Errorf("%d, want 20", got)
+	}
+	root["sys/fs/cgroup/pids/a/pids.max"].Data = []byte("max\n")
+	if got := pids.allowed(root); got != none {
+		t.Errorf("%d, want none", got)
 	}
 }

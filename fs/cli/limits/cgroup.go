@@ -1,7 +1,7 @@
-// Package memlimit tells the Go runtime what a container allows: without that
-// it lets garbage grow until the kernel kills the process, and a dead mount
-// stays behind. It is a leaf.
-package memlimit
+// Package limits has the process live within what its container and user may
+// have of memory and threads. Without that the kernel kills it, or the Go runtime
+// ends it, and a dead mount stays behind. It is a leaf.
+package limits
 
 import (
 	"bufio"
@@ -18,23 +18,31 @@ import (
 // largest number of pages.
 const none = 1 << 60
 
-// Set makes half of the cgroup's limit the runtime's. The other half is for the
-// kernel's share and for the page cache, through which the spool is written.
+// controller is one of cgroups, with the files that hold its limit.
+type controller struct{ name, v1, v2 string }
+
+var (
+	memory = controller{"memory", "memory.limit_in_bytes", "memory.max"}
+	pids   = controller{"pids", "pids.max", "pids.max"}
+)
+
+// SetMemory makes half of the cgroup's limit the runtime's. The other half is for
+// the kernel's share and for the page cache, through which the spool is written.
 // GOMEMLIMIT, if it is set, has been obeyed already.
-func Set() {
+func SetMemory() {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	if limit := allowed(os.DirFS("/")); limit < none {
+	if limit := memory.allowed(os.DirFS("/")); limit < none {
 		debug.SetMemoryLimit(limit / 2)
 	}
 }
 
-// allowed is the smallest limit of the cgroups that this process is in, in
-// bytes; none if there is none.
-func allowed(root iofs.FS) int64 {
+// allowed is the smallest limit of the cgroups that this process is in; none if
+// there is none.
+func (c controller) allowed(root iofs.FS) int64 {
 	limit := int64(none)
-	for _, h := range hierarchies(root) {
+	for _, h := range c.hierarchies(root) {
 		for dir := h.group; ; dir = path.Dir(dir) {
 			limit = min(limit, read(root, path.Join(h.point, dir, h.file)))
 			if dir == "/" || dir == "." {
@@ -45,7 +53,7 @@ func allowed(root iofs.FS) int64 {
 	return limit
 }
 
-// hierarchy is a mounted tree of cgroups with memory limits.
+// hierarchy is a mounted tree of cgroups with limits of a controller.
 type hierarchy struct {
 	point string // where it is mounted
 	group string // ours, below that
@@ -53,18 +61,18 @@ type hierarchy struct {
 }
 
 // hierarchies reads /proc/self/cgroup (cgroups(7)) and finds the mounts.
-func hierarchies(root iofs.FS) []hierarchy {
+func (c controller) hierarchies(root iofs.FS) []hierarchy {
 	var found []hierarchy
 	for _, line := range lines(root, "proc/self/cgroup") {
 		parts := strings.SplitN(line, ":", 3)
 		if len(parts) < 3 {
 			continue
 		}
-		fstype, option, file := "cgroup", "memory", "memory.limit_in_bytes"
+		fstype, option, file := "cgroup", c.name, c.v1
 		switch {
 		case parts[1] == "" && parts[0] == "0": // version 2
-			fstype, option, file = "cgroup2", "", "memory.max"
-		case !has(parts[1], "memory"):
+			fstype, option, file = "cgroup2", "", c.v2
+		case !has(parts[1], c.name):
 			continue
 		}
 		for _, mount := range lines(root, "proc/self/mountinfo") {
