@@ -212,6 +212,7 @@ func (a *Asset) planLocked() {
 	now := time.Now()
 	p := a.snapshotLocked(now)
 	d := p.plan()
+
 	for i, s := range p.live {
 		if d.End[i] {
 			s.endLocked()
@@ -223,6 +224,7 @@ func (a *Asset) planLocked() {
 		}
 	}
 	for _, o := range d.Open {
+		a.history.lent += o.Lent
 		a.openLocked(o, now)
 	}
 	if d.Wake.IsZero() {

@@ -26,6 +26,7 @@ type history struct {
 	merged ranges.Set // what was read, each run longer by mostGap, so that those near join
 
 	received  int64           // bytes, since it began
+	lent      int64           // see Opening; less what has been read since
 	lengths   [habitual]int64 // of the latest sequences, a ring
 	sequences int             // that there have been
 }
@@ -109,15 +110,32 @@ func (h *history) skipped() int64 {
 	return max(0, h.merged.Len()-int64(len(h.merged.Ranges()))*mostGap-h.read.Len())
 }
 
+// scattered is how long the clusters of reads are, by what was skipped in them; 0 if not
+// most of what was read are small pieces.
+func (h *history) scattered() int64 {
+	short, rs := 0, h.read.Ranges()
+	for _, r := range rs {
+		if r.Len() <= small {
+			short++
+		}
+	}
+	if short < len(rs)/2 {
+		return 0
+	}
+	bill := h.bill()
+	return int64(float64(h.span()) * min(1, float64(h.skipped())/float64(max(bill, 1))))
+}
+
 // add notes a read of r.
 func (h *history) add(r ranges.Range) {
 	if h.read.Contains(r) {
 		return
 	}
-	was := h.read.Len()
+	was, bill := h.read.Len(), h.bill()
 	h.read.Add(r)
 	h.merged.Add(ranges.Range{Start: r.Start, End: r.End + mostGap})
 	h.bytes += h.read.Len() - was
+	h.lent = max(0, h.lent-(h.bill()-bill)*3/2) // what is read justifies as much
 	if len(h.read.Ranges()) > mostRanges {
 		h.coarsen()
 	}
@@ -194,4 +212,9 @@ func (h *history) ahead(off, most, gap int64) (n, end int64) {
 		i++
 	}
 	return min(n, most), end
+}
+
+// within reports whether anything of r has been read.
+func (h *history) within(r ranges.Range) bool {
+	return h.read.Gap(r) != r
 }

@@ -16,7 +16,8 @@ type Host struct {
 	lacking int           // assets found to be served without Range
 	ttfb    time.Duration // time to the first byte, smoothed
 	assets  map[*Asset]struct{}
-	gaveWay time.Time // when a stream was given up last
+	gaveWay time.Time           // when a stream was given up last
+	kinds   map[string][2]usage // by kindOf, the latest assets first
 }
 
 // NewHost returns a Host that starts with what is known; remember, if not nil,

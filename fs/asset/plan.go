@@ -16,6 +16,8 @@ const (
 	// mostGap is the largest gap that is read over rather than asked for around, and
 	// what an asset may cost beyond what evidence justifies.
 	mostGap = 1 << 20
+	// mostTrust is the most that is fetched at a time since assets of this type are used so.
+	mostTrust = 16 << 20
 	// minAhead is the smallest setting of read-ahead, and what a stream that can't
 	// be resumed reads to stay alive.
 	minAhead = 1 << 20
@@ -97,6 +99,9 @@ type Snapshot struct {
 	History   *history
 	Habit     int64         // bytes that the latest sequences had at most, 0 unknown
 	Short     int           // of the latest sequences, those that ended within a block
+	Whole     bool          // assets of this type are read whole, most often
+	Tail      int64         // and of their end so much, 0 unknown
+	Span      int64         // and in clusters so long, 0 unknown
 	Requests  int           // that may start now
 	Next      time.Time     // when one more may
 	Worth     time.Duration // of a request: how long it pays to wait instead
@@ -114,6 +119,7 @@ type Opening struct {
 	Sequence   int64 // bytes that have been read in sequence before it
 	Fill       bool  // see StreamState
 	Least      int64 // see StreamState
+	Lent       int64 // bytes that the type's use justifies, not what was read of this asset
 	Background bool
 }
 
@@ -151,7 +157,8 @@ type planner struct {
 //  4. Evidence is what was read next to the place, by whomever: after 64 KiB in sequence
 //     a request has an open end, or that which sequences have by habit; who reads
 //     backwards gets as much before as credit allows, up to four times what it read so.
-//     In the last 1 MiB of an asset there is an index, most often: read to the end.
+//     In the last 1 MiB of an asset there is an index, most often: read to the end, and,
+//     where requests have a limit, some more before it for who comes back.
 //  5. Without that, a small read gets 128 KiB. One that goes on with a skip of at most
 //     1 MiB, or has large reads, gets more to read, of which nothing comes before it is
 //     read: 2 MiB, or an open end where requests have a limit or its reader has just
@@ -164,9 +171,13 @@ type planner struct {
 //     does what is waited for.
 //  7. Requests begin at multiples of 128 KiB and end where bytes are present or another
 //     stream runs. Those at the end of an asset hold at least 128 KiB before.
-//  8. Without a limit the next request is made before one ends whose reader goes on.
-//  9. An asset keeps four idle streams, and others for a second. It has 64 at most.
-//  10. Without Range one stream serves all; while that is not known, one request at a
+//  8. Assets of one type are used alike: what the latest two were used like counts as
+//     evidence. Where they were read whole, gaps up to 16 MiB are read over that come
+//     sooner than a request is worth; where they were read here and there in clusters, a
+//     miss gets as much around it. Once 16 MiB of that are of no use, it counts no longer.
+//  9. Without a limit the next request is made before one ends whose reader goes on.
+//  10. An asset keeps four idle streams, and others for a second. It has 64 at most.
+//  11. Without Range one stream serves all; while that is not known, one request at a
 //     time finds out.
 func Plan(s Snapshot) Decision {
 	return *(&planner{Snapshot: s}).plan()

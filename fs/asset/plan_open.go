@@ -37,8 +37,27 @@ func (p *planner) ask(missing []miss) {
 		if !p.room() {
 			return
 		}
-		p.open(p.opening(g, p.Requests < len(groups)-i && p.follows(groups, g)))
+		o := p.opening(g, p.Requests < len(groups)-i && p.follows(groups, g))
+		if j := p.among(o, g.first.off); j >= 0 {
+			g.first.Need.End = g.end
+			p.use(j, g.first)
+			continue
+		}
+		p.open(o)
 	}
+}
+
+// among returns a stream that stands among what o is to bring before off, -1 if none
+// does: it brings the same, and of two at one place one would end.
+func (p *planner) among(o Opening, off int64) int {
+	if p.Ranging != RangeYes {
+		return -1
+	}
+	i := p.nearest(off)
+	if i >= 0 && p.Streams[i].Reach >= o.Start && p.arrival(i, off) < forever && !p.blocked(p.Streams[i].Reach, off) {
+		return i
+	}
+	return -1
 }
 
 // gathers reports whether it is worth a moment to see if others will join g: requests are
@@ -80,7 +99,7 @@ func (p *planner) speed() float64 {
 
 // credit is how much may be received that nobody has asked for.
 func (p *planner) credit() int64 {
-	return max(0, mostGap+p.History.bytes*3/2-p.History.received-p.coming())
+	return max(0, mostGap+p.History.bytes*3/2+p.History.lent-p.History.received-p.coming())
 }
 
 // coming is about what requests will bring that are under way.
@@ -125,12 +144,12 @@ func (p *planner) opening(g group, followed bool) Opening {
 		gap := p.Present.Gap(ranges.Range{Start: at, End: off + 1})
 		o.Start, at = gap.Start, gap.End
 	}
-	if p.Size >= 0 && p.Size-o.Start < block {
-		n := int64(block)
-		if p.Limited {
-			n = min(max(p.Size/64, block), 2*block)
-		}
-		o.Start = p.backTo(o.Start, n) // what is read of an end is often a little more
+	switch fromEnd := p.Size - off; {
+	case p.Size < 0:
+	case fromEnd < p.Tail && p.unread() < mostTrust-mostGap:
+		o.Start = p.backTo(o.Start, p.Tail-fromEnd)
+	case p.Size-o.Start < block: // what is read of an end is often a little more
+		o.Start = p.backTo(o.Start, min(max(p.Size/64, block), 2*block))
 	}
 	o.Sequence = p.History.before(g.first.Need.Start, p.ReadAhead) + off - g.first.Need.Start
 	habit := o.Start - o.Sequence + p.Habit
@@ -141,6 +160,9 @@ func (p *planner) opening(g group, followed bool) Opening {
 	case p.Ranging == RangeUnknown:
 	case p.Size >= 0 && p.Size-off <= mostGap && !g.first.backward():
 		o.Least = max(o.Start+block, g.end) // an index, most often: read to the end
+		if end := (ranges.Range{Start: p.Size - mostGap, End: p.Size}); p.Limited && p.History.within(end) {
+			o.Start = p.backTo(o.Start, min(3*block, p.credit())) // and more of it before
+		}
 	case g.first.backward():
 		read := p.History.after(g.end, p.ReadAhead)
 		n := min(p.credit(), p.ReadAhead, 4*read)
@@ -159,8 +181,11 @@ func (p *planner) opening(g group, followed bool) Opening {
 // scattered makes o a request for g where nothing tells of a sequence.
 func (p *planner) scattered(o *Opening, g group, followed bool) {
 	need := ranges.Range{Start: g.first.Need.Start, End: g.end}
-	if n := p.around(need); n > 0 && !g.first.onward() {
+	if n, lent := p.around(need); n > 0 && !g.first.onward() {
 		p.surround(o, g, n)
+		if lent {
+			o.Lent = o.End - o.Start
+		}
 		return
 	}
 	_, from, behind := p.History.back(need.Start, p.ReadAhead, mostGap)
@@ -204,31 +229,41 @@ func (p *planner) surround(o *Opening, g group, n int64) {
 // around is how much on each side of a small read a request may bring where requests are
 // few and reads come here and there: half of what they span around it, or of what they
 // span by habit, as far as it is by skips. What spans less than two gaps tells nothing.
-func (p *planner) around(need ranges.Range) int64 {
+// What they span in assets of this type is lent: it need not be justified by reads before.
+func (p *planner) around(need ranges.Range) (n int64, lent bool) {
 	if !p.Limited || need.Len() > small || p.History.bytes == 0 {
-		return 0
+		return 0, false
 	}
 	bill, span := float64(p.History.bill()), p.History.span()
 	skips := min(1, float64(p.History.skipped())/bill)
 	// Blocks for scattered reads cost more than they add to the bill in the end, the more
 	// the smaller the clusters are: up to a quarter of it is kept for that.
 	spare := p.afford() - int64(bill/4*mostGap/float64(mostGap+span))
-	n := min((max(p.History.cluster(need).Len(), span)-2*mostGap)/2, spare/2)
+	n = min((max(p.History.cluster(need).Len(), span)-2*mostGap)/2, spare/2)
 	n = min(int64(float64(n)*skips), 8*mostGap)
+	if usual := min(p.Span, mostTrust) / 2; usual > max(n, mostGap) && p.unread() < mostTrust-mostGap {
+		n, lent = usual, true
+	}
 	if speed := p.speed(); speed > 0 {
 		n = min(n, int64(speed*p.Worth.Seconds())) // what is before the read comes first
 	}
 	if n < 2*block {
-		return 0
+		return 0, false
 	}
-	return n
+	return n, lent
 }
 
 // afford is how much may be received beyond what who knew all that is read or waited
 // for would have.
-func (p *planner) afford() int64 {
-	return max(0, mostGap+(p.History.bill()+p.due)*3/2-p.History.received-p.coming())
+func (p *planner) afford() int64 { return max(0, p.spared()) }
+
+// spared is afford, negative by what has been received beyond.
+func (p *planner) spared() int64 {
+	return mostGap + (p.History.bill()+p.due)*3/2 + p.History.lent - p.History.received - p.coming()
 }
+
+// unread is how much has been received, or will be, beyond afford.
+func (p *planner) unread() int64 { return max(p.History.lent, p.History.lent-p.spared()) }
 
 // backTo returns the beginning of a request that is to hold n bytes before end,
 // without those that are present.

@@ -107,14 +107,22 @@ func (p *planner) waits(i int, m miss) bool {
 	if gap < block || s.Fill && p.arrival(i, off) < forever {
 		return true
 	}
-	if off-s.Frontier > mostGap && off >= p.d.Limit[i] && off-s.Pos > p.around(m.Need) {
-		return false
+	if !p.wholly(gap) && off-s.Frontier > mostGap && off >= p.d.Limit[i] {
+		if n, _ := p.around(m.Need); off-s.Pos > n {
+			return false
+		}
 	}
 	patience := p.Worth
 	if p.Requests <= 0 {
 		patience = max(patience, p.Next.Sub(p.Now))
 	}
 	return p.arrival(i, off) < patience
+}
+
+// wholly reports whether a gap is likely to be read some time, as assets of this type are
+// read whole, and nothing of this one says otherwise yet.
+func (p *planner) wholly(gap int64) bool {
+	return p.Whole && gap <= mostTrust && p.unread() < mostTrust-mostGap
 }
 
 // forever is longer than any wait.
@@ -144,7 +152,7 @@ func (p *planner) use(i int, m miss) {
 	s := &p.Streams[i]
 	p.d.Serves[i] = true
 	end := m.Need.End
-	if s.Frontier == s.Start {
+	if s.Frontier == s.Start && (s.Least == 0 || s.Least >= s.Start+block) {
 		end = max(end, m.off+block) // the reader is likely to go on
 	}
 	p.d.Limit[i] = max(p.d.Limit[i], end)

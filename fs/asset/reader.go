@@ -37,6 +37,7 @@ func (r *Reader) Close() {
 	delete(a.readers, r)
 	if len(a.readers) == 0 {
 		a.lastClose = time.Now()
+		a.usedLocked()
 	}
 	a.spanLocked()
 	a.planLocked()

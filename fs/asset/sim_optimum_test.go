@@ -25,17 +25,25 @@ type outlay struct {
 func optimum(t *trace, l simLink) outlay {
 	merged := mergeReads(t, l)
 	var out outlay
-	for _, r := range merged {
-		out.requests++
-		out.bytes += min(max(r.Len(), block), t.size)
-	}
+	out.requests, out.bytes = len(merged), optimumBytes(merged, t.size)
 	out.waited = optimumWait(t, l, merged)
 	return out
 }
 
+// optimumBytes is what requests for merged cost, of an asset of that size.
+func optimumBytes(merged []ranges.Range, size int64) (n int64) {
+	for _, r := range merged {
+		n += min(max(r.Len(), block), size)
+	}
+	return n
+}
+
 func mergeReads(t *trace, l simLink) []ranges.Range {
 	distinct := t.distinct()
-	rs := distinct.Ranges()
+	return mergeRanges(distinct.Ranges(), l)
+}
+
+func mergeRanges(rs []ranges.Range, l simLink) []ranges.Range {
 	if !l.ranged {
 		return []ranges.Range{{Start: 0, End: rs[len(rs)-1].End}}
 	}
@@ -99,58 +107,6 @@ func optimumWait(t *trace, l simLink, merged []ranges.Range) time.Duration {
 			due[first] = done + t.readers[first][next[first]].think
 		}
 	}
-}
-
-// prudent is how many requests are made by who knows the trace, too, but spends as one
-// who can't be sure that it goes on: after no read has more been received than 1.5 times
-// what the optimum of the reads so far needs, and 1 MiB. Which of the reads to come a
-// request brings, too, is tried in two ways: those that come next, or all that fit.
-func prudent(t *trace, l simLink) int {
-	if !l.ranged {
-		return 1
-	}
-	var reads []ranges.Range
-	var due []time.Duration
-	for _, rs := range t.readers {
-		at := time.Duration(0)
-		for _, r := range rs {
-			at += r.think
-			i := sort.Search(len(due), func(i int) bool { return due[i] > at })
-			due, reads = slices.Insert(due, i, at), slices.Insert(reads, i, r.Range)
-		}
-	}
-	return min(prudentRequests(reads, false), prudentRequests(reads, true))
-}
-
-func prudentRequests(reads []ranges.Range, all bool) (requests int) {
-	var h history
-	var received ranges.Set
-	var ends []int64 // of requests
-	for i, r := range reads {
-		h.add(r)
-		gap := received.Gap(r)
-		if gap.Empty() {
-			continue
-		}
-		if i := slices.IndexFunc(ends, func(end int64) bool { return 0 <= gap.Start-end && gap.Start-end <= mostGap }); i >= 0 {
-			received.Add(ranges.Range{Start: ends[i], End: gap.End}) // a stream goes on
-			ends[i] = gap.End
-			continue
-		}
-		requests++
-		room := max(block, h.bill()*3/2+mib-received.Len())
-		for _, later := range reads[i+1:] {
-			both := ranges.Range{Start: min(gap.Start, later.Start), End: max(gap.End, later.End)}
-			if both.Len()-lengthIn(&received, both) <= room {
-				gap = both
-			} else if !all && !received.Contains(later) {
-				break
-			}
-		}
-		received.Add(gap)
-		ends = append(ends, gap.End)
-	}
-	return requests
 }
 
 // lengthIn is how much of r is in s.

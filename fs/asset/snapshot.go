@@ -1,11 +1,15 @@
 package asset
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // planning is a planner with what it looks at, kept from plan to plan for its memory.
 type planning struct {
 	planner
 	live []*stream // that the decision is about
+	kind *Kind     // nil while the asset's is not known
 }
 
 // snapshotLocked returns a planner that sees the asset as it is now.
@@ -16,6 +20,14 @@ func (a *Asset) snapshotLocked(now time.Time) *planning {
 	p := a.planning
 	clear(p.live)
 	p.live = p.live[:0]
+	var kind Kind
+	if p.kind == nil && a.info.Header {
+		k := a.o.Host.kind(kindOf(a.info))
+		p.kind = &k
+	}
+	if p.kind != nil {
+		kind = *p.kind
+	}
 	p.Snapshot = Snapshot{
 		Now:       now,
 		Size:      a.info.Size,
@@ -27,8 +39,11 @@ func (a *Asset) snapshotLocked(now time.Time) *planning {
 		Streams:   p.Streams[:0],
 		Waiters:   p.Waiters[:0],
 		History:   &a.history,
-		Habit:     a.history.habit(a.streams),
+		Habit:     cmp.Or(a.history.habit(a.streams), kind.Habit),
 		Short:     a.history.short(a.streams),
+		Whole:     kind.Whole,
+		Tail:      kind.Tail,
+		Span:      kind.Span,
 		ReadAhead: a.o.ReadAhead,
 		NotBefore: a.fail.until,
 		Readers:   len(a.readers),

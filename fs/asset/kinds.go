@@ -1,0 +1,83 @@
+package asset
+
+import (
+	"path"
+	"strings"
+)
+
+// Kind is how assets of one type are used, as far as the latest two tell alike. It is
+// evidence for the next from its first read on.
+type Kind struct {
+	Whole bool  // nearly all of them is read
+	Tail  int64 // so much of the end, 0 unknown
+	Habit int64 // see Snapshot
+	Span  int64 // how long the clusters of scattered reads are, 0 unknown or not so
+}
+
+// mostTail is the largest end of an asset that is taken for an index.
+const mostTail = 4 << 20
+
+// mostKinds bounds the memory of a Host: servers choose the types.
+const mostKinds = 256
+
+// usage is how one asset was used.
+type usage struct {
+	id string
+	Kind
+}
+
+// kindOf names what asset belongs to: its type, and the extension, as many are sent as
+// application/octet-stream.
+func kindOf(info Info) string {
+	return info.Type + " " + strings.ToLower(path.Ext(info.Name))
+}
+
+// usedLocked notes how a has been used when its last reader leaves.
+func (a *Asset) usedLocked() {
+	if a.info.Size <= 0 || !a.info.Header || a.history.bytes == 0 {
+		return
+	}
+	u := usage{a.id, Kind{
+		Whole: a.history.bill() >= a.info.Size/4*3,
+		Habit: a.history.habit(a.streams),
+		Span:  a.history.scattered(),
+	}}
+	if _, start, _ := a.history.back(a.info.Size, mostTail, block); a.info.Size-start < mostTail && start > 0 {
+		u.Tail = a.info.Size - start
+	}
+	a.o.Host.used(kindOf(a.info), u)
+}
+
+// used notes u of an asset of that kind.
+func (h *Host) used(kind string, u usage) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	latest, ok := h.kinds[kind]
+	if !ok && len(h.kinds) >= mostKinds || h.kinds == nil {
+		h.kinds = map[string][2]usage{}
+	}
+	if latest[0].id != u.id {
+		latest[1] = latest[0]
+	}
+	latest[0] = u
+	h.kinds[kind] = latest
+}
+
+// kind returns what is known of assets like that.
+func (h *Host) kind(kind string) Kind {
+	h.mu.Lock()
+	latest := h.kinds[kind]
+	h.mu.Unlock()
+	a, b := latest[0].Kind, latest[1].Kind
+	if latest[1].id == "" {
+		return Kind{}
+	}
+	k := Kind{Whole: a.Whole && b.Whole, Span: min(a.Span, b.Span)}
+	if a.Tail > 0 && b.Tail > 0 {
+		k.Tail = max(a.Tail, b.Tail)
+	}
+	if a.Habit > 0 && b.Habit > 0 {
+		k.Habit = max(a.Habit, b.Habit)
+	}
+	return k
+}
