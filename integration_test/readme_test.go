@@ -41,7 +41,7 @@ func TestReadme(t *testing.T) {
 	// What is found in README.md, but is no flag of ours.
 	others := []string{"--only-values", "--cache", "--device", "--cap-add", "--read"}
 	program := filepath.Join(build(t), "assetfs")
-	help, err := exec.CommandContext(t.Context(), program, "--help").Output()
+	help, err := exec.CommandContext(t.Context(), program, "--help-all").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -93,13 +92,4 @@ func run(args []string, child *background.Child, out *console) error {
 		}
 		return a.serve()
 	}).Execute()
-}
-
-func printVersion() error {
-	version := "(unknown version)"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version + " " + info.GoVersion
-	}
-	_, err := fmt.Println("assetfs", version)
-	return err
 }

@@ -29,8 +29,13 @@ func newRoot(args []string, mount func(*settings) error) *cobra.Command {
 		CompletionOptions:     cobra.CompletionOptions{DisableDefaultCmd: true},
 		ValidArgsFunction:     completeMount,
 		RunE: func(_ *cobra.Command, args []string) error {
-			if s.Version {
-				return printVersion()
+			switch {
+			case s.Version:
+				return printVersion(os.Stdout)
+			case s.HelpAll:
+				return s.writeHelpAll(os.Stdout)
+			case s.Manual:
+				return s.writeManual(os.Stdout)
 			}
 			if err := s.complete(args); err != nil {
 				return err
@@ -45,7 +50,7 @@ func newRoot(args []string, mount func(*settings) error) *cobra.Command {
 		return &usageError{mountopt.Usage(err, c.Flags())}
 	})
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
-		write := s.WriteHelp
+		write := s.writeHelp
 		if c != root {
 			write = func(w io.Writer) error { return commandHelp(w, c) }
 		}
@@ -130,7 +135,7 @@ func newVersion() *cobra.Command {
 		Short:  "Print the version",
 		Args:   none,
 		Hidden: true,
-		RunE:   func(*cobra.Command, []string) error { return printVersion() },
+		RunE:   func(*cobra.Command, []string) error { return printVersion(os.Stdout) },
 	}
 }
 

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"path/filepath"
 
 	"assetfs/fs/cli/background"
@@ -34,7 +33,7 @@ func (a *app) startChild(args []string) error {
 	if err != nil {
 		point = a.Mountpoint // unmounted again already
 	}
-	fmt.Fprintf(a.out, "assetfs: mounted %s\n", point)
+	a.sayMounted(point)
 	return nil
 }
 

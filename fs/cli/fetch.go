@@ -73,7 +73,7 @@ func newFetch() *cobra.Command {
 	f := &fetcher{maxCost: -1, out: os.Stdout, running: map[string]*running{}}
 	c := fileCommand("fetch", "Bring whole files into the spool", &mount)
 	c.Use = "fetch [--list] [--max-cost DOLLARS] FILE... | --mount DIR ID...|-"
-	c.Long += "\n\nWhat is in the spool already is not fetched again. Ctrl-C harms nothing: the same\ncommand goes on from there. Exit status 0 means that all is in the spool."
+	c.Long += "\n\nWhat is in the spool already is not fetched again. Ctrl-C harms nothing: the\nsame command goes on from there. Exit status 0 means that all is in the spool."
 	c.Flags().BoolVar(&f.list, "list", false, "show what is missing and what it would cost, and fetch nothing")
 	c.Flags().Float64Var(&f.maxCost, "max-cost", -1, "fetch nothing if it would cost more than that many `DOLLARS`")
 	c.Flags().Lookup("max-cost").DefValue = "" // none

@@ -16,18 +16,43 @@ import (
 const usage = `Mounts remote assets as ordinary read-only files.
 
   assetfs [flags] MOUNTPOINT [ASSET_ID...]
-  assetfs --demo MOUNTPOINT               sample assets; no key, no network
-  assetfs SOURCE MOUNTPOINT -o OPTS       as mount(8) and fstab; SOURCE is an ids file or none
-  assetfs status [--json] MOUNTPOINT      what a running mount does and has done
-  assetfs fetch|free|pin|unpin FILE...    into the spool, out of it, keep; see assetfs help fetch
-  assetfs check                           would a mount work? costs nothing
+  assetfs --demo MOUNTPOINT             sample assets; no key, no network
+  assetfs check [flags]                 would a mount work? costs nothing
+  assetfs status MOUNTPOINT             what a mount does, and has done
+  assetfs fetch|free|pin|unpin FILE...  into the spool, out of it, keep it
 `
 
-// WriteHelp writes all flags in their groups. It fits a screen of 100 columns
-// and 50 lines.
-func (s *settings) WriteHelp(w io.Writer) error {
+// everyday are the flags that --help shows.
+var everyday = []string{
+	"api-key-file", "ids", "base-url", "daemon", "allow-other", "spool-dir", "spool-size",
+	"read-ahead", "rate-limit", "max-download", "verbose",
+}
+
+// Help fits a terminal of 80 columns, and what --help prints its 24 lines.
+const (
+	helpWidth = 80
+	helpText  = 28 // where a flag's text begins
+)
+
+// writeHelp writes the everyday flags.
+func (s *settings) writeHelp(w io.Writer) error {
 	var page bytes.Buffer
-	page.WriteString(usage)
+	page.WriteString(usage + "\n")
+	for _, name := range everyday {
+		helpLine(&page, s.flags.Lookup(name))
+	}
+	page.WriteString("\nassetfs --help-all has all flags, and assetfs help COMMAND those of a command.\n")
+	_, err := page.WriteTo(w)
+	return err
+}
+
+// writeHelpAll writes all flags in their groups.
+func (s *settings) writeHelpAll(w io.Writer) error {
+	var page bytes.Buffer
+	page.WriteString(usage + `  assetfs SOURCE MOUNTPOINT -o OPTIONS  as mount(8) and fstab(5) call it;
+                                        SOURCE is a file of IDs, or none
+  assetfs completion bash|zsh|fish      print what a shell reads
+`)
 	for _, g := range s.groups {
 		fmt.Fprintf(&page, "\n%s\n", g.Name())
 		g.VisitAll(func(f *pflag.Flag) {
@@ -67,18 +92,33 @@ func helpLine(page *bytes.Buffer, f *pflag.Flag) {
 	if f.NoOptDefVal == "" {
 		name += " " + kind
 	}
-	fmt.Fprintf(page, "  %-34s %s", name, text)
-	if tells(f.DefValue) && kind != "ID" {
-		fmt.Fprintf(page, " (%s)", strings.Replace(f.DefValue, "m0s", "m", 1))
+	if value := shownDefault(f); value != "" {
+		text += " (" + value + ")"
 	}
-	page.WriteByte('\n')
+	line := fmt.Sprintf("  %-*s ", helpText-3, name)
+	if len(line) > helpText { // the text begins below
+		page.WriteString(strings.TrimRight(line, " ") + "\n")
+		line = strings.Repeat(" ", helpText)
+	}
+	for _, word := range strings.Fields(text) {
+		if len(line)+len(word) > helpWidth {
+			page.WriteString(strings.TrimRight(line, " ") + "\n")
+			line = strings.Repeat(" ", helpText)
+		}
+		line += word + " "
+	}
+	page.WriteString(strings.TrimRight(line, " ") + "\n")
 }
 
-// tells reports whether a default value says more than that there is none.
-func tells(value string) bool {
-	switch value {
-	case "", "0", "000", "false", defaultBaseURL:
-		return false
+// shownDefault is a flag's default as people write it; "" if it is nothing, or is
+// the user's own.
+func shownDefault(f *pflag.Flag) string {
+	switch f.DefValue {
+	case "0", "000", "false", defaultBaseURL:
+		return ""
 	}
-	return true
+	if mountopt.Kind(f) == "ID" {
+		return ""
+	}
+	return strings.Replace(f.DefValue, "m0s", "m", 1)
 }

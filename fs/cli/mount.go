@@ -205,7 +205,7 @@ func (a *app) serve() error {
 	}
 	reread := make(chan struct{}, 1)
 	endWatch := a.watch(reread, func(ids []string) { m.SetList(slices.Concat(always, ids)) })
-	fmt.Fprintf(a.out, "assetfs: mounted %s\n", point.Path)
+	a.sayMounted(point.Path)
 	if a.noKey {
 		a.log.Warn("no API key (--api-key-file or MEMORIES_API_KEY): only what is in the spool can be read")
 	}

@@ -27,7 +27,7 @@ type settings struct {
 	Args       []string // asset IDs given as arguments
 	Source     string   // SOURCE as mount(8) gave it, which fstab and `mount -a` compare; "": not called by it
 
-	Demo, Version, Daemon bool
+	Demo, Version, HelpAll, Manual, Daemon bool
 
 	IDs          string         // file of asset IDs, absolute; "-": standard input, "": none
 	Pattern      string         // as written
@@ -105,33 +105,33 @@ func (s *settings) define() *pflag.FlagSet {
 	f.StringVar(&s.Pattern, "id-pattern", defaultPattern, "`REGEXP` that every asset ID matches")
 	f.VarP(s.Resolve, "resolve", "", "where names come from")
 	f.DurationVar(&s.ListWait, "list-wait", 5*time.Second, "how long a listing waits for names")
-	f.BoolVar(&s.Demo, "demo", false, "serve sample assets from an embedded API; no key, no network")
+	f.BoolVar(&s.Demo, "demo", false, "sample assets; no key, no network")
 
 	f = group("API")
-	f.StringVar(&s.BaseURL, "base-url", cmp.Or(os.Getenv("ASSETFS_BASE_URL"), defaultBaseURL), "`URL` of the API (env ASSETFS_BASE_URL, or the vendor's)")
-	f.StringVar(&s.KeyFile, "api-key-file", "", "`FILE` that holds the key (else env "+keyVariable+")")
-	f.StringVar(&s.CAFile, "ca-file", "", "`FILE` of certificates to trust besides the machine's")
+	f.StringVar(&s.BaseURL, "base-url", cmp.Or(os.Getenv("ASSETFS_BASE_URL"), defaultBaseURL), "`URL` of the API (else env ASSETFS_BASE_URL)")
+	f.StringVar(&s.KeyFile, "api-key-file", "", "`FILE` with the key (else env "+keyVariable+")")
+	f.StringVar(&s.CAFile, "ca-file", "", "`FILE` of certificates to trust, too")
 	f.BoolVar(&s.Insecure, "insecure-http", false, "allow plain http to other hosts than loopback")
-	f.Var((*rateLimit)(&s.RateLimit), "rate-limit", "`LIST` like 1/s,12/m; none; auto = 1/s, and learn")
+	f.Var((*rateLimit)(&s.RateLimit), "rate-limit", "`LIST` like 1/s,12/m; none; auto: 1/s, and learn")
 	gone(f, "requests-per-minute", "is --rate-limit now; write --rate-limit=12/m, or --rate-limit=none")
-	f.DurationVar(&s.StallTimeout, "stall-timeout", 30*time.Second, "a download without a byte for so long is dead")
+	f.DurationVar(&s.StallTimeout, "stall-timeout", 30*time.Second, "a download is dead after so long without a byte")
 	f.DurationVar(&s.RetryFor, "retry-for", 2*time.Minute, "how long one read keeps retrying")
 
 	f = group("Spool and cost")
-	f.StringVar(&s.SpoolDir, "spool-dir", "", "`DIR` for downloaded bytes (default: assetfs in the user's cache)")
+	f.StringVar(&s.SpoolDir, "spool-dir", "", "`DIR` for bytes; else assetfs in the user's cache")
 	f.Var(&s.SpoolSize, "spool-size", "keep the spool within this; 0 = no limit")
 	f.Var(&s.MinFree, "spool-min-free", "always leave this much of the disk")
-	f.Var(&s.ReadAhead, "read-ahead", "the most a download runs ahead of its readers")
+	f.Var(&s.ReadAhead, "read-ahead", "the most a download runs ahead of readers")
 	f.Var(&s.MaxDownload, "max-download", "a budget: stop downloading after this much")
 	f.Var(&s.MaxPerMonth, "max-per-month", "the same for this spool and each month")
 	f.Float64Var(&s.PricePerGB, "price-per-gb", 0.12, "`DOLLARS`, for reports")
 
 	f = group("Mount")
 	f.BoolVar(&s.AllowOther, "allow-other", false, "let other users use the mount")
-	f.BoolVar(&s.StableInodes, "stable-inodes", false, "one inode for each content, as overlayfs on top needs")
+	f.BoolVar(&s.StableInodes, "stable-inodes", false, "one inode a content, as overlayfs on top needs")
 	f.Uint32Var(&s.UID, "uid", uint32(os.Getuid()), "`ID` of the files' owner")
 	f.Uint32Var(&s.GID, "gid", uint32(os.Getgid()), "`ID` of the files' group")
-	f.Var(&s.Umask, "umask", "octal mode bits to take away")
+	f.Var(&s.Umask, "umask", "octal mode bits to remove")
 	f.BoolVar(&s.Daemon, "daemon", false, "return when ready; log to assetfs.log in --spool-dir")
 
 	out := group("Output")
@@ -142,11 +142,13 @@ func (s *settings) define() *pflag.FlagSet {
 	out.CountVarP(&s.Verbose, "verbose", "v", "log more; twice for every request")
 	out.BoolVar(&s.DebugFUSE, "debug-fuse", false, "log every request of the kernel")
 	out.BoolVar(&s.Version, "version", false, "print the version")
-	out.BoolP("help", "h", false, "print this")
+	out.BoolP("help", "h", false, "print the everyday part of this")
+	out.BoolVar(&s.HelpAll, "help-all", false, "print this")
+	out.BoolVar(&s.Manual, "manual", false, "print the manual page, for man -l -")
 
 	all := pflag.NewFlagSet("assetfs", pflag.ContinueOnError)
-	s.options = mountopt.NewList(all, "options", "status", "json", "version", "help")
-	f.VarP(s.options, "options", "o", "as for mount(8); flags are options: spool_size=1GiB")
+	s.options = mountopt.NewList(all, "options", "status", "json", "version", "help", "help-all", "manual")
+	f.VarP(s.options, "options", "o", "as for mount(8); flags are options: spool_size=1G")
 	for _, g := range s.groups {
 		all.AddFlagSet(g)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 )
@@ -153,10 +154,10 @@ func TestUsage(t *testing.T) {
 func TestEachFlag(t *testing.T) {
 	contract := strings.Fields(`demo base-url api-key-file ids id-pattern resolve list-wait spool-dir spool-size spool-min-free
 		read-ahead rate-limit max-download max-per-month price-per-gb ca-file stall-timeout retry-for insecure-http allow-other stable-inodes uid gid umask options
-		daemon progress log-format verbose debug-fuse version help`)
+		daemon progress log-format verbose debug-fuse version help help-all manual`)
 	s := newSettings()
 	var page bytes.Buffer
-	if err := s.WriteHelp(&page); err != nil {
+	if err := s.writeHelpAll(&page); err != nil {
 		t.Fatal(err)
 	}
 	flags := map[string]*pflag.Flag{}
@@ -196,24 +197,62 @@ func TestEachFlag(t *testing.T) {
 	}
 }
 
+// What --help prints fits a terminal of 80 columns and 24 lines. Everything else has the columns.
 func TestHelpFitsAScreen(t *testing.T) {
 	s := newSettings()
-	var page bytes.Buffer
-	if err := s.WriteHelp(&page); err != nil {
-		t.Fatal(err)
+	help := map[string]string{}
+	for name, write := range map[string]func(io.Writer) error{"--help": s.writeHelp, "--help-all": s.writeHelpAll} {
+		var page strings.Builder
+		if err := write(&page); err != nil {
+			t.Fatal(err)
+		}
+		help[name] = page.String()
 	}
-	lines := strings.Split(strings.TrimSuffix(page.String(), "\n"), "\n")
-	if len(lines) < 24 || len(lines) > 50 {
-		t.Errorf("the help has %d lines, want 24 to 50", len(lines))
+	for _, c := range newRoot([]string{"status"}, nil).Commands() {
+		var page strings.Builder
+		if err := commandHelp(&page, c); err != nil {
+			t.Fatal(err)
+		}
+		help["help "+c.Name()] = page.String()
 	}
-	for _, line := range lines {
-		if len(line) > 100 {
-			t.Errorf("a line has %d columns, want 100 at most: %s", len(line), line)
+	for name, page := range help {
+		for line := range strings.Lines(page) {
+			line = strings.TrimSuffix(line, "\n")
+			if n := utf8.RuneCountInString(line); n > helpWidth && !strings.Contains(line, "/completions/") {
+				t.Errorf("assetfs %s has a line of %d columns: %s", name, n, line)
+			}
 		}
 	}
+	if n := strings.Count(help["--help"], "\n"); n > 24 {
+		t.Errorf("--help has %d lines", n)
+	}
 	for _, want := range []string{"\nAssets\n", "\nAPI\n", "\nSpool and cost\n", "\nMount\n", "\nOutput\n", "MOUNTPOINT", "-o, --options OPTS", "--retry-for DURATION", "(2m)", "(1GiB)"} {
-		if !strings.Contains(page.String(), want) {
-			t.Errorf("the help lacks %q:\n%s", want, page.String())
+		if !strings.Contains(help["--help-all"], want) {
+			t.Errorf("--help-all lacks %q:\n%s", want, help["--help-all"])
+		}
+	}
+}
+
+// The manual page has each flag of --help-all, and nothing that roff would take for a request.
+func TestManual(t *testing.T) {
+	s := newSettings()
+	var page strings.Builder
+	if err := s.writeManual(&page); err != nil {
+		t.Fatal(err)
+	}
+	s.flags.VisitAll(func(f *pflag.Flag) {
+		if want := `Fl \-` + roff(f.Name); !f.Hidden && !strings.Contains(page.String(), want) {
+			t.Errorf("the manual page has no %s", f.Name)
+		}
+	})
+	for line := range strings.Lines(page.String()) {
+		if strings.HasPrefix(line, "'") || strings.HasPrefix(line, ".") && !regexp.MustCompile(`^\.([A-Z][a-z]|\\")`).MatchString(line) {
+			t.Errorf("the manual page has the line %q", line)
+		}
+	}
+	for text, want := range map[string]string{"a-b": `a\-b`, ".x": `\&.x`, "'x": `\&'x`, `\n`: `\en`} {
+		if got := roff(text); got != want {
+			t.Errorf("roff(%q) is %q, want %q", text, got, want)
 		}
 	}
 }
