@@ -110,7 +110,7 @@ func (s *settings) define() *pflag.FlagSet {
 	f = group("API")
 	f.StringVar(&s.BaseURL, "base-url", cmp.Or(os.Getenv("ASSETFS_BASE_URL"), defaultBaseURL), "`URL` of the API (else env ASSETFS_BASE_URL)")
 	f.StringVar(&s.KeyFile, "api-key-file", "", "`FILE` with the key (else env "+keyVariable+")")
-	f.StringVar(&s.CAFile, "ca-file", "", "`FILE` of certificates to trust, too")
+	f.StringVar(&s.CAFile, "ca-file", "", "`FILE` of further certificates to trust")
 	f.BoolVar(&s.Insecure, "insecure-http", false, "allow plain http to other hosts than loopback")
 	f.Var((*rateLimit)(&s.RateLimit), "rate-limit", "`LIST` like 1/s,12/m; none; auto: 1/s, and learn")
 	gone(f, "requests-per-minute", "is --rate-limit now; write --rate-limit=12/m, or --rate-limit=none")
