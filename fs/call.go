@@ -20,7 +20,7 @@ var replyWithin atomic.Int64
 // back: 3 s at least, since the kernel takes less than 15 s for 15 s.
 func readReplyLimit() {
 	limit := requestTimeout()
-	replyWithin.Store(int64(limit - limit/5))
+	replyWithin.Store(int64(Patience(limit)))
 }
 
 // call is the context of one kernel request. It ends when the caller is

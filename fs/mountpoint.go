@@ -33,47 +33,71 @@ func PrepareMountpoint(path string, log *slog.Logger) (*Mountpoint, error) {
 	if err := m.clear(log); err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(abs)
-	if errors.Is(err, os.ErrNotExist) {
-		if err := os.Mkdir(abs, 0o755); err != nil {
+	if _, err := os.Stat(abs); errors.Is(err, os.ErrNotExist) {
+		err := os.Mkdir(abs, 0o755)
+		if errors.Is(err, os.ErrExist) {
+			return nil, nowhere(abs)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("can't create the mount point: %w; create it yourself, or give another one", err)
 		}
 		m.created = true
 		return m, nil
 	}
+	return m, usable(abs)
+}
+
+// usable refuses what nobody can or should mount on.
+func usable(abs string) error {
+	info, err := os.Stat(abs)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if !info.IsDir() {
-		return nil, fmt.Errorf("%s is not a directory; give an empty directory, or a path that doesn't exist", abs)
+		return fmt.Errorf("%s is not a directory; give an empty directory, or a path that doesn't exist", abs)
 	}
 	d, err := os.Open(abs)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer d.Close()
 	if _, err := d.Readdirnames(1); err != io.EOF {
-		return nil, fmt.Errorf("%s is not empty; give an empty directory, or a path that doesn't exist", abs)
+		return fmt.Errorf("%s is not empty; give an empty directory, or a path that doesn't exist", abs)
 	}
-	if err := unix.Access(abs, unix.W_OK); errors.Is(err, unix.EACCES) { // fusermount3 would refuse it, in more words
-		return nil, fmt.Errorf("you may not write to %s, so you may not mount there; give a directory of your own", abs)
-	}
-	return m, nil
+	return mayWrite(abs)
 }
 
-// clear refuses a path that is mounted on, and takes away a dead mount of
-// ours: of a process that was killed. One that is alive answers statfs.
-func (m *Mountpoint) clear(log *slog.Logger) error {
-	ours, mounted := mountedOn(m.Path)
+// mayWrite refuses a directory of somebody else, as fusermount3 would in more
+// words.
+func mayWrite(dir string) error {
+	if err := unix.Access(dir, unix.W_OK); errors.Is(err, unix.EACCES) {
+		return fmt.Errorf("you may not write to %s, so you may not mount there; give a directory of your own", dir)
+	}
+	return nil
+}
+
+// taken refuses a path that is mounted on, but for a dead mount of ours: of a
+// process that was killed. One that is alive answers statfs.
+func taken(path string) (dead bool, err error) {
+	ours, mounted := mountedOn(path)
 	if !mounted {
-		return nil
+		return false, nil
 	}
 	var st syscall.Statfs_t
 	if !ours {
-		return fmt.Errorf("%s is mounted already, by another program; give another directory", m.Path)
+		return false, fmt.Errorf("%s is mounted already, by another program; give another directory", path)
 	}
-	if err := syscall.Statfs(m.Path, &st); !errors.Is(err, syscall.ENOTCONN) {
-		return fmt.Errorf("%s is mounted already; unmount it first: %s", m.Path, unmountHint(m.Path))
+	if err := syscall.Statfs(path, &st); !errors.Is(err, syscall.ENOTCONN) {
+		return false, fmt.Errorf("%s is mounted already; unmount it first: %s", path, unmountHint(path))
+	}
+	return true, nil
+}
+
+// clear refuses a path that is mounted on, and takes away a dead mount of ours.
+func (m *Mountpoint) clear(log *slog.Logger) error {
+	dead, err := taken(m.Path)
+	if err != nil || !dead {
+		return err
 	}
 	if err := detach(m.Path); err != nil {
 		return fmt.Errorf("%s holds a dead mount of assetfs that can't be taken away; try: %s: %w", m.Path, unmountHint(m.Path), err)

@@ -41,17 +41,64 @@ type Checkup struct {
 // nothing and is not repeated. Without a key it is made all the same, and says
 // KeyRefused at best.
 func (c *Client) Check(ctx context.Context, id string) Checkup {
-	var p Checkup
+	p, _, _ := c.check(ctx, id)
+	return p
+}
+
+// early is a call of CheckFirst, whose answer the first Metadata on the same asset
+// takes.
+type early struct {
+	id   string
+	done chan struct{} // closed when what follows is set
+	info Info
+	fail *Error
+}
+
+// CheckFirst is Check for a client that is about to be used: the function that it
+// returns must be called, and makes the call. Metadata on the same asset waits for
+// that, and needs no call of its own then.
+func (c *Client) CheckFirst(id string) func(ctx context.Context) Checkup {
+	e := &early{id: id, done: make(chan struct{})}
+	c.early.Store(e)
+	return func(ctx context.Context) Checkup {
+		defer close(e.done)
+		p, info, fail := c.check(ctx, id)
+		e.info = info
+		if fail != nil {
+			own := *fail // Metadata may add to it
+			e.fail = &own
+		}
+		return p
+	}
+}
+
+// known returns the answer of CheckFirst on the asset, once, if there is one that
+// says something of the asset.
+func (c *Client) known(ctx context.Context, id string) (info Info, fail *Error, told bool) {
+	e := c.early.Load()
+	if e == nil || e.id != id {
+		return Info{}, nil, false
+	}
+	select {
+	case <-e.done:
+	case <-ctx.Done():
+		return Info{}, nil, false
+	}
+	told = c.early.CompareAndSwap(e, nil) && (e.fail == nil || e.fail.api && !e.fail.retryable() && !e.fail.unauthorized())
+	return e.info, e.fail, told
+}
+
+func (c *Client) check(ctx context.Context, id string) (p Checkup, info Info, fail *Error) {
 	key, _ := c.o.Key.get() // without one the way there is worth knowing
 	start := time.Now()
-	_, fail := c.sendMetadata(ctx, Reader, id, key, func(resp *http.Response) {
+	info, fail = c.sendMetadata(ctx, Reader, id, key, func(resp *http.Response) {
 		p.heard(c, resp, start)
 	})
 	p.Took = time.Since(start)
 	if fail != nil {
 		p.Err, p.Verdict = c.finish(opMetadata, id, fail), fail.verdict()
 	}
-	return p
+	return p, info, fail
 }
 
 // heard notes what the header of an answer to a call tells.

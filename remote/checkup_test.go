@@ -6,11 +6,11 @@ import (
 	"crypto/x509"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,17 +105,14 @@ func TestCheckWithoutAnswer(t *testing.T) {
 		}
 	}
 	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
-	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
+	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	secure.StartTLS()
 	defer secure.Close()
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed := l.Addr().String()
-	l.Close()
+	gone := httptest.NewServer(http.NotFoundHandler())
+	closed := gone.Listener.Addr().String()
+	gone.Close()
 	roots := x509.NewCertPool()
 	roots.AddCert(secure.Certificate())
 
@@ -176,5 +173,39 @@ func TestAhead(t *testing.T) {
 	}
 	if got := ahead(start.Add(-time.Hour), start, end); got != time.Second-time.Hour {
 		t.Errorf("an hour behind: %v", got)
+	}
+}
+
+// The first Metadata on the asset that was checked needs no call of its own, and
+// later ones do.
+func TestCheckFirst(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer string
+		calls  int // of Check and two Metadata
+		ok     bool
+	}{
+		"good":     {`{"code":200,"data":{"resource":[{"asset_id":"re_1","file_size":"7"}]}}`, 2, true},
+		"no asset": {`{"code":400,"msg":"Asset not found","data":null}`, 2, false},
+		"key":      {`{"code":401,"msg":"Unauthorized","data":null}`, 3, false},
+		"trouble":  {`{"code":500,"msg":"internal","data":null}`, 3, false},
+	} {
+		calls := 0
+		c := start(t, func(w http.ResponseWriter, _ *http.Request) {
+			calls++
+			_, _ = io.WriteString(w, tt.answer)
+		}, Options{})
+		check := c.CheckFirst("re_1")
+		var wg sync.WaitGroup
+		wg.Go(func() { check(t.Context()) })
+		for range 2 {
+			i, err := c.Metadata(t.Context(), Reader, "re_1")
+			if (err == nil) != tt.ok || tt.ok && i.Size != 7 {
+				t.Errorf("%s: %+v, %v", name, i, err)
+			}
+		}
+		wg.Wait()
+		if calls != tt.calls {
+			t.Errorf("%s: %d calls, want %d", name, calls, tt.calls)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -55,6 +56,7 @@ type Client struct {
 	meters meters       // of downloads
 	call   metadataCall // what is known of it
 	page   pageSize     // of lists of videos
+	early  atomic.Pointer[early]
 }
 
 // callKind is what all calls of one kind share.

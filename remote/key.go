@@ -19,8 +19,9 @@ type Key struct {
 	file     string
 	fallback string
 
-	mu    sync.Mutex // guards value; held while the file is read, so that it is read once
+	mu    sync.Mutex // guards what follows; held while the file is read, so that it is read once
 	value string
+	seen  string // by Renewed
 }
 
 // NewKey makes a key that is read from file. With file "" or an empty file the
@@ -42,6 +43,19 @@ func (k *Key) get() (string, error) {
 	v, err := k.read()
 	k.value = v
 	return v, err
+}
+
+// Renewed reads the key again and tells whether there is another one than when it
+// was called last. A key that can't be read is no other one.
+func (k *Key) Renewed() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	v, err := k.read()
+	if err != nil || v == k.seen {
+		return false
+	}
+	k.value, k.seen = v, v
+	return true
 }
 
 // Check reads the key and tells why there is none. Without a file and a

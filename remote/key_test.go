@@ -27,6 +27,41 @@ func writeKey(t *testing.T, name, content string) {
 	}
 }
 
+// Another key is noticed once, whoever has read it meanwhile.
+func TestKeyRenewed(t *testing.T) {
+	name := keyFile(t, "one")
+	k := NewKey(name, "")
+	check := func(what string, want bool) {
+		t.Helper()
+		if got := k.Renewed(); got != want {
+			t.Errorf("%s: renewed %t", what, got)
+		}
+	}
+	if v, err := k.get(); v != "one" {
+		t.Fatal(v, err)
+	}
+	check("first", true)
+	check("as read first", false)
+	writeKey(t, name, "two\n")
+	if !k.changed("one") {
+		t.Error("a refusal does not find the other key")
+	}
+	check("another", true)
+	check("the same", false)
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	check("gone", false)
+	writeKey(t, name, "two")
+	check("back", false)
+	k.forget()
+	writeKey(t, name, "three")
+	check("another, when forgotten", true)
+	if v, _ := k.get(); v != "three" {
+		t.Errorf("the key is %s", v)
+	}
+}
+
 func TestKey(t *testing.T) {
 	for _, tc := range []struct{ name, file, fallback, want string }{
 		{"file", "sk-1\n", "sk-2", "sk-1"},

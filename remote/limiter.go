@@ -83,13 +83,13 @@ func newLimiter(call string, limit RateLimit, ledger Ledger, notes Notes, log *s
 		slices.SortFunc(l.times.sent, time.Time.Compare)
 	}
 	if notes != nil {
-		l.learnt.load(notes.Note(l.noteName()), now)
+		l.learnt.load(notes.Note(noteName(l.call)), now)
 	}
 	l.times.forget(l.ratesLocked(now), now)
 	return l
 }
 
-func (l *limiter) noteName() string { return "limit." + l.call }
+func noteName(call string) string { return "limit." + call }
 
 // ratesLocked is what holds now.
 func (l *limiter) ratesLocked(now time.Time) []Rate { return l.learnt.rates(l.limit, now) }

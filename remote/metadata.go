@@ -30,6 +30,9 @@ func (c *Client) Metadata(ctx context.Context, class Class, id string) (Info, er
 }
 
 func (c *Client) askMetadata(ctx context.Context, class Class, id string) (Info, *Error) {
+	if i, fail, told := c.known(ctx, id); told {
+		return i, c.call.judged(id, fail)
+	}
 	for refused := false; ; {
 		if c.call.absent() {
 			return Info{}, &Error{Err: ErrNoMetadata}

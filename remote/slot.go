@@ -95,7 +95,7 @@ func (s *slot) done(id string, err *Error, gaveUp bool) {
 		l.log.Warn("rate limit and gate", "call", l.call, "now", said, "error", err)
 	}
 	if changed && l.notes != nil {
-		if err := l.notes.SetNote(l.noteName(), note); err != nil {
+		if err := l.notes.SetNote(noteName(l.call), note); err != nil {
 			l.log.Warn("what was learnt of the rate limit is not recorded", "error", err)
 		}
 	}

@@ -1,16 +1,209 @@
 package cli
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"assetfs/fs"
+	"assetfs/fs/cli/idlist"
+	"assetfs/fs/spool"
+	"assetfs/remote"
+)
+
+const (
+	// unlistedID is asked for where no asset is listed. It need not exist: an answer
+	// of the API is all that is wanted.
+	unlistedID = "re_0"
+	// answerWithin is how long check waits for the API.
+	answerWithin = 15 * time.Second
 )
 
 // newCheck is "assetfs check".
 func newCheck() *cobra.Command {
-	return &cobra.Command{
-		Use:   "check [flags]",
-		Short: "Would a mount work? costs nothing",
-		RunE:  func(*cobra.Command, []string) error { return errors.New("check: not there yet") },
+	s := newSettings()
+	c := &cobra.Command{
+		Use:                   "check [FLAGS OF THE MOUNT] [MOUNTPOINT [ASSET_ID...]]",
+		Short:                 "Would a mount work? FUSE, key, network, spool, limits; costs nothing",
+		DisableFlagsInUseLine: true,
+		ValidArgsFunction:     completeMount,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := s.completeCheck(args); err != nil {
+				return err
+			}
+			ctx, stop := interruptible()
+			defer stop()
+			return check(ctx, c.OutOrStdout(), s)
+		},
 	}
+	c.Flags().AddFlagSet(s.flags)
+	completeFlags(c, s.flags)
+	return c
+}
+
+// completeCheck is complete for a command that needs no mount point.
+func (s *settings) completeCheck(args []string) error {
+	if len(args) > 0 {
+		return s.complete(args)
+	}
+	err := s.complete([]string{"/"})
+	s.Mountpoint = ""
+	return err
+}
+
+// errFaults ends a check that has found a fault; each has its line.
+var errFaults = errors.New("a mount would not work as wanted: see the faults above")
+
+// check looks at all that a mount needs, writes a line for each, and returns
+// errFaults if something is not as it must be.
+func check(ctx context.Context, out io.Writer, s *settings) error {
+	key := os.Getenv(keyVariable)
+	_ = os.Unsetenv(keyVariable) // as for a mount
+	found := fine
+	show := func(lines ...finding) {
+		for _, f := range lines {
+			f.write(out)
+			found = max(found, f.grade)
+		}
+	}
+	a := &app{settings: s, key: key}
+	show(machineFindings(fs.LookAtMachine(), s)...)
+	show(processFindings(openFiles(), memoryLimit(), os.Getenv)...)
+	show(a.mountpointFinding()...)
+	if !s.Demo {
+		ids, list := a.listFindings()
+		show(list...)
+		show(a.apiFindings(ctx, ids)...)
+	}
+	if found == bad {
+		return errFaults
+	}
+	return nil
+}
+
+// mountpointFinding looks at the mount point, if one was given.
+func (a *app) mountpointFinding() []finding {
+	const what = "mount point"
+	if a.Mountpoint == "" {
+		return nil
+	}
+	if root, err := a.spoolRoot(); err == nil && fs.Nested(a.Mountpoint, root) && !a.Demo {
+		return []finding{fault(what, "%v", nested(root, a.Mountpoint))}
+	}
+	remark, err := fs.CheckMountpoint(a.Mountpoint)
+	switch {
+	case err != nil:
+		return []finding{fault(what, "%v", err)}
+	case remark != "":
+		return []finding{ok(what, "%s: %s", a.Mountpoint, remark)}
+	}
+	return []finding{ok(what, "%s is an empty directory", a.Mountpoint)}
+}
+
+// listFindings looks at the list of assets.
+func (a *app) listFindings() (ids []string, found []finding) {
+	const what = "assets"
+	switch a.IDs {
+	case "":
+		return a.Args, nil
+	case "-":
+		return a.Args, []finding{ok(what, "--ids - is standard input, which is not read now")}
+	}
+	ids, wrong, err := idlist.ReadFile(a.IDs, a.IDPattern)
+	switch {
+	case err != nil:
+		return a.Args, []finding{fault(what, "%v", fileError("--ids", a.IDs, err, "give a file of asset IDs, one a line"))}
+	case len(wrong) > 0:
+		found = append(found, warning(what, "%v", wrong[0]))
+	case len(ids) == 0:
+		found = append(found, warning(what, "--ids %s lists no asset yet", a.IDs))
+	default:
+		found = append(found, ok(what, "%d listed in %s", len(ids), a.IDs))
+	}
+	return append(a.Args, ids...), found
+}
+
+// apiFindings looks at the key, the spool, and by one free call at all that lies
+// between here and the API.
+func (a *app) apiFindings(ctx context.Context, ids []string) []finding {
+	key, found := a.keyFindings()
+	base, err := remote.CheckBaseURL(a.BaseURL, a.Insecure)
+	if err != nil {
+		return append(found, fault("API", "--base-url: %v", err))
+	}
+	a.base = base
+	spooled, more := a.spoolFindings()
+	found = append(found, more...)
+	trust, err := a.trust()
+	if err != nil {
+		return append(found, fault("certificate", "%v", err))
+	}
+	client := remote.NewClient(base, remote.Options{Key: key, RateLimit: a.RateLimit, ResponseTimeout: answerWithin, TLS: trust})
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	id := unlistedID
+	if len(ids) > 0 {
+		id = ids[0]
+	}
+	found = append(found, networkFindings(client.Check(ctx, id), base, key.Check() == nil)...)
+	for _, line := range remote.Learnt(a.RateLimit, func(name string) string { return spooled.Notes[name] }, time.Now()) {
+		found = append(found, warning("rate limit", "%s", line))
+	}
+	return append(found, ok("rate limit", "--rate-limit is %s", a.RateLimit.String()))
+}
+
+// keyFindings looks at the key.
+func (a *app) keyFindings() (*remote.Key, []finding) {
+	const what = "key"
+	key, err := a.apiKey()
+	switch {
+	case err != nil:
+		return remote.NewKey("", ""), []finding{fault(what, "%v", err)}
+	case a.noKey:
+		return key, []finding{fault(what, "there is none: give it by --api-key-file FILE or the environment's %s; without it only what is in the spool can be read", keyVariable)}
+	case a.KeyFile == "":
+		return key, []finding{ok(what, "from the environment (%s)", keyVariable)}
+	}
+	if info, err := os.Stat(a.KeyFile); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		return key, []finding{warning(what, "other users may read %s: run chmod 600 %[1]s", a.KeyFile)}
+	}
+	return key, []finding{ok(what, "from %s", a.KeyFile)}
+}
+
+// spoolFindings looks at the spool and its disk.
+func (a *app) spoolFindings() (spool.State, []finding) {
+	const what = "spool"
+	root, err := a.spoolRoot()
+	if err != nil {
+		return spool.State{}, []finding{fault(what, "%v", err)}
+	}
+	state, err := spool.Inspect(root, a.base.String())
+	found := diskFindings(state, a.settings)
+	var locked *spool.LockedError
+	switch {
+	case errors.As(err, &locked):
+		return state, append(found, fault(what, "%v", err))
+	case err != nil:
+		return state, append(found, fault(what, "%v", a.spoolError(err)))
+	case !state.Exists:
+		return state, append(found, ok(what, "mounting makes %s", state.Path))
+	}
+	return state, append(found, ok(what, "%s holds %s", state.Path, bytesText(state.Held)))
+}
+
+// nested refuses a spool that the mount would hide, or that would hold it.
+func nested(root, point string) error {
+	return fmt.Errorf("the spool (%s) and the mount point (%s) must not be one inside the other; give another --spool-dir or mount point", root, point)
+}
+
+// networkFindings says what one free call has met.
+func networkFindings(c remote.Checkup, base *url.URL, hasKey bool) []finding {
+	return append([]finding{verdictFinding(c, base, hasKey)}, answerFindings(c, base)...)
 }

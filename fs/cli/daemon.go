@@ -25,7 +25,7 @@ func (a *app) startChild(args []string) error {
 		return a.spoolError(err)
 	}
 	defer logFile.Close()
-	err = background.Start(background.Options{Args: args, Log: logFile, Handover: handover})
+	err = background.Start(background.Options{Args: args, Log: logFile, Handover: handover, Warn: a.warn})
 	if err != nil {
 		return err
 	}

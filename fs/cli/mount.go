@@ -193,6 +193,8 @@ func (a *app) serve() error {
 		Log:             a.log,
 	})
 	defer client.Close()
+	review := a.newReview(client, a.base, dir, slices.Concat(always, listed))
+	defer review.close()
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) // before a signal could find a mount
 	m, err := fs.Mount(point.Path, slices.Concat(always, listed), client, dir, a.mountOptions(few))
@@ -214,12 +216,20 @@ func (a *app) serve() error {
 		a.out.screen.Start(activity{Requests: requests, Status: m.Status})
 	}
 	daemon.SdNotify(false, daemon.SdNotifyReady) //nolint:errcheck // no systemd, no matter
-	if a.child != nil && a.child.Ready() != nil {
+	if a.child != nil && a.child.Ready(review.wait()...) != nil {
 		signals <- syscall.SIGTERM // whoever asked for the mount has gone meanwhile
 	}
-	go obey(signals, a.out, m, func() {
+	review.publish()
+	forget := func() {
 		client.ForgetFailures()
 		m.ForgetFailures()
+	}
+	endKey := watchKey(a.KeyFile, key, func() {
+		forget()
+		a.log.Info("the key has changed: failures are forgotten", "file", a.KeyFile)
+	})
+	go obey(signals, a.out, m, func() {
+		forget()
 		a.log.Info("SIGHUP: failures are forgotten, --ids and the key are read again")
 		select {
 		case reread <- struct{}{}:
@@ -229,6 +239,7 @@ func (a *app) serve() error {
 	m.Wait()
 	daemon.SdNotify(false, daemon.SdNotifyStopping) //nolint:errcheck // likewise
 	endWatch()
+	endKey()
 	a.out.screen.Close(farewell)
 	if commands != nil {
 		commands.close()

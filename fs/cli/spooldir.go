@@ -31,7 +31,7 @@ func (a *app) checkPlaces() error {
 		return err
 	}
 	if fs.Nested(a.Mountpoint, root) {
-		return &usageError{Err: fmt.Errorf("the spool (%s) and the mount point (%s) must not be one inside the other; give another --spool-dir or mount point", root, a.Mountpoint)}
+		return &usageError{nested(root, a.Mountpoint)}
 	}
 	return nil
 }

@@ -31,6 +31,15 @@ const (
 	Network      // slow, and locks and holes may not hold
 )
 
+// State is that of an open spool, without its notes.
+func (d *Dir) State() State {
+	s := State{Path: d.path, Exists: true, Held: d.Usage().Bytes}
+	if st, err := statfs(d.self); err == nil {
+		s.set(&st)
+	}
+	return s
+}
+
 // Inspect looks at the spool of baseURL below the directory root and changes
 // nothing. Its errors are those of Open, of which a *LockedError leaves the state
 // complete; others leave what was found out before.
@@ -102,9 +111,13 @@ func (s *State) measure(dir string) error {
 	if err != nil {
 		return err
 	}
-	s.Free, s.Disk = available(&st), int64(min(st.Blocks, 1<<40))*int64(st.Bsize) //nolint:unconvert // 32 bits on macOS
-	s.Kind = kindOf(&st)
+	s.set(&st)
 	return nil
+}
+
+func (s *State) set(st *unix.Statfs_t) {
+	s.Free, s.Kind = available(st), kindOf(st)
+	s.Disk = int64(min(st.Blocks, 1<<40)) * int64(st.Bsize) //nolint:unconvert // 32 bits on macOS
 }
 
 // look reads what the directory holds.

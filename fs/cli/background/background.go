@@ -43,9 +43,10 @@ type Handover struct {
 
 // report is what the child says when it is ready or can't be.
 type report struct {
-	Ready   bool   `json:"ready"`
-	Problem string `json:"problem,omitempty"`
-	Status  int    `json:"status,omitempty"`
+	Ready    bool     `json:"ready"`
+	Warnings []string `json:"warnings,omitempty"`
+	Problem  string   `json:"problem,omitempty"`
+	Status   int      `json:"status,omitempty"`
 }
 
 // Error is why the child ended before it was ready.
@@ -62,6 +63,7 @@ type Options struct {
 	Hide     []string // environment variables that the child doesn't get
 	Log      *os.File // its standard output and error
 	Handover Handover
+	Warn     func(text string) // is called for what the child warns of when it is ready; nil: nobody wants to know
 }
 
 // Start starts this program again and returns when it is ready. An error of
@@ -107,15 +109,20 @@ func start(program string, o Options) error {
 		return err
 	}
 	give.Close()
-	return await(cmd, take)
+	return await(cmd, take, o.Warn)
 }
 
 // await returns nil when the child is ready. One that isn't is waited for, so
 // that it leaves no zombie.
-func await(cmd *exec.Cmd, from io.Reader) error {
+func await(cmd *exec.Cmd, from io.Reader, warn func(string)) error {
 	var r report
 	err := json.NewDecoder(io.LimitReader(from, maxReport)).Decode(&r)
 	if err == nil && r.Ready {
+		for _, text := range r.Warnings {
+			if warn != nil {
+				warn(text)
+			}
+		}
 		return cmd.Process.Release()
 	}
 	waited := cmd.Wait()
@@ -177,10 +184,10 @@ func Inherited() (*Child, error) {
 }
 
 // Ready leaves the parent's session and tells the parent, which then ends, that
-// all is well. An error means that there is nobody to tell.
-func (c *Child) Ready() error {
+// all is well, but for the warnings. An error means that there is nobody to tell.
+func (c *Child) Ready(warnings ...string) error {
 	_, _ = syscall.Setsid() // fails only where there is such a session already
-	return c.tell(report{Ready: true})
+	return c.tell(report{Ready: true, Warnings: warnings})
 }
 
 // Fail tells the parent why it is to end with that exit status. After Ready it
