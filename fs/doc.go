@@ -58,4 +58,12 @@
 // up to 1 MiB included, and 1 MiB, and 128 KiB a request; and 32 MiB if the two assets of
 // its type that were read before it were read in another way. What sockets hold when a
 // download ends comes on top.
+//
+// # Costs
+//
+// P16. The ledger of a spool counts no less than this machine's kernel has
+// acknowledged to the server, and no more than the server has sent, over restarts
+// and kill -9, but for the last second before that. The figures of the programs sum
+// to it.
+// P17. A check costs nothing and leaves nothing behind: it makes one metadata call.
 package fs

@@ -43,6 +43,9 @@ type app struct {
 }
 
 func newApp(s *settings, child *background.Child, out *console) (*app, error) {
+	if err := enoughFiles(openFiles()); err != nil {
+		return nil, err
+	}
 	a := &app{settings: s, child: child, out: out, key: os.Getenv(keyVariable)}
 	// Programs that we start have no business with the key.
 	if err := os.Unsetenv(keyVariable); err != nil {
@@ -137,9 +140,6 @@ func (a *app) trust() (*tls.Config, error) {
 
 // serve mounts and serves until the mount is gone.
 func (a *app) serve() error {
-	if err := enoughFiles(openFiles()); err != nil {
-		return err
-	}
 	few, err := limits.Threads()
 	if err != nil {
 		return err
