@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,9 +65,9 @@ func TestCheck(t *testing.T) {
 		{"cut", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, Faulty, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			calls := 0
+			var calls atomic.Int64
 			c := start(t, func(w http.ResponseWriter, r *http.Request) {
-				if calls++; !strings.HasSuffix(r.URL.Path, "/re_0/metadata") {
+				if calls.Add(1); !strings.HasSuffix(r.URL.Path, "/re_0/metadata") {
 					t.Errorf("asked for %s", r.URL.Path)
 				}
 				tt.answer(w, r)
@@ -76,8 +77,8 @@ func TestCheck(t *testing.T) {
 			if got.Err != nil {
 				text = got.Err.Error()
 			}
-			if got.Verdict != tt.want || !strings.Contains(text, tt.text) || calls != 1 {
-				t.Errorf("verdict %d after %d calls, %s; want %d and %q", got.Verdict, calls, text, tt.want, tt.text)
+			if got.Verdict != tt.want || !strings.Contains(text, tt.text) || calls.Load() != 1 {
+				t.Errorf("verdict %d after %d calls, %s; want %d and %q", got.Verdict, calls.Load(), text, tt.want, tt.text)
 			}
 			if got.Verdict == Accepted && (!got.Dated || got.Ahead != 0) {
 				t.Errorf("the clock is %v ahead, told %v", got.Ahead, got.Dated)
@@ -181,7 +182,7 @@ func TestAhead(t *testing.T) {
 func TestCheckFirst(t *testing.T) {
 	for name, tt := range map[string]struct {
 		answer string
-		calls  int // of Check and two Metadata
+		calls  int64 // of Check and two Metadata
 		ok     bool
 	}{
 		"good":     {`{"code":200,"data":{"resource":[{"asset_id":"re_1","file_size":"7"}]}}`, 2, true},
@@ -189,9 +190,9 @@ func TestCheckFirst(t *testing.T) {
 		"key":      {`{"code":401,"msg":"Unauthorized","data":null}`, 3, false},
 		"trouble":  {`{"code":500,"msg":"internal","data":null}`, 3, false},
 	} {
-		calls := 0
+		var calls atomic.Int64
 		c := start(t, func(w http.ResponseWriter, _ *http.Request) {
-			calls++
+			calls.Add(1)
 			_, _ = io.WriteString(w, tt.answer)
 		}, Options{})
 		check := c.CheckFirst("re_1")
@@ -204,8 +205,8 @@ func TestCheckFirst(t *testing.T) {
 			}
 		}
 		wg.Wait()
-		if calls != tt.calls {
-			t.Errorf("%s: %d calls, want %d", name, calls, tt.calls)
+		if n := calls.Load(); n != tt.calls {
+			t.Errorf("%s: %d calls, want %d", name, n, tt.calls)
 		}
 	}
 }
