@@ -148,10 +148,7 @@ func (a *app) apiFindings(ctx context.Context, ids []string) []finding {
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	id := unlistedID
-	if len(ids) > 0 {
-		id = ids[0]
-	}
+	id := append(ids, unlistedID)[0]
 	found = append(found, networkFindings(client.Check(ctx, id), base, key.Check() == nil)...)
 	for _, line := range remote.Learnt(a.RateLimit, func(name string) string { return spooled.Notes[name] }, time.Now()) {
 		found = append(found, warning("rate limit", "%s", line))

@@ -114,6 +114,8 @@ func diskFindings(d spool.State, s *settings) []finding {
 		found = append(found, fault(what, "%s are free and --spool-min-free=%s must stay so: nothing can be downloaded; delete something, or write a smaller one", bytesText(d.Free), &s.MinFree))
 	case d.Free <= keep:
 		found = append(found, warning(what, "%s are free and --spool-min-free=%s must stay so: what is new takes the place of what is spooled", bytesText(d.Free), &s.MinFree))
+	case size > room && !s.flags.Changed("spool-size"):
+		found = append(found, ok(what, "%s are free, which is less than --spool-size=%s: the spool takes what there is", bytesText(d.Free), &s.SpoolSize))
 	case size > room:
 		found = append(found, warning(what, "--spool-size=%s is more than the disk has: %s beside --spool-min-free=%s", &s.SpoolSize, bytesText(room), &s.MinFree))
 	default:

@@ -226,11 +226,18 @@ func TestDiskFindings(t *testing.T) {
 		{"full", spool.State{Disk: 100 * gib, Free: gib / 2}, "512 MiB are free and --spool-min-free=1GiB must stay so: nothing can be downloaded", bad},
 		{"full of ours", spool.State{Disk: 100 * gib, Free: gib / 2, Held: 10 * gib}, "takes the place of what is spooled", odd},
 		{"small", spool.State{Disk: 100 * gib, Free: 9 * gib, Held: 2 * gib}, "--spool-size=20GiB is more than the disk has: 10 GiB beside --spool-min-free=1GiB", odd},
+		{"small, by default", spool.State{Disk: 100 * gib, Free: 9 * gib, Held: 2 * gib}, "9.0 GiB are free, which is less than --spool-size=20GiB", fine},
 		{"tiny", spool.State{Disk: gib / 2, Free: gib / 2}, "more than the whole disk of 512 MiB", bad},
 		{"memory", spool.State{Disk: 100 * gib, Free: 50 * gib, Kind: spool.Memory}, "is in memory", odd},
 		{"network", spool.State{Disk: 100 * gib, Free: 50 * gib, Kind: spool.Network}, "network or FUSE", odd},
 	} {
-		all := diskFindings(tt.state, newSettings())
+		s := newSettings()
+		if tt.grade == odd {
+			if err := s.flags.Set("spool-size", "20GiB"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all := diskFindings(tt.state, s)
 		var page strings.Builder
 		for _, f := range all {
 			f.write(&page)

@@ -40,18 +40,19 @@ func (a *app) newReview(client *remote.Client, base *url.URL, dir *spool.Dir, id
 	r := &review{log: a.log, done: make(chan struct{}), stop: cancel}
 	r.add(machineFindings(fs.LookAtMachine(), a.settings))
 	r.add(processFindings(openFiles(), memoryLimit(), os.Getenv))
-	r.add(diskFindings(dir.State(), a.settings))
+	state := dir.State()
+	state.Kind = spool.Lasting // who has it in memory or on a network wants it there
+	r.add(diskFindings(state, a.settings))
 	if _, found := a.keyFindings(); !a.noKey {
 		r.add(found)
 	}
-	if a.noKey || a.Demo {
+	// Of no asset it is asked only for those who leave: others see what the first
+	// read meets.
+	if a.noKey || a.Demo || len(ids) == 0 && a.child == nil {
 		close(r.done)
 		return r
 	}
-	id := unlistedID
-	if len(ids) > 0 {
-		id = ids[0]
-	}
+	id := append(ids, unlistedID)[0]
 	check := client.CheckFirst(id)
 	r.wg.Go(func() {
 		defer close(r.done)
