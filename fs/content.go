@@ -17,6 +17,9 @@ var _ catalog.API = source{}
 func (s source) Metadata(ctx context.Context, background bool, id string) (asset.Info, error) {
 	i, err := s.client.Metadata(ctx, class(background), id)
 	if err != nil {
+		if re := (*remote.Error)(nil); errors.As(err, &re) && re.SaysNothing() {
+			err = &meant{err, catalog.ErrUntold}
+		}
 		return asset.Info{Size: -1}, meaning(err)
 	}
 	return info(i, false), nil

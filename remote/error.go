@@ -173,6 +173,21 @@ func (e *Error) troubles() bool {
 	return n < 0 && !errors.Is(e, ErrUploading) && !errors.Is(e, errDescriptors)
 }
 
+// SaysNothing tells of a metadata call that was answered, though with nothing on the
+// asset, and that this is not for want of a key, of money, or of time.
+func (e *Error) SaysNothing() bool {
+	n := e.Number()
+	if e.foreign {
+		n = e.Status
+	}
+	switch n {
+	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusProxyAuthRequired, http.StatusTooManyRequests:
+		return false
+	default:
+		return 400 <= n && n < 500 || errors.Is(e, ErrMalformed)
+	}
+}
+
 // Crowded tells of a refusal that may be due to other downloads of ours that
 // are open: a 503 that does not say when to come back.
 func (e *Error) Crowded() bool {

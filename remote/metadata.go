@@ -114,6 +114,8 @@ const (
 	// misses is how many answers of somebody else, in a row, show that the API
 	// has no metadata call. One shows a gateway that restarts.
 	misses = 3
+	// missesOfReal is how many do if the asset has been downloaded.
+	missesOfReal = 2
 	// absentFor is how long that is believed.
 	absentFor = 10 * time.Minute
 )
@@ -145,7 +147,10 @@ func (m *metadataCall) downloaded(id string) { m.exists.LoadOrStore(id, struct{}
 // judged learns from the answer on an asset, which fail is, or nil for a good
 // one. It returns fail, or an error in its place that tells more.
 func (m *metadataCall) judged(id string, fail *Error) *Error {
-	_, exists := m.exists.Load(id)
+	enough := misses
+	if _, exists := m.exists.Load(id); exists {
+		enough = missesOfReal
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
@@ -156,7 +161,7 @@ func (m *metadataCall) judged(id string, fail *Error) *Error {
 	case fail.Status == http.StatusNotFound && !fail.namesAsset():
 		// Not the word of the API on this asset, whatever envelope it is in.
 		fail.foreign = true
-		if m.missed++; m.missed < misses && !exists {
+		if m.missed++; m.missed < enough {
 			return fail
 		}
 	default:

@@ -173,7 +173,8 @@ func TestNoMetadataCall(t *testing.T) {
 		{"unknown assets", []string{unknown, unknown, unknown, unknown}, false},
 		{"unknown assets on 404", slices.Repeat([]string{`404 {"code":404,"msg":"Asset not found"}`}, 4), false},
 		{"server errors", []string{"500 ", "500 ", "502 ", "503 "}, false},
-		{"a downloaded asset", []string{"download", away}, true},
+		{"a downloaded asset, once", []string{"download", away}, false},
+		{"a downloaded asset, twice", []string{"download", away, away}, true},
 		{"a downloaded asset that is unknown", []string{"download", unknown}, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -23,6 +23,8 @@ var (
 	ErrNoCall = errors.New("no metadata call")
 	// ErrUploading means that the upload of the asset is not finished.
 	ErrUploading = errors.New("upload not finished")
+	// ErrUntold means that metadata has nothing to tell of the asset. A download may.
+	ErrUntold = errors.New("no metadata of this asset")
 	// ErrNotFound means that there is no such asset.
 	ErrNotFound = errors.New("no such asset")
 )

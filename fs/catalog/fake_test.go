@@ -110,6 +110,7 @@ type remote struct {
 	noLength bool          // the header tells no size
 	ready    time.Time     // the upload is finished then
 	callErr  error         // of metadata
+	callErrs []error       // of its first answers
 	headErr  error         // of downloads
 	latency  time.Duration // of downloads
 }
@@ -164,6 +165,10 @@ func (s *server) Metadata(ctx context.Context, background bool, id string) (asse
 	}
 	time.Sleep(latency)
 	a, away := s.get(id)
+	if len(a.callErrs) > 0 {
+		s.set(id, func(a *remote) { a.callErrs = a.callErrs[1:] })
+		return asset.Info{Size: -1}, a.callErrs[0]
+	}
 	switch {
 	case away:
 		return asset.Info{Size: -1}, fmt.Errorf("no route: %w", ErrNotNow)

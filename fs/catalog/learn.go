@@ -17,6 +17,10 @@ const (
 	// not wait for a server that is away.
 	timePatience = 2 * time.Second
 	timePause    = time.Minute
+	// statTries is how often a stat asks metadata for a size that the header does not
+	// tell, and statPause what it waits after the first of them.
+	statTries = 3
+	statPause = 500 * time.Millisecond
 )
 
 // state is what finding out about an asset has met. Catalog.mu guards it.
@@ -194,28 +198,55 @@ func (c *Catalog) late(err error) error {
 	return err
 }
 
-// stat finds out the size of a.
+// stat finds out the size of a. Where the header tells none, metadata alone can,
+// and has several tries: a size of 0 makes programs copy nothing.
 func (c *Catalog) stat(ctx context.Context, a *Asset, sweeping bool) error {
-	failed := c.call(ctx, a, false)
-	info := a.Facts.Info()
-	switch {
-	case info.Size >= 0:
-		return nil
-	case ctx.Err() != nil:
-		return failed
-	case c.gone(a, failed), errors.Is(failed, ErrUploading), errors.Is(failed, ErrNotNow):
-		return failed
-	case errors.Is(failed, ErrNoCall):
-		failed = nil
-	}
-	if !info.Header {
-		var err error
-		info, err = a.Facts.Contact(ctx, asset.Contact{Head: sweeping, Patience: c.o.RetryFor})
-		if err != nil || info.Size >= 0 {
-			return err
+	for try := 1; ; try++ {
+		failed := c.call(ctx, a, false)
+		info := a.Facts.Info()
+		switch {
+		case info.Size >= 0:
+			return nil
+		case ctx.Err() != nil:
+			return failed
+		case c.gone(a, failed), errors.Is(failed, ErrUploading), errors.Is(failed, ErrNotNow):
+			return failed
 		}
+		if !info.Header {
+			info, err := a.Facts.Contact(ctx, asset.Contact{Head: sweeping, Patience: c.o.RetryFor})
+			if err != nil || info.Size >= 0 {
+				return err
+			}
+		}
+		again := retryable(failed) && try < statTries
+		switch {
+		case errors.Is(failed, ErrNoCall), !again && errors.Is(failed, ErrUntold):
+			return nil
+		case !again:
+			return failed
+		}
+		select {
+		case <-time.After(statPause << (try - 1)):
+		case <-ctx.Done():
+			return failed
+		}
+		c.mu.Lock()
+		a.refused = nil
+		c.mu.Unlock()
 	}
-	return failed
+}
+
+// retryable reports whether another call may go better than the one that failed
+// with err.
+func retryable(err error) bool {
+	var r interface {
+		Retry() (requests int, after time.Duration)
+	}
+	if !errors.As(err, &r) {
+		return false
+	}
+	requests, _ := r.Retry()
+	return requests != 0
 }
 
 // gone reports whether err, of a metadata call, ends the search for a: there is no

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -104,6 +105,54 @@ func TestStatAgain(t *testing.T) {
 		r.Forget()
 		stat(nil, 3)
 	})
+}
+
+// passing is an error that another call may not meet.
+type passing struct{ error }
+
+func (p passing) Unwrap() error                            { return p.error }
+func (passing) Retry() (requests int, after time.Duration) { return -1, 0 }
+
+// TestStatOfUnsized stats assets whose header has told no size, before this start or
+// now: metadata alone can, and has some tries.
+func TestStatOfUnsized(t *testing.T) {
+	untold := fmt.Errorf("404 of a gateway: %w", ErrUntold)
+	for _, tc := range []struct {
+		name   string
+		errs   []error // of metadata's first answers
+		want   error
+		size   int64
+		answer int // how many calls a stat makes
+	}{
+		{"a gateway restarts", []error{passing{untold}}, nil, 100, 2},
+		{"a gateway's 404 until the call is known to be missing", []error{passing{untold}, ErrNoCall}, nil, -1, 2},
+		{"404 for this asset alone", []error{passing{untold}, passing{untold}, passing{untold}}, nil, -1, 3},
+		{"metadata refuses", []error{untold}, nil, -1, 1},
+		{"no such asset, says metadata", []error{fmt.Errorf("%w: %w", ErrUntold, ErrNotFound)}, nil, -1, 1},
+		{"the server is in trouble for a moment", []error{passing{errServer}, passing{errServer}}, nil, 100, 3},
+		{"the server is in trouble", []error{passing{errServer}, passing{errServer}, passing{errServer}}, errServer, -1, 3},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := newServer("re_1")
+				s.set("re_1", func(a *remote) { a.noLength, a.callErrs = true, tc.errs })
+				b := newBook()
+				b.names["re_1"] = "clip.mov"
+				r := start(t, s, b, nil)
+				defer r.Close()
+				r.SetList([]string{"re_1"})
+				a := r.Listed("re_1")
+				a.Facts.(*engine).info.Header = true
+				if err := r.Stat(t.Context(), a); !errors.Is(err, tc.want) {
+					t.Errorf("stat: got %v, want %v", err, tc.want)
+				}
+				if got := a.Facts.Info().Size; got != tc.size {
+					t.Errorf("size %d, want %d", got, tc.size)
+				}
+				r.expectCounts(tc.answer, 0)
+			})
+		})
+	}
 }
 
 // TestStatOfSeen is metadata that knows none of the assets that can be downloaded:
