@@ -56,7 +56,7 @@ func (n *idDir) link(ctx context.Context, a *catalog.Asset, out *fuse.EntryOut) 
 
 // OpendirHandle waits for names like that of the root: they are what links show.
 func (n *idDir) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
-	return &listing{entries: n.entries, known: n.known}, 0, n.fs.awaitNames(ctx)
+	return &listing{entries: n.entries, known: n.known}, 0, n.fs.await(ctx, n.fs.catalog.AwaitLinks)
 }
 
 func (n *idDir) entries() []fuse.DirEntry {

@@ -97,13 +97,14 @@ func (f *FS) neverIndex(out *fuse.EntryOut) *fusefs.MemRegularFile {
 // OpendirHandle waits for names; a wait in LOOKUP or READDIR would hold the
 // directory's lock in the kernel.
 func (n *root) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
-	return &listing{entries: n.entries, known: n.known}, 0, n.fs.awaitNames(ctx)
+	return &listing{entries: n.entries, known: n.known}, 0, n.fs.await(ctx, n.fs.catalog.AwaitNames)
 }
 
-func (f *FS) awaitNames(ctx context.Context) syscall.Errno {
+// await waits for names.
+func (f *FS) await(ctx context.Context, names func(context.Context) error) syscall.Errno {
 	c := newCall(ctx)
 	defer c.end()
-	if err := f.catalog.AwaitNames(c); !errors.Is(err, errLate) { // then what is known is listed
+	if err := names(c); !errors.Is(err, errLate) { // then what is known is listed
 		return errno(err)
 	}
 	return 0

@@ -137,6 +137,7 @@ type Catalog struct {
 	calls   *sweep    // metadata
 	headers *sweep    // heads of downloads
 	noCall  bool      // the API has shown that it has no metadata call
+	listed  time.Time // when the root was listed last
 	noTimes time.Time // metadata is not asked for a time alone before
 	lookBy  time.Time // until when lookups wait for names; zero: none has since the list changed
 	changed chan struct{}

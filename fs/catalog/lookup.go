@@ -8,16 +8,40 @@ import (
 	"time"
 )
 
-// AwaitNames waits, for a listing, until the names of all listed assets are
-// known, but no longer than ListWait, and not when nothing more can be found out
-// within that time. Finding out goes on behind it. It fails only when ctx ends.
+// AwaitNames waits, for a listing of the root, until the names of all listed assets
+// are known, but no longer than ListWait, and not when nothing more can be found
+// out within that time. Finding out goes on behind it. It fails only when ctx ends.
 func (c *Catalog) AwaitNames(ctx context.Context) error {
 	c.mu.Lock()
+	c.listed = time.Now()
+	deadline := c.listed.Add(c.o.ListWait)
+	c.mu.Unlock()
+	return c.awaitNames(ctx, deadline)
+}
+
+// AwaitLinks is AwaitNames for a listing of the links. One that comes right after a
+// listing of the root, as of programs that walk the tree, has waited with that.
+func (c *Catalog) AwaitLinks(ctx context.Context) error {
+	c.mu.Lock()
 	deadline := time.Now().Add(c.o.ListWait)
+	if waited := c.listed.Add(c.o.ListWait); time.Since(waited) < c.o.ListWait {
+		deadline = waited
+	}
+	c.mu.Unlock()
+	return c.awaitNames(ctx, deadline)
+}
+
+func (c *Catalog) awaitNames(ctx context.Context, deadline time.Time) error {
+	c.mu.Lock()
 	c.seekLocked(true)
 	c.mu.Unlock()
 	err := c.await(ctx, deadline, func() bool { return false })
 	c.giveNames(true)
+	c.mu.Lock()
+	if c.headers.running { // names are missing
+		c.headers.hold = latest(c.headers.hold, time.Now().Add(firstRead))
+	}
+	c.mu.Unlock()
 	return err
 }
 

@@ -23,6 +23,10 @@ const (
 	// available, awayAgain where the host is away.
 	lookAgain = 50 * time.Millisecond
 	awayAgain = time.Second
+	// firstRead is how long downloads for names alone stay away when a listing has
+	// waited in vain: who has listed goes on to stat and read, and would pay for
+	// the beginning of an asset and then for the rest.
+	firstRead = 2 * time.Second
 	// pollFirst and pollMost bound how long, doubling, an unfinished upload is
 	// left alone in the background, pollLeast by listings.
 	pollFirst = 10 * time.Second

@@ -166,6 +166,41 @@ func TestListingWaits(t *testing.T) {
 	})
 }
 
+// TestCopyOfTheTree lists the root and then the links, as cp -r does, and reads only
+// then: that is one wait and not two, and no download for a name alone comes
+// between. When nobody reads, finding out goes on.
+func TestCopyOfTheTree(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(20)...).limited()
+		r := start(t, s, newBook(), nil, ids(20)...)
+		defer r.Close()
+		root := since(func() { _ = r.AwaitNames(t.Context()) })
+		if root < 4*time.Second || root > 5*time.Second {
+			t.Errorf("the root: waited %v", root)
+		}
+		if took := since(func() { _ = r.AwaitLinks(t.Context()) }); took > 100*time.Millisecond {
+			t.Errorf("the links: waited %v", took)
+		}
+		before := s.heads.count()
+		time.Sleep(firstRead - time.Millisecond)
+		if got := s.heads.count(); got != before {
+			t.Errorf("%d downloads right after the listing", got-before)
+		}
+		time.Sleep(time.Minute)
+		if got := s.heads.count(); got != 20 {
+			t.Errorf("%d downloads, want 20", got)
+		}
+	})
+	bubble(t, func(t *testing.T) { // the links alone
+		r := start(t, newServer(ids(20)...).limited(), newBook(), nil, ids(20)...)
+		defer r.Close()
+		time.Sleep(time.Minute)
+		if took := since(func() { _ = r.AwaitLinks(t.Context()) }); took < 4*time.Second || took > 5*time.Second {
+			t.Errorf("the links alone: waited %v", took)
+		}
+	})
+}
+
 // TestListingInterrupted ends a listing's wait.
 func TestListingInterrupted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
