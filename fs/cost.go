@@ -21,21 +21,21 @@ type CostStatus struct {
 
 // PeriodCost is the cost of some time. The figures of the programs sum to it.
 type PeriodCost struct {
-	Requests   int64         `json:"requests"`
-	Downloaded int64         `json:"downloaded_bytes"`
-	Cost       float64       `json:"cost_dollars"`
-	Served     int64         `json:"served_bytes"`
-	Saved      float64       `json:"saved_dollars"` // what Served would have cost beyond Cost
-	Programs   []ProgramCost `json:"programs"`      // the most expensive first
+	Requests   int64         `json:"downloads"`
+	Downloaded int64         `json:"bytes"`
+	Cost       float64       `json:"dollars"`
+	Served     int64         `json:"served"`
+	Saved      float64       `json:"saved"`    // what Served would have cost beyond Cost
+	Programs   []ProgramCost `json:"programs"` // the most expensive first
 }
 
 // ProgramCost is what one program has caused: its waiting read opened or drove a
 // download.
 type ProgramCost struct {
 	Program    string  `json:"program"` // its command name; "assetfs": no program waited
-	Requests   int64   `json:"requests"`
-	Downloaded int64   `json:"downloaded_bytes"`
-	Cost       float64 `json:"cost_dollars"`
+	Requests   int64   `json:"downloads"`
+	Downloaded int64   `json:"bytes"`
+	Cost       float64 `json:"dollars"`
 }
 
 // spent is what was downloaded until now, in all and for whom.
