@@ -9,6 +9,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"assetfs/fs/catalog"
+	"assetfs/fs/ranges"
 )
 
 // idDir is by-id: a link for every listed asset, named after its ID.
@@ -30,7 +31,7 @@ func (n *idDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*f
 	if errno := nameErrno(name); errno != 0 {
 		return nil, errno
 	}
-	c := newCall(ctx)
+	c := newCall(ctx).shown(n.fs, "lookup", nil, ranges.Range{})
 	defer c.end()
 	a, err := n.fs.catalog.LookupID(c, name)
 	if a == nil {

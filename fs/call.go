@@ -9,6 +9,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"assetfs/fs/asset"
+	"assetfs/fs/catalog"
+	"assetfs/fs/ranges"
 )
 
 // replyWithin is for how long a handler may wait, in nanoseconds; 0: as long as it
@@ -31,6 +33,8 @@ type call struct {
 	context.Context // for the deadline: none
 	interrupt       <-chan struct{}
 	tid             uint32
+	wait            wait      // what it may come to wait for
+	waits           *waits    // where that is shown then; nil: nowhere
 	start           time.Time // if there is a limit
 
 	mu   sync.Mutex    // guards what follows
@@ -59,11 +63,22 @@ func (c *call) Value(key any) any {
 	return nil
 }
 
+// shown has whoever waits with c be seen in the status of f: at op of a, nil for
+// what is no asset, and what a read needs of it.
+func (c *call) shown(f *FS, op string, a *catalog.Asset, need ranges.Range) *call {
+	c.waits = &f.waits
+	c.wait.op, c.wait.asset, c.wait.need = op, a, need
+	return c
+}
+
 func (c *call) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.over != nil {
 		close(c.over)
+		if c.waits != nil {
+			c.waits.end(&c.wait)
+		}
 	}
 }
 
@@ -74,6 +89,10 @@ func (c *call) Done() <-chan struct{} {
 	if c.done == nil {
 		c.done, c.over = make(chan struct{}), make(chan struct{})
 		go c.watch()
+		if c.waits != nil {
+			c.wait.caller = &caller{tid: c.tid}
+			c.waits.begin(&c.wait)
+		}
 	}
 	return c.done
 }

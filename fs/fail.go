@@ -3,6 +3,7 @@ package fs
 import (
 	"log/slog"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,7 +21,7 @@ func (f *FS) fail(op, id string, err error) syscall.Errno {
 	f.o.Log.Log(f.ctx, level, "operation failed", "op", op, "asset", id, "errno", unix.ErrnoName(number), "error", err)
 	if level == slog.LevelWarn {
 		f.mu.Lock()
-		f.lastErr = op + " " + id + ": " + err.Error()
+		f.lastErr, f.lastErrAt = op+" "+id+": "+err.Error(), time.Now()
 		f.mu.Unlock()
 	}
 	return number
@@ -44,6 +45,14 @@ func lastError(a *catalog.Asset) error {
 		return err
 	}
 	return engine(a).LastError()
+}
+
+// lastErrorTime is when that was; zero if nobody knows.
+func lastErrorTime(a *catalog.Asset) time.Time {
+	if a.Err() != nil {
+		return a.ErrTime()
+	}
+	return engine(a).LastErrorTime()
 }
 
 // unsized logs, once, that an asset of unknown size shows 0.

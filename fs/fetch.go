@@ -91,6 +91,9 @@ func (f *FS) Fetch(ctx context.Context, id string) (release func(), err error) {
 
 func (f *FS) fetch(ctx context.Context, a *catalog.Asset) (release func(), err error) {
 	e := engine(a)
+	x := &wait{op: "fetch", asset: a, caller: fetcher{}}
+	f.waits.begin(x)
+	defer f.waits.end(x)
 	if err := f.catalog.Contact(ctx, a); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
+	"assetfs/fs/ranges"
 	"assetfs/fs/spool"
 )
 
@@ -100,7 +101,7 @@ func fileTimes(i asset.Info, m spool.Meta) (mtime, ctime time.Time) {
 // Getattr finds out the size, if it must, on the network: one is never made
 // up. Only an asset of which neither header nor metadata tells it shows 0.
 func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	c := newCall(ctx)
+	c := newCall(ctx).shown(n.fs, "stat", n.asset, ranges.Range{})
 	defer c.end()
 	if err := n.fs.catalog.Stat(c, n.asset); err != nil {
 		return n.fs.failed("stat", n.asset, err)
@@ -126,7 +127,7 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, 0, syscall.EROFS
 	}
-	c := newCall(ctx)
+	c := newCall(ctx).shown(n.fs, "open", n.asset, ranges.Range{})
 	defer c.end()
 	if err := n.learn(c); err != nil {
 		return nil, 0, n.fs.failed("open", n.asset, err)

@@ -10,6 +10,7 @@ import (
 
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
+	"assetfs/fs/ranges"
 )
 
 // handle is an open file.
@@ -36,7 +37,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 	if h.backing != nil && h.fs.turns == nil { // go-fuse takes no turns
 		return h.splice(len(dest), off)
 	}
-	c := newCall(ctx)
+	c := newCall(ctx).shown(h.fs, "read", h.asset, ranges.Range{Start: off, End: off + int64(len(dest))})
 	defer c.end()
 	n, err := h.reader.ReadAt(c, dest, off)
 	if err != nil {

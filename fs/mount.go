@@ -74,13 +74,15 @@ type FS struct {
 	served     atomic.Int64  // bytes given to readers by us
 	opens      atomic.Int64  // of whole assets, left to the kernel
 	opened     atomic.Int64  // their sizes together
+	waits      waits
 	pins       chan struct{} // has an element when pinned assets are to be looked at
 	background sync.WaitGroup
 	socket     atomic.Pointer[string] // where commands are taken, nil if nowhere
 
-	mu      sync.Mutex      // guards what follows
-	warned  map[string]bool // IDs whose unknown size was logged
-	lastErr string
+	mu        sync.Mutex      // guards what follows
+	warned    map[string]bool // IDs whose unknown size was logged
+	lastErr   string
+	lastErrAt time.Time
 }
 
 // Mount mounts the assets with those IDs on mountpoint. The mount owns neither

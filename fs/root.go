@@ -9,6 +9,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"assetfs/fs/catalog"
+	"assetfs/fs/ranges"
 )
 
 // The inode numbers that are no asset's.
@@ -41,7 +42,7 @@ func (n *root) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fu
 	if node := n.known(ctx, name, out); node != nil {
 		return node, 0
 	}
-	c := newCall(ctx)
+	c := newCall(ctx).shown(n.fs, "lookup", nil, ranges.Range{})
 	defer c.end()
 	a, err := n.fs.catalog.Lookup(c, name)
 	if a == nil {
@@ -102,7 +103,7 @@ func (n *root) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, 
 
 // await waits for names.
 func (f *FS) await(ctx context.Context, names func(context.Context) error) syscall.Errno {
-	c := newCall(ctx)
+	c := newCall(ctx).shown(f, "list", nil, ranges.Range{})
 	defer c.end()
 	if err := names(c); !errors.Is(err, errLate) { // then what is known is listed
 		return errno(err)

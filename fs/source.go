@@ -45,7 +45,7 @@ func (s source) Open(ctx context.Context, id string, r asset.Request) (*asset.Re
 
 func (s source) Budget() asset.Budget {
 	b := s.client.Budget(remote.Reader)
-	return asset.Budget{Available: b.Available, Next: b.Next, Worth: b.Worth, Down: b.Down, Since: b.Since}
+	return asset.Budget{Queued: b.Queued, Available: b.Available, Next: b.Next, Worth: b.Worth, Down: b.Down, Since: b.Since}
 }
 
 func class(background bool) remote.Class {

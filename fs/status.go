@@ -34,7 +34,9 @@ type Status struct {
 	Ledger       CostStatus    `json:"ledger"`
 	Kernel       KernelStatus  `json:"kernel"`
 	Spool        SpoolStatus   `json:"spool"`
+	Waiting      []WaitStatus  `json:"waiting,omitempty"` // for what is no asset: names
 	LastError    string        `json:"last_error,omitempty"`
+	LastErrorAge float64       `json:"last_error_age_seconds,omitempty"`
 	Listed       int           `json:"assets_listed"` // Assets holds fewer if the list was changed meanwhile
 	Assets       []AssetStatus `json:"assets"`
 }
@@ -56,13 +58,25 @@ type SpoolStatus struct {
 
 // AssetStatus is one listed asset.
 type AssetStatus struct {
-	ID      string         `json:"id"`
-	Name    string         `json:"name,omitempty"` // "" while unknown
-	Size    int64          `json:"size"`           // -1: unknown
-	Spooled int64          `json:"spooled_bytes"`
-	Pinned  bool           `json:"pinned,omitempty"`
-	Streams []StreamStatus `json:"streams,omitempty"`
-	Error   string         `json:"error,omitempty"`
+	ID       string         `json:"id"`
+	Name     string         `json:"name,omitempty"` // "" while unknown
+	Size     int64          `json:"size"`           // -1: unknown
+	Spooled  int64          `json:"spooled_bytes"`
+	Pinned   bool           `json:"pinned,omitempty"`
+	Streams  []StreamStatus `json:"streams,omitempty"`
+	Waiting  []WaitStatus   `json:"waiting,omitempty"`
+	Error    string         `json:"error,omitempty"`
+	ErrorAge float64        `json:"error_age_seconds,omitempty"` // 0: unknown
+}
+
+// WaitStatus is a program that waits for an asset.
+type WaitStatus struct {
+	Program string  `json:"program,omitempty"` // "": unknown
+	PID     int     `json:"pid,omitempty"`
+	Op      string  `json:"op"`     // read, or open for all that comes before
+	Offset  int64   `json:"offset"` // of the first byte that is to come
+	Since   float64 `json:"since_seconds"`
+	For     string  `json:"for"` // and until when, in words
 }
 
 // StreamStatus is one download.
@@ -77,7 +91,7 @@ type StreamStatus struct {
 func (f *FS) Status() Status {
 	cost, usage := f.costStatus(), f.dir.Usage()
 	f.mu.Lock()
-	lastErr := f.lastErr
+	lastErr, lastErrAt := f.lastErr, f.lastErrAt
 	f.mu.Unlock()
 	mount := &cost.Mount
 	s := Status{
@@ -98,10 +112,17 @@ func (f *FS) Status() Status {
 		LastError:    lastErr,
 		Assets:       []AssetStatus{},
 	}
+	if lastErr != "" {
+		s.LastErrorAge = time.Since(lastErrAt).Seconds()
+	}
+	waiting := f.waiting(f.waits.list())
+	s.Waiting = waiting[""]
 	entries := f.catalog.Entries()
 	s.Listed = len(entries)
 	for _, listed := range entries {
-		s.Assets = append(s.Assets, f.assetStatus(listed.Asset))
+		a := f.assetStatus(listed.Asset)
+		a.Waiting = waiting[listed.ID]
+		s.Assets = append(s.Assets, a)
 	}
 	return s
 }
@@ -114,6 +135,9 @@ func (f *FS) assetStatus(listed *catalog.Asset) AssetStatus {
 	}
 	if err := lastError(listed); err != nil {
 		a.Error = err.Error()
+		if at := lastErrorTime(listed); !at.IsZero() {
+			a.ErrorAge = time.Since(at).Seconds()
+		}
 	}
 	for _, st := range e.Streams() {
 		x := StreamStatus{Pos: st.Pos, Speed: st.Speed, Paused: st.Paused}
@@ -190,12 +214,12 @@ func (f *FS) statusAttr(attr string) (string, bool) {
 	return strconv.FormatInt(n, 10), ok
 }
 
-// fitting returns the JSON of what page makes of assets, leaving as many of the
+// fitting returns the JSON of what page makes of all, leaving as many of the
 // last ones out as it must to fit into an attribute. It tells false if not even
 // the first fits.
-func fitting(assets []AssetStatus, page func([]AssetStatus) any) (string, bool) {
-	for n := len(assets); ; {
-		text, err := json.Marshal(page(assets[:n]))
+func fitting[T any](all []T, page func([]T) any) (string, bool) {
+	for n := len(all); ; {
+		text, err := json.Marshal(page(all[:n]))
 		if err != nil {
 			return "", false
 		}

@@ -14,7 +14,8 @@ const (
 	xattrSpooled = "user.assetfs.spooled"
 	xattrError   = "user.assetfs.error"
 	xattrPinned  = "user.assetfs.pinned"
-	xattrSocket  = "user.assetfs.socket" // of every file, and of the root
+	xattrWaiting = "user.assetfs.waiting" // as JSON
+	xattrSocket  = "user.assetfs.socket"  // of every file, and of the root
 )
 
 // Getxattr answers from memory.
@@ -35,6 +36,13 @@ func (n *file) Getxattr(_ context.Context, attr string, dest []byte) (uint32, sy
 		}
 	case xattrPinned:
 		return give(dest, strconv.Itoa(toInt(e.file.Pinned())))
+	case xattrWaiting:
+		if w := n.fs.waitingFor(n.asset); len(w) > 0 {
+			text, ok := fitting(w, func(w []WaitStatus) any { return w })
+			if ok {
+				return give(dest, text)
+			}
+		}
 	case xattrSocket:
 		if path := n.fs.socket.Load(); path != nil {
 			return give(dest, *path)

@@ -229,6 +229,7 @@ func (l *limiter) forgetFailures() {
 
 // Budget is what stands before calls of one kind right now.
 type Budget struct {
+	Queued    int           // calls that wait for the limits or the gate
 	Available int           // calls that may start now; math.MaxInt without a limit
 	Next      time.Time     // when one more may, given those that wait, if Available is 0
 	Worth     time.Duration // in which one call is earned; 0 without a limit
@@ -243,7 +244,7 @@ func (l *limiter) budget(class Class) Budget {
 	defer l.mu.Unlock()
 	now := time.Now()
 	rates := l.ratesLocked(now)
-	b := Budget{Available: noLimit, Worth: worth(rates)}
+	b := Budget{Queued: len(l.queue), Available: noLimit, Worth: worth(rates)}
 	ahead := len(l.queue)
 	opens := l.opensLocked(now, class, ahead).Add(-l.lead)
 	for _, r := range rates {

@@ -52,6 +52,7 @@ type Asset struct {
 	lastClose time.Time
 	fail      failure
 	lastErr   error // for people; outlives fail
+	lastErrAt time.Time
 	timer     *time.Timer
 	closed    bool
 	suspended error         // not nil: no read may wait
@@ -103,6 +104,13 @@ func (a *Asset) LastError() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.lastErr
+}
+
+// LastErrorTime returns when that was.
+func (a *Asset) LastErrorTime() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.lastErrAt
 }
 
 // Learn adds what a metadata call told. A download's header knows better, and a

@@ -269,7 +269,7 @@ func (a *Asset) changed(s *stream, info Info, r *Response) bool {
 		a.mergeLocked(info, true)
 	}
 	a.store.SetInfo(a.info)
-	a.lastErr = ErrChanged
+	a.lastErr, a.lastErrAt = ErrChanged, time.Now()
 	a.resetting = nil
 	close(reset)
 	if r != nil {
@@ -362,7 +362,7 @@ func (a *Asset) failedLocked(s *stream, err error) error {
 	if err == nil {
 		return nil
 	}
-	a.lastErr = err
+	a.lastErr, a.lastErrAt = err, time.Now()
 	if errors.Is(err, ErrNoSpace) {
 		return err // and not remembered: the next read may find room
 	}

@@ -160,7 +160,7 @@ func (s *stream) noRoom(err error) bool {
 	a := s.a
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.lastErr = err
+	a.lastErr, a.lastErrAt = err, time.Now()
 	a.finishLocked(func(w *waiter) (bool, error) {
 		at := a.missingLocked(w).Start
 		return !w.state.Header && s.state.Pos <= at && at < max(s.limit, s.state.Reach), err

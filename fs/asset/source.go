@@ -80,6 +80,7 @@ type Body interface {
 
 // Budget is the state of rate limits and retry gate for a reader.
 type Budget struct {
+	Queued    int       // requests that wait for the limits
 	Available int       // requests that may start now
 	Next      time.Time // when one more may, if none may now
 	Down      error     // why no request gets through at all, nil if one may

@@ -116,7 +116,7 @@ func (a *Asset) giveUp(w *waiter, err error) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.lastErr = err
+	a.lastErr, a.lastErrAt = err, time.Now()
 	if !w.state.Header {
 		a.fail.gaveUp, a.fail.why = time.Now(), err
 	}

@@ -41,6 +41,7 @@ type state struct {
 
 	turnedAway int   // how often a sweep could not ask
 	err        error // the last error, for people
+	errAt      time.Time
 }
 
 // dueLocked is when a sweep may ask about the asset.
@@ -146,7 +147,7 @@ func (c *Catalog) landed(a *Asset, f *flight, info asset.Info, err error) {
 		if a.uploading {
 			a.polls++
 		}
-		a.uploading, a.polled, a.err = true, now, err
+		a.uploading, a.polled, a.err, a.errAt = true, now, err, now
 		c.calls.nudge()
 	case errors.Is(err, ErrNoCall):
 		c.noCall = true
@@ -317,7 +318,7 @@ func (c *Catalog) contact(ctx context.Context, a *Asset, patience time.Duration)
 func (a *Asset) SetErr(err error) {
 	a.c.mu.Lock()
 	defer a.c.mu.Unlock()
-	a.err = err
+	a.err, a.errAt = err, time.Now()
 }
 
 // Err returns the last error of the asset, nil if there was none.
@@ -325,4 +326,11 @@ func (a *Asset) Err() error {
 	a.c.mu.Lock()
 	defer a.c.mu.Unlock()
 	return a.err
+}
+
+// ErrTime returns when that was.
+func (a *Asset) ErrTime() time.Time {
+	a.c.mu.Lock()
+	defer a.c.mu.Unlock()
+	return a.errAt
 }

@@ -274,7 +274,7 @@ func (s *sweep) finished(a *Asset, err error) {
 		a.ready, a.again = false, now.Add(pollFirst) // somebody may remember what it was like before
 	default:
 		a.failed[s.kind] = now
-		a.err = err
+		a.err, a.errAt = err, time.Now()
 	}
 	c.notifyLocked()
 	s.nudge()

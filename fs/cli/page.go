@@ -5,8 +5,8 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
@@ -21,33 +21,81 @@ const barCells = 10
 
 // pageOptions say how a page is written.
 type pageOptions struct {
-	width int  // columns of running text; 0 wraps nothing
-	all   bool // all assets, not only those that are downloaded or fail
+	width int  // columns; 0: running text is not wrapped, so that each fact is a line
+	all   bool // all assets, not only those that are downloaded, waited for or fail
 }
 
-// writePage writes the status for people. Lines of running text are wrapped to width
-// columns; 0 wraps nothing.
+// few is how many assets a page shows without --all whatever they do.
+const few = 10
+
+// pageWidth is what the table of assets fits into where nobody knows better.
+const pageWidth = 80
+
+// writePage writes the status for people. Running text is wrapped, and names are
+// shortened, to fit the width.
 func writePage(w io.Writer, s *fs.Status, o pageOptions) error {
-	width := o.width
 	var page bytes.Buffer
-	fmt.Fprintf(&page, "assetfs at %s, process %d, up %s\n\n", printable(s.Mountpoint), s.PID, span(s.Uptime))
-	facts := tabwriter.NewWriter(&page, 0, 0, 3, ' ', 0)
-	fmt.Fprintf(facts, "Requests\t%s made, %s\n", humanize.Comma(s.Requests), requestsLeft(s))
-	fmt.Fprintf(facts, "Downloaded\tat least %s%s for %s\n", bytesText(s.Downloaded), limit(s.MaxDownload), dollars(s.Cost))
-	writeCost(facts, &s.Ledger)
-	fmt.Fprintf(facts, "Read\t%s\n", bytesRead(s))
-	fmt.Fprintf(facts, "Kernel\t%s\n", kernelShare(s.Kernel))
-	fmt.Fprintf(facts, "Spool\t%s%s in %s, %s free there\n", bytesText(s.Spool.Bytes), limit(s.Spool.Limit), printable(s.Spool.Dir), bytesText(s.Spool.Free))
-	fmt.Fprintf(facts, "Downloads\t%s\n", downloads(s))
-	if err := facts.Flush(); err != nil {
-		return err
+	wrap(&page, "", fmt.Sprintf("assetfs at %s, process %d, up %s", printable(s.Mountpoint), s.PID, span(s.Uptime)), o.width)
+	page.WriteByte('\n')
+	fact := func(title, text string) {
+		if text != "" {
+			wrap(&page, fmt.Sprintf("%-12s", title), text, o.width)
+		}
 	}
+	fact("Requests", fmt.Sprintf("%s made, %s", humanize.Comma(s.Requests), requestsLeft(s)))
+	fact("Downloaded", fmt.Sprintf("at least %s%s for %s", bytesText(s.Downloaded), limit(s.MaxDownload), dollars(s.Cost)))
+	writeCost(fact, &s.Ledger)
+	fact("Read", bytesRead(s))
+	fact("Kernel", kernelShare(s.Kernel))
+	fact("Spool", fmt.Sprintf("%s%s in %s, %s free there", bytesText(s.Spool.Bytes), limit(s.Spool.Limit), printable(s.Spool.Dir), bytesText(s.Spool.Free)))
+	fact("Downloads", downloads(s))
+	fact("Assets", assetCounts(s))
+	writeWaiting(&page, s.Waiting, "Waiting     ", o)
 	if s.LastError != "" {
-		wrap(&page, "Last error  ", s.LastError, width)
+		fact("Last error", ago(s.LastErrorAge)+s.LastError)
 	}
-	assetTable(&page, s, width)
+	assetTable(&page, s, o)
 	_, err := w.Write(page.Bytes())
 	return err
+}
+
+// ago is the age of an error, in front of its text.
+func ago(seconds float64) string {
+	if seconds <= 0 {
+		return ""
+	}
+	return span(seconds) + " ago: "
+}
+
+// assetCounts counts the listed assets by what is present of them.
+func assetCounts(s *fs.Status) string {
+	whole, part, named, pinned := 0, 0, 0, 0
+	for i := range s.Assets {
+		a := &s.Assets[i]
+		switch {
+		case a.Size >= 0 && a.Spooled >= a.Size:
+			whole++
+		case a.Spooled > 0:
+			part++
+		}
+		if a.Name != "" {
+			named++
+		}
+		if a.Pinned {
+			pinned++
+		}
+	}
+	text := fmt.Sprintf("%s listed", humanize.Comma(int64(s.Listed)))
+	if n := len(s.Assets); n > 0 {
+		text += fmt.Sprintf(": %s whole in the spool, %s in part", humanize.Comma(int64(whole)), humanize.Comma(int64(part)))
+		if pinned > 0 {
+			text += fmt.Sprintf(", %s pinned", humanize.Comma(int64(pinned)))
+		}
+		if named < n {
+			text += fmt.Sprintf("; names: %s of %s", humanize.Comma(int64(named)), humanize.Comma(int64(n)))
+		}
+	}
+	return text
 }
 
 // requestsLeft tells how many requests may start now.
@@ -101,32 +149,101 @@ func downloads(s *fs.Status) string {
 	return cmp.Or(strings.Join(parts, ", "), "none")
 }
 
-// assetTable lists the assets. The name, whose width nobody knows, comes last.
-func assetTable(page *bytes.Buffer, s *fs.Status, width int) {
-	if len(s.Assets) == 0 {
+// failuresShown is how many failing assets a page shows without --all.
+const failuresShown = 20
+
+// rank orders assets by how much there is to see of them.
+func rank(a *fs.AssetStatus) int {
+	switch {
+	case slices.ContainsFunc(a.Streams, func(s fs.StreamStatus) bool { return !s.Paused }):
+		return 0
+	case len(a.Waiting) > 0:
+		return 1
+	case a.Error != "":
+		return failing
+	case len(a.Streams) > 0:
+		return failing + 1
+	}
+	return idle
+}
+
+// The ranks of assets that fail, and of those of which there is nothing to see.
+const failing, idle = 2, 4
+
+// assetTable lists the assets, those first of which there is something to see. The
+// name, whose width nobody knows, comes last.
+func assetTable(page *bytes.Buffer, s *fs.Status, o pageOptions) {
+	var show []*fs.AssetStatus
+	failures, widest := 0, 2
+	o.all = o.all || len(s.Assets) <= few
+	for i := range s.Assets {
+		a := &s.Assets[i]
+		if !o.all {
+			switch rank(a) {
+			case idle:
+				continue
+			case failing:
+				if failures++; failures > failuresShown {
+					continue
+				}
+			}
+		}
+		widest = max(widest, len(printable(a.ID)))
+		show = append(show, a)
+	}
+	slices.SortStableFunc(show, func(a, b *fs.AssetStatus) int { return cmp.Compare(rank(a), rank(b)) })
+	if len(show) > 0 {
+		const front = barCells + 5 + 2 + 8 + 2 // the bar with its percentage, and the size
+		name := max(12, cmp.Or(o.width, pageWidth)-front-widest-2)
+		line := func(share, size, id, name string) {
+			fmt.Fprintf(page, "%-15s  %-8s  %-*s  %s\n", share, size, widest, id, name)
+		}
+		page.WriteByte('\n')
+		line("SPOOLED", "SIZE", "ID", "NAME")
+		for _, a := range show {
+			line(share(a), sizeText(a), printable(a.ID), shorten(cmp.Or(printable(a.Name), "-"), name))
+			for _, st := range a.Streams {
+				fmt.Fprintf(page, "    %s\n", streamLine(st))
+			}
+			writeWaiting(page, a.Waiting, "   ", o)
+			if a.Pinned && o.all {
+				page.WriteString("    pinned\n")
+			}
+			if a.Error != "" {
+				wrap(page, "   ", ago(a.ErrorAge)+a.Error, o.width)
+			}
+		}
+	}
+	switch more := s.Listed - len(show); {
+	case s.Listed == 0:
 		page.WriteString("\nNo assets are listed.\n")
-		return
-	}
-	var rows bytes.Buffer
-	table := tabwriter.NewWriter(&rows, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "SPOOLED\tSIZE\tID\tNAME")
-	for _, a := range s.Assets {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", share(&a), sizeText(&a), printable(a.ID), cmp.Or(printable(a.Name), "-"))
-	}
-	table.Flush() // to memory
-	lines := strings.SplitAfter(rows.String(), "\n")
-	page.WriteString("\n" + lines[0])
-	for i, a := range s.Assets {
-		page.WriteString(lines[i+1])
-		for _, st := range a.Streams {
-			fmt.Fprintf(page, "    %s\n", streamLine(st))
-		}
-		if a.Error != "" {
-			wrap(page, "   ", a.Error, width)
-		}
-	}
-	if more := s.Listed - len(s.Assets); more > 0 {
+	case more > 0 && failures > failuresShown:
+		fmt.Fprintf(page, "and %s more, of which %s fail: see assetfs status --all\n", humanize.Comma(int64(more)), humanize.Comma(int64(failures-failuresShown)))
+	case more > 0 && len(show) > 0:
 		fmt.Fprintf(page, "and %s more\n", humanize.Comma(int64(more)))
+	}
+}
+
+// waitingShown is how many of those who wait for one asset a page shows without
+// --all.
+const waitingShown = 3
+
+// writeWaiting tells who waits for what.
+func writeWaiting(page *bytes.Buffer, waiting []fs.WaitStatus, title string, o pageOptions) {
+	for i, w := range waiting {
+		if i == waitingShown && !o.all {
+			fmt.Fprintf(page, "    and %s more wait\n", humanize.Comma(int64(len(waiting)-i)))
+			return
+		}
+		who := "somebody"
+		if w.Program != "" {
+			who = fmt.Sprintf("%s (%d)", w.Program, w.PID)
+		}
+		text := fmt.Sprintf("%s, %s, waits %s: %s", who, w.Op, span(w.Since), w.For)
+		if w.Op == "read" {
+			text = fmt.Sprintf("%s, read at %s, waits %s: %s", who, humanize.Comma(w.Offset), span(w.Since), w.For)
+		}
+		wrap(page, title, text, o.width)
 	}
 }
 
@@ -163,20 +280,25 @@ func streamLine(st fs.StreamStatus) string {
 }
 
 // wrap writes text behind a title, in lines of width columns. Lines after the
-// first are indented by four.
+// first are indented by four, or as far as the text behind a title.
 func wrap(page *bytes.Buffer, title, text string, width int) {
-	const indent = "    "
+	indent := strings.Repeat(" ", max(len(title)+1, 4))
 	page.WriteString(title)
-	column := len(title)
+	column, first := len(title), title == ""
 	for _, word := range strings.Fields(printable(text)) {
 		n := len([]rune(word))
-		if width > 0 && column+1+n > width && column > len(indent) {
-			page.WriteString("\n" + indent + word)
-			column = len(indent) + n
-			continue
+		switch {
+		case first:
+		case width > 0 && column+1+n > width && column > len(indent):
+			page.WriteString("\n" + indent)
+			column = len(indent)
+		default:
+			page.WriteByte(' ')
+			column++
 		}
-		page.WriteString(" " + word)
-		column += 1 + n
+		page.WriteString(word)
+		column += n
+		first = false
 	}
 	page.WriteString("\n")
 }

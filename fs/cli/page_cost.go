@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"assetfs/fs"
@@ -11,8 +10,8 @@ import (
 // programsShown is how many programs the page names.
 const programsShown = 3
 
-// writeCost writes what the spool has cost, as lines of the page's table.
-func writeCost(w io.Writer, c *fs.CostStatus) {
+// writeCost writes what the spool has cost, as facts of the page.
+func writeCost(fact func(title, text string), c *fs.CostStatus) {
 	if c.Ever.Requests == 0 {
 		return
 	}
@@ -20,7 +19,7 @@ func writeCost(w io.Writer, c *fs.CostStatus) {
 	if c.MaxMonth > 0 {
 		month += fmt.Sprintf(" (%s%s)", bytesText(c.Month.Downloaded), limit(c.MaxMonth))
 	}
-	fmt.Fprintf(w, "Cost\t%s today, %s, %s ever\n", dollars(c.Today.Cost), month, dollars(c.Ever.Cost))
+	fact("Cost", fmt.Sprintf("%s today, %s, %s ever", dollars(c.Today.Cost), month, dollars(c.Ever.Cost)))
 	var parts []string
 	rest := 0.0
 	for i, p := range c.Month.Programs {
@@ -34,6 +33,6 @@ func writeCost(w io.Writer, c *fs.CostStatus) {
 		parts = append(parts, "others "+dollars(rest))
 	}
 	if len(parts) > 0 {
-		fmt.Fprintf(w, "  by\t%s\n", strings.Join(parts, ", "))
+		fact("  by", strings.Join(parts, ", "))
 	}
 }

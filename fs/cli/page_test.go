@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,34 +15,44 @@ import (
 
 // sample is a mount in the middle of its work, as it tells of itself.
 const sample = `{"mountpoint":"/mnt/a","pid":42,"uptime_seconds":7985.2,"requests":1234,"requests_left":8,
-"downloaded_bytes":2000000000,"served_bytes":5000000000,"from_spool_bytes":3000000000,"cost_dollars":0.24,"saved_dollars":0.36,"last_error":"read re_3: download re_3: 402: Insufficient balance",
+"downloaded_bytes":2000000000,"served_bytes":5000000000,"from_spool_bytes":3000000000,"cost_dollars":0.24,"saved_dollars":0.36,"last_error_age_seconds":65,"waiting":[{"program":"ls","pid":7,"op":"list","since_seconds":2,"for":"for names, 3 are unknown"}],"last_error":"read re_3: download re_3: 402: Insufficient balance",
 "spool":{"dir":"/spool/x","bytes":1073741824,"limit_bytes":21474836480,"free_bytes":3221225472},"assets_listed":1000,
-"assets":[{"id":"re_1","name":"video.mp4","size":1000,"spooled_bytes":1000},
-{"id":"re_22","name":"clip.mov","size":1048576,"spooled_bytes":419430,"streams":[{"pos":5,"bytes_per_second":4404019.2,"eta_seconds":192,"paused":false},{"paused":true}]},
-{"id":"re_3","size":-1,"spooled_bytes":0,"error":"download re_3: HTTP 402: Insufficient balance to download the resource. Please recharge and try \u001b[31magain\u202e."},
+"assets":[{"id":"re_1","name":"video.mp4","size":1000,"spooled_bytes":1000,"pinned":true},
+{"id":"re_22","name":"clip.mov","size":1048576,"spooled_bytes":419430,"streams":[{"pos":5,"bytes_per_second":4404019.2,"eta_seconds":192,"paused":false},{"paused":true}],"waiting":[{"program":"mpv","pid":99,"op":"read","offset":419430,"since_seconds":3,"for":"for the rate limit, in 4 s"}]},
+{"id":"re_3","size":-1,"spooled_bytes":0,"error_age_seconds":7200,"error":"download re_3: HTTP 402: Insufficient balance to download the resource. Please recharge and try \u001b[31magain\u202e."},
 {"id":"re_4","name":"empty.txt","size":0,"spooled_bytes":0}],"future_field":{"x":1}}`
 
 const samplePage = `assetfs at /mnt/a, process 42, up 2h 13m
 
 Requests     1,234 made, 8 left this minute
 Downloaded   at least 1.9 GiB for $0.2400
-Read         4.7 GiB, 2.8 GiB of it from the spool, which saved $0.3600
-Kernel       answers repeated reads from its cache, uncounted
-Spool        1.0 GiB of 20GiB in /spool/x, 3.0 GiB free there
+Read         4.7 GiB, 2.8 GiB of it from the spool, which
+             saved $0.3600
+Kernel       answers repeated reads from its cache,
+             uncounted
+Spool        1.0 GiB of 20GiB in /spool/x, 3.0 GiB free
+             there
 Downloads    1 running at 4.2 MiB/s, 1 paused
-Last error   read re_3: download re_3: 402: Insufficient
-    balance
+Assets       1,000 listed: 2 whole in the spool, 1 in part,
+             1 pinned; names: 3 of 4
+Waiting      ls (7), list, waits 2s: for names, 3 are
+             unknown
+Last error   1m 5s ago: read re_3: download re_3: 402:
+             Insufficient balance
 
-SPOOLED          SIZE     ID     NAME
-########## 100%  1000 B   re_1   video.mp4
-###.......  39%  1.0 MiB  re_22  clip.mov
+SPOOLED          SIZE      ID     NAME
+###.......  39%  1.0 MiB   re_22  clip.mov
     downloading at 4.2 MiB/s, 3m 12s left
     paused until somebody reads on
-?????????? 0 B   unknown  re_3   -
-    download re_3: HTTP 402: Insufficient balance to
-    download the resource. Please recharge and try
+    mpv (99), read at 419,430, waits 3s: for the rate limit,
+    in 4 s
+?????????? 0 B   unknown   re_3   -
+    2h 0m ago: download re_3: HTTP 402: Insufficient balance
+    to download the resource. Please recharge and try
     \u001b[31magain\u202e.
-########## 100%  0 B      re_4   empty.txt
+########## 100%  1000 B    re_1   video.mp4
+    pinned
+########## 100%  0 B       re_4   empty.txt
 and 996 more
 `
 
@@ -72,13 +83,58 @@ func TestPageOfAnIdleMount(t *testing.T) {
 	}
 }
 
+// Of many assets those are shown that are downloaded, waited for, or fail, in this
+// order; nothing is wider than it may be.
+func TestPageOfMany(t *testing.T) {
+	s := &fs.Status{Mountpoint: "/m", Listed: 100_000, Spool: fs.SpoolStatus{Dir: "/home/user/.cache/assetfs/mavi-backend.memories.ai-0123456789ab"}}
+	for i := range s.Listed {
+		a := fs.AssetStatus{ID: fmt.Sprint("re_6607291806265958", 10000+i), Name: strings.Repeat("long ", 20) + fmt.Sprint(i) + ".mp4", Size: 1 << 30}
+		switch {
+		case i%1000 == 1:
+			a.Error = "download failed: " + strings.Repeat("some reason ", 20)
+		case i == 70_000:
+			for range 1000 {
+				a.Waiting = append(a.Waiting, fs.WaitStatus{Program: "cat", PID: 1, Op: "read", For: "its turn"})
+			}
+		case i == 90_000:
+			a.Streams = []fs.StreamStatus{{Speed: 1000}}
+		}
+		s.Assets = append(s.Assets, a)
+	}
+	var page bytes.Buffer
+	if err := writePage(&page, s, pageOptions{width: 80}); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(page.String(), "\n")
+	for _, line := range lines {
+		if n := len([]rune(line)); n > 80 {
+			t.Errorf("a line has %d columns: %s", n, line)
+		}
+	}
+	at := -1
+	for _, want := range []string{"re_6607291806265958100000  long long", "re_660729180626595880000 ", "cat (1), read at 0, waits 0s: its turn", "and 997 more wait", "ng 1.mp4\n    download failed", "and 99,978 more, of which 80 fail: see assetfs status --all"} {
+		i := strings.Index(page.String(), want)
+		if i <= at {
+			t.Errorf("the page lacks %q, or has it too early:\n%s", want, page.String())
+		}
+		at = i
+	}
+	if len(lines) > 200 {
+		t.Errorf("the page has %d lines", len(lines))
+	}
+	page.Reset()
+	if err := writePage(&page, s, pageOptions{all: true, width: 200}); err != nil || strings.Count(page.String(), "re_660729") != s.Listed {
+		t.Errorf("with --all: %v, and %d assets are shown, want %d", err, strings.Count(page.String(), "re_660729"), s.Listed)
+	}
+}
+
 func TestWrap(t *testing.T) {
 	text := strings.Repeat("word ", 20) + strings.Repeat("x", 50)
-	for _, width := range []int{0, 20, 40, 80} {
+	for _, width := range []int{20, 40, 80} {
 		var page bytes.Buffer
 		wrap(&page, "   ", text, width)
 		for line := range strings.Lines(page.String()) {
-			if line = strings.TrimSuffix(line, "\n"); width > 0 && len(line) > max(width, 54) {
+			if line = strings.TrimSuffix(line, "\n"); len(line) > max(width, 54) {
 				t.Errorf("at width %d a line has %d columns: %q", width, len(line), line)
 			}
 		}
@@ -122,7 +178,8 @@ func TestCostLines(t *testing.T) {
 	var page strings.Builder
 	month := fs.PeriodCost{Requests: 9, Downloaded: 30e6, Cost: 0.0036}
 	month.Programs = []fs.ProgramCost{{Program: "mpv", Cost: 2}, {Program: "a\x1bb", Cost: 0.5}, {Program: "cat", Cost: 0.25}, {Program: "x", Cost: 0.01}, {Program: "y", Cost: 0.02}}
-	writeCost(&page, &fs.CostStatus{Month: month, Ever: month, MaxMonth: 100e6})
+	fact := func(title, text string) { fmt.Fprintf(&page, "%s\t%s\n", title, text) }
+	writeCost(fact, &fs.CostStatus{Month: month, Ever: month, MaxMonth: 100e6})
 	want := "Cost\t$0.0000 today, $0.0036 this month (29 MiB of 100MB), $0.0036 ever\n  by\tmpv $2.00, a\\u001bb $0.5000, cat $0.2500, others $0.0300\n"
 	if page.String() != want {
 		t.Errorf("%q, want %q", page.String(), want)

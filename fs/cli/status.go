@@ -50,12 +50,15 @@ func newStatus() *cobra.Command {
 				e.SetEscapeHTML(false)
 				return e.Encode(s)
 			}
-			width, _ := terminal(os.Stdout)
+			width, tty := terminal(os.Stdout)
+			if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && !tty {
+				width = max(n, 0)
+			}
 			return writePage(os.Stdout, s, pageOptions{width: width, all: all})
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "as JSON, with all assets")
-	c.Flags().BoolVar(&all, "all", false, "show all assets, not only those that are downloaded or fail")
+	c.Flags().BoolVar(&all, "all", false, "show all assets, not only those that are downloaded, waited for or fail")
 	return c
 }
 
