@@ -18,8 +18,9 @@
 //
 // P6. A read returns the asset's bytes or an error, never other bytes and never
 // fewer than are there, but at the end of the file or before an error.
-// P7. A byte that is in the spool is not downloaded again, but for runs of up to
-// 128 KiB, which are compared.
+// P7. A byte that is in the spool is read from there. From a server with Range it is
+// not downloaded again, except in runs of up to 128 KiB, which are compared; one
+// without Range sends a download that was cut from its beginning.
 // P8. A read that waits for the network ends when its process is signalled, and
 // disturbs no other.
 // P9. If the content changes on the server, open handles fail with ESTALE; the

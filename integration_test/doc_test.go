@@ -25,7 +25,7 @@
 //	signal NAME                 send assetfs a signal
 //	notify start                listen as systemd does for its services, on $NOTIFY_SOCKET
 //	notify LINE                 the next that it is told is LINE
-//	proxy start [noslice]       nginx as README.md configures it, before the API, with TLS; sets $PROXY. noslice leaves slices out
+//	proxy start [noslice]       nginx as fs/cli/docs/team.md has it, before the API, with TLS; sets $PROXY. noslice leaves slices out
 //	proxy stop                  end it
 //	smalldisk SIZE DIR          a file system of its own, for disks that are full (as root)
 //	patience [SECONDS]          how long the kernel waits for a reply; without an argument as it was (as root)
@@ -46,6 +46,6 @@
 //	asset touch ID                     its time changes, and its bytes do not
 //	rest DURATION                      wait, and let other scripts work meanwhile
 //
-// Settings of the API and keys of an asset are the fields of package fakeapi; settings_test.go tells how they are written.
+// Settings of the API and keys of an asset are the fields of package fakeapi; settings_test.go says how they are written.
 // What a script started is ended by its own process ID when the script ends, however it ends.
 package integration_test

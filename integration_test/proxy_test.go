@@ -20,7 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// proxy is nginx with the configuration of README.md, between a script's programs and its API. Both its sides speak TLS.
+// proxy is nginx with the configuration of fs/cli/docs/team.md, between a script's programs and its API. Both its sides speak TLS.
 type proxy struct {
 	origin *httptest.Server // the API, as nginx sees it
 	cmd    *exec.Cmd
@@ -64,7 +64,7 @@ func (p *proxy) start(a *api, dir, port string, slice bool) error {
 	if err := writeCertificate(dir, p.origin.TLS.Certificates[0]); err != nil {
 		return err
 	}
-	config, err := readmeBlock("nginx configuration")
+	config, err := guideBlock("nginx configuration")
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (p *proxy) start(a *api, dir, port string, slice bool) error {
 		{"slice 32m;", sliced},
 	} {
 		if !strings.Contains(config, swap[0]) {
-			return fmt.Errorf("the configuration in README.md has no %q", swap[0])
+			return fmt.Errorf("the configuration in fs/cli/docs/team.md has no %q", swap[0])
 		}
 		config = strings.ReplaceAll(config, swap[0], swap[1])
 	}
@@ -167,15 +167,15 @@ func freePort() (string, error) {
 	return port, err
 }
 
-// readmeBlock returns the block of README.md that follows the line <!-- NAME -->.
-func readmeBlock(name string) (string, error) {
-	text, err := os.ReadFile(filepath.Join("..", "README.md"))
+// guideBlock returns the block of fs/cli/docs/team.md that follows the line <!-- NAME -->.
+func guideBlock(name string) (string, error) {
+	text, err := os.ReadFile(filepath.Join("..", "fs", "cli", "docs", "team.md"))
 	if err != nil {
 		return "", err
 	}
 	m := regexp.MustCompile("(?s)\n<!-- " + name + " -->\n```[a-z]*\n(.*?)\n```\n").FindSubmatch(text)
 	if m == nil {
-		return "", fmt.Errorf("README.md has no block after <!-- %s -->", name)
+		return "", fmt.Errorf("team.md has no block after <!-- %s -->", name)
 	}
 	return string(m[1]) + "\n", nil
 }
