@@ -3,7 +3,7 @@
 # turns, and shows medians of RUNS (5) runs. Needs root (to drop caches, and for passthrough), some 5 GB below TMPDIR, and
 # dd, fio, curl, ffmpeg. Everything runs on loopback; what was started is ended and unmounted, also after Ctrl-C.
 #
-#	integration_test/bench.sh [whole|user|cold|tls|shaped|first|part|frame|readers|list]...
+#	integration_test/bench.sh [whole|service|user|cold|tls|shaped|first|part|frame|readers|list]...
 #
 # No name means all. Exit status 0 however the rows end: it measures, it does not judge.
 set -euo pipefail
@@ -205,15 +205,29 @@ run_whole() {
 	row "whole, 4 KiB random | spool file" IOPS ">=0.70"
 }
 
+# as_user ROW [FLAG...]: what follows runs as an ordinary user, with setpriv's FLAGs.
+as_user() {
+	local row=$1
+	shift
+	as=(setpriv --reuid=nobody --regid=nogroup --clear-groups "$@")
+	[ -e "$work/fuse" ] || { mknod -m 666 "$work/fuse" c 10 229 && mount --bind "$work/fuse" /dev/fuse || true; }
+	"${as[@]}" bash -c '</dev/fuse' 2>>"$work/log" && return
+	echo "$row: NOT MEASURED, users can't open /dev/fuse here"
+	as=()
+	return 1
+}
+
+# The same as a user with the one capability that assetfs@.service of the packages gives: passthrough again.
+run_service() {
+	as_user "whole, CAP_SYS_ADMIN alone" --inh-caps=+sys_admin --ambient-caps=+sys_admin --bounding-set=-all,+sys_admin --no-new-privs || return 0
+	sequential "whole, CAP_SYS_ADMIN alone" ">=0.90" ">=0.90"
+	unmount
+	as=()
+}
+
 # The same as a user without privileges: no passthrough.
 run_user() {
-	as=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
-	mknod -m 666 "$work/fuse" c 10 229 && mount --bind "$work/fuse" /dev/fuse || true
-	if ! "${as[@]}" bash -c '</dev/fuse' 2>>"$work/log"; then
-		echo "whole, no passthrough: NOT MEASURED, users can't open /dev/fuse here"
-		as=()
-		return
-	fi
+	as_user "whole, no passthrough" || return 0
 	mkdir "$work/tmpfs"
 	mount -t tmpfs -o size=1100M,huge=never tmpfs "$work/tmpfs"
 	sequential "whole, no passthrough" ">=0.25" ">=0.90" "$work/tmpfs"
@@ -397,7 +411,7 @@ start_api
 
 echo "$(nproc) processors, $(uname -r), $(go env GOVERSION), medians of $RUNS, $(git describe --always --dirty 2>/dev/null || true)"
 printf '%-58s %10s %10s %-5s %7s %7s\n' "row | reference" measured reference unit ratio goal
-[ $# -gt 0 ] || set -- whole user cold tls shaped first part frame readers list
+[ $# -gt 0 ] || set -- whole service user cold tls shaped first part frame readers list
 for group; do
 	settle
 	"run_$group"
