@@ -22,6 +22,9 @@ func (a *app) serveDemo() (stop func(), err error) {
 	go server.Serve(l) //nolint:errcheck // ends with Close
 	a.base = &url.URL{Scheme: "http", Host: l.Addr().String()}
 	a.RateLimit = remote.RateLimit{}
+	if !a.flags.Changed("list-wait") {
+		a.ListWait = time.Minute // on a busy machine, too, its first listing has all names
+	}
 	remove := func() {}
 	if a.SpoolDir == "" {
 		if a.SpoolDir, err = os.MkdirTemp("", "assetfs-demo-"); err != nil {
