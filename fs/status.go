@@ -191,6 +191,12 @@ func (f *FS) statusAttr(attr string) (string, bool) {
 		return s.LastError, s.LastError != ""
 	case "cost":
 		return fmt.Sprintf("%.4f", s.Cost), true
+	case "cost_today":
+		return fmt.Sprintf("%.4f", s.Ledger.Today.Cost), true
+	case "cost_month":
+		return fmt.Sprintf("%.4f", s.Ledger.Month.Cost), true
+	case "cost_ever":
+		return fmt.Sprintf("%.4f", s.Ledger.Ever.Cost), true
 	case "saved":
 		return fmt.Sprintf("%.4f", s.Saved), true
 	}

@@ -13,6 +13,7 @@ import (
 
 	"assetfs/fs"
 	"assetfs/fs/cli/idlist"
+	"assetfs/fs/cli/limits"
 	"assetfs/fs/spool"
 	"assetfs/remote"
 )
@@ -75,11 +76,14 @@ func check(ctx context.Context, out io.Writer, s *settings) error {
 	a := &app{settings: s, key: key}
 	show(machineFindings(fs.LookAtMachine(), s)...)
 	show(processFindings(openFiles(), memoryLimit(), os.Getenv)...)
+	if _, err := limits.Threads(); err != nil {
+		show(fault("threads", "%v", err))
+	}
 	show(a.mountpointFinding()...)
 	if !s.Demo {
 		ids, list := a.listFindings()
 		show(list...)
-		show(a.apiFindings(ctx, ids)...)
+		a.apiFindings(ctx, ids, show)
 	}
 	if found == bad {
 		return errFaults
@@ -131,29 +135,39 @@ func (a *app) listFindings() (ids []string, found []finding) {
 
 // apiFindings looks at the key, the spool, and by one free call at all that lies
 // between here and the API.
-func (a *app) apiFindings(ctx context.Context, ids []string) []finding {
+func (a *app) apiFindings(ctx context.Context, ids []string, show func(...finding)) {
 	key, found := a.keyFindings()
+	show(found...)
 	base, err := remote.CheckBaseURL(a.BaseURL, a.Insecure)
 	if err != nil {
-		return append(found, fault("API", "--base-url: %v", err))
+		show(fault("API", "--base-url: %v", err))
+		return
 	}
 	a.base = base
-	spooled, more := a.spoolFindings()
-	found = append(found, more...)
+	spooled, found := a.spoolFindings()
+	show(found...)
+	for _, line := range remote.Learnt(a.RateLimit, func(name string) string { return spooled.Notes[name] }, time.Now()) {
+		show(warning("rate limit", "%s", line))
+	}
+	show(ok("rate limit", "--rate-limit is %s", a.RateLimit.String()))
 	trust, err := a.trust()
 	if err != nil {
-		return append(found, fault("certificate", "%v", err))
+		show(fault("certificate", "%v", err))
+		return
 	}
 	client := remote.NewClient(base, remote.Options{Key: key, RateLimit: a.RateLimit, ResponseTimeout: answerWithin, TLS: trust})
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	id := append(ids, unlistedID)[0]
-	found = append(found, networkFindings(client.Check(ctx, id), base, key.Check() == nil)...)
-	for _, line := range remote.Learnt(a.RateLimit, func(name string) string { return spooled.Notes[name] }, time.Now()) {
-		found = append(found, warning("rate limit", "%s", line))
+	show(networkFindings(client.Check(ctx, id), base, key.Check() == nil)...)
+	// A mount right after this must not be refused for our call.
+	if b := client.MetadataBudget(remote.Reader); b.Available == 0 && b.Down == nil {
+		select {
+		case <-time.After(min(time.Until(b.Next), 2*time.Second)):
+		case <-ctx.Done():
+		}
 	}
-	return append(found, ok("rate limit", "--rate-limit is %s", a.RateLimit.String()))
 }
 
 // keyFindings looks at the key.

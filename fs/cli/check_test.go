@@ -127,7 +127,7 @@ func TestCheckNamesFaults(t *testing.T) {
 				s.serve(w, r)
 			}))
 			defer server.Close()
-			s.args = []string{"--base-url", server.URL, "--api-key-file", s.write(t, "key", "sk-1\n"), "--spool-dir", s.dir + "/spool", "--spool-min-free=1"}
+			s.args = []string{"--base-url", server.URL, "--api-key-file", s.write(t, "key", "sk-1\n"), "--spool-dir", s.dir + "/spool", "--spool-min-free=1", "--rate-limit=none"}
 			if err := os.Mkdir(s.dir+"/spool", 0o700); err != nil {
 				t.Fatal(err)
 			}

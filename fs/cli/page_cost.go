@@ -20,6 +20,9 @@ func writeCost(fact func(title, text string), c *fs.CostStatus) {
 		month += fmt.Sprintf(" (%s%s)", bytesText(c.Month.Downloaded), limit(c.MaxMonth))
 	}
 	fact("Cost", fmt.Sprintf("%s today, %s, %s ever", dollars(c.Today.Cost), month, dollars(c.Ever.Cost)))
+	if c.Ever.Saved > 0 {
+		fact("  saved", fmt.Sprintf("%s today, %s this month, %s ever", dollars(c.Today.Saved), dollars(c.Month.Saved), dollars(c.Ever.Saved)))
+	}
 	var parts []string
 	rest := 0.0
 	for i, p := range c.Month.Programs {

@@ -180,7 +180,11 @@ func TestCostLines(t *testing.T) {
 	month.Programs = []fs.ProgramCost{{Program: "mpv", Cost: 2}, {Program: "a\x1bb", Cost: 0.5}, {Program: "cat", Cost: 0.25}, {Program: "x", Cost: 0.01}, {Program: "y", Cost: 0.02}}
 	fact := func(title, text string) { fmt.Fprintf(&page, "%s\t%s\n", title, text) }
 	writeCost(fact, &fs.CostStatus{Month: month, Ever: month, MaxMonth: 100e6})
-	want := "Cost\t$0.0000 today, $0.0036 this month (29 MiB of 100MB), $0.0036 ever\n  by\tmpv $2.00, a\\u001bb $0.5000, cat $0.2500, others $0.0300\n"
+	saved := fs.PeriodCost{Requests: 1, Saved: 1.5}
+	writeCost(fact, &fs.CostStatus{Ever: saved})
+	writeCost(fact, &fs.CostStatus{}) // nothing was spent, or the mount is old
+	want := "Cost\t$0.0000 today, $0.0036 this month (29 MiB of 100MB), $0.0036 ever\n  by\tmpv $2.00, a\\u001bb $0.5000, cat $0.2500, others $0.0300\n" +
+		"Cost\t$0.0000 today, $0.0000 this month, $0.0000 ever\n  saved\t$0.0000 today, $0.0000 this month, $1.50 ever\n"
 	if page.String() != want {
 		t.Errorf("%q, want %q", page.String(), want)
 	}
