@@ -22,7 +22,7 @@ const (
 	mostPrograms  = 50
 	// ledgerEvery is how often what is new is recorded: a killed process has lost
 	// less than a second of it.
-	ledgerEvery = 500 * time.Millisecond
+	ledgerEvery = 250 * time.Millisecond
 	// noteLedger is the spool's note of the first and the last day, and with a
 	// day behind it that of this day. Days are those of the local time.
 	noteLedger = "ledger"
