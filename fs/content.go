@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 
 	"assetfs/fs/asset"
@@ -48,6 +49,7 @@ type content struct {
 	retired   atomic.Uint64 // whole inodes that were opened in part
 	freeLater atomic.Bool   // its room is to be given back at the last close
 	visitors  visitors
+	sizes     sync.Map // *sizes by generation of the inode
 }
 
 var _ catalog.Facts = (*content)(nil)

@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"errors"
+	"io"
 	"syscall"
 	"time"
 
@@ -42,6 +43,7 @@ type file struct {
 	fs    *FS
 	asset *catalog.Asset
 	gen   uint64
+	sizes *sizes
 	openings
 }
 
@@ -57,15 +59,15 @@ var (
 func (f *FS) fileNode(ctx context.Context, parent *fusefs.Inode, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode {
 	s := engine(a).state()
 	n := &file{fs: f, asset: a, gen: f.kernelGen(s), openings: openings{version: s.version, whole: s.whole}}
+	n.sizes = engine(a).sizesOf(n.gen)
 	if f.catalog.Listed(a.ID) != nil {
 		out.SetEntryTimeout(settled)
 	} else {
 		out.SetEntryTimeout(unsettled) // nobody knows yet whether it is there
 	}
 	out.SetAttrTimeout(f.fileAttr(a, s.whole, &out.Attr))
-	node := parent.NewInode(ctx, n, fusefs.StableAttr{Mode: syscall.S_IFREG, Ino: a.Ino, Gen: n.gen})
-	node.Operations().(*file).told(out.Size)
-	return node
+	n.sizes.told(out.Size)
+	return parent.NewInode(ctx, n, fusefs.StableAttr{Mode: syscall.S_IFREG, Ino: a.Ino, Gen: n.gen})
 }
 
 // fileAttr fills in what is known of a, and returns for how long that holds.
@@ -113,7 +115,7 @@ func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 	}
 	_, whole := e.State()
 	out.SetTimeout(n.fs.fileAttr(n.asset, whole, &out.Attr))
-	n.told(out.Size)
+	n.sizes.told(out.Size)
 	if e.Info().Size < 0 {
 		n.fs.unsized(n.asset)
 	}
@@ -135,6 +137,7 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	e := engine(n.asset)
 	h := &handle{fs: n.fs, file: n, asset: n.asset, reader: e.Open()}
 	s := e.state() // after Open, which keeps a whole asset whole
+	h.blind = e.Info().Size < 0
 	present := n.fs.kernelGen(s) == n.gen && n.knows(e.Info().Size)
 	if !e.visitors.admit(c.tid, present) {
 		h.reader.Close()
@@ -146,7 +149,13 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 			h.reader.Close()
 			return nil, 0, n.fs.failed("open", n.asset, err)
 		}
-		h.backing = backing
+		if h.backing = backing; backing != nil {
+			h.size, err = backing.Seek(0, io.SeekEnd)
+		}
+		if err != nil && backing != nil {
+			h.close()
+			return nil, 0, n.fs.failed("open", n.asset, err)
+		}
 	}
 	if err := n.join(h, s.version, present); err != nil {
 		h.close()

@@ -20,6 +20,8 @@ type handle struct {
 	asset   *catalog.Asset
 	reader  *asset.Reader
 	backing *os.File // the spool file, if the asset is whole, else nil
+	size    int64    // of backing, whatever the asset is now
+	blind   bool     // opened when nobody knew the size
 }
 
 var (
@@ -50,7 +52,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 // splice moves bytes of a whole asset from the spool file to the kernel without
 // a copy through us. They don't go while it is open: room is never made in it.
 func (h *handle) splice(n int, off int64) (fuse.ReadResult, syscall.Errno) {
-	n = int(min(int64(n), max(0, h.asset.Facts.Info().Size-off)))
+	n = int(min(int64(n), max(0, h.size-off)))
 	h.fs.served.Add(int64(n))
 	return fuse.ReadResultFd(h.backing.Fd(), off, n), 0
 }

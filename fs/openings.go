@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"math"
 	"os"
 	"sync"
 
@@ -50,7 +51,6 @@ type openings struct {
 	version uint64     // of the content that handles read
 	open    map[*handle]struct{}
 	retired bool
-	size    uint64 // that the kernel was told last
 }
 
 // join adds h to the open handles, perhaps with another backing than it came
@@ -82,6 +82,7 @@ func (n *file) join(h *handle, version uint64, present bool) error {
 func (n *file) conformLocked(h *handle) (err error) {
 	for o := range n.open {
 		if h.backing == nil && o.backing != nil {
+			h.size = o.size
 			h.backing, err = duplicate(o.backing)
 			return err
 		}
@@ -114,19 +115,52 @@ func (n *file) leave(h *handle) {
 	delete(n.open, h)
 }
 
+// sizes are those that the kernel was told of an inode, by whatever it asked. Each
+// look-up makes a file of its own, of which go-fuse keeps the first: this is what
+// they share.
+type sizes struct {
+	telling sync.Mutex // held while the kernel is told by us
+
+	mu    sync.Mutex // guards what follows
+	last  uint64
+	least uint64 // the kernel drops an answer that another one overtook, so it may be this
+}
+
+// sizesOf returns those of the inode of a generation.
+func (c *content) sizesOf(gen uint64) *sizes {
+	s, _ := c.sizes.LoadOrStore(gen, &sizes{least: math.MaxInt64})
+	return s.(*sizes)
+}
+
 // told notes the size that the kernel is told.
-func (n *file) told(size uint64) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.size = size
+func (s *sizes) told(size uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last, s.least = size, min(s.least, size)
 }
 
 // knows reports whether the kernel has heard of size, which is below 0 if nobody
 // knows it. Else a look-up tells, unless each state has an inode of its own.
 func (n *file) knows(size int64) bool {
+	if !n.fs.o.StableInodes || size < 0 {
+		return true
+	}
+	last, doubtful := n.believes(size)
+	return last == size && !doubtful
+}
+
+// believes returns the size that the kernel was told last, and whether it may
+// believe in less than size while nobody can have read the end.
+func (n *file) believes(size int64) (last int64, doubtful bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return !n.fs.o.StableInodes || size < 0 || n.size == uint64(size)
+	n.sizes.mu.Lock()
+	defer n.sizes.mu.Unlock()
+	doubtful = size > int64(n.sizes.least)
+	for h := range n.open {
+		doubtful = doubtful && !h.blind
+	}
+	return int64(n.sizes.last), doubtful
 }
 
 // refresh has the kernel ask for attributes again, and tells a size that has grown
@@ -136,15 +170,19 @@ func (n *file) knows(size int64) bool {
 // handles that are open might see it.
 func (n *file) refresh(size int64) {
 	_ = n.NotifyContent(-1, 0) // without it the kernel asks once its time is up
+	n.sizes.telling.Lock()
+	defer n.sizes.telling.Unlock()
+	last, doubtful := n.believes(size)
 	n.mu.Lock()
-	grown := size > int64(n.size) && (len(n.open) == 1 || (size-1)%int64(os.Getpagesize()) != 0)
-	if grown {
-		n.size = uint64(size)
-	}
+	alone := len(n.open) == 1
 	n.mu.Unlock()
-	if grown {
-		_ = n.WriteCache(size-1, []byte{0}) // without it those who never ask find less
+	if size <= last && !doubtful || !alone && (size-1)%int64(os.Getpagesize()) == 0 {
+		return
 	}
+	_ = n.WriteCache(size-1, []byte{0}) // without it those who never ask find less
+	n.sizes.mu.Lock()
+	n.sizes.last, n.sizes.least = uint64(size), uint64(size)
+	n.sizes.mu.Unlock()
 }
 
 // visitors are the threads whose last open was turned away, to look a name up

@@ -24,18 +24,43 @@ const (
 	stressWorkerEnv = "ASSETFS_STRESS_WORKER"
 )
 
-// stressJob is what one process does. The asset's bytes are fakeapi.Content(ID, 0).
+// stressJob is what one process does. The asset's bytes are fakeapi.Content(ID, V), V one of the Versions.
 type stressJob struct {
-	Path string // the asset in the mount
-	Dir  string // for copies
-	ID   string
-	Size int64
-	Seed uint64
+	Path     string // the asset in the mount
+	Dir      string // for copies
+	ID       string
+	Size     int64
+	Versions int
+	Seed     uint64
 }
 
 // stressCount counts, for each way of reading, how often it was done on a handle that was opened before the asset was whole
-// and on one opened after.
-type stressCount struct{ Partial, Whole map[string]int }
+// and on one opened after, and how often a later content than the first was read.
+type stressCount struct {
+	Partial, Whole map[string]int
+	Later          int
+}
+
+func (c *stressCount) add(o stressCount) {
+	for op, n := range o.Partial {
+		c.Partial[op] += n
+	}
+	for op, n := range o.Whole {
+		c.Whole[op] += n
+	}
+	c.Later += o.Later
+}
+
+// report says what was done, and fails if some way of reading was not tried.
+func (c *stressCount) report(t *testing.T) {
+	t.Helper()
+	for _, name := range slices.Sorted(maps.Keys(stressWays)) {
+		if c.Partial[name] == 0 || c.Whole[name] == 0 {
+			t.Errorf("%s was done %d times before and %d times after the asset was whole, want some of both", name, c.Partial[name], c.Whole[name])
+		}
+		t.Logf("%-16s %7d times on handles from before, %7d from after", name, c.Partial[name], c.Whole[name])
+	}
+}
 
 // TestStressSwitch reads one asset after another in all ways that Linux has, from several processes, while it goes from partly
 // spooled to whole: every byte must be right, and no call may fail. KERNEL.md tells what goes wrong when opening modes mix.
@@ -56,38 +81,26 @@ func TestStressSwitch(t *testing.T) {
 		// Neither a multiple of a page nor of a block.
 		asset := fakeapi.Asset{ID: fmt.Sprintf("re_%d", rounds), Name: "a.bin", Size: 16<<20 + int64(rounds)*4093 + 1}
 		r.fake.Put(asset)
-		for _, c := range r.round(t, asset, uint64(rounds)) {
-			for op, n := range c.Partial {
-				total.Partial[op] += n
-			}
-			for op, n := range c.Whole {
-				total.Whole[op] += n
-			}
+		for _, c := range r.round(t, asset, 1, uint64(rounds)) {
+			total.add(c)
 		}
 		if t.Failed() {
 			t.Fatalf("round %d; assetfs says:\n%s", rounds, r.daemon.log)
 		}
 		r.fake.Delete(asset.ID)
 	}
-	for name := range stressWays {
-		if total.Partial[name] == 0 || total.Whole[name] == 0 {
-			t.Errorf("%s was done %d times before and %d times after the switch, want some of both", name, total.Partial[name], total.Whole[name])
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(stressWays)) {
-		t.Logf("%-16s %7d times on handles from before, %7d from after", name, total.Partial[name], total.Whole[name])
-	}
+	total.report(t)
 	t.Logf("%d switches, %d requests, %d bytes billed", rounds, len(r.fake.Requests()), r.fake.Billed())
 }
 
 // round runs the processes on one asset and returns what they counted.
-func (r *rig) round(t *testing.T, asset fakeapi.Asset, seed uint64) []stressCount {
+func (r *rig) round(t *testing.T, asset fakeapi.Asset, versions int, seed uint64) []stressCount {
 	t.Helper()
 	counts := make([]stressCount, stressProcesses)
 	var wg sync.WaitGroup
 	for i := range stressProcesses {
 		job := stressJob{
-			Path: filepath.Join(r.daemon.mnt, asset.ID), Dir: t.TempDir(), ID: asset.ID, Size: asset.Size, Seed: seed*stressProcesses + uint64(i),
+			Path: filepath.Join(r.daemon.mnt, asset.ID), Dir: t.TempDir(), ID: asset.ID, Size: asset.Size, Versions: versions, Seed: seed*stressProcesses + uint64(i),
 		}
 		text, err := json.Marshal(job)
 		if err != nil {
@@ -131,12 +144,7 @@ func stressWork(t *testing.T, text string) {
 	wg.Wait()
 	sum := stressCount{Partial: map[string]int{}, Whole: map[string]int{}}
 	for _, c := range counts {
-		for op, n := range c.Partial {
-			sum.Partial[op] += n
-		}
-		for op, n := range c.Whole {
-			sum.Whole[op] += n
-		}
+		sum.add(c)
 	}
 	line, err := json.Marshal(sum)
 	if err != nil {

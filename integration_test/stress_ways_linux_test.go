@@ -28,7 +28,7 @@ const (
 type stressWorker struct {
 	job    *stressJob
 	random *rand.Rand
-	truth  io.ReaderAt
+	truth  []io.ReaderAt // by version
 	count  stressCount
 	open   []*stressHandle
 	inode  int // O_PATH descriptor of the inode that the asset had at first
@@ -46,6 +46,7 @@ type stressHandle struct {
 	fd              int
 	size            int64
 	whole           bool // opened after the asset was seen whole
+	version         int  // of what was read of it; -1: nothing was
 	private, shared []byte
 }
 
@@ -61,21 +62,19 @@ var stressWays = map[string]func(w *stressMeans, h *stressHandle, off int64, n i
 }
 
 func newStressWorker(job *stressJob, number uint64) *stressWorker {
-	return &stressWorker{
-		job: job, random: rand.New(rand.NewPCG(job.Seed, number)), truth: fakeapi.Content(job.ID, 0),
+	w := &stressWorker{
+		job: job, random: rand.New(rand.NewPCG(job.Seed, number)),
 		count: stressCount{Partial: map[string]int{}, Whole: map[string]int{}},
 	}
+	for version := range job.Versions {
+		w.truth = append(w.truth, fakeapi.Content(job.ID, version))
+	}
+	return w
 }
 
 // run reads until the asset has been whole for stressOps reads. Every error and every wrong byte ends it.
+// With more than one version whoever reads an older one may hear ESTALE, and closes; no handle reads two.
 func (w *stressWorker) run() (err error) {
-	// A SIGBUS of a mapping becomes a panic of this goroutine, and so an error.
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if fault := recover(); fault != nil {
-			err = fmt.Errorf("a mapping failed: %v", fault)
-		}
-	}()
 	if w.stressMeans, err = newStressMeans(w.job.Dir); err != nil {
 		return err
 	}
@@ -83,10 +82,7 @@ func (w *stressWorker) run() (err error) {
 		return err
 	}
 	defer func() {
-		for _, h := range w.open {
-			err = errors.Join(err, h.close())
-		}
-		err = errors.Join(err, unix.Close(w.inode), w.release())
+		err = errors.Join(err, w.closeAll(), unix.Close(w.inode), w.release())
 	}()
 	names := slices.Collect(maps.Keys(stressWays))
 	for left := stressOps; left > 0; {
@@ -97,15 +93,37 @@ func (w *stressWorker) run() (err error) {
 		if whole {
 			left--
 		}
-		h, err := w.handle(whole)
-		if err != nil {
-			return err
+		if w.changes() && w.random.IntN(stressOps/2) == 0 { // so that it can be evicted
+			if err := w.closeAll(); err != nil {
+				return err
+			}
 		}
-		if err := w.read(h, names[w.random.IntN(len(names))]); err != nil {
+		h, err := w.handle(whole)
+		if err == nil {
+			err = w.read(h, names[w.random.IntN(len(names))])
+		}
+		switch {
+		case err == nil:
+		case !w.changes() || !errors.Is(err, unix.ESTALE):
 			return err
+		default:
+			if err := w.closeAll(); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// changes tells whether the content does, and what is present goes.
+func (w *stressWorker) changes() bool { return w.job.Versions > 1 }
+
+func (w *stressWorker) closeAll() (err error) {
+	for _, h := range w.open {
+		err = errors.Join(err, h.close())
+	}
+	w.open = nil
+	return err
 }
 
 func newStressMeans(dir string) (m stressMeans, err error) {
@@ -154,7 +172,7 @@ func (w *stressWorker) handle(whole bool) (*stressHandle, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
-	h := &stressHandle{fd: fd, size: w.job.Size, whole: whole}
+	h := &stressHandle{fd: fd, size: w.job.Size, whole: whole, version: -1}
 	w.open = append(w.open, h)
 	return h, nil
 }
@@ -194,20 +212,34 @@ func (w *stressWorker) read(h *stressHandle, name string) error {
 		off = max(0, w.job.Size-int64(w.random.IntN(stressLength))-1) // the end is where mistakes are
 	}
 	n = int(min(int64(n), w.job.Size-off))
-	got, err := stressWays[name](&w.stressMeans, h, off, n)
+	got, err := w.way(name, h, off, n)
 	if err != nil {
 		return fmt.Errorf("%s of %d bytes at %d, opened whole: %v: %w", name, n, off, h.whole, err)
 	}
-	want := make([]byte, n)
-	if _, err := w.truth.ReadAt(want, off); err != nil {
-		return err
-	}
-	if !bytes.Equal(got, want) {
+	wrong := 0
+	for version, truth := range w.truth {
+		if h.version >= 0 && h.version != version {
+			continue
+		}
+		want := make([]byte, n)
+		if _, err := truth.ReadAt(want, off); err != nil {
+			return err
+		}
+		if bytes.Equal(got, want) {
+			h.version, wrong = version, -1
+			break
+		}
 		at := 0
 		for at < min(len(got), n) && got[at] == want[at] {
 			at++
 		}
-		return fmt.Errorf("%s of %d bytes at %d, opened whole: %v: %d bytes, the first wrong one at %d", name, n, off, h.whole, len(got), off+int64(at))
+		wrong = max(wrong, at)
+	}
+	if wrong >= 0 {
+		return fmt.Errorf("%s of %d bytes at %d, opened whole: %v, version %d: %d bytes, the first wrong one at %d", name, n, off, h.whole, h.version, len(got), off+int64(wrong))
+	}
+	if h.version > 0 {
+		w.count.Later++
 	}
 	if h.whole {
 		w.count.Whole[name]++
@@ -215,6 +247,21 @@ func (w *stressWorker) read(h *stressHandle, name string) error {
 		w.count.Partial[name]++
 	}
 	return nil
+}
+
+// way reads in one way. A SIGBUS of a mapping becomes a panic of this goroutine, and that ESTALE, for which it stands where
+// the content changes.
+func (w *stressWorker) way(name string, h *stressHandle, off int64, n int) (got []byte, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("a mapping failed: %v", fault)
+			if w.changes() {
+				err = unix.ESTALE
+			}
+		}
+	}()
+	return stressWays[name](&w.stressMeans, h, off, n)
 }
 
 func (w *stressMeans) pread(h *stressHandle, off int64, n int) ([]byte, error) {
