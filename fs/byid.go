@@ -94,8 +94,7 @@ var (
 
 // Readlink returns the target as it is known now.
 func (l *link) Readlink(context.Context) ([]byte, syscall.Errno) {
-	name, _ := l.asset.Name()
-	return []byte(linkPrefix + name), 0
+	return []byte(linkPrefix + l.asset.Path()), 0
 }
 
 const linkPrefix = "../"
@@ -107,14 +106,17 @@ func (l *link) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut
 }
 
 // attr describes the link, and returns for how long that holds. The link is as
-// old as the asset's first appearance here.
+// old as the asset's first appearance here, or as its library says that the asset is.
 func (l *link) attr(out *fuse.Attr) time.Duration {
-	name, own := l.asset.Name()
+	_, own := l.asset.Name()
 	l.fs.owner(out)
 	out.Ino = l.asset.LinkIno
 	out.Mode = syscall.S_IFLNK | 0o777
-	out.Size = uint64(len(linkPrefix + name))
-	seen := engine(l.asset).file.Meta().FirstSeen
+	out.Size = uint64(len(linkPrefix + l.asset.Path()))
+	_, seen, listed := l.asset.Told()
+	if !listed {
+		seen = engine(l.asset).file.Meta().FirstSeen
+	}
 	out.SetTimes(&seen, &seen, &seen)
 	if !own {
 		return unsettled // the target will be another

@@ -55,7 +55,41 @@ type content struct {
 var _ catalog.Facts = (*content)(nil)
 
 // engine returns what reads the bytes of a.
-func engine(a *catalog.Asset) *content { return a.Facts.(*content) }
+func engine(a *catalog.Asset) *content { return a.Facts().(*content) }
+
+// awake returns what engine does, or nil of a video that is listed and that nobody has
+// opened.
+func awake(a *catalog.Asset) *content {
+	e, _ := a.Awake().(*content)
+	return e
+}
+
+// stateOf returns the present state of a. That of one asleep is the first that its
+// engine has.
+func stateOf(a *catalog.Asset) state {
+	if e := awake(a); e != nil {
+		return e.state()
+	}
+	size, _, _ := a.Told()
+	return state{sized: size >= 0}
+}
+
+// sizeOf returns the size of a, or -1.
+func sizeOf(a *catalog.Asset) int64 {
+	if e := awake(a); e != nil {
+		return e.Info().Size
+	}
+	size, _, _ := a.Told()
+	return size
+}
+
+// spooledOf returns how many bytes of a are present.
+func spooledOf(a *catalog.Asset) int64 {
+	if e := awake(a); e != nil {
+		return e.file.Len()
+	}
+	return 0
+}
 
 // Contact is asset.Asset's, with errors that the catalog understands.
 func (c *content) Contact(ctx context.Context, how asset.Contact) (asset.Info, error) {

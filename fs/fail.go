@@ -44,7 +44,10 @@ func lastError(a *catalog.Asset) error {
 	if err := a.Err(); err != nil {
 		return err
 	}
-	return engine(a).LastError()
+	if e := awake(a); e != nil {
+		return e.LastError()
+	}
+	return nil
 }
 
 // lastErrorTime is when that was; zero if nobody knows.
@@ -52,7 +55,10 @@ func lastErrorTime(a *catalog.Asset) time.Time {
 	if a.Err() != nil {
 		return a.ErrTime()
 	}
-	return engine(a).LastErrorTime()
+	if e := awake(a); e != nil {
+		return e.LastErrorTime()
+	}
+	return time.Time{}
 }
 
 // unsized logs, once, that an asset of unknown size shows 0.

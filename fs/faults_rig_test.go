@@ -140,7 +140,7 @@ func wireFaultRig(t *testing.T, address string, patience, stall time.Duration, c
 		t.Fatal(err)
 	}
 	r.file = r.dir.File(faultID)
-	r.source = &countedSource{Source: source{r.client, slog.New(slog.DiscardHandler)}}
+	r.source = &countedSource{Source: source{r.client, slog.New(slog.DiscardHandler), func(string) (bucket, blob string, err error) { return "", "", nil }}}
 	r.options = &asset.Options{
 		Source: r.source, Host: asset.NewHost(asset.RangeUnknown, r.dir.SetRangeSupport),
 		ReadAhead: 64 << 20, StallTimeout: stall, RetryFor: patience, Log: slog.New(slog.DiscardHandler),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 	"time"
 
@@ -47,7 +48,7 @@ func (f *FS) Asset(ctx context.Context, id string) (AssetStatus, error) {
 	if err != nil {
 		return AssetStatus{ID: id, Size: -1}, err
 	}
-	if engine(a).Info().Size < 0 {
+	if sizeOf(a) < 0 {
 		err = f.catalog.Stat(ctx, a)
 	}
 	return f.assetStatus(a), err
@@ -154,9 +155,14 @@ func (f *FS) freeAtClose(a *catalog.Asset) {
 
 // forgotten has the kernel ask again how much of a is spooled.
 func (f *FS) forgotten(a *catalog.Asset) {
-	name, _ := a.Name()
-	for _, name := range []string{name, a.ID} {
-		if node := f.root.GetChild(name); node != nil {
+	for _, path := range []string{a.Path(), a.ID} {
+		node := &f.root.Inode
+		for name := range strings.SplitSeq(path, "/") {
+			if node = node.GetChild(name); node == nil {
+				break
+			}
+		}
+		if node != nil {
 			_ = node.NotifyContent(-1, 0) // without it the kernel asks once its time is up
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"syscall"
 	"time"
 
@@ -57,13 +58,16 @@ var (
 
 // fileNode returns the inode of a in its present state.
 func (f *FS) fileNode(ctx context.Context, parent *fusefs.Inode, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode {
-	s := engine(a).state()
+	s := stateOf(a)
 	n := &file{fs: f, asset: a, gen: f.kernelGen(s), openings: openings{version: s.version, whole: s.whole}}
-	n.sizes = engine(a).sizesOf(n.gen)
-	if f.catalog.Listed(a.ID) != nil {
+	n.sizes = &sizes{least: math.MaxInt64}
+	if e := awake(a); e != nil {
+		n.sizes = e.sizesOf(n.gen)
+	}
+	if _, _, video := a.Told(); f.catalog.Listed(a.ID) != nil && !video {
 		out.SetEntryTimeout(settled)
 	} else {
-		out.SetEntryTimeout(unsettled) // nobody knows yet whether it is there
+		out.SetEntryTimeout(unsettled) // nobody knows yet whether it is there, or for how long
 	}
 	out.SetAttrTimeout(f.fileAttr(a, s.whole, &out.Attr))
 	n.sizes.told(out.Size)
@@ -72,19 +76,32 @@ func (f *FS) fileNode(ctx context.Context, parent *fusefs.Inode, a *catalog.Asse
 
 // fileAttr fills in what is known of a, and returns for how long that holds.
 func (f *FS) fileAttr(a *catalog.Asset, whole bool, out *fuse.Attr) time.Duration {
-	e := engine(a)
-	i := e.Info()
+	i, meta := described(a)
 	f.owner(out)
 	out.Ino = a.Ino
 	out.Mode = syscall.S_IFREG | 0o444&^f.o.Umask
 	out.Size = uint64(max(0, i.Size))
-	fillBlocks(out, e.file.Len())
-	mtime, ctime := fileTimes(i, e.file.Meta())
+	fillBlocks(out, spooledOf(a))
+	mtime, ctime := fileTimes(i, meta)
 	out.SetTimes(&mtime, &mtime, &ctime)
 	if whole && !i.ModTime.IsZero() {
 		return settled
 	}
 	return unsettled
+}
+
+// described returns what is known of a. Of a video, the library tells the time.
+func described(a *catalog.Asset) (asset.Info, spool.Meta) {
+	size, mtime, video := a.Told()
+	e := awake(a)
+	if e == nil {
+		return asset.Info{Size: size, ModTime: mtime}, spool.Meta{}
+	}
+	i := e.Info()
+	if video {
+		i.ModTime, i.LastModified = mtime, ""
+	}
+	return i, e.file.Meta()
 }
 
 // fileTimes are the asset's own times, or when its content was first seen. They
@@ -108,7 +125,12 @@ func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 	if err := n.fs.catalog.Stat(c, n.asset); err != nil {
 		return n.fs.failed("stat", n.asset, err)
 	}
-	e := engine(n.asset)
+	e := awake(n.asset)
+	if e == nil {
+		out.SetTimeout(n.fs.fileAttr(n.asset, false, &out.Attr))
+		n.sizes.told(out.Size)
+		return 0
+	}
 	if i := e.Info(); i.Header && i.ModTime.IsZero() {
 		// What was shown stays, whatever metadata tells later.
 		e.Learn(asset.Info{Size: -1, ModTime: e.file.Meta().FirstSeen})

@@ -42,7 +42,14 @@ type Options struct {
 	StableInodes bool           // one inode for each content, whatever is present of it; no passthrough
 	FewThreads   bool           // the process may not have many: what waits for the disk takes turns
 	Debug        bool           // log every kernel request
-	Log          *slog.Logger   // required
+
+	// Libraries are scopes whose videos are listed. Those of a single one stand in the
+	// root, of several each has a directory. Looked is called after each look at one;
+	// nil: nobody.
+	Libraries []string
+	Looked    func(Look)
+
+	Log *slog.Logger // required
 }
 
 // FS is a mounted file system.
@@ -106,8 +113,9 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 	} else if known {
 		ranging = asset.RangeNo
 	}
+	api := source{client, o.Log, func(id string) (bucket, blob string, err error) { return f.catalog.Place(id) }}
 	options := &asset.Options{
-		Source:       source{client, o.Log},
+		Source:       api,
 		Host:         asset.NewHost(ranging, dir.SetRangeSupport),
 		ReadAhead:    o.ReadAhead,
 		StallTimeout: o.StallTimeout,
@@ -120,7 +128,7 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 		ByMetadata: o.ByMetadata,
 		ListWait:   o.ListWait,
 		RetryFor:   o.RetryFor,
-		API:        source{client, o.Log},
+		API:        api,
 		Record:     record{dir},
 		Facts: func(id string, learnt func()) catalog.Facts {
 			file := dir.File(id)
@@ -128,6 +136,10 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 		},
 		Fold:    foldNames,
 		Changed: f.directoriesChanged,
+		Scopes:  o.Libraries,
+		Lister:  api,
+		Notes:   dir,
+		Looked:  o.Looked,
 	})
 	f.SetList(ids)
 
@@ -290,7 +302,11 @@ func (f *FS) directoriesChanged() {
 	if !f.mounted.Load() {
 		return
 	}
-	for _, ino := range []uint64{rootIno, byIDIno} {
+	inos := []uint64{rootIno, byIDIno}
+	for _, d := range f.catalog.Dirs() {
+		inos = append(inos, d.Ino)
+	}
+	for _, ino := range inos {
 		f.server.InodeNotify(ino, -1, 0) // the kernel may know neither
 	}
 }

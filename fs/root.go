@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"errors"
+	"slices"
 	"syscall"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
@@ -73,6 +74,11 @@ func (n *root) known(ctx context.Context, name string, out *fuse.EntryOut) *fuse
 	case neverIndex:
 		return n.NewInode(ctx, f.neverIndex(out), fusefs.StableAttr{Ino: neverIndexIno})
 	}
+	for _, d := range f.catalog.Dirs() {
+		if d.Name == name {
+			return n.NewInode(ctx, f.libraryDir(d, out), fusefs.StableAttr{Mode: syscall.S_IFDIR, Ino: d.Ino})
+		}
+	}
 	a := f.catalog.Known(name)
 	if a == nil {
 		return nil
@@ -112,10 +118,18 @@ func (f *FS) await(ctx context.Context, names func(context.Context) error) sysca
 }
 
 func (n *root) entries() []fuse.DirEntry {
-	listed := n.fs.catalog.Entries()
-	list := make([]fuse.DirEntry, 0, len(listed)+1)
-	list = append(list, fuse.DirEntry{Name: catalog.ByID, Ino: byIDIno, Mode: syscall.S_IFDIR})
-	for _, e := range listed {
+	list := []fuse.DirEntry{{Name: catalog.ByID, Ino: byIDIno, Mode: syscall.S_IFDIR}}
+	for _, d := range n.fs.catalog.Dirs() {
+		list = append(list, fuse.DirEntry{Name: d.Name, Ino: d.Ino, Mode: syscall.S_IFDIR})
+	}
+	return appendFiles(list, n.fs.catalog.Root())
+}
+
+// appendFiles adds the assets of a directory.
+func appendFiles(list []fuse.DirEntry, d *catalog.Dir) []fuse.DirEntry {
+	entries := d.Entries()
+	list = slices.Grow(list, len(entries))
+	for _, e := range entries {
 		list = append(list, fuse.DirEntry{Name: e.Name, Ino: e.Ino, Mode: syscall.S_IFREG})
 	}
 	return list
@@ -135,7 +149,7 @@ func (n *root) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
 	const block = 4096
 	*out = fuse.StatfsOut{Bsize: block, Frsize: block, NameLen: 255}
 	for _, e := range n.fs.catalog.Entries() {
-		out.Blocks += uint64(max(0, e.Facts.Info().Size)+block-1) / block
+		out.Blocks += uint64(max(0, sizeOf(e.Asset))+block-1) / block
 		out.Files++
 	}
 	out.Blocks = max(1, out.Blocks)

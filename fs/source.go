@@ -17,13 +17,19 @@ import (
 type source struct {
 	client *remote.Client
 	log    *slog.Logger
+	// place returns where an asset is stored, by which it is downloaded; "" if by its ID.
+	place func(id string) (bucket, blob string, err error)
 }
 
 var _ asset.Source = source{}
 
 func (s source) Open(ctx context.Context, id string, r asset.Request) (*asset.Response, error) {
+	bucket, blob, err := s.place(id)
+	if err != nil {
+		return nil, err
+	}
 	resp, err := s.client.Download(ctx, remote.Request{
-		ID: id, Class: class(r.Background), Start: r.Start, End: r.End, NoRange: r.NoRange, For: r.Program,
+		ID: id, Bucket: bucket, Blob: blob, Class: class(r.Background), Start: r.Start, End: r.End, NoRange: r.NoRange, For: r.Program,
 	})
 	if errors.Is(err, remote.ErrNoSlot) {
 		return nil, fmt.Errorf("%w: %w", asset.ErrNoSlot, err)

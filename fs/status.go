@@ -128,8 +128,7 @@ func (f *FS) Status() Status {
 }
 
 func (f *FS) assetStatus(listed *catalog.Asset) AssetStatus {
-	e := engine(listed)
-	a := AssetStatus{ID: listed.ID, Size: e.Info().Size, Spooled: e.file.Len(), Pinned: e.file.Pinned()}
+	a := AssetStatus{ID: listed.ID, Size: sizeOf(listed)}
 	if name, own := listed.Name(); own {
 		a.Name = name
 	}
@@ -139,6 +138,11 @@ func (f *FS) assetStatus(listed *catalog.Asset) AssetStatus {
 			a.ErrorAge = time.Since(at).Seconds()
 		}
 	}
+	e := awake(listed)
+	if e == nil {
+		return a
+	}
+	a.Spooled, a.Pinned = e.file.Len(), e.file.Pinned()
 	for _, st := range e.Streams() {
 		x := StreamStatus{Pos: st.Pos, Speed: st.Speed, Paused: st.Paused}
 		if st.Speed > 0 && st.End > st.Pos && !st.Paused {

@@ -20,22 +20,22 @@ const (
 
 // Getxattr answers from memory.
 func (n *file) Getxattr(_ context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
-	e := engine(n.asset)
 	switch attr {
 	case xattrID:
 		return give(dest, n.asset.ID)
 	case xattrType:
-		if t := e.Info().Type; t != "" {
-			return give(dest, t)
+		if e := awake(n.asset); e != nil && e.Info().Type != "" {
+			return give(dest, e.Info().Type)
 		}
 	case xattrSpooled:
-		return give(dest, strconv.FormatInt(e.file.Len(), 10))
+		return give(dest, strconv.FormatInt(spooledOf(n.asset), 10))
 	case xattrError:
 		if err := lastError(n.asset); err != nil {
 			return give(dest, err.Error())
 		}
 	case xattrPinned:
-		return give(dest, strconv.Itoa(toInt(e.file.Pinned())))
+		e := awake(n.asset)
+		return give(dest, strconv.Itoa(toInt(e != nil && e.file.Pinned())))
 	case xattrWaiting:
 		if w := n.fs.waitingFor(n.asset); len(w) > 0 {
 			text, ok := fitting(w, func(w []WaitStatus) any { return w })
@@ -61,7 +61,7 @@ func toInt(b bool) int {
 // Listxattr lists what is worth copying.
 func (n *file) Listxattr(_ context.Context, dest []byte) (uint32, syscall.Errno) {
 	names := xattrID + "\x00"
-	if engine(n.asset).Info().Type != "" {
+	if e := awake(n.asset); e != nil && e.Info().Type != "" {
 		names += xattrType + "\x00"
 	}
 	return give(dest, names)

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"assetfs/fs/asset"
@@ -91,6 +92,15 @@ type Options struct {
 	// Changed is called, with no lock held, after the list of names of a
 	// directory has changed; nil: nobody.
 	Changed func()
+
+	// Scopes are the libraries. The videos of a single one stand in the root, of
+	// several each has a directory. All below may be nil without any.
+	Scopes []string
+	Lister Lister
+	Notes  Notes // keeps lists for the next mount
+	// Looked is called, with no lock held, after each look at a library; nil:
+	// nobody.
+	Looked func(Look)
 }
 
 // An Asset is one asset met. Its methods may be called concurrently.
@@ -98,16 +108,17 @@ type Asset struct {
 	ID      string
 	Ino     uint64 // of the file
 	LinkIno uint64 // of the link in by-id
-	Facts   Facts
 
-	c *Catalog
+	c     *Catalog
+	facts atomic.Pointer[Facts] // nil while it is asleep, see Awake
 
 	// Catalog.mu guards what follows.
 	name   string // of the directory entry, given for good; "" while none is
 	place  int    // in the list; -1 not listed
 	looked bool   // listed because it was looked up in this mount
 	sought bool   // looked up, and nobody could be asked about it yet
-	state
+	*state        // nil while it is asleep
+	video  *video // what a library tells; nil: none
 }
 
 // Catalog is all assets of a mount. Its methods may be called concurrently.
@@ -124,13 +135,13 @@ type Catalog struct {
 
 	mu      sync.Mutex // guards what follows; taken before the locks of Facts; no I/O under it
 	byID    map[string]*Asset
-	names   map[string]*Asset // by folded name; a name once given stays taken
-	ids     map[string]bool   // folded IDs
-	giving  bool              // names are taken, and being recorded
-	inos    map[uint64]string // what an inode number stands for
-	list    []*Asset          // in order
-	unnamed map[*Asset]bool   // assets without a name whose own may be known by now
-	root    dirTime
+	ids     map[string]bool // folded IDs
+	giving  bool            // names are taken, and being recorded
+	inos    map[uint64]struct{}
+	list    []*Asset // in order, but for those of libraries
+	top     *Dir     // the root
+	libs    []*library
+	unnamed map[*Asset]bool // assets without a name whose own may be known by now
 	links   dirTime
 	started bool
 	closed  bool
@@ -160,9 +171,8 @@ func New(o Options) *Catalog {
 		o:       o,
 		known:   regexp.MustCompile("(?i:" + o.Pattern.String() + ")"),
 		byID:    map[string]*Asset{},
-		names:   map[string]*Asset{},
 		ids:     map[string]bool{},
-		inos:    map[uint64]string{},
+		inos:    map[uint64]struct{}{},
 		unnamed: map[*Asset]bool{},
 		learnt:  map[*Asset]bool{},
 		changed: make(chan struct{}),
@@ -170,16 +180,18 @@ func New(o Options) *Catalog {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.calls = newSweep(c, byCall)
 	c.headers = newSweep(c, byHeader)
+	c.top = newDir(c, "")
 	names, note := o.Record.Load()
-	c.root, c.links = parseTimes(note)
+	c.top.time, c.links = parseTimes(note)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(names)) {
 		a := c.meetLocked(id)
 		if a.name = names[id]; a.name != "" {
-			c.names[FoldName(a.name)] = a
+			c.top.names[FoldName(a.name)] = a
 		}
 	}
+	c.openLibrariesLocked()
 	return c
 }
 
@@ -189,6 +201,9 @@ func (c *Catalog) Start() {
 	defer c.mu.Unlock()
 	c.started = true
 	c.calls.kickLocked(false)
+	for _, l := range c.libs {
+		l.lookLocked()
+	}
 }
 
 // Close ends what runs in the background.
@@ -205,25 +220,74 @@ func (c *Catalog) meetLocked(id string) *Asset {
 	if a := c.byID[id]; a != nil {
 		return a
 	}
-	a := &Asset{ID: id, Ino: c.inoLocked(id), LinkIno: c.inoLocked(ByID + "/" + id), c: c, place: -1}
-	a.Facts = c.o.Facts(id, func() {
+	a := c.newAssetLocked(id)
+	a.wakeLocked()
+	c.ids[FoldName(id)] = true
+	return a
+}
+
+func (c *Catalog) newAssetLocked(id string) *Asset {
+	a := new(Asset)
+	c.beginLocked(a, id)
+	return a
+}
+
+func (c *Catalog) beginLocked(a *Asset, id string) {
+	a.ID, a.Ino, a.LinkIno, a.c, a.place = id, c.inoLocked(id), c.inoLocked(ByID+"/"+id), c, -1
+	c.byID[id] = a
+}
+
+// wakeLocked makes what an asset needs that is more than listed.
+func (a *Asset) wakeLocked() Facts {
+	if f := a.facts.Load(); f != nil {
+		return *f
+	}
+	c := a.c
+	facts := c.o.Facts(a.ID, func() {
 		c.learntMu.Lock()
 		defer c.learntMu.Unlock()
 		c.learnt[a] = true
 	})
-	c.byID[id], c.ids[FoldName(id)] = a, true
-	return a
+	if a.state == nil {
+		a.state = new(state)
+	}
+	if a.video != nil {
+		facts.Learn(a.video.info())
+	}
+	a.facts.Store(&facts)
+	return facts
+}
+
+// Facts returns what knows the facts about an asset. It wakes one that is asleep.
+func (a *Asset) Facts() Facts {
+	if f := a.facts.Load(); f != nil {
+		return *f
+	}
+	a.c.mu.Lock()
+	defer a.c.mu.Unlock()
+	return a.wakeLocked()
+}
+
+// Awake returns what Facts does, or nil of an asset that is asleep: a video that is
+// listed, and that nobody has opened. Of 100 000 most are.
+func (a *Asset) Awake() Facts {
+	if f := a.facts.Load(); f != nil {
+		return *f
+	}
+	return nil
 }
 
 // inoLocked returns a stable inode number for what key names: its hash, or the
 // next free number where that is taken.
 func (c *Catalog) inoLocked(key string) uint64 {
 	ino := hash(key)
-	for ino < firstIno || c.inos[ino] != "" {
+	for {
+		if _, taken := c.inos[ino]; !taken && ino >= firstIno {
+			c.inos[ino] = struct{}{}
+			return ino
+		}
 		ino++
 	}
-	c.inos[ino] = key
-	return ino
 }
 
 // SetList makes ids the listed assets, in that order. Those looked up in this
@@ -256,6 +320,7 @@ func (c *Catalog) addLocked(a *Asset) {
 	if a.place >= 0 {
 		return
 	}
+	a.wakeLocked()
 	a.place = len(c.list)
 	c.list = append(c.list, a)
 	if a.name == "" {
@@ -286,12 +351,17 @@ func (c *Catalog) Forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, a := range c.byID {
-		a.forgetLocked()
+		if a.state != nil {
+			a.forgetLocked()
+		}
 	}
 	c.noCall, c.noTimes, c.lookBy = false, time.Time{}, time.Time{}
 	c.calls.kickLocked(true)
 	if c.headers.wanted {
 		c.headers.kickLocked(true)
+	}
+	for _, l := range c.libs {
+		l.lookLocked()
 	}
 }
 
@@ -305,36 +375,23 @@ func (c *Catalog) notifyLocked() {
 func (c *Catalog) Listed(id string) *Asset {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if a := c.byID[id]; a != nil && a.place >= 0 {
+	if a := c.byID[id]; a != nil && a.listedLocked() {
 		return a
 	}
 	return nil
 }
 
-// An Entry is an asset as a directory shows it.
-type Entry struct {
-	*Asset
-	Name string // its own or, while that is unknown, the ID
-}
+func (a *Asset) listedLocked() bool { return a.place >= 0 || a.video != nil && a.video.listed }
 
-// Entries returns the listed assets in order.
-func (c *Catalog) Entries() []Entry {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	list := make([]Entry, len(c.list))
-	for i, a := range c.list {
-		list[i] = Entry{a, a.shownLocked()}
-	}
-	return list
-}
-
-// All returns every asset met, in no order.
+// All returns every asset met that is awake, in no order.
 func (c *Catalog) All() []*Asset {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	all := make([]*Asset, 0, len(c.byID))
+	var all []*Asset
 	for _, a := range c.byID {
-		all = append(all, a)
+		if a.facts.Load() != nil {
+			all = append(all, a)
+		}
 	}
 	return all
 }

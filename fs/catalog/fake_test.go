@@ -347,7 +347,7 @@ func (s *server) limited() *server {
 func (r *rig) engine(id string) *engine {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.byID[id].Facts.(*engine)
+	return r.byID[id].Facts().(*engine)
 }
 
 // shown returns the names in the root.

@@ -102,7 +102,7 @@ func (c *Catalog) board(a *Asset, background bool) (*flight, error) {
 	switch {
 	case c.closed:
 		return nil, context.Canceled
-	case c.noCall:
+	case c.noCall, a.video != nil: // which has no metadata
 		return nil, ErrNoCall
 	case a.refused != nil && time.Since(a.refusedAt) < remembered && !background:
 		return nil, a.refused
@@ -113,7 +113,7 @@ func (c *Catalog) board(a *Asset, background bool) (*flight, error) {
 	c.wg.Go(func() {
 		info, err := c.o.API.Metadata(ctx, background, a.ID)
 		if err == nil {
-			a.Facts.Learn(info)
+			a.Facts().Learn(info)
 		}
 		c.landed(a, f, info, err)
 		if !background {
@@ -125,7 +125,7 @@ func (c *Catalog) board(a *Asset, background bool) (*flight, error) {
 
 // landed notes how a call ended.
 func (c *Catalog) landed(a *Asset, f *flight, info asset.Info, err error) {
-	header := a.Facts.Info().Header
+	header := a.Facts().Info().Header
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if a.flight == f {
@@ -166,9 +166,12 @@ func (c *Catalog) landed(a *Asset, f *flight, info asset.Info, err error) {
 // header of a download, waiting its turn for either, RetryFor in all. An asset
 // whose size neither tells is no error.
 func (c *Catalog) Stat(ctx context.Context, a *Asset) error {
-	info := a.Facts.Info()
+	if size, _ := a.told(); a.Awake() == nil && size >= 0 {
+		return nil
+	}
+	info := a.Facts().Info()
 	c.mu.Lock()
-	sized := info.Size >= 0 || info.Header && (a.answered && a.sizeless || c.noCall)
+	sized := info.Size >= 0 || info.Header && (a.answered && a.sizeless || c.noCall || a.video != nil)
 	sweeping := c.headers.running
 	if !sized && info.Header && a.unseen {
 		a.refused = nil // of an asset that is known to exist, the same answer means something else
@@ -204,7 +207,7 @@ func (c *Catalog) late(err error) error {
 func (c *Catalog) stat(ctx context.Context, a *Asset, sweeping bool) error {
 	for try := 1; ; try++ {
 		failed := c.call(ctx, a, false)
-		info := a.Facts.Info()
+		info := a.Facts().Info()
 		switch {
 		case info.Size >= 0:
 			return nil
@@ -214,7 +217,7 @@ func (c *Catalog) stat(ctx context.Context, a *Asset, sweeping bool) error {
 			return failed
 		}
 		if !info.Header {
-			info, err := a.Facts.Contact(ctx, asset.Contact{Head: sweeping, Patience: c.o.RetryFor})
+			info, err := a.Facts().Contact(ctx, asset.Contact{Head: sweeping, Patience: c.o.RetryFor})
 			if err != nil || info.Size >= 0 {
 				return err
 			}
@@ -262,11 +265,11 @@ func (c *Catalog) gone(a *Asset, err error) bool {
 // askTime asks metadata for the time of an asset whose header told none. It is
 // asked once, and for no asset soon after it was slow or failed.
 func (c *Catalog) askTime(ctx context.Context, a *Asset) {
-	if !a.Facts.Info().ModTime.IsZero() {
+	if !a.Facts().Info().ModTime.IsZero() {
 		return
 	}
 	c.mu.Lock()
-	asked := a.answered || a.timed || c.noCall || time.Now().Before(c.noTimes)
+	asked := a.video != nil || a.answered || a.timed || c.noCall || time.Now().Before(c.noTimes)
 	a.timed = true
 	c.mu.Unlock()
 	if asked {
@@ -295,7 +298,7 @@ func (c *Catalog) Contact(ctx context.Context, a *Asset) error {
 }
 
 func (c *Catalog) contact(ctx context.Context, a *Asset, patience time.Duration) error {
-	if a.Facts.Info().Header {
+	if a.Facts().Info().Header {
 		return nil
 	}
 	c.mu.Lock()
@@ -310,7 +313,7 @@ func (c *Catalog) contact(ctx context.Context, a *Asset, patience time.Duration)
 			return err
 		}
 	}
-	_, err := a.Facts.Contact(ctx, asset.Contact{Patience: patience})
+	_, err := a.Facts().Contact(ctx, asset.Contact{Patience: patience})
 	return err
 }
 
@@ -318,6 +321,7 @@ func (c *Catalog) contact(ctx context.Context, a *Asset, patience time.Duration)
 func (a *Asset) SetErr(err error) {
 	a.c.mu.Lock()
 	defer a.c.mu.Unlock()
+	a.wakeLocked()
 	a.err, a.errAt = err, time.Now()
 }
 
@@ -325,6 +329,9 @@ func (a *Asset) SetErr(err error) {
 func (a *Asset) Err() error {
 	a.c.mu.Lock()
 	defer a.c.mu.Unlock()
+	if a.state == nil {
+		return nil
+	}
 	return a.err
 }
 
@@ -332,5 +339,8 @@ func (a *Asset) Err() error {
 func (a *Asset) ErrTime() time.Time {
 	a.c.mu.Lock()
 	defer a.c.mu.Unlock()
+	if a.state == nil {
+		return time.Time{}
+	}
 	return a.errAt
 }

@@ -68,7 +68,7 @@ func TestStat(t *testing.T) {
 						t.Errorf("got %v, want %v", err, tc.want)
 					}
 				}
-				if got := r.Listed("re_1").Facts.Info().Size; got != tc.size {
+				if got := r.Listed("re_1").Facts().Info().Size; got != tc.size {
 					t.Errorf("size %d, want %d", got, tc.size)
 				}
 				if calls := s.calls.count(); tc.want == nil && calls != tc.calls || calls > 3 && !errors.Is(tc.want, ErrNotNow) {
@@ -142,11 +142,11 @@ func TestStatOfUnsized(t *testing.T) {
 				defer r.Close()
 				r.SetList([]string{"re_1"})
 				a := r.Listed("re_1")
-				a.Facts.(*engine).info.Header = true
+				a.Facts().(*engine).info.Header = true
 				if err := r.Stat(t.Context(), a); !errors.Is(err, tc.want) {
 					t.Errorf("stat: got %v, want %v", err, tc.want)
 				}
-				if got := a.Facts.Info().Size; got != tc.size {
+				if got := a.Facts().Info().Size; got != tc.size {
 					t.Errorf("size %d, want %d", got, tc.size)
 				}
 				r.expectCounts(tc.answer, 0)
@@ -171,7 +171,7 @@ func TestStatOfSeen(t *testing.T) {
 				if err := r.Stat(t.Context(), a); !errors.Is(err, headErr) {
 					t.Errorf("stat: got %v, want %v", err, headErr)
 				}
-				if size := a.Facts.Info().Size; headErr == nil && size != 100 {
+				if size := a.Facts().Info().Size; headErr == nil && size != 100 {
 					t.Errorf("size %d, want 100", size)
 				}
 				r.expectCounts(1, 1)
@@ -326,7 +326,7 @@ func TestTimeAlone(t *testing.T) {
 		s.calls.interval, s.calls.free = 0, time.Time{}
 		s.calls.mu.Unlock()
 		stat("re_2", latency)
-		if r.Listed("re_2").Facts.Info().ModTime.IsZero() {
+		if r.Listed("re_2").Facts().Info().ModTime.IsZero() {
 			t.Error("no time")
 		}
 	})

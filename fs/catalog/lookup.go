@@ -34,8 +34,9 @@ func (c *Catalog) AwaitLinks(ctx context.Context) error {
 func (c *Catalog) awaitNames(ctx context.Context, deadline time.Time) error {
 	c.mu.Lock()
 	c.seekLocked(true)
+	c.openedLocked(c.libs)
 	c.mu.Unlock()
-	err := c.await(ctx, deadline, func() bool { return false })
+	err := c.awaitAny(ctx, deadline, c.libs, func() bool { return false })
 	c.giveNames(true)
 	c.mu.Lock()
 	if c.headers.running { // names are missing
@@ -52,13 +53,21 @@ func (c *Catalog) seekLocked(again bool) {
 	c.headers.kickLocked(again)
 }
 
-// await waits until done, or deadline, or until no name can be found before it.
-func (c *Catalog) await(ctx context.Context, deadline time.Time, done func() bool) error {
+// awaitAny waits until done, or deadline, or until no name can be found before it,
+// neither of listed IDs nor of libs.
+func (c *Catalog) awaitAny(ctx context.Context, deadline time.Time, libs []*library, done func() bool) error {
+	return c.await(ctx, deadline, func() bool {
+		return c.finderLocked().comingLocked(deadline) || comingLocked(libs)
+	}, done)
+}
+
+// await waits until done, or deadline, or until nothing is coming any more.
+func (c *Catalog) await(ctx context.Context, deadline time.Time, comingLocked, done func() bool) error {
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
 	for {
 		c.mu.Lock()
-		changed, coming := c.changed, c.finderLocked().comingLocked(deadline)
+		changed, coming := c.changed, comingLocked()
 		c.mu.Unlock()
 		if done() || !coming {
 			return nil
@@ -75,25 +84,19 @@ func (c *Catalog) await(ctx context.Context, deadline time.Time, done func() boo
 
 // Known finds a listed asset by its name or ID. It never waits.
 func (c *Catalog) Known(name string) *Asset {
-	if a := c.byName(name); a != nil {
+	if a := c.top.Known(name); a != nil {
 		return a
 	}
 	c.giveNames(false) // a read may have told a name that no listing has given yet
-	if a := c.byName(name); a != nil {
+	if a := c.top.Known(name); a != nil {
 		return a
 	}
-	return c.Listed(name)
-}
-
-func (c *Catalog) byName(name string) *Asset {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a := c.names[FoldName(name)]
-	// Of a name being given nobody knows yet.
-	if a == nil || a.place < 0 || a.name == "" || !c.o.Fold && a.name != name {
-		return nil
+	if a := c.byID[name]; a != nil && a.listedLocked() && a.dirLocked() == c.top {
+		return a
 	}
-	return a
+	return nil
 }
 
 // Lookup finds the asset of a directory entry. One that is not known is looked
@@ -165,7 +168,8 @@ func (c *Catalog) foundOut(a *Asset) {
 func (c *Catalog) lookFor(ctx context.Context, name string) (*Asset, error) {
 	now := time.Now()
 	c.mu.Lock()
-	if c.lookBy.IsZero() && slices.ContainsFunc(c.list, func(a *Asset) bool { return a.name == "" }) {
+	libs := c.top.librariesLocked()
+	if c.lookBy.IsZero() && (comingLocked(libs) || slices.ContainsFunc(c.list, func(a *Asset) bool { return a.name == "" })) {
 		c.lookBy = now.Add(c.o.ListWait)
 		c.seekLocked(false)
 	}
@@ -175,16 +179,16 @@ func (c *Catalog) lookFor(ctx context.Context, name string) (*Asset, error) {
 		return nil, nil
 	}
 	var found *Asset
-	err := c.await(ctx, deadline, func() bool {
+	err := c.awaitAny(ctx, deadline, libs, func() bool {
 		c.giveNames(false)
-		found = c.byName(name)
+		found = c.top.Known(name)
 		return found != nil
 	})
 	if found != nil || err != nil {
 		return found, err
 	}
 	c.giveNames(true)
-	return c.byName(name), nil
+	return c.top.Known(name), nil
 }
 
 // crawled reports whether name is one that desktops, indexers and other systems

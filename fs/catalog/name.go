@@ -35,6 +35,9 @@ const (
 //
 // SafeName is idempotent.
 func SafeName(name string) string {
+	if plain(name) {
+		return name
+	}
 	name = strings.ToValidUTF8(name, string(utf8.RuneError))
 	name = strings.Map(safeRune, name)
 	name = strings.TrimRight(name, `/\ `)
@@ -48,6 +51,20 @@ func SafeName(name string) string {
 	}
 	stem, ext := splitExtension(name)
 	return trimName(cutText(stem, maxName-len(ext))) + ext
+}
+
+// plain reports whether name, as most do, shows at a glance that it is safe.
+func plain(name string) bool {
+	n := len(name)
+	if n == 0 || n > maxName || name[0] == '-' || name[0] == '.' || name[0] == ' ' || name[n-1] == '.' || name[n-1] == ' ' {
+		return false
+	}
+	for i := range n {
+		if c := name[i]; c < ' ' || c > '~' || c == '/' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // safeRune returns what stands for r in a safe name: r itself, a space for anything that
@@ -131,10 +148,23 @@ func joined(prev, next rune) bool {
 // a copy of the directory to such a volume would lose one of them, and one listing serves
 // Linux and macOS.
 func FoldName(name string) string {
+	if lower, ascii := lowerASCII(name); ascii {
+		return lower
+	}
 	// A Caser may hold state, so each call makes its own. Decomposing first makes the fold
 	// of canonically equivalent names equal (Unicode Standard, D145).
 	fold := cases.Fold().String(norm.NFD.String(name))
 	return norm.NFC.String(strings.Map(foldCherokee, fold))
+}
+
+// lowerASCII is the fold of a name of ASCII alone, as most are.
+func lowerASCII(name string) (lower string, ascii bool) {
+	for i := range len(name) {
+		if name[i] >= utf8.RuneSelf {
+			return "", false
+		}
+	}
+	return strings.ToLower(name), true
 }
 
 // foldCherokee mends the fold of Cherokee letters, which package cases swaps instead of

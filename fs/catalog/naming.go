@@ -3,7 +3,6 @@ package catalog
 import (
 	"cmp"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"math"
 	"slices"
@@ -21,7 +20,7 @@ func (c *Catalog) giveNames(force bool) {
 	c.naming.Lock()
 	c.mu.Lock()
 	given := c.chooseLocked(force)
-	root := c.root
+	root := c.top.time
 	sum := root.sum
 	for a, name := range given {
 		sum += hash(name) - hash(a.ID)
@@ -43,7 +42,7 @@ func (c *Catalog) giveNames(force bool) {
 	for a, name := range given {
 		a.name = name
 	}
-	c.root, c.giving = root, false
+	c.top.time, c.giving = root, false
 	c.notifyLocked()
 	c.mu.Unlock()
 	c.naming.Unlock()
@@ -79,14 +78,14 @@ func (c *Catalog) chooseLocked(force bool) map[*Asset]string {
 	}
 	given := map[*Asset]string{}
 	for _, a := range slices.SortedFunc(maps.Keys(c.unnamed), func(a, b *Asset) int { return cmp.Compare(a.place, b.place) }) {
-		info := a.Facts.Info()
+		info := a.wakeLocked().Info()
 		told := info.Header || c.o.ByMetadata && info.Name != ""
 		if told && a.place > barrier {
 			continue
 		}
 		delete(c.unnamed, a) // what is learnt later brings it back
 		if told {
-			given[a] = c.takeLocked(a, ownName(a.ID, info.Name, info.Type))
+			given[a] = c.top.takeLocked(a, ownName(a.ID, info.Name, info.Type))
 		}
 	}
 	return given
@@ -109,23 +108,23 @@ func ownName(id, told, mediaType string) string {
 	return cmp.Or(name, id)
 }
 
-// takeLocked returns the name that a gets, and has it taken.
-func (c *Catalog) takeLocked(a *Asset, name string) string {
-	if c.takenLocked(a, name) {
+// takeLocked returns the name that a gets in d, and has it taken.
+func (d *Dir) takeLocked(a *Asset, name string) string {
+	if d.takenLocked(a, name) {
 		name = distinctName(name, a.ID)
 	}
-	if c.takenLocked(a, name) {
+	if d.takenLocked(a, name) {
 		name = a.ID // somebody names a file like that on purpose
 	}
-	if fold := FoldName(name); c.names[fold] == nil {
-		c.names[fold] = a
+	if fold := FoldName(name); d.names[fold] == nil {
+		d.names[fold] = a
 	}
 	return name
 }
 
-func (c *Catalog) takenLocked(a *Asset, name string) bool {
-	fold := FoldName(name)
-	if other := c.names[fold]; other != nil && other != a {
+func (d *Dir) takenLocked(a *Asset, name string) bool {
+	c, fold := d.c, FoldName(name)
+	if other := d.names[fold]; other != nil && other != a {
 		return true
 	}
 	return name != a.ID && (fold == ByID || c.known.MatchString(name) || c.ids[fold])
@@ -136,14 +135,7 @@ func (c *Catalog) change(f func()) {
 	c.naming.Lock()
 	c.mu.Lock()
 	f()
-	var root, links uint64
-	for _, a := range c.list {
-		root += hash(a.shownLocked())
-		links += hash(a.ID)
-	}
-	moved := c.root.move(root)
-	moved = c.links.move(links) || moved
-	note := formatTimes(c.root, c.links)
+	note, moved := c.moveLocked()
 	c.mu.Unlock()
 	if moved {
 		c.o.Record.Save(nil, note)
@@ -152,6 +144,27 @@ func (c *Catalog) change(f func()) {
 	if moved {
 		c.tellChanged()
 	}
+}
+
+// moveLocked notes when the names of the root and of by-id have changed, and returns
+// that as it is recorded.
+func (c *Catalog) moveLocked() (note string, moved bool) {
+	var root, links uint64
+	for _, a := range c.list {
+		root += hash(a.shownLocked())
+		links += hash(a.ID)
+	}
+	for _, l := range c.libs {
+		if l.dir == c.top {
+			root += l.names
+		} else {
+			root += hash(l.dir.Name)
+		}
+		links += l.ids
+	}
+	moved = c.top.time.move(root)
+	moved = c.links.move(links) || moved
+	return formatTimes(c.top.time, c.links), moved
 }
 
 func (c *Catalog) tellChanged() {
@@ -200,11 +213,14 @@ func parseTimes(note string) (root, links dirTime) {
 func (c *Catalog) Times() (root, links time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.root.at, c.links.at
+	return c.top.time.at, c.links.at
 }
 
 func hash(s string) uint64 {
-	h := fnv.New64a()
-	h.Write([]byte(s))
-	return h.Sum64()
+	const offset, prime = 14695981039346656037, 1099511628211 // FNV-1a
+	h := uint64(offset)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * prime
+	}
+	return h
 }

@@ -179,7 +179,7 @@ func TestInodes(t *testing.T) {
 		}
 		again.mu.Lock()
 		taken := hash("re_x")
-		again.inos[taken] = "another"
+		again.inos[taken] = struct{}{}
 		if got := again.inoLocked("re_x"); got != taken+1 {
 			t.Errorf("a taken number is given again")
 		}
@@ -268,7 +268,7 @@ func TestNamesByMetadata(t *testing.T) {
 		defer r.Close()
 		_ = r.AwaitNames(t.Context())
 		r.expect("file-1.bin", "re_2")
-		if _, err := r.Listed("re_2").Facts.Contact(t.Context(), asset.Contact{}); err != nil {
+		if _, err := r.Listed("re_2").Facts().Contact(t.Context(), asset.Contact{}); err != nil {
 			t.Fatal(err)
 		}
 		_ = r.AwaitNames(t.Context())

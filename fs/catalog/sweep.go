@@ -106,7 +106,7 @@ func (s *sweep) lacksLocked(a *Asset) bool {
 	if a.place < 0 || s.asking[a] || !a.failed[s.kind].IsZero() {
 		return false
 	}
-	info := a.Facts.Info()
+	info := a.wakeLocked().Info()
 	if s.kind == byHeader {
 		return !c.o.ByMetadata && a.name == "" && !info.Header && !a.uploading
 	}
@@ -242,7 +242,7 @@ func (s *sweep) ask(a *Asset) error {
 	if s.kind == byCall {
 		return s.c.call(s.c.ctx, a, true)
 	}
-	_, err := a.Facts.Contact(s.c.ctx, asset.Contact{Head: true, Background: true, Patience: s.c.o.ListWait})
+	_, err := a.Facts().Contact(s.c.ctx, asset.Contact{Head: true, Background: true, Patience: s.c.o.ListWait})
 	return err
 }
 

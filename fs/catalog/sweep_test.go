@@ -27,7 +27,7 @@ func TestFromTheMountOn(t *testing.T) {
 				t.Errorf("%d calls refused", s.calls.refused)
 			}
 			for _, e := range r.Entries() {
-				if i := e.Facts.Info(); i.Size < 0 || i.ModTime.IsZero() {
+				if i := e.Facts().Info(); i.Size < 0 || i.ModTime.IsZero() {
 					t.Fatalf("nothing known of %s", e.ID)
 				}
 			}

@@ -45,6 +45,9 @@ func (s *settings) check(args []string) error {
 	if s.Demo && s.IDs != "" {
 		return errors.New("--demo has its own assets; leave --ids away")
 	}
+	if err := s.Library.check(s.BaseURL, s.Demo); err != nil {
+		return err
+	}
 	if err := s.numbers(); err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // commands are the words that are no mount points.
-var commands = []string{"status", "fetch", "free", "pin", "unpin", "check", "completion", "help", "version"}
+var commands = []string{"status", "fetch", "free", "pin", "unpin", "refresh", "check", "completion", "help", "version"}
 
 // newRoot returns what runs the command line args: a command, or mount. Errors
 // of usage are of type *usageError, and all are of one line.
@@ -58,7 +58,7 @@ func newRoot(args []string, mount func(*settings) error) *cobra.Command {
 	})
 	root.SetHelpCommand(newHelp())
 	if isCommand(s.flags, args) {
-		root.AddCommand(newStatus(), newFetch(), newFree(), newPin(), newUnpin(), newCheck(), newCompletion(), newVersion())
+		root.AddCommand(newStatus(), newFetch(), newFree(), newPin(), newUnpin(), newRefresh(), newCheck(), newCompletion(), newVersion())
 	}
 	return root
 }

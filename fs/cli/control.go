@@ -108,6 +108,7 @@ func (c *commander) handler() http.Handler {
 	mux.HandleFunc("POST /v1/plan", c.plan)
 	mux.HandleFunc("POST /v1/fetch", c.fetch)
 	mux.HandleFunc("POST /v1/free", c.free)
+	mux.HandleFunc("POST /v1/refresh", c.refresh)
 	mux.HandleFunc("POST /v1/pin", c.pin(true))
 	mux.HandleFunc("POST /v1/unpin", c.pin(false))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -21,6 +21,7 @@ func (a *app) serveDemo() (stop func(), err error) {
 	server := &http.Server{Handler: fakeapi.Demo(), ReadHeaderTimeout: time.Minute}
 	go server.Serve(l) //nolint:errcheck // ends with Close
 	a.base = &url.URL{Scheme: "http", Host: l.Addr().String()}
+	a.libraryURL = a.base
 	a.RateLimit = remote.RateLimit{}
 	if !a.flags.Changed("list-wait") {
 		a.ListWait = time.Minute // on a busy machine, too, its first listing has all names

@@ -114,7 +114,7 @@ func helpLine(page *bytes.Buffer, f *pflag.Flag) {
 // the user's own.
 func shownDefault(f *pflag.Flag) string {
 	switch f.DefValue {
-	case "0", "000", "false", defaultBaseURL:
+	case "0", "000", "false", defaultBaseURL, defaultLibraryURL:
 		return ""
 	}
 	if mountopt.Kind(f) == "ID" {

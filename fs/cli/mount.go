@@ -31,7 +31,11 @@ const fuseConf = "/etc/fuse.conf"
 // app is one run of the command.
 type app struct {
 	*settings
-	base  *url.URL
+	base *url.URL
+
+	libraryURL *url.URL // nil: none
+	listLimit  remote.RateLimit
+
 	key   string            // from the environment
 	noKey bool              // there is no key, there neither; known once serving
 	child *background.Child // what we are in the background, else nil
@@ -76,6 +80,10 @@ func newApp(s *settings, child *background.Child, out *console) (*app, error) {
 		if a.base, err = remote.CheckBaseURL(s.BaseURL, s.Insecure); err != nil {
 			return nil, &usageError{Err: err}
 		}
+		if a.libraryURL, err = s.Library.root(s.Insecure); err != nil {
+			return nil, &usageError{Err: err}
+		}
+		a.listLimit = remote.RateLimit{Rates: []remote.Rate{remote.ListRate}}
 	}
 	if !s.Demo || s.SpoolDir != "" {
 		if err := a.checkPlaces(); err != nil {
@@ -184,6 +192,8 @@ func (a *app) serve() error {
 	client := remote.NewClient(a.base, remote.Options{
 		Key:             key,
 		RateLimit:       a.RateLimit,
+		Library:         a.libraryURL,
+		ListLimit:       a.listLimit,
 		Ledger:          dir,
 		Notes:           dir,
 		MaxDownload:     int64(a.MaxDownload),
@@ -255,6 +265,7 @@ func (a *app) mountOptions(fewThreads bool) fs.Options {
 		ReadAhead: int64(a.ReadAhead), StallTimeout: a.StallTimeout, RetryFor: a.RetryFor,
 		PricePerGB: a.PricePerGB, MaxDownload: int64(a.MaxDownload), MaxPerMonth: int64(a.MaxPerMonth),
 		UID: a.UID, GID: a.GID, Umask: uint32(a.Umask), AllowOther: a.AllowOther, Source: a.Source, StableInodes: a.StableInodes, FewThreads: fewThreads, Debug: a.DebugFUSE, Log: a.log,
+		Libraries: a.Library.Scopes, Looked: a.looked,
 	}
 }
 

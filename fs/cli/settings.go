@@ -56,6 +56,7 @@ type settings struct {
 	LogFormat    *mountopt.Choice
 	Verbose      int
 	DebugFUSE    bool
+	Library      libraries
 
 	flags   *pflag.FlagSet
 	groups  []*pflag.FlagSet // for the help text, each named by its title
@@ -103,6 +104,7 @@ func (s *settings) define() *pflag.FlagSet {
 	f := group("Assets")
 	f.Var((*mountopt.Once)(&s.IDs), "ids", "`FILE` of asset IDs, one a line; - is standard input")
 	f.StringVar(&s.Pattern, "id-pattern", defaultPattern, "`REGEXP` that every asset ID matches")
+	s.Library.define(f)
 	f.VarP(s.Resolve, "resolve", "", "where names come from")
 	f.DurationVar(&s.ListWait, "list-wait", 5*time.Second, "how long a listing waits for names")
 	f.BoolVar(&s.Demo, "demo", false, "sample assets; no key, no network")

@@ -140,6 +140,10 @@ func TestUsage(t *testing.T) {
 		"none /m -o ids=a,ids=b":           "-o ids=b: write only one",
 		"none /m -o ids=":                  "--ids is empty; write --ids=FILE",
 		"list /m re_1 -o rw,allow_othr":    "allow_othr",
+		"/m --library=":                    "--library=: write the unique_id",
+		"/m --library=-o --daemon":         "write the unique_id",
+		"/m --library=a --library=a":       "given twice",
+		"none /m -o library=a,library=b,base_url=https://example.com": "write --library-url=URL",
 	} {
 		_, err := parse(strings.Fields(line))
 		var usage *usageError
@@ -152,7 +156,7 @@ func TestUsage(t *testing.T) {
 // Each flag of the contract is in the help, and says of a bad value and of an
 // empty one what to write instead.
 func TestEachFlag(t *testing.T) {
-	contract := strings.Fields(`demo base-url api-key-file ids id-pattern resolve list-wait spool-dir spool-size spool-min-free
+	contract := strings.Fields(`demo base-url api-key-file ids id-pattern library library-url resolve list-wait spool-dir spool-size spool-min-free
 		read-ahead rate-limit max-download max-per-month price-per-gb ca-file stall-timeout retry-for insecure-http allow-other stable-inodes uid gid umask options
 		daemon progress log-format verbose debug-fuse version help help-all manual`)
 	s := newSettings()

@@ -21,6 +21,7 @@ const maxControl = 64 << 20
 //	DELETE /asset/ID
 //	PUT    /video      a Video, likewise
 //	DELETE /video/ID
+//	PUT    /videos     {"Scope": "s", "First": 0, "Count": 1000}: that many SampleVideos
 //	GET    /scopes     the scopes that there are
 //	PUT    /config     a Config; what the object does not name stays
 //	GET    /config
@@ -45,6 +46,7 @@ func (s *Server) Control() http.Handler {
 	for _, method := range []string{http.MethodPut, http.MethodPost} {
 		handle(method+" /asset", s.controlPut)
 		handle(method+" /video", s.controlVideo)
+		handle(method+" /videos", s.controlVideos)
 		handle(method+" /config", s.controlConfigure)
 	}
 	handle("GET /config", func(w http.ResponseWriter, _ *http.Request) error {

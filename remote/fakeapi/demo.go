@@ -1,7 +1,9 @@
 package fakeapi
 
 import (
+	"fmt"
 	"net/http"
+	"path"
 	"sync"
 	"time"
 )
@@ -9,7 +11,38 @@ import (
 // Demo returns a server of some assets that are worth opening, and of some that
 // are awkward. All are computed, the costly ones at their first use, and are the
 // same in every run. There is no limit and no key.
-func Demo() *Server { return New(demoAssets()...) }
+func Demo() *Server {
+	s := New(demoAssets()...)
+	s.AddVideos(demoVideos())
+	return s
+}
+
+// DemoScope is the scope of the videos that Demo's library has.
+const DemoScope = "default"
+
+// demoVideos lists the library, the oldest first. Of the last one the place is not known
+// yet.
+func demoVideos() []Video {
+	taken := time.Date(2026, time.May, 1, 6, 0, 0, 0, time.UTC)
+	var videos []Video
+	for i, a := range []Asset{
+		demoAsset(Asset{Name: "lava lamp.gif", Type: "image/gif"}, lavaLamp),
+		demoAsset(Asset{Name: "music box.wav", Type: "audio/wav"}, musicBox),
+		demoAsset(Asset{Name: "bay at night.png", Type: "image/png"}, func() []byte { return landscape(1280, 720, night()) }),
+		demoAsset(Asset{Name: "bay at night.png", Type: "image/png"}, func() []byte { return landscape(1280, 720, dawn()) }),
+		demoAsset(Asset{Name: "just uploaded.mp4", Type: "video/mp4", Size: 7 << 20}, nil),
+	} {
+		a.ID = fmt.Sprintf("VI%d", 2001+i)
+		v := Video{Asset: a, Scope: DemoScope, Created: a.ModTime, Taken: taken.AddDate(0, 0, i)}
+		if v.generate != nil {
+			v.Bucket, v.Blob = "demo", a.ID+path.Ext(a.Name)
+		} else {
+			v.Status = "UNPARSE"
+		}
+		videos = append(videos, v)
+	}
+	return videos
+}
 
 // DemoIDs returns the IDs of Demo's assets in the order in which to show them.
 func DemoIDs() []string {

@@ -3,6 +3,7 @@ package fakeapi
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -207,11 +208,12 @@ func (v *Video) fields(count func(int64) any) resource {
 	if !v.Created.IsZero() {
 		created = v.Created.UnixMilli()
 	}
+	a := v.settled() // the bytes of some are made when they are first asked for
 	res := resource{
 		{"video_no", v.ID},
 		{"video_name", v.title()},
 		{"duration", count(12)},
-		{"size", count(v.Size)},
+		{"size", count(a.Size)},
 		{"status", cmp.Or(v.Status, "PARSE")},
 		{"create_time", count(created)},
 		{"tags", []string{}},
@@ -243,5 +245,37 @@ func (s *Server) controlVideo(_ http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.PutVideo(Video{Asset: a, Scope: j.Scope, Title: j.Title, Status: j.Status, Omit: j.Omit, Created: j.Created, Taken: j.Taken})
+	return nil
+}
+
+// manyVideos asks for Count videos that are made up, from number First on.
+type manyVideos struct {
+	Scope        string
+	First, Count int
+}
+
+// SampleVideo is the nth of the videos that are made up: each has a name, a size and
+// times of its own.
+func SampleVideo(scope string, n int) Video {
+	id := "VI" + strconv.FormatInt(606404158946574336+int64(n), 10)
+	return Video{
+		Asset: Asset{
+			ID: id, Name: fmt.Sprintf("%s %06d.mp4", scope, n), Type: "video/mp4", Size: int64(1<<20 + n),
+			ETag: "auto", Bucket: "mavi-resource", Blob: id + ".mp4",
+		},
+		Scope: scope, Created: time.UnixMilli(exampleCreated + int64(n)*1000), Taken: time.UnixMilli(1729388400000 + int64(n)*1000),
+	}
+}
+
+func (s *Server) controlVideos(_ http.ResponseWriter, r *http.Request) error {
+	var many manyVideos
+	if err := decode(r, &many); err != nil {
+		return err
+	}
+	videos := make([]Video, many.Count)
+	for i := range videos {
+		videos[i] = SampleVideo(many.Scope, many.First+i)
+	}
+	s.AddVideos(videos)
 	return nil
 }

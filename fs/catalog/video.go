@@ -1,0 +1,84 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"assetfs/fs/asset"
+)
+
+// ErrNoPlace means that the library does not tell where a video is stored.
+var ErrNoPlace = errors.New("the library does not say where the video is stored, so it can't be downloaded")
+
+// A Video is an asset as its library lists it.
+type Video struct {
+	ID           string
+	Name         string // as it is told: anything but a safe file name
+	Size         int64  // bytes, -1 unknown
+	Time         time.Time
+	Bucket, Blob string // its place, "" unknown
+}
+
+// A Listing says how a pass over a library went.
+type Listing struct {
+	Shifted bool // the list changed meanwhile: a video may have been missed
+}
+
+// A Lister lists libraries.
+type Lister interface {
+	// ListVideos passes once over the videos of a scope. found is called with each of
+	// them once, some at a time; those met before an error have been found.
+	ListVideos(ctx context.Context, scope string, found func([]Video)) (Listing, error)
+}
+
+// Notes keep texts for the next mount.
+type Notes interface {
+	Note(name string) string
+	SetNote(name, text string) error
+}
+
+// video is what is known of an asset of a library. Catalog.mu guards it.
+type video struct {
+	library      *library
+	bucket, blob string
+	size         int64
+	millis       int64 // since 1970: mtime
+	slot         int   // index of library.videos
+	listed       bool
+	missed       uint8 // passes in a row that have not met it
+}
+
+func (v *video) info() asset.Info {
+	return asset.Info{Size: v.size, ModTime: time.UnixMilli(v.millis)}
+}
+
+// told returns what a library tells of a, or -1 and the zero time.
+func (a *Asset) told() (size int64, mtime time.Time) {
+	a.c.mu.Lock()
+	defer a.c.mu.Unlock()
+	if a.video == nil {
+		return -1, time.Time{}
+	}
+	return a.video.size, time.UnixMilli(a.video.millis)
+}
+
+// Told returns what a library tells of a, and whether one does.
+func (a *Asset) Told() (size int64, mtime time.Time, ok bool) {
+	size, mtime = a.told()
+	return size, mtime, !mtime.IsZero()
+}
+
+// Place returns where the asset of an ID is stored, "" if it is downloaded by its ID.
+func (c *Catalog) Place(id string) (bucket, blob string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch a := c.byID[id]; {
+	case a == nil || a.video == nil:
+		return "", "", nil
+	case a.video.blob == "":
+		return "", "", ErrNoPlace
+	default:
+		return a.video.bucket, a.video.blob, nil
+	}
+}

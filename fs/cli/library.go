@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/spf13/pflag"
+
+	"assetfs/fs"
+	"assetfs/remote"
+)
+
+// defaultLibraryURL is the vendor's API that lists what an account holds.
+const defaultLibraryURL = "https://api.memories.ai/serve/api/v1"
+
+// libraries are what the command line says of them.
+type libraries struct {
+	Scopes scopeList
+	URL    string // unchecked
+}
+
+// define binds the flags.
+func (l *libraries) define(f *pflag.FlagSet) {
+	f.Var(&l.Scopes, "library", "list all videos of this `SCOPE`; may be given again")
+	f.StringVar(&l.URL, "library-url", defaultLibraryURL, "`URL` of the API that lists them (default: the vendor's)")
+}
+
+// check refuses the vendor's list for the assets of somebody else's API, who would
+// see the key.
+func (l *libraries) check(baseURL string, demo bool) error {
+	if len(l.Scopes) > 0 && !demo && l.URL == defaultLibraryURL && strings.TrimRight(baseURL, "/") != defaultBaseURL {
+		return errors.New("--library with another --base-url: write --library-url=URL, the API that lists the videos there")
+	}
+	return nil
+}
+
+// root returns the checked URL, nil if no library is wanted.
+func (l *libraries) root(insecure bool) (*url.URL, error) {
+	if len(l.Scopes) == 0 {
+		return nil, nil
+	}
+	u, err := remote.CheckBaseURL(l.URL, insecure)
+	if err != nil {
+		return nil, fmt.Errorf("--library-url: %w", err)
+	}
+	return u, nil
+}
+
+// maxScope bounds a scope, in bytes: a directory may be called so.
+const maxScope = 255
+
+// scopeList is the value of --library.
+type scopeList []string
+
+// Set adds a scope. One that is mistyped would be created, so what can't be meant is
+// refused.
+func (l *scopeList) Set(text string) error {
+	switch {
+	case text == "" || text[0] == '-' || strings.TrimSpace(text) != text || len(text) > maxScope || !utf8.ValidString(text) ||
+		strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return errors.New("write the unique_id that the videos were uploaded with, such as default")
+	case slices.Contains(*l, text):
+		return errors.New("it is given twice")
+	}
+	*l = append(*l, text)
+	return nil
+}
+
+// String writes the scopes.
+func (l *scopeList) String() string { return strings.Join(*l, ",") }
+
+// Type names the value in the help text.
+func (l *scopeList) Type() string { return "SCOPE" }
+
+// looked tells how a look at a library went.
+func (a *app) looked(l fs.Look) {
+	scope := l.Scope
+	if quoted := strconv.Quote(scope); quoted != `"`+scope+`"` || strings.Contains(scope, " ") {
+		scope = quoted
+	}
+	switch {
+	case l.Err != nil:
+		a.log.Warn("the library can't be listed; what is known of it stays", "library", l.Scope, "videos", l.Videos, "error", l.Err)
+	case !l.First:
+		a.log.Info("the library was listed", "library", l.Scope, "videos", l.Videos)
+	case l.Videos == 0:
+		fmt.Fprintf(a.out, "assetfs: library %s: no videos; if the name is mistyped, a new scope of that name has just been created\n", scope)
+	default:
+		fmt.Fprintf(a.out, "assetfs: library %s: %s\n", scope, videosText(l.Videos))
+	}
+}

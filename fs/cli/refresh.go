@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"assetfs/fs"
+)
+
+// refreshed is what came of a look at a library.
+type refreshed struct {
+	Library string `json:"library"`
+	Videos  int    `json:"videos"`
+	Error   string `json:"error,omitempty"`
+}
+
+// newRefresh is "assetfs refresh MOUNTPOINT".
+func newRefresh() *cobra.Command {
+	return &cobra.Command{
+		Use:                   "refresh MOUNTPOINT",
+		Short:                 "List the libraries anew now",
+		Args:                  some,
+		ValidArgsFunction:     completeFiles,
+		DisableFlagsInUseLine: true,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("refresh takes one mount; write %s", c.UseLine())
+			}
+			ctx, stop := interruptible()
+			defer stop()
+			mount, err := dial(args[0])
+			if err != nil {
+				return err
+			}
+			var looks []refreshed
+			if err := mount.ask(ctx, http.MethodPost, "/v1/refresh", nil, &looks); err != nil {
+				return err
+			}
+			if len(looks) == 0 {
+				return fmt.Errorf("%s shows no library", args[0])
+			}
+			failed := 0
+			for _, l := range looks {
+				if l.Error != "" {
+					failed++
+					complain(l.Library, l.Error)
+				} else if _, err := fmt.Printf("%s: %s\n", printable(l.Library), videosText(l.Videos)); err != nil {
+					return err
+				}
+			}
+			return incomplete(failed, len(looks))
+		},
+	}
+}
+
+// refresh answers once all libraries have been looked at.
+func (c *commander) refresh(w http.ResponseWriter, r *http.Request) {
+	looks, err := c.m.Refresh(r.Context())
+	if err != nil {
+		return // who asked has gone
+	}
+	list := []refreshed{}
+	for _, l := range looks {
+		list = append(list, refreshedOf(l))
+	}
+	answer(w, list)
+}
+
+func refreshedOf(l fs.Look) refreshed {
+	r := refreshed{Library: l.Scope, Videos: l.Videos}
+	if l.Err != nil {
+		r.Error = l.Err.Error()
+	}
+	return r
+}
+
+func videosText(n int) string {
+	if n == 1 {
+		return "1 video"
+	}
+	return fmt.Sprintf("%d videos", n)
+}

@@ -1,0 +1,111 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"syscall"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"assetfs/fs/catalog"
+	"assetfs/remote"
+)
+
+var _ catalog.Lister = source{}
+
+// Look says how a look at a library went.
+type Look = catalog.Look
+
+// ListVideos passes once over a library.
+func (s source) ListVideos(ctx context.Context, scope string, found func([]catalog.Video)) (catalog.Listing, error) {
+	l, err := s.client.ListVideos(ctx, scope, func(page []remote.Video) {
+		videos := make([]catalog.Video, len(page))
+		for i, v := range page {
+			videos[i] = catalog.Video(v)
+		}
+		found(videos)
+	})
+	return catalog.Listing{Shifted: l.Shifted}, err
+}
+
+// Refresh looks at all libraries now, and returns how that went.
+func (f *FS) Refresh(ctx context.Context) ([]Look, error) { return f.catalog.Refresh(ctx) }
+
+// libraryDir is the directory of one library, where there are several.
+type libraryDir struct {
+	fusefs.Inode
+	fs  *FS
+	dir *catalog.Dir
+}
+
+var (
+	_ fusefs.NodeLookuper       = (*libraryDir)(nil)
+	_ fusefs.NodeOpendirHandler = (*libraryDir)(nil)
+	_ fusefs.NodeGetattrer      = (*libraryDir)(nil)
+	_ fusefs.NodeGetxattrer     = (*libraryDir)(nil)
+	_ fusefs.NodeStatfser       = (*libraryDir)(nil)
+)
+
+// libraryDir returns the node of a directory, and describes it.
+func (f *FS) libraryDir(d *catalog.Dir, out *fuse.EntryOut) *libraryDir {
+	f.dirAttr(&out.Attr, d.Ino, d.Changed())
+	out.SetEntryTimeout(settled)
+	out.SetAttrTimeout(dirTimeout)
+	return &libraryDir{fs: f, dir: d}
+}
+
+// Lookup finds a video by its name. It waits only while the list is not known yet.
+func (n *libraryDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
+	if errno := nameErrno(name); errno != 0 {
+		return nil, errno
+	}
+	c := newCall(ctx)
+	defer c.end()
+	a, err := n.dir.Lookup(c, name)
+	if a == nil {
+		return nil, n.fs.notFound(name, err)
+	}
+	return n.fs.fileNode(ctx, &n.Inode, a, out), 0
+}
+
+// known finds a video that is listed.
+func (n *libraryDir) known(ctx context.Context, name string, out *fuse.EntryOut) *fusefs.Inode {
+	if a := n.dir.Known(name); a != nil {
+		return n.fs.fileNode(ctx, &n.Inode, a, out)
+	}
+	return nil
+}
+
+// OpendirHandle waits for a list that is not known yet, and has an old one looked at anew.
+func (n *libraryDir) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
+	c := newCall(ctx)
+	defer c.end()
+	handle := &listing{entries: n.entries, known: n.known}
+	if err := n.dir.AwaitNames(c); !errors.Is(err, errLate) { // then what is known is listed
+		return handle, 0, errno(err)
+	}
+	return handle, 0, 0
+}
+
+func (n *libraryDir) entries() []fuse.DirEntry { return appendFiles([]fuse.DirEntry{}, n.dir) }
+
+// Getxattr tells commands where they are taken.
+func (n *libraryDir) Getxattr(_ context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
+	if path := n.fs.socket.Load(); attr == xattrSocket && path != nil {
+		return give(dest, *path)
+	}
+	return 0, absent(attr)
+}
+
+// Getattr describes the directory.
+func (n *libraryDir) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	n.fs.dirAttr(&out.Attr, n.dir.Ino, n.dir.Changed())
+	out.SetTimeout(dirTimeout)
+	return 0
+}
+
+// Statfs is that of the root.
+func (n *libraryDir) Statfs(ctx context.Context, out *fuse.StatfsOut) syscall.Errno {
+	return n.fs.root.Statfs(ctx, out)
+}
