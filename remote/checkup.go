@@ -52,7 +52,11 @@ type early struct {
 	done chan struct{} // closed when what follows is set
 	info Info
 	fail *Error
+	at   time.Time // of the answer
 }
+
+// earlyFor is how long an answer of CheckFirst stands for the one of a later call.
+const earlyFor = 10 * time.Second
 
 // CheckFirst is Check for a client that is about to be used: the function that it
 // returns must be called, and makes the call. Metadata on the same asset waits for
@@ -63,7 +67,7 @@ func (c *Client) CheckFirst(id string) func(ctx context.Context) Checkup {
 	return func(ctx context.Context) Checkup {
 		defer close(e.done)
 		p, info, fail := c.check(ctx, id)
-		e.info = info
+		e.info, e.at = info, time.Now()
 		if fail != nil {
 			own := *fail // Metadata may add to it
 			e.fail = &own
@@ -84,7 +88,7 @@ func (c *Client) known(ctx context.Context, id string) (info Info, fail *Error, 
 	case <-ctx.Done():
 		return Info{}, nil, false
 	}
-	told = c.early.CompareAndSwap(e, nil) && (e.fail == nil || e.fail.api && !e.fail.retryable() && !e.fail.unauthorized())
+	told = c.early.CompareAndSwap(e, nil) && time.Since(e.at) < earlyFor && (e.fail == nil || e.fail.api && !e.fail.retryable() && !e.fail.unauthorized())
 	return e.info, e.fail, told
 }
 

@@ -157,6 +157,23 @@ func TestCheckSilence(t *testing.T) {
 	})
 }
 
+// An answer is not kept for a call that comes much later.
+func TestCheckFirstAges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		c, _, stop := bubble(t, func(w http.ResponseWriter, _ *http.Request) {
+			calls++
+			_, _ = io.WriteString(w, `{"code":200,"data":{"resource":[{"asset_id":"re_1","file_size":"7"}]}}`)
+		}, Options{})
+		defer stop()
+		c.CheckFirst("re_1")(t.Context())
+		time.Sleep(earlyFor)
+		if _, err := c.Metadata(t.Context(), Reader, "re_1"); err != nil || calls != 2 {
+			t.Errorf("%d calls, %v", calls, err)
+		}
+	})
+}
+
 func TestAhead(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 500e6, time.UTC)
 	end := start.Add(3 * time.Second)

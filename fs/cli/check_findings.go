@@ -179,7 +179,7 @@ const (
 	// clockMost is by how much clocks may differ.
 	clockMost = 2 * time.Minute
 	// endsSoon is when somebody should know that a certificate ends.
-	endsSoon = 14 * 24 * time.Hour
+	endsSoon = 12 * time.Hour
 )
 
 // answerFindings says what the header of an answer tells.
