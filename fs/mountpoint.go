@@ -57,6 +57,9 @@ func usable(abs string) error {
 		return fmt.Errorf("%s is not a directory; give an empty directory, or a path that doesn't exist", abs)
 	}
 	d, err := os.Open(abs)
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("you may not read %s; give a directory of your own", abs)
+	}
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,13 @@ func fuseAvailable() error {
 	if err != nil {
 		return fmt.Errorf("this machine has no FUSE: load the module (modprobe fuse), or give the container /dev/fuse: %w", err)
 	}
-	return f.Close()
+	defer f.Close()
+	var st unix.Stat_t
+	const major, minor = 10, 229 // Documentation/admin-guide/devices.txt
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil || st.Rdev != unix.Mkdev(major, minor) {
+		return errors.New("/dev/fuse is not the device of FUSE: give the container /dev/fuse (--device /dev/fuse), or run mknod -m 666 /dev/fuse c 10 229")
+	}
+	return nil
 }
 
 // requestTimeout is how long the kernel waits for a reply before it aborts the
