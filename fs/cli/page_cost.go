@@ -4,24 +4,30 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"assetfs/fs"
 )
 
 // programsShown is how many programs the page names.
 const programsShown = 3
 
-// writeCost writes what the spool has cost, as facts of the page.
+// writeCost writes what downloads have cost by the spool's ledger, as facts of the
+// page.
 func writeCost(fact func(title, text string), c *fs.CostStatus) {
 	if c.Ever.Requests == 0 {
 		return
 	}
-	month := dollars(c.Month.Cost) + " this month"
-	if c.MaxMonth > 0 {
-		month += fmt.Sprintf(" (%s%s)", bytesText(c.Month.Downloaded), limit(c.MaxMonth))
-	}
-	fact("Cost", fmt.Sprintf("%s today, %s, %s ever", dollars(c.Today.Cost), month, dollars(c.Ever.Cost)))
-	if c.Ever.Saved > 0 {
-		fact("  saved", fmt.Sprintf("%s today, %s this month, %s ever", dollars(c.Today.Saved), dollars(c.Month.Saved), dollars(c.Ever.Saved)))
+	for _, p := range []struct {
+		title string
+		cost  *fs.PeriodCost
+		most  int64
+	}{{"This mount", &c.Mount, 0}, {"Today", &c.Today, 0}, {"This month", &c.Month, c.MaxMonth}, {"Ever", &c.Ever, 0}} {
+		text := fmt.Sprintf("%s, %s%s for %s", english.Plural(int(p.cost.Requests), "request", ""), bytesText(p.cost.Downloaded), limit(p.most), dollars(p.cost.Cost))
+		if p.cost.Saved > 0 {
+			text += ", saved " + dollars(p.cost.Saved)
+		}
+		fact(p.title, text)
 	}
 	var parts []string
 	rest := 0.0
@@ -36,6 +42,6 @@ func writeCost(fact func(title, text string), c *fs.CostStatus) {
 		parts = append(parts, "others "+dollars(rest))
 	}
 	if len(parts) > 0 {
-		fact("  by", strings.Join(parts, ", "))
+		fact("Programs", strings.Join(parts, ", ")+" this month")
 	}
 }

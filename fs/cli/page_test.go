@@ -183,8 +183,11 @@ func TestCostLines(t *testing.T) {
 	saved := fs.PeriodCost{Requests: 1, Saved: 1.5}
 	writeCost(fact, &fs.CostStatus{Ever: saved})
 	writeCost(fact, &fs.CostStatus{}) // nothing was spent, or the mount is old
-	want := "Cost\t$0.0000 today, $0.0036 this month (29 MiB of 100MB), $0.0036 ever\n  by\tmpv $2.00, a\\u001bb $0.5000, cat $0.2500, others $0.0300\n" +
-		"Cost\t$0.0000 today, $0.0000 this month, $0.0000 ever\n  saved\t$0.0000 today, $0.0000 this month, $1.50 ever\n"
+	want := "This mount\t0 requests, 0 B for $0.0000\nToday\t0 requests, 0 B for $0.0000\n" +
+		"This month\t9 requests, 29 MiB of 100MB for $0.0036\nEver\t9 requests, 29 MiB for $0.0036\n" +
+		"Programs\tmpv $2.00, a\\u001bb $0.5000, cat $0.2500, others $0.0300 this month\n" +
+		"This mount\t0 requests, 0 B for $0.0000\nToday\t0 requests, 0 B for $0.0000\n" +
+		"This month\t0 requests, 0 B for $0.0000\nEver\t1 request, 0 B for $0.0000, saved $1.50\n"
 	if page.String() != want {
 		t.Errorf("%q, want %q", page.String(), want)
 	}
