@@ -186,7 +186,7 @@ func compare(ts *testscript.TestScript, all []fakeapi.Request, limit string, of 
 	}
 }
 
-// within tells whether a number is as a limit says: [<=|>=|=]N. N may be "stdout", what the last program has printed.
+// within reports whether a number is as a limit says: [<=|>=|=]N. N may be "stdout", what the last program has printed.
 func within(ts *testscript.TestScript, got int64, limit string) bool {
 	bare := strings.TrimLeft(limit, "<=>")
 	number := bare

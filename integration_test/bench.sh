@@ -287,7 +287,7 @@ run_shaped() {
 	row "cold, 256 MiB at 100 MB/s, 20 ms | curl -o FILE" MB/s ">=0.99" $((256 * MIB))
 }
 
-# first_byte notes how long a new asset takes to its first byte. The shell itself opens and reads, and curl tells the time since it
+# first_byte notes how long a new asset takes to its first byte. The shell itself opens and reads, and curl prints the time since it
 # began to connect: no start of a program counts, not even of the one that subtracts.
 first_byte() {
 	local from byte until

@@ -148,7 +148,7 @@ func (w *modelWorker) run(ended <-chan struct{}) (err error) {
 	}
 }
 
-// documented tells whether the errors that this run provokes may give that number. EINVAL is none of them.
+// documented reports whether the errors that this run provokes may give that number. EINVAL is none of them.
 func (w *modelWorker) documented(number unix.Errno) bool {
 	switch number {
 	case unix.ENOENT, unix.EACCES, unix.EPERM, unix.EDQUOT, unix.EBUSY, unix.ESTALE, unix.ETIMEDOUT, unix.EHOSTUNREACH, unix.EIO, unix.ENOSPC:

@@ -31,7 +31,7 @@ type daemon struct {
 	watchdog *time.Timer
 }
 
-// spoken writes what assetfs says to a file, and tells those who wait for a line of it.
+// spoken writes what assetfs says to a file, and wakes those who wait for a line of it.
 type spoken struct {
 	mu     sync.Mutex // guards what follows: the process writes while the script reads
 	text   bytes.Buffer

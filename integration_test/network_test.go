@@ -92,7 +92,7 @@ func (c *conn) isDead() bool {
 	}
 }
 
-// Close tells the other side only if the connection lives.
+// Close lets the other side know only if the connection lives.
 func (c *conn) Close() error {
 	c.closing.Do(func() { close(c.closed) })
 	return c.Conn.Close()

@@ -137,7 +137,7 @@ func (w *stressMeans) release() error {
 	return errors.Join(w.copy.Close(), unix.Close(w.pipe[0]), unix.Close(w.pipe[1]))
 }
 
-// whole tells whether the spool has all of the asset.
+// whole reports whether the spool has all of the asset.
 func (w *stressWorker) whole() (bool, error) {
 	buf := make([]byte, 64)
 	n, err := retry(func() (int, error) { return unix.Getxattr(w.job.Path, "user.assetfs.spooled", buf) })

@@ -24,7 +24,7 @@ var (
 	ErrNoCall = errors.New("no metadata call")
 	// ErrUploading means that the upload of the asset is not finished.
 	ErrUploading = errors.New("upload not finished")
-	// ErrUntold means that metadata has nothing to tell of the asset. A download may.
+	// ErrUntold means that metadata says nothing about the asset. A download may.
 	ErrUntold = errors.New("no metadata of this asset")
 	// ErrNotFound means that there is no such asset.
 	ErrNotFound = errors.New("no such asset")
@@ -43,7 +43,7 @@ type API interface {
 	// Metadata makes the free metadata call. In the background it takes a slot
 	// of the rate limit if one is free, and else fails with ErrNotNow; otherwise
 	// it waits for one as long as ctx allows. Size is -1 and ModTime zero where
-	// the answer does not tell.
+	// the answer does not say.
 	Metadata(ctx context.Context, background bool, id string) (asset.Info, error)
 	// Budgets returns what stands before a background call of each kind.
 	Budgets() (metadata, downloads Budget)

@@ -105,9 +105,9 @@ func (l *limiter) count() int {
 type remote struct {
 	name     string // in the header
 	metaName string // in metadata
-	size     int64  // -1: neither header nor metadata tells
+	size     int64  // -1: neither header nor metadata says
 	modTime  time.Time
-	noLength bool          // the header tells no size
+	noLength bool          // the header has no size
 	ready    time.Time     // the upload is finished then
 	callErr  error         // of metadata
 	callErrs []error       // of its first answers

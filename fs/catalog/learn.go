@@ -17,8 +17,8 @@ const (
 	// not wait for a server that is away.
 	timePatience = 2 * time.Second
 	timePause    = time.Minute
-	// statTries is how often a stat asks metadata for a size that the header does not
-	// tell, and statPause what it waits after the first of them.
+	// statTries is how often a stat asks metadata for a size that the header
+	// lacks, and statPause what it waits after the first of them.
 	statTries = 3
 	statPause = 500 * time.Millisecond
 )
@@ -164,7 +164,7 @@ func (c *Catalog) landed(a *Asset, f *flight, info asset.Info, err error) {
 
 // Stat sees to it that the size of a is known: by the metadata call, else by the
 // header of a download, waiting its turn for either, RetryFor in all. An asset
-// whose size neither tells is no error.
+// whose size neither says is no error.
 func (c *Catalog) Stat(ctx context.Context, a *Asset) error {
 	if size, _ := a.told(); a.Awake() == nil && size >= 0 {
 		return nil
@@ -190,7 +190,7 @@ func (c *Catalog) Stat(ctx context.Context, a *Asset) error {
 	return err
 }
 
-// late tells a wait for a slot from one for the server, if err says that its
+// late distinguishes a wait for a slot from one for the server, if err says that its
 // time was over.
 func (c *Catalog) late(err error) error {
 	if !errors.Is(err, ErrBusy) {
@@ -202,7 +202,7 @@ func (c *Catalog) late(err error) error {
 	return err
 }
 
-// stat finds out the size of a. Where the header tells none, metadata alone can,
+// stat finds out the size of a. Where the header has none, only metadata can help,
 // and has several tries: a size of 0 makes programs copy nothing.
 func (c *Catalog) stat(ctx context.Context, a *Asset, sweeping bool) error {
 	for try := 1; ; try++ {

@@ -43,17 +43,17 @@ func TestStat(t *testing.T) {
 		size         int64
 		calls, heads int
 	}{
-		{"metadata tells", func(*remote) {}, nil, 100, 1, 0},
+		{"metadata says it", func(*remote) {}, nil, 100, 1, 0},
 		{"no such asset", func(a *remote) { a.callErr = ErrNotFound }, ErrNotFound, -1, 1, 0},
 		{"uploading", func(a *remote) { a.callErr = ErrUploading }, ErrUploading, -1, 1, 0},
 		{"not now", func(a *remote) { a.callErr = ErrNotNow }, ErrNotNow, -1, 1, 0},
 		{"no such call", func(a *remote) { a.callErr = ErrNoCall }, nil, 100, 1, 1},
 		{"metadata fails", func(a *remote) { a.callErr = errServer }, nil, 100, 1, 1},
 		{"both fail", func(a *remote) { a.callErr, a.headErr = errServer, ErrNotFound }, ErrNotFound, -1, 1, 1},
-		{"metadata fails and the header tells none", func(a *remote) { a.callErr, a.noLength = errServer, true }, errServer, -1, 1, 1},
-		{"no such call and the header tells none", func(a *remote) { a.callErr, a.noLength = ErrNoCall, true }, nil, -1, 1, 1},
-		{"neither tells", func(a *remote) { a.size = -1 }, nil, -1, 1, 1},
-		{"metadata does not tell and the header fails", func(a *remote) { a.size, a.headErr = -1, errServer }, errServer, -1, 1, 1},
+		{"metadata fails and the header has none", func(a *remote) { a.callErr, a.noLength = errServer, true }, errServer, -1, 1, 1},
+		{"no such call and the header has none", func(a *remote) { a.callErr, a.noLength = ErrNoCall, true }, nil, -1, 1, 1},
+		{"neither says it", func(a *remote) { a.size = -1 }, nil, -1, 1, 1},
+		{"metadata does not say it and the header fails", func(a *remote) { a.size, a.headErr = -1, errServer }, errServer, -1, 1, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -293,7 +293,7 @@ func TestStatHeader(t *testing.T) {
 	})
 }
 
-// TestTimeAlone has headers tell sizes and no time.
+// TestTimeAlone has headers with sizes and no time.
 func TestTimeAlone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(3)...)

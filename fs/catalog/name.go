@@ -89,7 +89,7 @@ func trimName(name string) string {
 	return strings.TrimRightFunc(name, blank)
 }
 
-// isZeroWidth tells zero width spaces and joiners and the word joiner.
+// isZeroWidth reports zero width spaces and joiners and the word joiner.
 func isZeroWidth(r rune) bool { return '\u200b' <= r && r <= '\u200d' || r == '\u2060' }
 
 // splitExtension splits name before its last dot when what follows looks like an extension:

@@ -116,7 +116,7 @@ func TestSlowFirst(t *testing.T) {
 	})
 }
 
-// TestNameByRead has a read tell a name that nobody has asked for.
+// TestNameByRead has a read bring a name that nobody has asked for.
 func TestNameByRead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(2)...)

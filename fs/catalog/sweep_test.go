@@ -122,7 +122,7 @@ func TestAtOnce(t *testing.T) {
 	})
 }
 
-// TestListingWaits tells how long a listing waits.
+// TestListingWaits checks how long a listing waits.
 func TestListingWaits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(2)...)
@@ -319,7 +319,7 @@ func TestNoCall(t *testing.T) {
 	})
 }
 
-// TestSaysNothing has a sweep's requests succeed and tell nothing.
+// TestSaysNothing has a sweep's requests succeed and say nothing.
 func TestSaysNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer("re_1")

@@ -124,7 +124,7 @@ type fileNode struct {
 	traced bool
 }
 
-// Getattr tells what programs size their buffers by, as assetfs does for an
+// Getattr returns what programs size their buffers by, as assetfs does for an
 // asset of which nothing is present. It sets no timeout, as assetfs sets none.
 func (f *fileNode) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	var st syscall.Stat_t

@@ -99,7 +99,7 @@ func lastBefore(reads []read, t time.Duration) (last *cause) {
 	return last
 }
 
-// joinThreads tells which threads do the work of another one: their reads never
+// joinThreads finds the threads that do the work of another one: their reads never
 // overlap. (Each takes a while, so that those of independent ones do.)
 func joinThreads(reads []read) map[uint32]uint32 {
 	var order []uint32
@@ -131,7 +131,7 @@ func overlap(a, b []read) bool {
 }
 
 // save writes the trace. As long as it is longer than maxBytes, contiguous reads
-// are merged, to 8 KiB, to 16 KiB and so on, which its head tells. If that does
+// are merged, to 8 KiB, to 16 KiB and so on, which its head says. If that does
 // not help it is an error: the recorded work must become shorter.
 func (t trace) save(name string, maxBytes int) error {
 	b := t.encode()
