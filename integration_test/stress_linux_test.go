@@ -63,7 +63,7 @@ func (c *stressCount) report(t *testing.T) {
 }
 
 // TestStressSwitch reads one asset after another in all ways that Linux has, from several processes, while it goes from partly
-// spooled to whole: every byte must be right, and no call may fail. The kernel's pages go wrong when opening modes mix.
+// spooled to whole: every byte must be right, and no call may fail. Pages in the kernel's cache are wrong if opening modes mix.
 // ASSETFS_STRESS is for how long (20s; 5s with -short).
 func TestStressSwitch(t *testing.T) {
 	if job := os.Getenv(stressWorkerEnv); job != "" {
