@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	_ "embed" // for the text
 	"fmt"
 	"io"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"assetfs/fs/cli/mountopt"
@@ -16,11 +18,14 @@ import (
 //go:embed docs/assetfs.1
 var manual string
 
-const flagsHere = ".\\\" the flags\n"
+const (
+	flagsHere    = ".\\\" the flags\n"
+	commandsHere = ".\\\" the commands\n"
+)
 
-// writeManual writes the manual page. Its flags are those of --help.
+// writeManual writes the manual page. Its flags and commands are those of the help.
 func (s *settings) writeManual(w io.Writer) error {
-	var flags strings.Builder
+	var flags, commands strings.Builder
 	for _, g := range s.groups {
 		fmt.Fprintf(&flags, ".Ss %s\n.Bl -tag -width 4n\n", roff(g.Name()))
 		g.VisitAll(func(f *pflag.Flag) {
@@ -30,8 +35,38 @@ func (s *settings) writeManual(w io.Writer) error {
 		})
 		flags.WriteString(".El\n")
 	}
-	_, err := io.WriteString(w, strings.Replace(manual, flagsHere, flags.String(), 1))
+	for _, c := range newRoot([]string{"help"}, nil).Commands() {
+		if !c.Hidden {
+			s.manualCommand(&commands, c)
+		}
+	}
+	_, err := strings.NewReplacer(flagsHere, flags.String(), commandsHere, commands.String()).WriteString(w, manual)
 	return err
+}
+
+// manualCommand writes how a command is called, what it does, and its flags,
+// unless they are a mount's.
+func (s *settings) manualCommand(w io.Writer, c *cobra.Command) {
+	fmt.Fprintf(w, ".It Cm \"%s\"\n", strings.ReplaceAll(roff(c.UseLine()), `"`, `\(dq`))
+	for line := range strings.Lines(cmp.Or(c.Long, c.Short+".")) {
+		switch line = strings.TrimSuffix(line, "\n"); {
+		case line == "":
+			io.WriteString(w, ".Pp\n") //nolint:errcheck // to memory
+		case strings.HasPrefix(line, " "):
+			fmt.Fprintf(w, ".Dl %s\n", roff(strings.TrimSpace(line)))
+		default:
+			fmt.Fprintln(w, strings.ReplaceAll(roff(line), ". ", ".\n"))
+		}
+	}
+	head, tail := ".Bl -tag -width 4n\n", ""
+	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden && s.flags.Lookup(f.Name) == nil {
+			io.WriteString(w, head) //nolint:errcheck // to memory
+			head, tail = "", ".El\n"
+			manualEntry(w, f)
+		}
+	})
+	io.WriteString(w, tail) //nolint:errcheck // to memory
 }
 
 // manualEntry writes what a flag is called, takes, means and is by default.
