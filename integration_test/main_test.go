@@ -86,6 +86,23 @@ func TestClients(t *testing.T) {
 	testscript.Run(t, s.params(t, "clients"))
 }
 
+// scripts are the files of the scripts in a folder of testdata and in its folders, in which they stand by subject.
+func scripts(t *testing.T, dir string) []string {
+	t.Helper()
+	var files []string
+	for _, pattern := range []string{"*.txtar", "*/*.txtar"} {
+		found, err := filepath.Glob(filepath.Join("testdata", dir, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	if len(files) == 0 {
+		t.Fatalf("no scripts in testdata/%s", dir)
+	}
+	return files
+}
+
 // params are those of the scripts in a folder of testdata.
 func (s *setup) params(t *testing.T, dir string) testscript.Params {
 	deadline := time.Now().Add(9 * time.Minute)
@@ -93,7 +110,7 @@ func (s *setup) params(t *testing.T, dir string) testscript.Params {
 		deadline = d
 	}
 	return testscript.Params{
-		Dir:                filepath.Join("testdata", dir),
+		Files:              scripts(t, dir),
 		RequireUniqueNames: true,
 		Deadline:           deadline,
 		Setup:              s.prepare,

@@ -15,12 +15,8 @@ func TestPromises(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scripts, err := filepath.Glob(filepath.Join("testdata", "script", "*.txtar"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	quotes := map[string]string{}
-	for _, name := range scripts {
+	for _, name := range scripts(t, "script") {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

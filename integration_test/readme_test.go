@@ -71,7 +71,9 @@ func TestReadme(t *testing.T) {
 
 	_, attrs, _ := strings.Cut(text["behaviour.md"], "\n| `user.assetfs.` on the root | ")
 	attrs, _, _ = strings.Cut(attrs, "\n\n")
-	script := read(t, filepath.Join("testdata", "script", "cli_status.txtar"))
+	files := scripts(t, "script")
+	status := slices.IndexFunc(files, func(name string) bool { return filepath.Base(name) == "cli_status.txtar" })
+	script := read(t, files[status])
 	_, asked, _ := strings.Cut(script, "\nfor name in ")
 	asked, _, _ = strings.Cut(asked, ";")
 	names := map[string]bool{}
@@ -168,13 +170,9 @@ exec env -i PATH="/mnt:$PATH" HOME=/mnt/home LC_ALL=C.UTF-8 setpriv --reuid=6553
 // assertions is what the scripts assert, as a reader of the messages writes it.
 func assertions(t *testing.T) string {
 	t.Helper()
-	scripts, err := filepath.Glob(filepath.Join("testdata", "*", "*.txtar"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var all strings.Builder
 	line := regexp.MustCompile(`(?m)^(?:stderr|stdout|logged|errno|grep|exec grep) .*$`)
-	for _, name := range scripts {
+	for _, name := range slices.Concat(scripts(t, "script"), scripts(t, "clients"), scripts(t, "servers")) {
 		for _, assertion := range line.FindAllString(read(t, name), -1) {
 			all.WriteString(strings.ReplaceAll(assertion, `\`, "") + "\n")
 		}
