@@ -25,6 +25,7 @@ const loginPage = "an HTML page instead of an answer of the API (a login page of
 // is not nil when the caller's ctx ended meanwhile; any other trouble with the
 // body leaves an error that has a status and no more.
 func errorOf(resp *http.Response, body *Body) (*Error, *Error) {
+	body.decode(coding(resp.Header))
 	cut := body.peek(maxErrorBody)
 	if cut != nil && body.ctx.Err() != nil {
 		return nil, cut

@@ -51,7 +51,7 @@ func refusesRange(r Request, e *Error) bool {
 
 func whole(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 	if err := refused(resp, resp.ContentLength); err != nil {
-		return nil, err
+		return nil, compressedError(resp, body, err)
 	}
 	body.left.Store(resp.ContentLength)
 	body.chunked = len(resp.TransferEncoding) > 0
@@ -95,6 +95,22 @@ func refused(resp *http.Response, size int64) *Error {
 		return malformed(resp.StatusCode, "an asset of %d bytes", size)
 	}
 	return nil
+}
+
+// compressedError is the error that the body of a success is when it is decompressed,
+// else err.
+func compressedError(resp *http.Response, body *Body, err *Error) *Error {
+	if len(resp.Header.Values("Content-Disposition")) > 0 || resp.ContentLength > maxErrorBody {
+		return err
+	}
+	body.decode(coding(resp.Header))
+	if cut := body.peek(maxErrorBody + 1); cut != nil {
+		return err
+	}
+	if e := objectError(resp, body.peeked); e != nil {
+		return e
+	}
+	return err
 }
 
 // codings are the content codings that clients know. Any other word is taken, as

@@ -2,6 +2,9 @@ package remote
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
 	"errors"
 	"io"
 	"net"
@@ -45,6 +48,27 @@ func reply(status int, fields, body string) string {
 	return "HTTP/1.1 " + strconv.Itoa(status) + " X\r\n" + fields + "\r\n" + body
 }
 
+func gzipped(s string) string {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = io.WriteString(w, s)
+	_ = w.Close()
+	return b.String()
+}
+
+func deflated(s string) string {
+	var b bytes.Buffer
+	w := zlib.NewWriter(&b)
+	_, _ = io.WriteString(w, s)
+	_ = w.Close()
+	return b.String()
+}
+
+// chunks frames s.
+func chunks(s string) string {
+	return strconv.FormatInt(int64(len(s)), 16) + "\r\n" + s + "\r\n0\r\n\r\n"
+}
+
 const attachment = "Content-Disposition: attachment; filename=x\r\n"
 
 const (
@@ -83,6 +107,19 @@ func TestRefusedAnswers(t *testing.T) {
 		{"limit of something, older", reply(200, "", `{"code":"0001","msg":"Request has exceeded the limit.","success":false}`), ErrExceeded, 400, 3, "exceeded the limit"},
 		{"limit of requests", reply(429, "", `{"code":429,"msg":"Request has exceeded the limit."}`), nil, 429, -1, "exceeded the limit"},
 		{"server error", reply(500, "", `{"code":500,"msg":"oops","data":null}`), nil, 500, -1, "oops"},
+
+		{"compressed", reply(402, "Content-Encoding: gzip\r\n", gzipped(object)), nil, 402, 0, "Insufficient balance"},
+		{"compressed, in chunks", reply(402, "Content-Encoding: x-gzip\r\nTransfer-Encoding: chunked\r\n", chunks(gzipped(object))), nil, 402, 0, "Insufficient balance"},
+		{"deflated", reply(402, "Content-Encoding: deflate\r\n", deflated(object)), nil, 402, 0, "Insufficient balance"},
+		{"compressed on 200", reply(200, "Content-Encoding: gzip\r\n", gzipped(object)), nil, 402, 0, "Insufficient balance"},
+		{"a bomb", reply(402, "Content-Encoding: gzip\r\n", gzipped(strings.Repeat("x", 64<<20))), errForeign, 0, 3, "402"},
+		{"compressed, it says", reply(402, "Content-Encoding: gzip\r\n", object), errForeign, 0, 3, "402"},
+		{"compressed by what is not known here", reply(402, "Content-Encoding: br\r\n", "\x0b\x02\x80"), errForeign, 0, 3, "402"},
+		{"in chunks", reply(402, "Transfer-Encoding: chunked\r\n", chunks(object)), nil, 402, 0, "Insufficient balance"},
+		{"in chunks on 200", reply(200, "Transfer-Encoding: chunked\r\n", chunks(object)), nil, 402, 0, "Insufficient balance"},
+		{"with a disposition", reply(402, attachment, object), nil, 402, 0, "Insufficient balance"},
+		{"of a charset", reply(402, "Content-Type: application/json;charset=UTF-8\r\n", "\r\n\t "+object+"\r\n"), nil, 402, 0, "Insufficient balance"},
+		{"a list of errors", reply(402, "", "["+object+"]"), errForeign, 0, 3, "402"},
 
 		// What others say.
 		{"gateway 404", reply(404, "Content-Type: application/json\r\n", gateway), errForeign, 0, 3, "is --base-url right?"},

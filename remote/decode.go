@@ -1,0 +1,42 @@
+package remote
+
+import (
+	"compress/gzip"
+	"compress/zlib"
+	"io"
+)
+
+// decode has the body read as a Content-Encoding says, if that is one that is known
+// here: some servers compress their errors for who has not asked for it.
+func (b *Body) decode(coding string) {
+	var open func(io.Reader) (io.Reader, error)
+	switch coding {
+	case "gzip", "x-gzip":
+		open = func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }
+	case "deflate":
+		open = func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) }
+	default:
+		return
+	}
+	b.rc = &decoded{Closer: b.rc, raw: b.rc, open: open}
+}
+
+// decoded is a body that is decompressed as it is read.
+type decoded struct {
+	io.Closer
+	raw   io.Reader
+	open  func(io.Reader) (io.Reader, error)
+	plain io.Reader // nil before the first Read
+}
+
+// Read reads plain bytes.
+func (d *decoded) Read(p []byte) (int, error) {
+	if d.plain == nil {
+		r, err := d.open(d.raw)
+		if err != nil {
+			return 0, err
+		}
+		d.plain = r
+	}
+	return d.plain.Read(p)
+}
