@@ -35,6 +35,7 @@ type Status struct {
 	Kernel       KernelStatus  `json:"kernel"`
 	Spool        SpoolStatus   `json:"spool"`
 	Waiting      []WaitStatus  `json:"waiting,omitempty"` // for what is no asset: names
+	Limits       []LimitStatus `json:"limits,omitempty"`
 	LastError    string        `json:"last_error,omitempty"`
 	LastErrorAge float64       `json:"last_error_age_seconds,omitempty"`
 	Listed       int           `json:"assets_listed"` // Assets holds fewer if the list was changed meanwhile
@@ -46,6 +47,16 @@ type KernelStatus struct {
 	Passthrough bool  `json:"passthrough"` // it reads whole assets by itself
 	Opens       int64 `json:"opens"`       // of whole assets
 	Bytes       int64 `json:"bytes"`       // their sizes together
+}
+
+// LimitStatus is what stands before calls of one kind.
+type LimitStatus struct {
+	Calls   string  `json:"calls"`                    // "download", "metadata" or "list"
+	Rate    string  `json:"rate"`                     // as --rate-limit has it, with what refusals have taught
+	Spread  float64 `json:"spread_seconds,omitempty"` // calls are kept so far apart, since somebody else uses the account
+	Waiting int     `json:"waiting,omitempty"`        // readers
+	Next    float64 `json:"next_seconds,omitempty"`   // until the next call may go
+	Closed  string  `json:"closed,omitempty"`         // why none goes until then, whatever the rate
 }
 
 // SpoolStatus is what the spool holds, in bytes.
@@ -109,6 +120,7 @@ func (f *FS) Status() Status {
 		Ledger:       cost,
 		Kernel:       KernelStatus{Passthrough: f.passthrough, Opens: f.opens.Load(), Bytes: f.opened.Load()},
 		Spool:        SpoolStatus{Dir: usage.Path, Bytes: usage.Bytes, Limit: usage.Limit, Free: usage.Free},
+		Limits:       f.limits(),
 		LastError:    lastErr,
 		Assets:       []AssetStatus{},
 	}
@@ -125,6 +137,18 @@ func (f *FS) Status() Status {
 		s.Assets = append(s.Assets, a)
 	}
 	return s
+}
+
+func (f *FS) limits() []LimitStatus {
+	var list []LimitStatus
+	for _, l := range f.client.Limits() {
+		s := LimitStatus{Calls: l.Calls, Rate: l.Rate, Spread: l.Spread.Seconds(), Waiting: l.Waiting, Next: max(0, time.Until(l.Next).Seconds())}
+		if l.Closed != nil {
+			s.Closed = l.Closed.Error()
+		}
+		list = append(list, s)
+	}
+	return list
 }
 
 func (f *FS) assetStatus(listed *catalog.Asset) AssetStatus {

@@ -43,6 +43,7 @@ func writePage(w io.Writer, s *fs.Status, o pageOptions) error {
 		}
 	}
 	fact("Requests", fmt.Sprintf("%s made, %s", humanize.Comma(s.Requests), requestsLeft(s)))
+	writeLimits(fact, s.Limits)
 	fact("Downloaded", fmt.Sprintf("at least %s%s for %s", bytesText(s.Downloaded), limit(s.MaxDownload), dollars(s.Cost)))
 	writeCost(fact, &s.Ledger)
 	fact("Read", bytesRead(s))
@@ -103,7 +104,35 @@ func requestsLeft(s *fs.Status) string {
 	if s.RequestsLeft < 0 {
 		return "no limit"
 	}
-	return fmt.Sprintf("%d left this minute", s.RequestsLeft)
+	return fmt.Sprintf("%d may start now", s.RequestsLeft)
+}
+
+// writeLimits tells what stands before calls. Of a library that nobody asks there
+// is nothing to tell.
+func writeLimits(fact func(title, text string), limits []fs.LimitStatus) {
+	title := "Limits"
+	for _, l := range limits {
+		if l.Calls == "list" && l.Waiting == 0 && l.Closed == "" {
+			continue
+		}
+		text := l.Calls + " " + l.Rate
+		if l.Spread > 0 {
+			text += fmt.Sprintf(", spread by %.1f s beside another user of the account", l.Spread)
+		}
+		if l.Waiting > 0 {
+			text += fmt.Sprintf(", %d waiting", l.Waiting)
+		}
+		switch {
+		case l.Closed != "" && l.Next <= 0:
+			text += ", tried again now after: " + printable(l.Closed)
+		case l.Closed != "":
+			text += ", paused for " + span(l.Next) + " after: " + printable(l.Closed)
+		case l.Waiting > 0:
+			text += ", the next goes in " + span(l.Next)
+		}
+		fact(title, text)
+		title = ""
+	}
 }
 
 // bytesRead tells what readers got, and what the spool has saved.

@@ -24,7 +24,7 @@ const sample = `{"mountpoint":"/mnt/a","pid":42,"uptime_seconds":7985.2,"request
 
 const samplePage = `assetfs at /mnt/a, process 42, up 2h 13m
 
-Requests     1,234 made, 8 left this minute
+Requests     1,234 made, 8 may start now
 Downloaded   at least 1.9 GiB for $0.2400
 Read         4.7 GiB, 2.8 GiB of it from the spool, which
              saved $0.3600
@@ -125,6 +125,30 @@ func TestPageOfMany(t *testing.T) {
 	page.Reset()
 	if err := writePage(&page, s, pageOptions{all: true, width: 200}); err != nil || strings.Count(page.String(), "re_660729") != s.Listed {
 		t.Errorf("with --all: %v, and %d assets are shown, want %d", err, strings.Count(page.String(), "re_660729"), s.Listed)
+	}
+}
+
+func TestPageOfLimits(t *testing.T) {
+	for _, tc := range []struct {
+		limit fs.LimitStatus
+		want  string // "" shows nothing
+	}{
+		{fs.LimitStatus{Calls: "download", Rate: "1/s"}, "download 1/s"},
+		{fs.LimitStatus{Calls: "metadata", Rate: "none"}, "metadata none"},
+		{fs.LimitStatus{Calls: "list", Rate: "5/s"}, ""},
+		{fs.LimitStatus{Calls: "download", Rate: "1/s,12/m", Waiting: 3, Next: 4.2}, "download 1/s,12/m, 3 waiting, the next goes in 4s"},
+		{fs.LimitStatus{Calls: "download", Rate: "1/s", Spread: 2.1}, "download 1/s, spread by 2.1 s beside another user of the account"},
+		{fs.LimitStatus{Calls: "list", Rate: "5/s", Next: 61, Closed: "HTTP 503 \x1b[1m"}, "list 5/s, paused for 1m 1s after: HTTP 503 \\u001b[1m"},
+		{fs.LimitStatus{Calls: "download", Rate: "1/s", Closed: "HTTP 429"}, "download 1/s, tried again now after: HTTP 429"},
+	} {
+		got, want := "", tc.want
+		writeLimits(func(title, text string) { got += title + " " + text }, []fs.LimitStatus{tc.limit})
+		if want != "" {
+			want = "Limits " + want
+		}
+		if got != want {
+			t.Errorf("%+v: %q, want %q", tc.limit, got, want)
+		}
 	}
 }
 

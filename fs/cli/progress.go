@@ -195,7 +195,7 @@ func (p *progress) clearLocked() {
 func sum(s *fs.Status, hidden int) string {
 	text := fmt.Sprintf("%s in %d requests, %s so far", bytesText(s.Downloaded), s.Requests, dollars(s.Cost))
 	if s.RequestsLeft >= 0 {
-		text += fmt.Sprintf(", %d requests left this minute", s.RequestsLeft)
+		text += fmt.Sprintf(", %d more may start now", s.RequestsLeft)
 	}
 	if hidden > 0 {
 		text += fmt.Sprintf("; %d more downloads", hidden)
