@@ -95,6 +95,7 @@ func TestAutoOnePerSecond(t *testing.T) {
 			l := testLimiter(t, "auto", nil)
 			began := time.Now()
 			a.work(t, l, 200)
+			t.Logf("%s: 200 calls in %v", mode, time.Since(began))
 			if took := time.Since(began); a.refused > 0 || took > 199*1100*time.Millisecond+time.Second {
 				t.Errorf("%s: 200 calls in %v, %d refused, want about %v and none", mode, took, a.refused, 199*1100*time.Millisecond)
 			}
@@ -114,6 +115,7 @@ func TestAutoLearnsTwelveAMinute(t *testing.T) {
 			first := time.Since(began)
 			time.Sleep(10 * time.Second)
 			a.work(t, testLimiter(t, "auto", m), 300)
+			t.Logf("%s: 600 calls in %v, %d refused", mode, time.Since(began), a.refused)
 			if took := time.Since(began); a.refused > 3 || took > time.Hour {
 				t.Errorf("%s: 600 calls in %v, %d refused, want at most 3 in less than an hour", mode, took, a.refused)
 			}
@@ -176,7 +178,7 @@ func TestTwoClients(t *testing.T) {
 			fair := time.Duration(2*n) * 1100 * time.Millisecond
 			share := float64(refused) / float64(made)
 			t.Logf("%s, %3d calls each: %.2f of the fair time, %.2f at worst, %.3f refused", mode, n, float64(total)/rounds/float64(fair), float64(worst)/float64(fair), share)
-			if total/rounds > 2*fair || worst > 3*fair {
+			if total/rounds > 2*fair || worst > fair*9/4 {
 				t.Errorf("%s, %d calls each: want within twice the fair time", mode, n)
 			}
 			if n >= 100 && share > 0.1 {
@@ -213,6 +215,7 @@ func TestSeldomSecondClient(t *testing.T) {
 		a.work(t, l, 600)
 		close(over)
 		wg.Wait()
+		t.Logf("%d of 600 refused", a.refused)
 		if a.refused > 60 {
 			t.Errorf("%d of 600 refused", a.refused)
 		}

@@ -44,40 +44,46 @@ func TestFromTheMountOn(t *testing.T) {
 	}
 }
 
-// TestLongListing is `ls -l` of 20 IDs under the documented limits.
+// TestLongListing is `ls -l` of 1, 20 and 200 IDs under the documented limits.
 func TestLongListing(t *testing.T) {
-	for _, o := range []func(*Options){nil, byMetadata} {
-		bubble(t, func(t *testing.T) {
-			s := newServer(ids(20)...).limited()
-			r := start(t, s, newBook(), o, ids(20)...)
-			defer r.Close()
-			took := since(func() {
-				if err := r.AwaitNames(t.Context()); err != nil {
-					t.Error(err)
+	for _, n := range []int{1, 20, 200} {
+		longListing(t, n, nil)
+		longListing(t, n, byMetadata)
+	}
+}
+
+func longListing(t *testing.T, n int, o func(*Options)) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(n)...).limited()
+		r := start(t, s, newBook(), o, ids(n)...)
+		defer r.Close()
+		took := since(func() {
+			if err := r.AwaitNames(t.Context()); err != nil {
+				t.Error(err)
+			}
+			for _, e := range r.Entries() {
+				if err := r.Stat(t.Context(), e.Asset); err != nil {
+					t.Errorf("stat %s: %v", e.ID, err)
 				}
-				for _, e := range r.Entries() {
-					if err := r.Stat(t.Context(), e.Asset); err != nil {
-						t.Errorf("stat %s: %v", e.ID, err)
-					}
-				}
-			})
-			if took > fair(20) {
-				t.Errorf("took %v, want %v", took, fair(20))
-			}
-			time.Sleep(fair(20) - took)
-			heads := 20
-			if o != nil {
-				heads = 0
-			}
-			r.expectCounts(20, heads)
-			if s.calls.refused+s.heads.refused != 0 {
-				t.Errorf("%d and %d refused", s.calls.refused, s.heads.refused)
-			}
-			if slices.Contains(r.shown(), "re_20") {
-				t.Errorf("not all names are known: %q", r.shown())
 			}
 		})
-	}
+		t.Logf("%d IDs, by metadata %v: all sizes after %v, %v are allowed", n, o != nil, took, fair(n))
+		if took > fair(n) {
+			t.Errorf("took %v, want %v", took, fair(n))
+		}
+		time.Sleep(fair(n) - took)
+		heads := n
+		if o != nil {
+			heads = 0
+		}
+		r.expectCounts(n, heads)
+		if s.calls.refused+s.heads.refused != 0 {
+			t.Errorf("%d and %d refused", s.calls.refused, s.heads.refused)
+		}
+		if last := ids(n)[n-1]; slices.Contains(r.shown(), last) {
+			t.Errorf("not all names are known: %q", r.shown())
+		}
+	})
 }
 
 // TestReaderBesideListing has a reader come while a listing resolves.
