@@ -34,7 +34,7 @@ type api struct {
 // cmdAPI implements "api VERB ...".
 func cmdAPI(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		usage(ts, "api start|set|stop|freeze|thaw|asset|delete|requests|metadata|refused|billed|acknowledged|idle|await|reset ...")
+		usage(ts, "api start|set|stop|freeze|thaw|asset|delete|video|videos|unlist|scopes|lists|requests|metadata|refused|billed|acknowledged|idle|await|reset ...")
 	}
 	st, verb, args := of(ts), args[0], args[1:]
 	if st.api == nil {
@@ -67,6 +67,20 @@ func cmdAPI(ts *testscript.TestScript, neg bool, args []string) {
 		for _, id := range args {
 			a.fake.Delete(id)
 		}
+	case "video":
+		ts.Check(a.video(ts, args))
+	case "videos":
+		ts.Check(a.videos(args))
+	case "unlist":
+		for _, id := range args {
+			a.fake.DeleteVideo(id)
+		}
+	case "scopes":
+		if got := strings.Join(a.fake.Scopes(), " "); got != strings.Join(args, " ") {
+			ts.Fatalf("the scopes are %s", got)
+		}
+	case "lists":
+		a.count(ts, "list", args, func(fakeapi.Request) int64 { return 1 })
 	case "requests":
 		a.count(ts, "download", args, func(fakeapi.Request) int64 { return 1 })
 	case "metadata":
@@ -206,10 +220,10 @@ func within(ts *testscript.TestScript, got int64, limit string) bool {
 	return false
 }
 
-// refused implements "api refused [download|metadata] [<=|>=|=]N": how many requests of a kind, or of both, were
+// refused implements "api refused [download|metadata] [<=|>=|=]N": how many requests of a kind, or of all, were
 // beyond a limit.
 func (a *api) refused(ts *testscript.TestScript, args []string) {
-	kinds := []string{"download", "metadata"}
+	kinds := []string{"download", "metadata", "list"}
 	if len(args) == 2 {
 		kinds, args = args[:1], args[1:]
 	}

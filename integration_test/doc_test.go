@@ -8,6 +8,13 @@
 //	api freeze                  its connections die without a word, new ones too, until "api thaw" lets new ones live
 //	api asset ID [KEY=VALUE...] put an asset there, or change it
 //	api delete ID               the server loses an asset
+//	api video SCOPE ID [KEY=VALUE...]
+//	                            put a video into the library; its place is made from its ID unless blob= says otherwise
+//	api videos SCOPE FIRST COUNT
+//	                            put that many that are made up, the nth called "SCOPE n.mp4", n with six digits
+//	api unlist ID...            remove videos
+//	api scopes SCOPE...         the library has these scopes, in alphabetical order
+//	api lists [SCOPE] N         that many pages of lists were asked for
 //	api requests [ID] N         that many downloads were requested, as the server saw it (N, <=N, >=N)
 //	api metadata [ID] N         that many metadata calls
 //	api billed [ID] SIZE        so many bytes were sent (SIZE, <=SIZE, >=SIZE)

@@ -160,6 +160,9 @@ func (c *Client) listPage(ctx context.Context, scope string, number int) (*listA
 		if fail == nil || ctx.Err() != nil || tries+1 >= listTries || !fail.retryable() {
 			return answer, fail
 		}
+		if number == 1 && errors.Is(fail, ErrUnreachable) {
+			return nil, fail // nothing is lost, and somebody may wait
+		}
 		_, after := fail.Retry()
 		t := time.NewTimer(max(after, backoff(tries)))
 		select {
