@@ -154,6 +154,18 @@ func TestCheckNamesFaults(t *testing.T) {
 	}
 }
 
+// wantFindings fails unless what is in the lines, and the worst is of that grade.
+func wantFindings(t *testing.T, name string, all []finding, what string, g grade) {
+	t.Helper()
+	var page strings.Builder
+	for _, f := range all {
+		f.write(&page)
+	}
+	if !strings.Contains(page.String(), what) || worst(all) != g {
+		t.Errorf("%s: want %q and %v:\n%s", name, what, g, page.String())
+	}
+}
+
 // Each fault of the machine has its line.
 func TestMachineFindings(t *testing.T) {
 	good := fs.Machine{Release: "6.18.0", MayMount: true, Passthrough: true}
@@ -176,13 +188,7 @@ func TestMachineFindings(t *testing.T) {
 		m, s := good, newSettings()
 		tt.change(&m, s)
 		all := machineFindings(m, s)
-		var page strings.Builder
-		for _, f := range all {
-			f.write(&page)
-		}
-		if !strings.Contains(page.String(), tt.want) || worst(all) != tt.grade {
-			t.Errorf("%s: want %q and %v:\n%s", tt.name, tt.want, tt.grade, page.String())
-		}
+		wantFindings(t, tt.name, all, tt.want, tt.grade)
 	}
 }
 
@@ -203,13 +209,7 @@ func TestProcessFindings(t *testing.T) {
 		{"proxy", 4096, 0, map[string]string{"all_proxy": "socks5://x", "https_proxy": "socks5://x"}, "allowed", fine},
 	} {
 		all := processFindings(tt.files, tt.memory, func(name string) string { return tt.env[name] })
-		var page strings.Builder
-		for _, f := range all {
-			f.write(&page)
-		}
-		if !strings.Contains(page.String(), tt.want) || worst(all) != tt.grade {
-			t.Errorf("%s: want %q and %v:\n%s", tt.name, tt.want, tt.grade, page.String())
-		}
+		wantFindings(t, tt.name, all, tt.want, tt.grade)
 	}
 }
 
@@ -238,13 +238,7 @@ func TestDiskFindings(t *testing.T) {
 			}
 		}
 		all := diskFindings(tt.state, s)
-		var page strings.Builder
-		for _, f := range all {
-			f.write(&page)
-		}
-		if !strings.Contains(page.String(), tt.want) || worst(all) != tt.grade {
-			t.Errorf("%s: want %q and %v:\n%s", tt.name, tt.want, tt.grade, page.String())
-		}
+		wantFindings(t, tt.name, all, tt.want, tt.grade)
 	}
 }
 
@@ -277,12 +271,6 @@ func TestNetworkFindings(t *testing.T) {
 			tt.c.Err = nil
 		}
 		all := networkFindings(tt.c, base, tt.key)
-		var page strings.Builder
-		for _, f := range all {
-			f.write(&page)
-		}
-		if !strings.Contains(page.String(), tt.want) || worst(all) != tt.grade {
-			t.Errorf("%+v: want %q and %v:\n%s", tt.c, tt.want, tt.grade, page.String())
-		}
+		wantFindings(t, tt.want, all, tt.want, tt.grade)
 	}
 }
