@@ -94,8 +94,12 @@ func TestCheckNamesFaults(t *testing.T) {
 		"CA file is a key": {func(t *testing.T, s *seeded) {
 			s.args = append(s.args, "--ca-file", s.write(t, "ca", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"))
 		}, `^fault +certificate +--ca-file .*a private key`},
-		"spool is a file":       {func(t *testing.T, s *seeded) { s.args = append(s.args, "--spool-dir", s.write(t, "f", "")) }, `^fault +spool .*not a directory`},
-		"spool open to others":  {func(_ *testing.T, s *seeded) { _ = os.Chmod(s.dir+"/spool", 0o777) }, `^fault +spool .*can be written to by others`},
+		"spool is a file":      {func(t *testing.T, s *seeded) { s.args = append(s.args, "--spool-dir", s.write(t, "f", "")) }, `^fault +spool .*not a directory`},
+		"spool open to others": {func(_ *testing.T, s *seeded) { _ = os.Chmod(s.dir+"/spool", 0o777) }, `^fault +spool .*can be written to by others`},
+		"spool dangling": {func(_ *testing.T, s *seeded) {
+			_ = os.Symlink("nowhere", s.dir+"/link")
+			s.args = append(s.args, "--spool-dir", s.dir+"/link")
+		}, `^fault +spool .*is a symbolic link to nowhere`},
 		"spool below a file":    {func(t *testing.T, s *seeded) { s.args = append(s.args, "--spool-dir", s.write(t, "f", "")+"/x") }, `^fault +spool .*not a directory`},
 		"spool for a giant":     {func(_ *testing.T, s *seeded) { s.args = append(s.args, "--spool-size=4EiB") }, `^warning +disk +--spool-size=4EiB is more than the disk has`},
 		"more free than there":  {func(_ *testing.T, s *seeded) { s.args = append(s.args, "--spool-min-free=2EiB") }, `^fault +disk +--spool-min-free=2EiB is more than the whole disk`},

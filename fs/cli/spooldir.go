@@ -56,6 +56,9 @@ func (a *app) spoolError(err error) error {
 	if errors.Is(err, syscall.EMFILE) {
 		return fmt.Errorf("%w: raise the limit of open files (ulimit -n)", err)
 	}
+	if a.SpoolDir != "" && dangling(a.SpoolDir) {
+		return fileError("--spool-dir", a.SpoolDir, os.ErrNotExist, "give a directory that you may write to")
+	}
 	err = fmt.Errorf("--spool-dir: %w; give a directory that you may write to", err)
 	if a.SpoolDir == "" {
 		return err
