@@ -115,7 +115,7 @@ func (l *link) attr(out *fuse.Attr) time.Duration {
 	out.Size = uint64(len(linkPrefix + l.asset.Path()))
 	_, seen, listed := l.asset.Told()
 	if !listed {
-		seen = engine(l.asset).file.Meta().FirstSeen
+		seen = engine(l.asset).FirstSeen()
 	}
 	out.SetTimes(&seen, &seen, &seen)
 	if !own {

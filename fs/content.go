@@ -8,7 +8,6 @@ import (
 
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
-	"assetfs/fs/spool"
 	"assetfs/remote"
 )
 
@@ -42,10 +41,9 @@ func budget(b remote.Budget) catalog.Budget {
 	return catalog.Budget{Next: next, Away: errors.Is(b.Down, remote.ErrUnreachable)}
 }
 
-// content is the engine of one asset, with its spool file.
+// content is one asset as the catalog and the kernel see it.
 type content struct {
 	*asset.Asset
-	file      *spool.File
 	retired   atomic.Uint64 // whole inodes that were opened in part
 	freeLater atomic.Bool   // its room is to be given back at the last close
 	visitors  visitors
@@ -86,7 +84,7 @@ func sizeOf(a *catalog.Asset) int64 {
 // spooledOf returns how many bytes of a are present.
 func spooledOf(a *catalog.Asset) int64 {
 	if e := awake(a); e != nil {
-		return e.file.Len()
+		return e.Present()
 	}
 	return 0
 }
@@ -129,31 +127,22 @@ type meant struct{ err, meaning error }
 func (e *meant) Error() string   { return e.err.Error() }
 func (e *meant) Unwrap() []error { return []error{e.err, e.meaning} }
 
-// record keeps names and times of directories in the spool.
-type record struct{ dir *spool.Dir }
+// record keeps names and times of directories in the store.
+type record struct{ store *asset.Store }
 
 var _ catalog.Record = record{}
 
-// noteTimes is the spool's note of the times of directories.
+// noteTimes is the store's note of the times of directories.
 const noteTimes = "directories"
 
 func (r record) Load() (names map[string]string, note string) {
-	names = map[string]string{}
-	for _, id := range r.dir.Known() {
-		names[id] = r.dir.File(id).Meta().Name
-	}
-	return names, r.dir.Note(noteTimes)
+	return r.store.Names(), r.store.Note(noteTimes)
 }
 
-// Save has the last of the names written, and with it all others. The spool
-// logs what can't be written, and tries again.
+// Save has them written. The store logs what can't be, and tries again.
 func (r record) Save(names map[string]string, note string) {
-	for id, name := range names {
-		r.dir.File(id).Update(func(m *spool.Meta) { m.Name = name })
+	if len(names) > 0 {
+		r.store.SetNames(names)
 	}
-	for id := range names {
-		r.dir.File(id).UpdateNow(func(*spool.Meta) {})
-		break
-	}
-	_ = r.dir.SetNote(noteTimes, note) // if it is lost, the directories seem changed after a restart
+	_ = r.store.SetNote(noteTimes, note) // if it is lost, the directories seem changed after a restart
 }

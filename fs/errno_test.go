@@ -12,7 +12,6 @@ import (
 
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
-	"assetfs/fs/spool"
 	"assetfs/remote"
 )
 
@@ -79,7 +78,7 @@ func TestErrno(t *testing.T) {
 		{"malformed", &remote.Error{Status: 206, Err: remote.ErrMalformed}, syscall.EIO},
 		{"wrong length", &asset.LengthError{Got: 1, Want: 2}, syscall.EIO},
 		{"anything else", errors.New("?"), syscall.EIO},
-		{"no room", storeError(&spool.NoSpaceError{ID: "re_1", Need: 1}), syscall.ENOSPC},
+		{"no room", fmt.Errorf("%w for 1 byte: %w", asset.ErrNoSpace, syscall.EDQUOT), syscall.ENOSPC},
 		{"interrupted", errInterrupted, syscall.EINTR},
 	}
 	for _, tt := range tests {

@@ -20,8 +20,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"assetfs/fs/asset"
-	"assetfs/fs/ranges"
-	"assetfs/fs/spool"
 	"assetfs/remote"
 	"assetfs/remote/fakeapi"
 )
@@ -90,10 +88,9 @@ type faultRig struct {
 	fakes   []*fakeapi.Server
 	webs    []*httptest.Server // of fakes
 	client  *remote.Client
-	dir     *spool.Dir
-	file    *spool.File
+	store   *asset.Store
 	source  *countedSource
-	options *asset.Options
+	options asset.Options
 	asset   *asset.Asset
 }
 
@@ -136,16 +133,16 @@ func wireFaultRig(t *testing.T, address string, patience, stall time.Duration, c
 		t.Fatal(err)
 	}
 	r.client = remote.NewClient(base, remote.Options{Key: remote.NewKey("", faultKey), ResponseTimeout: stall, TLS: config})
-	if r.dir, err = spool.Open(t.TempDir(), base.String(), spool.Options{}); err != nil {
+	if r.store, err = asset.OpenStore(t.TempDir(), base.String(), asset.StoreOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	r.file = r.dir.File(faultID)
 	r.source = &countedSource{Source: source{r.client, slog.New(slog.DiscardHandler), func(string) (bucket, blob string, err error) { return "", "", nil }}}
-	r.options = &asset.Options{
-		Source: r.source, Host: asset.NewHost(asset.RangeUnknown, r.dir.SetRangeSupport),
+	r.options = asset.Options{
+		Source:    r.source,
 		ReadAhead: 64 << 20, StallTimeout: stall, RetryFor: patience, Log: slog.New(slog.DiscardHandler),
 	}
-	r.asset = asset.New(faultID, store{r.file, func() {}, nil}, r.options)
+	r.store.Serve(r.options)
+	r.asset = r.store.Asset(faultID)
 	return r
 }
 
@@ -164,7 +161,7 @@ func (r *faultRig) close() {
 	for _, web := range r.webs {
 		web.Close()
 	}
-	if err := r.dir.Close(); err != nil {
+	if err := r.store.Close(); err != nil {
 		r.t.Error(err)
 	}
 }
@@ -243,6 +240,7 @@ func (r *faultRig) readAll(n int) []seen {
 // the repair; the third does without at the latest.
 func (r *faultRig) recovered() seen {
 	r.options.RetryFor = faultAmple // nobody reads it now
+	r.store.Serve(r.options)
 	var s seen
 	for range 3 {
 		r.client.ForgetFailures()
@@ -259,9 +257,9 @@ func (r *faultRig) recovered() seen {
 // be finding out that the content has changed: then it looks again.
 func (r *faultRig) checkSpool(when string) int64 {
 	for {
-		version := r.file.Meta().Version
-		total, wrong := r.spooled()
-		if r.file.Meta().Version != version {
+		version := r.asset.Version()
+		total, wrong, changing := r.spooled()
+		if r.asset.Version() != version || changing && r.ctx.Err() == nil {
 			continue
 		}
 		if wrong != "" {
@@ -271,24 +269,29 @@ func (r *faultRig) checkSpool(when string) int64 {
 	}
 }
 
-// spooled returns how many bytes the spool claims, and what is wrong with them.
-func (r *faultRig) spooled() (total int64, wrong string) {
+// spooled returns how many bytes the spool claims, and what is wrong with them;
+// changing means that old content is just being dropped.
+func (r *faultRig) spooled() (total int64, wrong string, changing bool) {
 	matches := [2]bool{true, true}
-	for _, run := range r.file.Within(ranges.Range{End: 1 << 62}) {
+	h := r.asset.Open()
+	defer h.Close()
+	ctx, cancel := context.WithCancel(r.ctx)
+	cancel() // it waits for nothing
+	for _, run := range r.asset.Runs() {
 		total += run.Len()
 		if run.End > faultSize {
-			return total, fmt.Sprintf("the spool claims %v of %d bytes", run, faultSize)
+			return total, fmt.Sprintf("the spool claims %v of %d bytes", run, faultSize), false
 		}
 		p := make([]byte, run.Len())
-		if n, err := r.file.ReadAt(p, run.Start); err != nil && !errors.Is(err, io.EOF) || n < len(p) {
-			return total, fmt.Sprintf("reading %v of the spool: %d bytes, %v", run, n, err)
+		if n, err := h.ReadAt(ctx, p, run.Start); err != nil && !errors.Is(err, io.EOF) || n < len(p) {
+			return total, fmt.Sprintf("reading %v of the spool: %d bytes, %v", run, n, err), errors.Is(err, context.Canceled)
 		}
 		for v := range matches {
 			matches[v] = matches[v] && bytes.Equal(p, faultContent()[v][run.Start:run.End])
 		}
 	}
 	if !matches[0] && !matches[1] {
-		return total, "wrong bytes in the spool"
+		return total, "wrong bytes in the spool", false
 	}
-	return total, ""
+	return total, "", false
 }

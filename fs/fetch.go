@@ -103,7 +103,7 @@ func (f *FS) fetch(ctx context.Context, a *catalog.Asset) (release func(), err e
 			return nil, err
 		}
 	}
-	if limit := f.dir.Usage().Limit; limit > 0 && e.Info().Size > limit {
+	if limit := f.store.Usage().Limit; limit > 0 && e.Info().Size > limit {
 		return nil, fmt.Errorf("%s of %s are more than --spool-size allows (%s): %w", humanize.IBytes(uint64(e.Info().Size)), a.ID, humanize.IBytes(uint64(limit)), syscall.ENOSPC)
 	}
 	r := e.Open()
@@ -127,11 +127,11 @@ func (f *FS) Free(id string) (freed int64, later bool, err error) {
 		return 0, false, errNoAsset
 	}
 	e := engine(a)
-	if e.file.Pinned() {
+	if e.Pinned() {
 		return 0, false, errPinned
 	}
 	e.EndIdle()
-	freed, later = e.file.Free()
+	freed, later = e.Free()
 	e.freeLater.Store(later)
 	f.forgotten(a)
 	return freed, later, nil
@@ -140,11 +140,11 @@ func (f *FS) Free(id string) (freed int64, later bool, err error) {
 // freeAtClose does what Free could not.
 func (f *FS) freeAtClose(a *catalog.Asset) {
 	e := engine(a)
-	if !e.freeLater.Load() || e.file.Pinned() {
+	if !e.freeLater.Load() || e.Pinned() {
 		return
 	}
 	e.EndIdle()
-	freed, later := e.file.Free()
+	freed, later := e.Free()
 	if later {
 		return // somebody else has it open
 	}
@@ -176,7 +176,7 @@ func (f *FS) SetPinned(ctx context.Context, id string, pinned bool) error {
 		return err
 	}
 	e := engine(a)
-	if err := e.file.SetPinned(pinned); err != nil {
+	if err := e.SetPinned(pinned); err != nil {
 		return err
 	}
 	if pinned {
@@ -224,10 +224,7 @@ func (f *FS) keepPinned() {
 // is there then.
 func (f *FS) fetchAbsentPins() bool {
 	all := true
-	for _, id := range f.dir.Known() {
-		if file := f.dir.File(id); !file.Pinned() || file.Whole() {
-			continue
-		}
+	for _, id := range f.store.AbsentPins() {
 		if f.ctx.Err() != nil {
 			return false
 		}

@@ -14,7 +14,6 @@ import (
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
 	"assetfs/fs/ranges"
-	"assetfs/fs/spool"
 )
 
 const (
@@ -76,13 +75,13 @@ func (f *FS) fileNode(ctx context.Context, parent *fusefs.Inode, a *catalog.Asse
 
 // fileAttr fills in what is known of a, and returns for how long that holds.
 func (f *FS) fileAttr(a *catalog.Asset, whole bool, out *fuse.Attr) time.Duration {
-	i, meta := described(a)
+	i, version, firstSeen := described(a)
 	f.owner(out)
 	out.Ino = a.Ino
 	out.Mode = syscall.S_IFREG | 0o444&^f.o.Umask
 	out.Size = uint64(max(0, i.Size))
 	fillBlocks(out, spooledOf(a))
-	mtime, ctime := fileTimes(i, meta)
+	mtime, ctime := fileTimes(i, version, firstSeen)
 	out.SetTimes(&mtime, &mtime, &ctime)
 	if whole && !i.ModTime.IsZero() {
 		return settled
@@ -91,28 +90,28 @@ func (f *FS) fileAttr(a *catalog.Asset, whole bool, out *fuse.Attr) time.Duratio
 }
 
 // described returns what is known of a. Of a video, the library tells the time.
-func described(a *catalog.Asset) (asset.Info, spool.Meta) {
+func described(a *catalog.Asset) (i asset.Info, version uint64, firstSeen time.Time) {
 	size, mtime, video := a.Told()
 	e := awake(a)
 	if e == nil {
-		return asset.Info{Size: size, ModTime: mtime}, spool.Meta{}
+		return asset.Info{Size: size, ModTime: mtime}, 0, time.Time{}
 	}
-	i := e.Info()
+	i = e.Info()
 	if video {
 		i.ModTime, i.LastModified = mtime, ""
 	}
-	return i, e.file.Meta()
+	return i, e.Version(), e.FirstSeen()
 }
 
 // fileTimes are the asset's own times, or when its content was first seen. They
 // move when the content changes, also if the server tells no time or the old one.
-func fileTimes(i asset.Info, m spool.Meta) (mtime, ctime time.Time) {
+func fileTimes(i asset.Info, version uint64, firstSeen time.Time) (mtime, ctime time.Time) {
 	mtime = i.ModTime
-	if mtime.IsZero() || m.Version > 0 && i.LastModified == "" && mtime.Before(m.FirstSeen) {
-		mtime = m.FirstSeen
+	if mtime.IsZero() || version > 0 && i.LastModified == "" && mtime.Before(firstSeen) {
+		mtime = firstSeen
 	}
-	if ctime = mtime; m.Version > 0 && ctime.Before(m.FirstSeen) {
-		ctime = m.FirstSeen
+	if ctime = mtime; version > 0 && ctime.Before(firstSeen) {
+		ctime = firstSeen
 	}
 	return mtime, ctime
 }
@@ -133,7 +132,7 @@ func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 	}
 	if i := e.Info(); i.Header && i.ModTime.IsZero() {
 		// What was shown stays, whatever metadata tells later.
-		e.Learn(asset.Info{Size: -1, ModTime: e.file.Meta().FirstSeen})
+		e.Learn(asset.Info{Size: -1, ModTime: e.FirstSeen()})
 	}
 	_, whole := e.State()
 	out.SetTimeout(n.fs.fileAttr(n.asset, whole, &out.Attr))
@@ -166,8 +165,8 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 		return nil, 0, syscall.ESTALE
 	}
 	if present && s.whole {
-		backing, err := e.file.Backing()
-		if err != nil && !errors.Is(err, spool.ErrAbsent) { // bytes were lost: not whole any more
+		backing, err := e.Backing()
+		if err != nil && !errors.Is(err, asset.ErrAbsent) { // bytes were lost: not whole any more
 			h.reader.Close()
 			return nil, 0, n.fs.failed("open", n.asset, err)
 		}

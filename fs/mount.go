@@ -19,7 +19,6 @@ import (
 
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
-	"assetfs/fs/spool"
 	"assetfs/remote"
 )
 
@@ -57,7 +56,7 @@ type FS struct {
 	o           Options
 	mountpoint  string
 	client      *remote.Client
-	dir         *spool.Dir
+	store       *asset.Store
 	catalog     *catalog.Catalog
 	root        *root
 	server      *fuse.Server
@@ -93,10 +92,10 @@ type FS struct {
 }
 
 // Mount mounts the assets with those IDs on mountpoint. The mount owns neither
-// client nor dir. Close ends it, whether or not it was unmounted from outside.
-func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Dir, o Options) (*FS, error) {
+// client nor store. Close ends it, whether or not it was unmounted from outside.
+func Mount(mountpoint string, ids []string, client *remote.Client, store *asset.Store, o Options) (*FS, error) {
 	f := &FS{
-		o: o, mountpoint: mountpoint, client: client, dir: dir, started: time.Now(),
+		o: o, mountpoint: mountpoint, client: client, store: store, started: time.Now(),
 		warned: map[string]bool{},
 		ended:  make(chan struct{}), detached: make(chan struct{}), idle: make(chan struct{}, 1), pins: make(chan struct{}, 1),
 	}
@@ -104,24 +103,18 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 		f.turns = make(turns, atOnce)
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
-	f.ledger = newLedger(dir, f.cost, o.Log)
+	f.ledger = newLedger(store, f.cost, o.Log)
 	f.allow()
 	f.keeper.Go(func() { f.keepLedger(f.ctx) })
-	ranging := asset.RangeUnknown
-	if known, supported := dir.RangeSupport(); known && supported {
-		ranging = asset.RangeYes
-	} else if known {
-		ranging = asset.RangeNo
-	}
 	api := source{client, o.Log, func(id string) (bucket, blob string, err error) { return f.catalog.Place(id) }}
-	options := &asset.Options{
+	store.Serve(asset.Options{
 		Source:       api,
-		Host:         asset.NewHost(ranging, dir.SetRangeSupport),
 		ReadAhead:    o.ReadAhead,
 		StallTimeout: o.StallTimeout,
 		RetryFor:     o.RetryFor,
 		Log:          o.Log,
-	}
+		Turns:        f.turns,
+	})
 	f.root = &root{fs: f}
 	f.catalog = catalog.New(catalog.Options{
 		Pattern:    o.IDPattern,
@@ -129,16 +122,17 @@ func Mount(mountpoint string, ids []string, client *remote.Client, dir *spool.Di
 		ListWait:   o.ListWait,
 		RetryFor:   o.RetryFor,
 		API:        api,
-		Record:     record{dir},
+		Record:     record{store},
 		Facts: func(id string, learnt func()) catalog.Facts {
-			file := dir.File(id)
-			return &content{Asset: asset.New(id, store{file, learnt, f.turns}, options), file: file}
+			a := store.Asset(id)
+			a.Told(learnt)
+			return &content{Asset: a}
 		},
 		Fold:    foldNames,
 		Changed: f.directoriesChanged,
 		Scopes:  o.Libraries,
 		Lister:  api,
-		Notes:   dir,
+		Notes:   store,
 		Looked:  o.Looked,
 	})
 	f.SetList(ids)
@@ -189,7 +183,7 @@ func (f *FS) fuseOptions() *fusefs.Options {
 		PanicHandler:             f.panicked,
 		ExplicitDataCacheControl: true,
 		DirectMount:              true,
-		MaxStackDepth:            f.dir.StackDepth(),
+		MaxStackDepth:            f.store.Dir().StackDepth(),
 		// READDIRPLUS where somebody looks at what was listed (`ls -l`); without AUTO each listing would look all of it up.
 		ExtraCapabilities: fuse.CAP_DIRECT_IO_ALLOW_MMAP | fuse.CAP_READDIRPLUS_AUTO,
 		Logger:            o.Logger,

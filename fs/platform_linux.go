@@ -24,7 +24,7 @@ func (f *FS) tryPassthrough() error {
 	if f.server.KernelSettings().Flags64()&fuse.CAP_PASSTHROUGH == 0 {
 		return errors.New("this kernel has no passthrough")
 	}
-	probe, err := f.dir.Probe()
+	probe, err := f.store.Dir().Probe()
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
-	"assetfs/fs/spool"
 	"assetfs/remote"
 )
 
@@ -68,76 +67,24 @@ func info(i remote.Info, header bool) asset.Info {
 	}
 }
 
-// store is a spool file as the reading engine sees it.
-type store struct {
-	*spool.File
-	learnt func() // called when facts were added
-	turns  turns
+// A Store keeps assets over mounts.
+type Store = asset.Store
+
+// StoreOptions say how a Store is kept.
+type StoreOptions struct {
+	Size, MinFree int64 // bytes to keep within, and of the disk to leave free; 0: no limit
+	Log           *slog.Logger
 }
 
-var _ asset.Store = store{}
-
-func (s store) ReadAt(p []byte, off int64) (int, error) {
-	s.turns.take()
-	defer s.turns.give()
-	n, err := s.File.ReadAt(p, off)
-	return n, storeError(err)
+// OpenStore makes or opens the store of baseURL below the directory root, and
+// locks it. The caller closes it, after the mount.
+func OpenStore(root, baseURL string, o StoreOptions) (*Store, error) {
+	return asset.OpenStore(root, baseURL, asset.StoreOptions{Size: o.Size, MinFree: o.MinFree, Impostor: remote.Impostor, Log: o.Log})
 }
 
-func (s store) WriteAt(p []byte, off int64) error {
-	s.turns.take()
-	defer s.turns.give()
-	return storeError(s.File.WriteAt(p, off))
-}
+// StoreState is what can be said of a store without opening it.
+type StoreState = asset.State
 
-func (s store) Info() asset.Info { return infoOf(s.Meta()) }
-
-func infoOf(m spool.Meta) asset.Info {
-	i := asset.Info{
-		Name: m.Original, Size: m.Size, Type: m.Type, ModTime: m.ModTime,
-		ETag: m.ETag, LastModified: m.LastModified, Header: m.Resolved,
-	}
-	i.Recall(m.Learnt)
-	return i
-}
-
-func (s store) SetInfo(i asset.Info) {
-	s.Update(func(m *spool.Meta) {
-		m.Original, m.Size, m.Type, m.ModTime = i.Name, i.Size, i.Type, i.ModTime
-		m.ETag, m.LastModified, m.Learnt, m.Resolved = i.ETag, i.LastModified, i.Learnt(), i.Header
-	})
-	s.learnt()
-}
-
-// AcceptSpooled returns what spool.Options.Accept is: impostor tells of bytes that
-// they read as an error of the API. Older programs took some for an asset. What
-// this one has spooled was judged with its header, and is not judged again.
-func AcceptSpooled(impostor func([]byte) bool) func(*spool.Meta, func() []byte) bool {
-	return func(m *spool.Meta, read func() []byte) bool {
-		i := infoOf(*m)
-		if i.Recall(m.Learnt) {
-			return true
-		}
-		m.Learnt = i.Learnt()
-		return !impostor(read())
-	}
-}
-
-func (s store) Version() uint64 { return s.Meta().Version }
-func (s store) Cost() int64     { return s.Meta().Cost }
-
-func (s store) AddCost(n int64) { s.Update(func(m *spool.Meta) { m.Cost += n }) }
-
-// storeError gives the spool's errors the names that the engine knows.
-func storeError(err error) error {
-	var full *spool.NoSpaceError
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, spool.ErrAbsent):
-		return asset.ErrAbsent
-	case errors.As(err, &full):
-		return fmt.Errorf("%w: %w", asset.ErrNoSpace, err)
-	}
-	return err
-}
+// InspectStore looks at the store of baseURL below the directory root and changes
+// nothing.
+func InspectStore(root, baseURL string) (StoreState, error) { return asset.Inspect(root, baseURL) }

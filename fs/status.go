@@ -100,7 +100,7 @@ type StreamStatus struct {
 
 // Status tells what the mount has done.
 func (f *FS) Status() Status {
-	cost, usage := f.costStatus(), f.dir.Usage()
+	cost, usage := f.costStatus(), f.store.Usage()
 	f.mu.Lock()
 	lastErr, lastErrAt := f.lastErr, f.lastErrAt
 	f.mu.Unlock()
@@ -166,7 +166,7 @@ func (f *FS) assetStatus(listed *catalog.Asset) AssetStatus {
 	if e == nil {
 		return a
 	}
-	a.Spooled, a.Pinned = e.file.Len(), e.file.Pinned()
+	a.Spooled, a.Pinned = e.Present(), e.Pinned()
 	for _, st := range e.Streams() {
 		x := StreamStatus{Pos: st.Pos, Speed: st.Speed, Paused: st.Paused}
 		if st.Speed > 0 && st.End > st.Pos && !st.Paused {

@@ -120,7 +120,7 @@ func (f *FS) cutOff(say func(string)) {
 func (f *FS) lost() {
 	f.o.Log.Warn("detached while in use: this process ends with the last file that is open there, or now by SIGTERM",
 		"mountpoint", f.mountpoint, "files", f.handles.Load(), "pid", os.Getpid())
-	f.dir.SetHolder(fmt.Sprintf("pid %d, which was detached from %s and still has open files (kill %[1]d ends it)", os.Getpid(), f.mountpoint))
+	f.store.Dir().SetHolder(fmt.Sprintf("pid %d, which was detached from %s and still has open files (kill %[1]d ends it)", os.Getpid(), f.mountpoint))
 }
 
 // hasEnded reports whether the kernel has ended the connection, for which it

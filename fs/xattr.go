@@ -35,7 +35,7 @@ func (n *file) Getxattr(_ context.Context, attr string, dest []byte) (uint32, sy
 		}
 	case xattrPinned:
 		e := awake(n.asset)
-		return give(dest, strconv.Itoa(toInt(e != nil && e.file.Pinned())))
+		return give(dest, strconv.Itoa(toInt(e != nil && e.Pinned())))
 	case xattrWaiting:
 		if w := n.fs.waitingFor(n.asset); len(w) > 0 {
 			text, ok := fitting(w, func(w []WaitStatus) any { return w })

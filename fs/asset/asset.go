@@ -13,29 +13,34 @@ import (
 // Options are the policy and the surroundings that all assets of a mount share.
 type Options struct {
 	Source       Source
-	Host         *Host
 	ReadAhead    int64         // bytes a stream may run ahead of its readers
 	StallTimeout time.Duration // no byte for this long is a dead stream
 	RetryFor     time.Duration // how long one read keeps retrying
 	Log          *slog.Logger
+	// Turns has an element for each read or write of the disk that is under way,
+	// so that they are no more than it holds; nil: any number.
+	Turns chan struct{}
 }
 
 // An Asset is one remote file. Its methods may be called concurrently.
 type Asset struct {
 	id    string
-	store Store
-	o     *Options
-
-	// ctx is the life of the asset's streams; it ends with Close.
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	wg     sync.WaitGroup // stream goroutines
+	store *Store
+	wg    sync.WaitGroup // stream goroutines
 
 	// mu guards what follows, the fields of streams marked so, and the
-	// sequence of looking at the store, planning and acting. No I/O under it.
-	mu        sync.Mutex
-	info      Info
-	version   uint64
+	// sequence of looking at what is present, planning and acting. No I/O under
+	// it.
+	mu sync.Mutex
+	facts
+	held
+	*engine // nil until somebody asks for the asset
+}
+
+// engine is what an asset needs to be read.
+type engine struct {
+	o         *Options
+	told      func()     // called when facts were added; may be nil
 	first     *stream    // that brought the first bytes of the content
 	young     ranges.Set // bytes that others have brought since the content was proved
 	trusted   bool       // bytes have shown that doubtful responses are right
@@ -48,7 +53,7 @@ type Asset struct {
 	readers   map[*Reader]struct{}
 	history   history
 	planning  *planning    // nil while there is nothing to plan
-	span      ranges.Range // of the readers, as the store has been told
+	span      ranges.Range // of the readers
 	lastClose time.Time
 	fail      failure
 	lastErr   error // for people; outlives fail
@@ -56,18 +61,18 @@ type Asset struct {
 	timer     *time.Timer
 	closed    bool
 	suspended error         // not nil: no read may wait
-	resetting chan struct{} // not nil while the store forgets old content; closed then
+	resetting chan struct{} // not nil while old content is being dropped; closed then
 }
 
-// New returns the asset with that ID. Close ends it.
-func New(id string, store Store, o *Options) *Asset {
-	a := &Asset{
-		id: id, store: store, o: o, info: store.Info(), version: store.Version(),
-		readers: map[*Reader]struct{}{}, endedAt: -1, disproved: -1,
-	}
-	a.ctx, a.cancel = context.WithCancelCause(context.Background())
-	o.Host.join(a)
-	return a
+func newEngine(o *Options) *engine {
+	return &engine{o: o, readers: map[*Reader]struct{}{}, endedAt: -1, disproved: -1}
+}
+
+// Told has told called when facts of the asset were added, under its lock.
+func (a *Asset) Told(told func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.told = told
 }
 
 // ID returns the asset's ID.
@@ -96,7 +101,14 @@ func (a *Asset) State() (version uint64, whole bool) {
 }
 
 func (a *Asset) wholeLocked() bool {
-	return a.info.Size >= 0 && a.info.Header && a.store.Gap(ranges.Range{End: a.info.Size}).Empty()
+	return a.info.Size >= 0 && a.info.Header && a.present.Contains(ranges.Range{End: a.info.Size})
+}
+
+// FirstSeen returns when the content was first seen.
+func (a *Asset) FirstSeen() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.firstSeen
 }
 
 // LastError returns the last error of the asset's downloads, nil if none.
@@ -202,9 +214,7 @@ func (a *Asset) Close() {
 		a.timer.Stop()
 	}
 	a.mu.Unlock()
-	a.o.Host.leave(a)
 	a.wg.Wait()
-	a.cancel(ErrClosed)
 }
 
 // planLocked looks, plans and acts. It is called whenever something has
@@ -258,7 +268,7 @@ func (a *Asset) rangingLocked() Ranging {
 	if a.info.Ranging != RangeUnknown {
 		return a.info.Ranging
 	}
-	return a.o.Host.Ranging()
+	return a.store.Ranging()
 }
 
 // Streams returns the downloads under way, as they are now.

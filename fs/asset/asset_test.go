@@ -79,7 +79,7 @@ func TestIndexAtEnd(t *testing.T) {
 		r.read(rd, 0, 32<<10)
 		r.cat(rd, r.server.size-mib-5000, r.server.size)
 		r.cat(rd, 32<<10, 2*mib)
-		if r.o.Host.Ranging() == RangeYes {
+		if r.store.Ranging() == RangeYes {
 			r.spent(2, 6*mib)
 		} else {
 			r.spent(2, r.server.size) // one finds out that there is no Range
@@ -142,7 +142,7 @@ func TestReadersAtRandomOffsets(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			if r.o.Host.Ranging() == RangeYes {
+			if r.store.Ranging() == RangeYes {
 				r.spent(9, r.server.size+mib)
 			} else {
 				r.spent(2, r.server.size) // one finds out that there is no Range
@@ -184,8 +184,8 @@ func TestRestartGoesOn(t *testing.T) {
 			r.cat(rd, 0, 10*mib)
 			rd.Close()
 			r.Close()
-			before := r.store.present.Len()
-			r.start()
+			before := r.Present()
+			r.restart()
 			rd = r.Open()
 			defer rd.Close()
 			r.cat(rd, 0, 10*mib)
@@ -205,7 +205,7 @@ func TestRestartGoesOn(t *testing.T) {
 
 func TestFilmLargerThanTheDisk(t *testing.T) {
 	test(t, &fakeServer{size: 64 * mib, ranged: true}, func(r *rig) {
-		r.store.limit = 8 * mib
+		r.store.limit(8 * mib)
 		r.contact()
 		rd := r.Open()
 		defer rd.Close()
@@ -218,14 +218,14 @@ func TestFilmLargerThanTheDisk(t *testing.T) {
 // handle; and from its end to its beginning.
 func TestRewindFilmLargerThanTheDisk(t *testing.T) {
 	bothWays(t, &fakeServer{size: 64 * mib}, func(r *rig) {
-		r.store.limit = 8 * mib
+		r.store.limit(8 * mib)
 		r.contact()
 		rd := r.Open()
 		defer rd.Close()
 		r.cat(rd, 0, r.server.size)
 		r.cat(rd, 0, r.server.size)
 		r.spent(3, 2*r.server.size+mib)
-		if r.o.Host.Ranging() == RangeYes {
+		if r.store.Ranging() == RangeYes {
 			for off := r.server.size - mib; off >= 0; off -= mib {
 				r.cat(rd, off, off+mib)
 			}
@@ -235,7 +235,7 @@ func TestRewindFilmLargerThanTheDisk(t *testing.T) {
 
 func TestNoRoomFailsOneRead(t *testing.T) {
 	test(t, &fakeServer{size: 64 * mib, ranged: true}, func(r *rig) {
-		r.store.limit = 2 * mib
+		r.store.limit(2 * mib)
 		r.contact()
 		still := r.Open() // holds the floor down
 		defer still.Close()
@@ -252,9 +252,7 @@ func TestNoRoomFailsOneRead(t *testing.T) {
 				break
 			}
 		}
-		r.store.mu.Lock()
-		r.store.limit = 0
-		r.store.mu.Unlock()
+		r.store.limit(0)
 		r.cat(rd, off, r.server.size)
 		r.spent(1, r.server.size)
 	})

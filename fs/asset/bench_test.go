@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"assetfs/fs/ranges"
+	"assetfs/fs/spool"
 )
 
 // plenty is a source whose bytes have all come, in TLS records.
@@ -26,16 +27,19 @@ func (p plenty) Budget() Budget { return Budget{Available: 1, Worth: 5 * time.Se
 
 func benchmarkRig(b *testing.B, size int64) *Reader {
 	b.Helper()
-	a := New("re_1", newStore(size), &Options{
-		Source: plenty{size}, Host: NewHost(RangeYes, nil), ReadAhead: mib,
+	s := newTestStore(b, StoreOptions{Spool: spool.Options{Dry: true}}, Options{
+		Source: plenty{size}, ReadAhead: mib,
 		StallTimeout: time.Minute, RetryFor: time.Minute, Log: slog.New(slog.DiscardHandler),
 	})
-	return a.Open()
+	return s.Asset("re_1").Open()
 }
 
 func end(r *Reader) {
 	r.Close()
 	r.a.Close()
+	if err := r.a.store.Close(); err != nil {
+		panic(err)
+	}
 }
 
 // BenchmarkStream is what the engine adds to a byte on its way through: a

@@ -56,10 +56,10 @@ func (p *paid) Read(b []byte) (int, error) {
 // the one whose waits it serves. What nobody waits for is charged to nobody.
 func TestCharge(t *testing.T) {
 	test(t, &fakeServer{size: 512 * mib, ranged: true, etag: true}, func(r *rig) {
-		r.Close()
 		source := &till{fakeServer: r.server, requests: map[string]int{}, bytes: map[string]int64{}}
-		r.start()
-		r.o.Source = source
+		o := *r.o
+		o.Source = source
+		r.o = &o
 		r.head()
 		want := map[string]int{"": 1}
 		check := func(what string) {

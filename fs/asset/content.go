@@ -128,7 +128,7 @@ func (a *Asset) learnRangeLocked(q Request, r *Response) error {
 		info := a.info
 		info.Ranging = known
 		a.setInfoLocked(info)
-		a.o.Host.learnRange(known)
+		a.store.learnRange(known)
 	}
 	return nil
 }
@@ -153,7 +153,7 @@ func (a *Asset) coveredLocked(s *stream, r *Response) bool {
 // startLocked takes r for what it says: s brings bytes of the content.
 func (a *Asset) startLocked(s *stream, r *Response) {
 	a.mergeLocked(r.Info, s.proof == 0)
-	if a.first == nil && a.store.Next(0).Empty() {
+	if a.first == nil && a.present.Next(0).Empty() {
 		a.first = s
 	}
 	st := &s.state
@@ -210,9 +210,8 @@ func (a *Asset) mergeLocked(info Info, proven bool) {
 }
 
 func (a *Asset) setInfoLocked(info Info) {
-	if info != a.info {
-		a.info = info
-		a.store.SetInfo(info)
+	if info != a.info && a.update(func(f *facts) { f.info = info }) && a.told != nil {
+		a.told()
 	}
 }
 
@@ -223,7 +222,7 @@ func (a *Asset) leastLocked() int64 {
 		return a.info.Size
 	}
 	least := int64(0)
-	for run := a.store.Next(0); !run.Empty(); run = a.store.Next(run.End) {
+	for run := a.present.Next(0); !run.Empty(); run = a.present.Next(run.End) {
 		least = run.End
 	}
 	return least
@@ -254,21 +253,21 @@ func (a *Asset) changed(s *stream, info Info, r *Response) bool {
 	for _, o := range others {
 		<-o.done // no old byte may be written behind the reset
 	}
-	err := a.store.Reset()
-	if err != nil {
-		a.o.Log.Error("spooled bytes of changed content could not be dropped", "asset", a.id, "error", err)
-	}
+	a.drop(func() bool { return true }, func() {
+		a.info = Info{Name: a.info.Name, Size: -1, Ranging: a.info.Ranging, Misranged: a.info.Misranged}
+		a.firstSeen = seenNow()
+	})
 
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	was := a.info
-	a.info = Info{Name: was.Name, Size: -1, Ranging: was.Ranging, Misranged: was.Misranged}
 	a.young.Clear()
 	a.first, a.trusted, a.endedAt = nil, false, -1
 	if info.Size >= 0 || info.ETag != "" || info.LastModified != "" {
 		a.mergeLocked(info, true)
 	}
-	a.store.SetInfo(a.info)
+	if a.told != nil {
+		a.told()
+	}
 	a.lastErr, a.lastErrAt = ErrChanged, time.Now()
 	a.resetting = nil
 	close(reset)

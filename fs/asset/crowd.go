@@ -1,34 +1,35 @@
 package asset
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // giveWay ends the least recently used stream of all that are paused, since the
 // server refuses another one beside them, and returns when it is closed. It ends
 // one a second at most, lest readers that take turns do nothing else.
-func (h *Host) giveWay(now time.Time) bool {
-	h.mu.Lock()
-	if now.Sub(h.gaveWay) < idle {
-		h.mu.Unlock()
+func (s *Store) giveWay(now time.Time) bool {
+	s.mu.Lock()
+	if now.Sub(s.gaveWay) < idle {
+		s.mu.Unlock()
 		return false
 	}
-	assets := make([]*Asset, 0, len(h.assets))
-	for a := range h.assets {
-		assets = append(assets, a)
-	}
-	h.mu.Unlock()
+	assets := slices.Collect(maps.Values(s.assets))
+	s.mu.Unlock()
 
 	var victim spare
 	for _, a := range assets {
-		if s := a.spareStream(now); s.before(victim) {
-			victim = s
+		if c := a.spareStream(now); c.before(victim) {
+			victim = c
 		}
 	}
 	if victim.stream == nil || !victim.stream.giveUp() {
 		return false
 	}
-	h.mu.Lock()
-	h.gaveWay = now
-	h.mu.Unlock()
+	s.mu.Lock()
+	s.gaveWay = now
+	s.mu.Unlock()
 	return true
 }
 
@@ -55,6 +56,9 @@ func (s spare) before(o spare) bool {
 func (a *Asset) spareStream(now time.Time) (best spare) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.engine == nil {
+		return best
+	}
 	resumable := a.info.Ranging == RangeYes
 	for _, s := range a.streams {
 		st := &s.state

@@ -3,13 +3,14 @@ package asset
 import (
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"assetfs/fs/ranges"
 )
 
 var (
-	// ErrAbsent is what a Store returns for bytes that are not there.
+	// ErrAbsent means that bytes asked for are not present.
 	ErrAbsent = errors.New("bytes not present")
 	// ErrChanged means that the remote content is no longer the one that was
 	// opened.
@@ -20,8 +21,9 @@ var (
 	// the request was a background one, which does not wait. It is no failure
 	// of the asset.
 	ErrNoSlot = errors.New("no download request left now")
-	// ErrNoSpace is what a Store's WriteAt wraps when there is no room.
-	ErrNoSpace = errors.New("no room")
+	// ErrNoSpace means that there was no room for bytes, and that nothing more
+	// could go.
+	ErrNoSpace error = noSpace{}
 )
 
 // StallError means that a stream got no byte for too long.
@@ -82,3 +84,9 @@ func (e *UnprovenError) Error() string {
 
 // Retry says that some more requests may go better.
 func (e *UnprovenError) Retry() (requests int, after time.Duration) { return 4, 0 }
+
+// noSpace is ENOSPC to errors.Is.
+type noSpace struct{}
+
+func (noSpace) Error() string { return "no room" }
+func (noSpace) Unwrap() error { return syscall.ENOSPC }

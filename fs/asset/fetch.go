@@ -16,40 +16,21 @@ const fetchMost = 1 << 40
 // stays. Bytes that go again meanwhile, since room is needed, come again.
 func (r *Reader) Fetch(ctx context.Context) error {
 	a := r.a
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	for {
-		a.mu.Lock()
-		if done := a.resetting; done != nil {
-			a.mu.Unlock()
-			select {
-			case <-done:
-				continue
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		}
-		if r.version != a.version {
-			a.mu.Unlock()
-			return ErrChanged
+		if err := a.settleLocked(ctx, r.version); err != nil {
+			return err
 		}
 		need := ranges.Range{End: fetchMost}
 		if a.info.Size >= 0 {
 			need.End = a.info.Size
 		}
-		need.Start = a.store.Gap(need).Start
+		need.Start = a.present.Gap(need).Start
 		if need.Empty() {
-			a.mu.Unlock()
 			return nil
 		}
-		w, err := a.waitLocked(ctx, WaiterState{Need: need, Since: time.Now()}, 0)
-		if err == nil {
-			a.planLocked()
-			a.driveLocked(w)
-		}
-		a.mu.Unlock()
-		if err == nil {
-			err = a.await(ctx, w)
-		}
-		if err != nil {
+		if err := a.fetchLocked(ctx, WaiterState{Need: need, Since: time.Now()}); err != nil {
 			return err
 		}
 	}

@@ -74,11 +74,10 @@ func TestWanderingIsRemembered(t *testing.T) {
 			r.cat(rd, off, off+mib)
 		}
 		rd.Close()
-		r.Close()
 		if !r.Info().Validators.Wanders {
 			t.Fatalf("validators %+v", r.Info().Validators)
 		}
-		r.start()
+		r.restart()
 		before := len(r.server.requests)
 		rd = r.Open()
 		defer rd.Close()
@@ -122,10 +121,10 @@ func TestUnknownValidatorStoresNothing(t *testing.T) {
 					r.server.mu.Unlock()
 					r.fails(rd, off, 1000, ErrChanged)
 					again := r.Open()
-					defer again.Close()
 					r.contact()
 					again.Close()
 					again = r.Open()
+					defer again.Close()
 					r.cat(again, off, off+mib)
 					r.cat(again, 0, mib)
 				})
@@ -289,11 +288,10 @@ func TestRangeIsKnownPerAsset(t *testing.T) {
 	})
 	t.Run("an asset without it harms no other, over restarts too", func(t *testing.T) {
 		test(t, &fakeServer{size: 64 * mib, etag: true}, func(r *rig) {
-			ranged := newRig(t, &fakeServer{size: 64 * mib, ranged: true, etag: true})
-			o := *ranged.o
-			o.Host = r.o.Host
-			ranged.Close()
-			ranged.Asset = New("re_2", ranged.store, &o)
+			ranged := &rig{t: t, server: &fakeServer{size: 64 * mib, ranged: true, etag: true, rate: 100 * mib}, store: r.store, Asset: r.store.Asset("re_2")}
+			o := *r.o
+			o.Source = ranged.server
+			ranged.o = &o
 			defer ranged.Close()
 			r.contact()
 			rd := r.Open()
@@ -307,7 +305,10 @@ func TestRangeIsKnownPerAsset(t *testing.T) {
 			if got, want := [2]Ranging{r.Info().Ranging, ranged.Info().Ranging}, [2]Ranging{RangeNo, RangeYes}; got != want {
 				t.Errorf("Range of both: %v, want %v", got, want)
 			}
-			if r.store.Info().Ranging != RangeNo {
+			ranged.Close()
+			rd.Close()
+			r.restart()
+			if r.Info().Ranging != RangeNo {
 				t.Error("not kept")
 			}
 		})

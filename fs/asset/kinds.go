@@ -17,7 +17,7 @@ type Kind struct {
 // mostTail is the largest end of an asset that is taken for an index.
 const mostTail = 4 << 20
 
-// mostKinds bounds the memory of a Host: servers choose the types.
+// mostKinds bounds the memory of a Store: servers choose the types.
 const mostKinds = 256
 
 // usage is how one asset was used.
@@ -45,29 +45,29 @@ func (a *Asset) usedLocked() {
 	if _, start, _ := a.history.back(a.info.Size, mostTail, block); a.info.Size-start < mostTail && start > 0 {
 		u.Tail = a.info.Size - start
 	}
-	a.o.Host.used(kindOf(a.info), u)
+	a.store.noteUsage(kindOf(a.info), u)
 }
 
-// used notes u of an asset of that kind.
-func (h *Host) used(kind string, u usage) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	latest, ok := h.kinds[kind]
-	if !ok && len(h.kinds) >= mostKinds || h.kinds == nil {
-		h.kinds = map[string][2]usage{}
+// noteUsage notes u of an asset of that kind.
+func (s *Store) noteUsage(kind string, u usage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	latest, ok := s.kinds[kind]
+	if !ok && len(s.kinds) >= mostKinds || s.kinds == nil {
+		s.kinds = map[string][2]usage{}
 	}
 	if latest[0].id != u.id {
 		latest[1] = latest[0]
 	}
 	latest[0] = u
-	h.kinds[kind] = latest
+	s.kinds[kind] = latest
 }
 
 // kind returns what is known of assets like that.
-func (h *Host) kind(kind string) Kind {
-	h.mu.Lock()
-	latest := h.kinds[kind]
-	h.mu.Unlock()
+func (s *Store) kind(kind string) Kind {
+	s.mu.Lock()
+	latest := s.kinds[kind]
+	s.mu.Unlock()
 	a, b := latest[0].Kind, latest[1].Kind
 	if latest[1].id == "" {
 		return Kind{}

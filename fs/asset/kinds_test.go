@@ -23,9 +23,9 @@ func TestKinds(t *testing.T) {
 		{"and how they were used at last", []usage{{"re_1", Kind{}}, {"re_2", tail}, {"re_3", tail}, {"re_3", tail}}, tail},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			h := NewHost(RangeYes, nil)
+			h := &Store{}
 			for _, u := range tt.used {
-				h.used("application/pdf .pdf", u)
+				h.noteUsage("application/pdf .pdf", u)
 			}
 			if got := h.kind("application/pdf .pdf"); got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
@@ -39,9 +39,9 @@ func TestKinds(t *testing.T) {
 
 // TestKindsAreFew has a server that invents types.
 func TestKindsAreFew(t *testing.T) {
-	h := NewHost(RangeYes, nil)
+	h := &Store{}
 	for i := range 10 * mostKinds {
-		h.used(fmt.Sprint("x/", i), usage{"re_1", Kind{}})
+		h.noteUsage(fmt.Sprint("x/", i), usage{"re_1", Kind{}})
 	}
 	if n := len(h.kinds); n > mostKinds {
 		t.Errorf("%d types are kept, want %d at most", n, mostKinds)
@@ -56,8 +56,8 @@ func TestUsedKind(t *testing.T) {
 		rd := r.Open()
 		r.cat(rd, 0, 8*mib)
 		rd.Close()
-		r.o.Host.used(kind, usage{"re_other", Kind{Whole: true}})
-		if got := r.o.Host.kind(kind); !got.Whole {
+		r.store.noteUsage(kind, usage{"re_other", Kind{Whole: true}})
+		if got := r.store.kind(kind); !got.Whole {
 			t.Errorf("read to the end: %+v", got)
 		}
 	})
@@ -68,8 +68,8 @@ func TestUsedKind(t *testing.T) {
 		r.cat(rd, 0, mib)
 		r.cat(rd, 64*mib-300<<10, 64*mib)
 		rd.Close()
-		r.o.Host.used(kind, usage{"re_other", Kind{Whole: true, Tail: mib}})
-		if got, want := r.o.Host.kind(kind), (Kind{Tail: mib}); got != want {
+		r.store.noteUsage(kind, usage{"re_other", Kind{Whole: true, Tail: mib}})
+		if got, want := r.store.kind(kind), (Kind{Tail: mib}); got != want {
 			t.Errorf("the start and the end read: %+v, want %+v", got, want)
 		}
 	})

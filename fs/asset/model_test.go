@@ -81,7 +81,7 @@ func model(t *testing.T, rnd *rand.Rand) outcome {
 		r.store.evict = child()
 	}
 	if rnd.IntN(4) == 0 {
-		r.store.limit = server.size/2 + 512<<10
+		r.store.limit(server.size/2 + 512<<10)
 	}
 	// Without a validator a change of content of the same size can be seen only
 	// where bytes are fetched twice; nobody could promise more.
@@ -111,12 +111,12 @@ func model(t *testing.T, rnd *rand.Rand) outcome {
 			t.Errorf("%d waiters left", n)
 		}
 		r.mu.Unlock()
-		r.Close()
-		r.start()
+		r.restart()
 	}
 	r.Close()
-	if server.open != 0 || r.store.users != 0 {
-		t.Errorf("left behind: %d bodies, %d users of the store", server.open, r.store.users)
+	r.store.close()
+	if server.open != 0 || r.store.users() != 0 {
+		t.Errorf("left behind: %d bodies, %d readers", server.open, r.store.users())
 	}
 	if server.perMin > 0 {
 		for i := server.perMin; i < len(server.times); i++ {
@@ -213,9 +213,7 @@ func (r *rig) dump() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	snap := r.snapshotLocked(time.Now()).Snapshot
-	r.store.mu.Lock()
-	limit, present := r.store.limit, r.store.present.Ranges()
-	r.store.mu.Unlock()
+	limit, present := r.store.o.Size, r.present.Ranges()
 	text := fmt.Sprintf("size %d ranging %d worth %v readers %d limit %d present %v fail %+v\n",
 		snap.Size, snap.Ranging, snap.Worth, snap.Readers, limit, present, r.fail)
 	for i, s := range snap.Streams {

@@ -16,7 +16,7 @@ func (p *planner) endCovered() {
 	}
 	for i := range p.Streams {
 		s := &p.Streams[i]
-		if s.Opening {
+		if s.Opening || s.Reach > s.Pos && !s.Stuck { // what it holds comes, and is not to be asked for
 			continue
 		}
 		at := s.Reach

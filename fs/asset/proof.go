@@ -29,7 +29,7 @@ func (a *Asset) compareLocked(s *stream, r *Response) (ranges.Range, error) {
 	if r.End >= 0 {
 		need = min(need, r.End-r.Start)
 	}
-	if need > 0 && a.store.RunEnd(r.Start)-r.Start >= need {
+	if need > 0 && a.present.RunEnd(r.Start)-r.Start >= need {
 		s.proof, s.value = r.Start+need, validator(r.Info)
 		return ranges.Range{}, nil
 	}
@@ -56,7 +56,7 @@ func (a *Asset) compareLocked(s *stream, r *Response) (ranges.Range, error) {
 func (a *Asset) sampleLocked(at int64) ranges.Range {
 	start := max(0, at-block)
 	for start < at {
-		gap := a.store.Gap(ranges.Range{Start: start, End: at})
+		gap := a.present.Gap(ranges.Range{Start: start, End: at})
 		if gap.Empty() {
 			break
 		}
@@ -64,7 +64,7 @@ func (a *Asset) sampleLocked(at int64) ranges.Range {
 	}
 	next := ranges.Range{Start: start, End: at}
 	var first, old ranges.Range
-	for run := a.store.Next(0); !run.Empty() && old.Empty(); run = a.store.Next(run.End) {
+	for run := a.present.Next(0); !run.Empty() && old.Empty(); run = a.present.Next(run.End) {
 		if first.Empty() {
 			first = ranges.Range{Start: run.Start, End: min(run.End, run.Start+block)}
 		}
@@ -138,9 +138,9 @@ func (s *stream) compare(sample ranges.Range, r *Response) error {
 			end = sample.Start
 		}
 		n, err := s.watched(r.Body, buf[:min(end-off, int64(len(buf)))])
-		s.a.store.AddCost(int64(n))
+		s.a.spend(n)
 		if n > 0 && off >= sample.Start {
-			m, err := s.a.store.ReadAt(had[:n], off)
+			m, err := s.a.readAt(had[:n], off)
 			switch {
 			case errors.Is(err, ErrAbsent):
 				return errUnproven

@@ -11,40 +11,42 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// buffers hold what is between socket and store. 256 KiB is two of the
+// buffers hold what is between socket and blob. 256 KiB is two of the
 // kernel's largest reads; more did not measure faster.
 var buffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 
-// pump reads the body into the store until it ends or the stream does.
+// pump reads the body and stores it until it ends or the stream does.
 func (s *stream) pump(body Body) error {
-	a := s.a
-	for {
-		room, ending, complete := s.turn()
-		if complete {
-			return nil
-		}
+	t := s.turn()
+	for !t.complete {
 		s.charge(body)
 		buf := buffers.Get().(*[256 << 10]byte)
-		if ending {
+		if t.ending {
 			err := s.drain(body, buf[:])
 			buffers.Put(buf)
 			return err
 		}
-		n, err := gather(body, buf[:min(room, int64(len(buf)))])
+		n, err := gather(body, buf[:min(t.room, int64(len(buf)))])
+		next := false
 		if n > 0 {
-			if kerr := s.keep(buf[:n]); kerr != nil {
+			var kerr error
+			if t, next, kerr = s.keep(buf[:n]); kerr != nil {
 				buffers.Put(buf)
 				return kerr
 			}
 		}
 		buffers.Put(buf)
 		if errors.Is(err, io.EOF) {
-			return a.complete(s)
+			return s.a.complete(s)
 		}
 		if err != nil {
 			return s.why(err)
 		}
+		if !next {
+			t = s.turn()
+		}
 	}
+	return nil
 }
 
 // gather reads what has come, and waits only when nothing has. TLS gives 16 KiB at
@@ -59,71 +61,78 @@ func gather(body Body, p []byte) (n int, err error) {
 	}
 }
 
-// keep stores p, the next bytes of the body. Those that are present already
-// are compared.
-func (s *stream) keep(p []byte) error {
+// keep stores p, the next bytes of the body. Those that are present already are
+// compared. It returns what the stream may do next, if that is known. It takes the
+// lock twice where nothing stands in the way: before the write, and behind it.
+func (s *stream) keep(p []byte) (next turn, known bool, err error) {
 	a := s.a
-	a.store.AddCost(int64(len(p)))
-	off, gained := s.state.Pos, int64(0) // only this goroutine writes Pos
-	from := off
 	a.mu.Lock()
-	s.unwatchLocked()
-	s.state.Reach = off + int64(len(p))
-	a.history.received += int64(len(p))
-	size, end, proof := a.info.Size, s.state.End, s.proof
-	a.mu.Unlock()
-	switch {
-	case size >= 0 && s.state.Reach > size && end < 0:
-		return &sizeError{LengthError{Got: s.state.Reach, Want: size}, -1}
-	case size >= 0 && s.state.Reach > size, s.state.Reach > maxSize:
-		return &LengthError{Got: s.state.Reach, Want: size}
-	}
-	for len(p) > 0 {
-		gap := a.store.Gap(ranges.Range{Start: off, End: off + int64(len(p))})
-		if n := gap.Start - off; n > 0 {
-			same, err := s.same(p[:n], off)
+	err = s.receivedLocked(len(p))
+	off, gained := s.state.Pos, int64(0)
+	for err == nil && len(p) > 0 {
+		gap := a.present.Gap(ranges.Range{Start: off, End: off + int64(len(p))})
+		n := gap.Start - off
+		switch {
+		case n > 0:
+			a.mu.Unlock()
+			err = s.same(p[:n], off)
+			a.mu.Lock()
+			if errors.Is(err, ErrAbsent) {
+				err, n = nil, 0
+			}
+		case off < s.proof:
+			err = errUnproven // it went meanwhile
+		default:
+			n = gap.Len()
+			err = a.putLocked(p[:n], off, s.version)
 			switch {
-			case errors.Is(err, ErrAbsent):
-				continue
-			case err != nil:
-				return err
-			case !same:
-				return &MismatchError{ranges.Range{Start: off, End: gap.Start}}
-			}
-			p, off = p[n:], gap.Start
+			case err == nil:
+				gained += n
+			case errors.Is(err, ErrNoSpace) && s.noRoomLocked(err):
+				err, n = nil, 0
+			} // else these bytes are lost, so no later one may be stored
 		}
-		if n := gap.Len(); n > 0 {
-			if off < proof {
-				return errUnproven // it went meanwhile
-			}
-			err := a.store.WriteAt(p[:n], off)
-			if errors.Is(err, ErrNoSpace) {
-				if s.noRoom(err) {
-					continue
-				}
-				return err // these bytes are lost, so no later one may be stored
-			}
-			if err != nil {
-				return err
-			}
-			p, off, gained = p[n:], off+n, gained+n
+		if err == nil {
+			p, off = p[n:], off+n
 		}
 	}
-	if s.kept(ranges.Range{Start: from, End: off}, gained) && off-s.state.Start <= minAhead {
+	if err != nil {
+		a.mu.Unlock()
+		return turn{}, false, err
+	}
+	woken := s.keptLocked(ranges.Range{Start: s.state.Pos, End: off}, gained)
+	next, known = s.turnLocked()
+	first := off-s.state.Start <= minAhead
+	a.mu.Unlock()
+	if woken && first {
 		// Who waited for the first bytes goes first: the scheduler would leave
 		// them behind this goroutine until it blocks, 0.2 ms later. Further on
 		// that is worth less than the 4 % of speed it costs.
 		runtime.Gosched()
 	}
+	return next, known, nil
+}
+
+// receivedLocked notes that n bytes have come.
+func (s *stream) receivedLocked(n int) error {
+	a := s.a
+	s.unwatchLocked()
+	a.spendLocked(n)
+	s.state.Reach = s.state.Pos + int64(n)
+	a.history.received += int64(n)
+	switch size := a.info.Size; {
+	case size >= 0 && s.state.Reach > size && s.state.End < 0:
+		return &sizeError{LengthError{Got: s.state.Reach, Want: size}, -1}
+	case size >= 0 && s.state.Reach > size, s.state.Reach > maxSize:
+		return &LengthError{Got: s.state.Reach, Want: size}
+	}
 	return nil
 }
 
-// kept notes that r, of which gained bytes are new, is stored, and reports
+// keptLocked notes that r, of which gained bytes are new, is stored, and reports
 // whether a read waited for it.
-func (s *stream) kept(r ranges.Range, gained int64) (woken bool) {
+func (s *stream) keptLocked(r ranges.Range, gained int64) (woken bool) {
 	a := s.a
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	s.gained += gained
 	s.state.Pos = r.End
 	if s.proof > 0 && r.End >= s.proof {
@@ -141,25 +150,27 @@ func (s *stream) kept(r ranges.Range, gained int64) (woken bool) {
 	before := len(a.waiters)
 	a.wakeLocked(r)
 	woken = len(a.waiters) < before
-	if len(a.streams) > 1 && len(a.waiters) > 0 || a.store.RunEnd(r.End)-r.End > block {
+	if len(a.streams) > 1 && len(a.waiters) > 0 || a.present.RunEnd(r.End)-r.End > block {
 		a.planLocked() // it may have run into what is there or comes otherwise
 	}
 	return woken
 }
 
-func (s *stream) same(p []byte, off int64) (bool, error) {
+// same compares p with what is present at off.
+func (s *stream) same(p []byte, off int64) error {
 	buf := buffers.Get().(*[256 << 10]byte)
 	defer buffers.Put(buf)
-	n, err := s.a.store.ReadAt(buf[:len(p)], off)
-	return err == nil && bytes.Equal(p, buf[:n]), err
+	n, err := s.a.readAt(buf[:len(p)], off)
+	if err == nil && !bytes.Equal(p, buf[:n]) {
+		err = &MismatchError{ranges.Range{Start: off, End: off + int64(len(p))}}
+	}
+	return err
 }
 
-// noRoom fails the reads that wait for the bytes s holds, and waits until a
+// noRoomLocked fails the reads that wait for the bytes s holds, and waits until a
 // read wants them again. It returns false when the stream is to end.
-func (s *stream) noRoom(err error) bool {
+func (s *stream) noRoomLocked(err error) bool {
 	a := s.a
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.lastErr, a.lastErrAt = err, time.Now()
 	a.finishLocked(func(w *waiter) (bool, error) {
 		at := a.missingLocked(w).Start
@@ -199,7 +210,7 @@ func (s *stream) drain(body Body, buf []byte) error {
 	for left > 0 {
 		n, err := gather(body, buf[:min(left, int64(len(buf)))])
 		if n > 0 {
-			if err := s.keep(buf[:n]); err != nil {
+			if _, _, err := s.keep(buf[:n]); err != nil {
 				return err
 			}
 			left -= int64(n)

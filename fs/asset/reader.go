@@ -2,7 +2,6 @@ package asset
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"assetfs/fs/ranges"
@@ -22,11 +21,11 @@ type Reader struct {
 // Open returns a reader of the content as it is now. It uses no network. The
 // caller closes it.
 func (a *Asset) Open() *Reader {
-	a.store.Acquire()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r := &Reader{a: a, version: a.version, pos: -1}
 	a.readers[r] = struct{}{}
+	a.touchLocked()
 	return r
 }
 
@@ -35,14 +34,26 @@ func (r *Reader) Close() {
 	a := r.a
 	a.mu.Lock()
 	delete(a.readers, r)
+	a.touchLocked()
 	if len(a.readers) == 0 {
 		a.lastClose = time.Now()
 		a.usedLocked()
+		if a.unsynced.Len() > 0 || a.blob != nil && a.blob.Open() {
+			a.pendLocked()
+		}
 	}
 	a.spanLocked()
 	a.planLocked()
 	a.mu.Unlock()
-	a.store.Release()
+}
+
+// touchLocked notes the time. Use alone makes no record of an asset of which
+// nothing is known.
+func (a *Asset) touchLocked() {
+	a.lastUse = time.Now()
+	if a.recorded {
+		a.markLocked(true)
+	}
 }
 
 // ReadAt fills p from off, fetching what is absent, and returns less only at
@@ -50,62 +61,71 @@ func (r *Reader) Close() {
 // not the download.
 func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	a := r.a
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	for {
-		a.mu.Lock()
-		if done := a.resetting; done != nil {
-			a.mu.Unlock()
-			select {
-			case <-done:
-				continue
-			case <-ctx.Done():
-				return 0, context.Cause(ctx)
-			}
-		}
-		if r.version != a.version {
-			a.mu.Unlock()
-			return 0, ErrChanged
+		if err := a.settleLocked(ctx, r.version); err != nil {
+			return 0, err
 		}
 		need := ranges.Range{Start: off, End: off + int64(len(p))}
 		if a.info.Size >= 0 {
 			need.End = min(need.End, a.info.Size)
 		}
 		if need.Empty() {
-			a.mu.Unlock()
 			return 0, nil
 		}
-		if a.store.Gap(need).Empty() {
+		if a.present.Contains(need) {
 			a.consumedLocked(r, need)
-			a.mu.Unlock()
-			n, err := a.store.ReadAt(p[:need.Len()], off)
-			if errors.Is(err, ErrAbsent) {
+			n, again, err := a.readLocked(p[:need.Len()], off)
+			if r.version != a.version {
+				return 0, ErrChanged
+			}
+			if again {
 				continue // room was made meanwhile
 			}
-			return r.valid(n, err)
+			return n, err
 		}
 		r.pos = off
-		w, err := a.waitLocked(ctx, WaiterState{Need: need, Last: r.last, Since: time.Now()}, 0)
-		a.spanLocked()
-		if err == nil {
-			a.planLocked()
-			a.driveLocked(w)
-		}
-		a.mu.Unlock()
-		if err == nil {
-			err = a.await(ctx, w)
-		}
-		if err != nil {
+		if err := a.fetchLocked(ctx, WaiterState{Need: need, Last: r.last, Since: time.Now()}); err != nil {
 			return 0, err
 		}
 	}
 }
 
-// valid passes on the outcome of a read from the store, unless the content has
-// changed while that was done without the lock.
-func (r *Reader) valid(n int, err error) (int, error) {
-	if r.a.Version() != r.version {
-		return 0, ErrChanged
+// settleLocked waits until no content is being dropped, with the lock released. It
+// returns ErrChanged if the content is not of that version.
+func (a *Asset) settleLocked(ctx context.Context, version uint64) error {
+	for a.resetting != nil {
+		done := a.resetting
+		a.mu.Unlock()
+		select {
+		case <-done:
+		case <-ctx.Done():
+		}
+		a.mu.Lock()
+		if a.resetting == done {
+			return context.Cause(ctx)
+		}
 	}
-	return n, err
+	if a.version != version {
+		return ErrChanged
+	}
+	return nil
+}
+
+// fetchLocked has what state needs fetched, and waits for it with the lock released.
+func (a *Asset) fetchLocked(ctx context.Context, state WaiterState) error {
+	w, err := a.waitLocked(ctx, state, 0)
+	a.spanLocked()
+	if err != nil {
+		return err
+	}
+	a.planLocked()
+	a.driveLocked(w)
+	a.mu.Unlock()
+	err = a.await(ctx, w)
+	a.mu.Lock()
+	return err
 }
 
 // consumedLocked notes that r reads need, all of which is present: streams that
@@ -141,8 +161,8 @@ func (a *Asset) consumedLocked(r *Reader, need ranges.Range) {
 // room is needed: players step back a little, and no read is larger.
 const slack = 1 << 20
 
-// spanLocked tells the store where the readers are: what lies behind all of them
-// may go when room is needed, and then what lies far ahead of all.
+// spanLocked notes where the readers are: what lies behind all of them may go when
+// room is needed, and then what lies far ahead of all.
 func (a *Asset) spanLocked() {
 	span := ranges.Range{Start: -1}
 	for r := range a.readers {
@@ -159,6 +179,5 @@ func (a *Asset) spanLocked() {
 		return
 	}
 	a.span = span
-	a.store.SetSpan(span)
 	a.unstickLocked()
 }

@@ -74,7 +74,8 @@ func TestCrowdedGivesWay(t *testing.T) {
 			test(t, &fakeServer{size: 64 * mib, ranged: c.ranged, etag: true, single: true}, func(r *rig) {
 				o := *r.o
 				o.RetryFor = 10 * time.Second
-				second := New("re_2", newStore(r.server.size), &o)
+				second := r.store.Asset("re_2")
+				second.o = &o
 				defer second.Close()
 				r.contact()
 				rd := r.Open()

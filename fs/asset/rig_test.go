@@ -16,7 +16,7 @@ type rig struct {
 	*Asset
 	t      *testing.T
 	server *fakeServer
-	store  *memStore
+	store  *testStore
 }
 
 func newRig(t *testing.T, server *fakeServer) *rig {
@@ -26,18 +26,22 @@ func newRig(t *testing.T, server *fakeServer) *rig {
 	if server.latency == 0 {
 		server.latency = 20 * time.Millisecond
 	}
-	r := &rig{t: t, server: server, store: newStore(server.size)}
-	r.start()
+	r := &rig{t: t, server: server, store: newTestStore(t, StoreOptions{}, Options{
+		Source: server, ReadAhead: 64 * mib,
+		StallTimeout: 30 * time.Second, RetryFor: 2 * time.Minute,
+		Log: slog.New(slog.DiscardHandler),
+	})}
+	r.Asset = r.store.Asset("re_1")
 	return r
 }
 
-// start makes the asset anew on the same store, as a restart does.
-func (r *rig) start() {
-	r.Asset = New("re_1", r.store, &Options{
-		Source: r.server, Host: NewHost(RangeUnknown, nil), ReadAhead: 64 * mib,
-		StallTimeout: 30 * time.Second, RetryFor: 2 * time.Minute,
-		Log: slog.New(slog.DiscardHandler),
-	})
+// restart ends everything and begins anew.
+func (r *rig) restart() {
+	r.t.Helper()
+	r.Close()
+	r.store.close()
+	r.store.start()
+	r.Asset = r.store.Asset("re_1")
 }
 
 // read reads and compares.
@@ -102,9 +106,10 @@ func test(t *testing.T, server *fakeServer, f func(*rig)) {
 		r := newRig(t, server)
 		defer func() {
 			r.Close()
-			if server.open != 0 || r.store.users != 0 {
-				t.Errorf("left behind: %d bodies open, %d users of the store", server.open, r.store.users)
+			if server.open != 0 || r.store.users() != 0 {
+				t.Errorf("left behind: %d bodies open, %d readers", server.open, r.store.users())
 			}
+			r.store.close()
 		}()
 		f(r)
 	})

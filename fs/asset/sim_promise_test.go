@@ -44,11 +44,12 @@ func TestPromise(t *testing.T) {
 			trust = 2 * mostTrust
 		}
 		synctest.Test(t, func(t *testing.T) {
-			host := NewHost(RangeYes, nil)
+			store := newSimStore(t, RangeYes)
+			defer store.close()
 			for _, id := range []string{"re_1", "re_2"} {
-				host.used(kindOf(Info{Name: "a.bin"}), usage{id, known})
+				store.noteUsage(kindOf(Info{Name: "a.bin"}), usage{id, known})
 			}
-			got = simulateAsset(t, tr, l, host, "re_3")
+			got = simulateAsset(t, tr, l, store, "re_3")
 		})
 		read := tr.distinct()
 		merged := read.Clone()

@@ -183,23 +183,3 @@ func (b *simBody) Close() error {
 	b.s.mu.Unlock()
 	return nil
 }
-
-// simStore is a Store that knows which bytes it has and forgets them.
-type simStore struct{ memStore }
-
-func (s *simStore) ReadAt(p []byte, off int64) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.present.Contains(ranges.Range{Start: off, End: off + int64(len(p))}) {
-		return 0, ErrAbsent
-	}
-	clear(p)
-	return len(p), nil
-}
-
-func (s *simStore) WriteAt(p []byte, off int64) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.present.Add(ranges.Range{Start: off, End: off + int64(len(p))})
-	return nil
-}

@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"text/tabwriter"
 	"time"
+
+	"assetfs/fs/spool"
 )
 
 // simulate replays a trace through an Asset, closed-loop and in virtual time:
@@ -30,21 +32,30 @@ func simulateTimes(t *testing.T, tr *trace, l simLink, times int) (out outlay) {
 		if l.ranged {
 			ranging = RangeYes
 		}
-		host := NewHost(ranging, nil)
+		store := newSimStore(t, ranging)
+		defer store.close()
 		for n := range times {
-			out = simulateAsset(t, tr, l, host, fmt.Sprint("re_", n))
+			out = simulateAsset(t, tr, l, store, fmt.Sprint("re_", n))
 		}
 	})
 	return out
 }
 
-func simulateAsset(t *testing.T, tr *trace, l simLink, host *Host, id string) (out outlay) {
+// newSimStore is a store that keeps no bytes.
+func newSimStore(t *testing.T, ranging Ranging) *testStore {
+	store := newTestStore(t, StoreOptions{Spool: spool.Options{Dry: true}}, Options{})
+	store.ranging = ranging
+	return store
+}
+
+func simulateAsset(t *testing.T, tr *trace, l simLink, store *testStore, id string) (out outlay) {
 	t.Helper()
 	server := &simServer{simLink: l, size: tr.size, began: time.Now()}
-	a := New(id, &simStore{memStore{info: Info{Size: -1}}}, &Options{
-		Source: server, Host: host, ReadAhead: 64 * mib,
+	a := store.Asset(id)
+	a.o = &Options{
+		Source: server, ReadAhead: 64 * mib,
 		StallTimeout: time.Hour, RetryFor: time.Hour, Log: slog.New(slog.DiscardHandler),
-	})
+	}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	r := newReplay(a, tr)

@@ -22,7 +22,7 @@ func (a *Asset) snapshotLocked(now time.Time) *planning {
 	p.live = p.live[:0]
 	var kind Kind
 	if p.kind == nil && a.info.Header {
-		k := a.o.Host.kind(kindOf(a.info))
+		k := a.store.kind(kindOf(a.info))
 		p.kind = &k
 	}
 	if p.kind != nil {
@@ -35,7 +35,7 @@ func (a *Asset) snapshotLocked(now time.Time) *planning {
 		Overlap:   a.overlapLocked(),
 		Ranging:   a.rangingLocked(),
 		Guessed:   a.info.Ranging == RangeUnknown,
-		Present:   a.store,
+		Present:   &a.present,
 		Streams:   p.Streams[:0],
 		Waiters:   p.Waiters[:0],
 		History:   &a.history,
@@ -48,7 +48,7 @@ func (a *Asset) snapshotLocked(now time.Time) *planning {
 		NotBefore: a.fail.until,
 		Readers:   len(a.readers),
 		LastClose: a.lastClose,
-		Cost:      a.store.Cost(),
+		Cost:      a.cost,
 	}
 	requests := len(a.waiters) > 0
 	unknown := 0 // to the source, of our requests
@@ -71,7 +71,7 @@ func (a *Asset) snapshotLocked(now time.Time) *planning {
 		return p
 	}
 	b := a.o.Source.Budget()
-	p.Requests, p.Next, p.Worth = b.Available-unknown, b.Next, a.o.Host.worth(b.Worth)
+	p.Requests, p.Next, p.Worth = b.Available-unknown, b.Next, a.store.worth(b.Worth)
 	p.Limited = b.Worth > 0
 	for _, w := range a.waiters {
 		p.Waiters = append(p.Waiters, w.state)

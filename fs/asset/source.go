@@ -101,28 +101,3 @@ type Present interface {
 	// with none an empty one at the largest offset.
 	Next(off int64) ranges.Range
 }
-
-// A Store keeps the bytes of one asset and what is known of it. The methods of
-// Present, Info, Version, Cost, and SetSpan are called under the asset's
-// lock and must not do I/O.
-type Store interface {
-	Present
-	// ReadAt fills p. It returns ErrAbsent when a byte is not present.
-	ReadAt(p []byte, off int64) (int, error)
-	// WriteAt stores p and marks it present, or fails and claims nothing.
-	WriteAt(p []byte, off int64) error
-	// Reset forgets all bytes: the content is another. Version grows.
-	Reset() error
-	Info() Info
-	SetInfo(Info)
-	Version() uint64
-	Cost() int64 // bytes downloaded so far, over all partial downloads
-	AddCost(n int64)
-	// SetSpan tells that bytes below r lie behind all readers and those above
-	// it ahead of all. An empty r at 0 says nothing.
-	SetSpan(r ranges.Range)
-	// Acquire and Release bracket the use of the bytes by a reader. Without one
-	// the bytes may go when room is needed, also while a stream writes more.
-	Acquire()
-	Release()
-}

@@ -1,125 +1,97 @@
 package asset
 
 import (
-	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync"
+	"testing"
 
 	"assetfs/fs/ranges"
 )
 
-// memStore is a Store in memory.
-type memStore struct {
-	mu      sync.Mutex // guards all
-	data    []byte
-	present ranges.Set
-	info    Info
-	version uint64
-	cost    int64
-	span    ranges.Range
-	limit   int64 // of present bytes, 0: none
-	users   int
-	evict   *rand.Rand // not nil: drops random ranges now and then
-}
-
-func newStore(size int64) *memStore {
-	return &memStore{data: make([]byte, size), info: Info{Size: -1}}
-}
-
-func (m *memStore) Gap(w ranges.Range) ranges.Range {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.present.Gap(w)
-}
-
-func (m *memStore) RunEnd(off int64) int64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.present.RunEnd(off)
-}
-
-func (m *memStore) Next(off int64) ranges.Range {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.present.Next(off)
-}
-
-func (m *memStore) ReadAt(p []byte, off int64) (int, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.present.Contains(ranges.Range{Start: off, End: off + int64(len(p))}) {
-		return 0, ErrAbsent
+// memoryDir returns a directory that costs the disk nothing, where there is one.
+func memoryDir(t testing.TB) string {
+	dir, err := os.MkdirTemp("/dev/shm", "assetfs-test-") //nolint:usetesting // it is a disk's
+	if err != nil {
+		return t.TempDir()
 	}
-	return copy(p, m.data[off:]), nil
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
-func (m *memStore) WriteAt(p []byte, off int64) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	n := int64(len(p))
-	if m.limit > 0 && m.present.Len()+n > m.limit {
-		m.present.Remove(ranges.Range{End: m.span.Start})
-		if m.span.End > 0 {
-			m.present.Remove(ranges.Range{Start: max(m.span.End, off+n), End: int64(len(m.data))})
-		}
-		if m.present.Len()+n > m.limit {
-			return fmt.Errorf("memory: %w", ErrNoSpace)
-		}
+// testStore is a store in a directory of its own, that may lose bytes.
+type testStore struct {
+	t      testing.TB
+	root   string
+	o      StoreOptions
+	engine Options
+	random sync.Mutex // guards evict
+	evict  *rand.Rand // not nil: random ranges go now and then
+	*Store
+}
+
+func newTestStore(t testing.TB, o StoreOptions, engine Options) *testStore {
+	s := &testStore{t: t, root: memoryDir(t), o: o, engine: engine}
+	s.o.BootID = "one"
+	s.o.Spool.Fault = s.fault
+	s.start()
+	return s
+}
+
+// start opens the store, as a restart does.
+func (s *testStore) start() {
+	s.t.Helper()
+	store, err := OpenStore(s.root, "http://x", s.o)
+	if err != nil {
+		s.t.Fatal(err)
 	}
-	copy(m.data[off:], p)
-	m.present.Add(ranges.Range{Start: off, End: off + n})
-	if m.evict != nil && m.evict.IntN(40) == 0 {
-		at := m.evict.Int64N(int64(len(m.data)))
-		m.present.Remove(ranges.Range{Start: at, End: at + m.evict.Int64N(200<<10)})
+	store.Serve(s.engine)
+	s.Store = store
+}
+
+func (s *testStore) fault(point, _ string) error {
+	if point != "written" || s.evict == nil {
+		return nil
+	}
+	s.random.Lock()
+	lose, at, n := s.evict.IntN(40) == 0, s.evict.Int64N(4<<20), s.evict.Int64N(200<<10)
+	s.random.Unlock()
+	if lose {
+		s.lose(ranges.Range{Start: at, End: at + n})
 	}
 	return nil
 }
 
-func (m *memStore) Reset() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.present.Clear()
-	clear(m.data)
-	m.version++
-	m.info = Info{Size: -1}
-	return nil
+// lose makes bytes of all assets go.
+func (s *testStore) lose(r ranges.Range) {
+	for _, a := range s.known() {
+		if err := a.withdraw([]ranges.Range{r}); err != nil {
+			s.t.Error(err)
+		}
+	}
 }
 
-func (m *memStore) Info() Info {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.info
+func (s *testStore) close() {
+	s.t.Helper()
+	if err := s.Close(); err != nil {
+		s.t.Error(err)
+	}
 }
 
-func (m *memStore) SetInfo(i Info) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.info = i
+// limit has the store keep within size from now on.
+func (s *testStore) limit(size int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.o.Size = size
+	s.Store.o.Size = size
 }
 
-func (m *memStore) Version() uint64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.version
+// users is how many readers there are.
+func (s *testStore) users() (n int) {
+	for _, a := range s.known() {
+		a.mu.Lock()
+		n += a.users()
+		a.mu.Unlock()
+	}
+	return n
 }
-
-func (m *memStore) Cost() int64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.cost
-}
-
-func (m *memStore) AddCost(n int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.cost += n
-}
-
-func (m *memStore) SetSpan(r ranges.Range) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.span = r
-}
-
-func (m *memStore) Acquire() { m.mu.Lock(); m.users++; m.mu.Unlock() }
-func (m *memStore) Release() { m.mu.Lock(); m.users--; m.mu.Unlock() }

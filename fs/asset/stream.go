@@ -9,7 +9,7 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// stream is one response being read into the store.
+// stream is one response being read and stored.
 type stream struct {
 	a       *Asset
 	request Request
@@ -50,7 +50,7 @@ func (a *Asset) openLocked(o Opening, now time.Time) {
 	if o.End > 0 {
 		s.state.End = o.End
 	}
-	s.ctx, s.cancel = context.WithCancelCause(a.ctx)
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	a.streams = append(a.streams, s)
 	a.wg.Go(s.run)
 }
@@ -95,8 +95,8 @@ func (s *stream) nudge() {
 	}
 }
 
-// run does not acquire the store: a stream that lingers must not hold on to the
-// bytes of an asset that nobody has open, when room is needed.
+// run does not count as a user: a stream that lingers must not hold on to the bytes
+// of an asset that nobody has open, when room is needed.
 func (s *stream) run() {
 	err := s.serve()
 	s.cancel(nil)
@@ -108,13 +108,13 @@ func (s *stream) serve() error {
 	s.asked.Store(true)
 	start := time.Now()
 	r, err := s.a.o.Source.Open(s.ctx, s.a.id, s.request)
-	if crowded(err) && !s.request.Background && s.a.o.Host.giveWay(time.Now()) {
+	if crowded(err) && !s.request.Background && s.a.store.giveWay(time.Now()) {
 		r, err = s.a.o.Source.Open(s.ctx, s.a.id, s.request)
 	}
 	if err != nil {
 		return s.why(err)
 	}
-	s.a.o.Host.answered(time.Since(start))
+	s.a.store.answered(time.Since(start))
 	err = s.accept(r)
 	if err == nil {
 		err = s.pump(r.Body)
@@ -186,9 +186,21 @@ func (s *stream) close(b Body) {
 		return
 	}
 	if n := b.Buffered(); n > 0 {
-		s.a.store.AddCost(int64(n))
+		s.a.spend(n)
 	}
 	b.Close()
+}
+
+// spend counts n bytes that were downloaded.
+func (a *Asset) spend(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.spendLocked(n)
+}
+
+func (a *Asset) spendLocked(n int) {
+	a.cost += int64(n)
+	a.markLocked(true)
 }
 
 // why replaces an error that is a consequence of our own cancelling by its
@@ -200,28 +212,42 @@ func (s *stream) why(err error) error {
 	return err
 }
 
-// turn waits until the stream may read. It returns how much, or that the
-// stream is to end, or that all its bytes have come.
-func (s *stream) turn() (room int64, ending, complete bool) {
+// turn is what a stream may do next.
+type turn struct {
+	room     int64 // bytes to read
+	ending   bool  // the stream is to end
+	complete bool  // all its bytes have come
+}
+
+// turnLocked returns what the stream may do now; not ok means that it has to
+// wait.
+func (s *stream) turnLocked() (t turn, ok bool) {
+	s.payer.next = s.caller
+	switch room := s.limit - s.state.Pos; {
+	case s.ending:
+		return turn{ending: true}, true
+	case s.state.End >= 0 && s.state.Pos >= s.state.End:
+		return turn{complete: true}, true
+	case room > 0:
+		if s.state.Paused {
+			s.state.Paused = false
+			s.state.LastByte = time.Now()
+			s.mark, s.marked = s.state.LastByte, 0
+		}
+		s.watchLocked()
+		return turn{room: room}, true
+	}
+	return turn{}, false
+}
+
+// turn waits until the stream may do something.
+func (s *stream) turn() turn {
 	a := s.a
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for {
-		s.payer.next = s.caller
-		if s.ending {
-			return 0, true, false
-		}
-		if s.state.End >= 0 && s.state.Pos >= s.state.End {
-			return 0, false, true
-		}
-		if room := s.limit - s.state.Pos; room > 0 {
-			if s.state.Paused {
-				s.state.Paused = false
-				s.state.LastByte = time.Now()
-				s.mark, s.marked = s.state.LastByte, 0
-			}
-			s.watchLocked()
-			return room, false, false
+		if t, ok := s.turnLocked(); ok {
+			return t
 		}
 		if !s.state.Paused {
 			s.state.Paused = true

@@ -156,7 +156,7 @@ func (a *Asset) missingLocked(w *waiter) ranges.Range {
 	if a.info.Size >= 0 {
 		need.End = max(need.Start, min(need.End, a.info.Size))
 	}
-	return a.store.Gap(need)
+	return a.present.Gap(need)
 }
 
 // comingLocked reports whether a stream that is running will serve w: with Range

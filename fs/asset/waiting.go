@@ -42,7 +42,7 @@ func (a *Asset) Why(need ranges.Range) (why Why, present bool) {
 	if a.info.Size >= 0 {
 		need.End = min(need.End, a.info.Size)
 	}
-	gap := a.store.Gap(need)
+	gap := a.present.Gap(need)
 	if header && a.info.Header || !header && gap.Empty() {
 		return Why{}, true
 	}

@@ -189,14 +189,14 @@ func (a *app) keyFindings() (*remote.Key, []finding) {
 }
 
 // spoolFindings looks at the spool and its disk.
-func (a *app) spoolFindings() (spool.State, []finding) {
+func (a *app) spoolFindings() (fs.StoreState, []finding) {
 	const what = "spool"
 	root, err := a.spoolRoot()
 	if err != nil {
-		return spool.State{}, []finding{fault(what, "%v", err)}
+		return fs.StoreState{}, []finding{fault(what, "%v", err)}
 	}
-	state, err := spool.Inspect(root, a.base.String())
-	found := diskFindings(state, a.settings)
+	state, err := fs.InspectStore(root, a.base.String())
+	found := diskFindings(state.State, a.settings)
 	var locked *spool.LockedError
 	switch {
 	case errors.As(err, &locked):

@@ -188,7 +188,7 @@ func (a *app) serve() error {
 			a.log.Error("closing the spool", "error", err)
 		}
 	}()
-	dir.SetHolder(fmt.Sprintf("pid %d, mounted at %s", os.Getpid(), point.Path))
+	dir.Dir().SetHolder(fmt.Sprintf("pid %d, mounted at %s", os.Getpid(), point.Path))
 	client := remote.NewClient(a.base, remote.Options{
 		Key:             key,
 		RateLimit:       a.RateLimit,

@@ -35,14 +35,14 @@ func (a *app) warn(text string) { fmt.Fprintln(a.out, "assetfs: warning:", print
 
 // newReview looks at this machine, and asks the API in the background. dir is the
 // spool, which is open.
-func (a *app) newReview(client *remote.Client, base *url.URL, dir *spool.Dir, ids []string) *review {
+func (a *app) newReview(client *remote.Client, base *url.URL, dir *fs.Store, ids []string) *review {
 	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
 	r := &review{log: a.log, done: make(chan struct{}), stop: cancel}
 	r.add(machineFindings(fs.LookAtMachine(), a.settings))
 	r.add(processFindings(openFiles(), memoryLimit(), os.Getenv))
 	state := dir.State()
 	state.Kind = spool.Lasting // who has it in memory or on a network wants it there
-	r.add(diskFindings(state, a.settings))
+	r.add(diskFindings(state.State, a.settings))
 	if _, found := a.keyFindings(); !a.noKey {
 		r.add(found)
 	}

@@ -9,7 +9,6 @@ import (
 
 	"assetfs/fs"
 	"assetfs/fs/spool"
-	"assetfs/remote"
 )
 
 // spoolRoot is the directory for spools of any base URL.
@@ -36,15 +35,13 @@ func (a *app) checkPlaces() error {
 	return nil
 }
 
-func (a *app) openSpool() (*spool.Dir, error) {
+func (a *app) openSpool() (*fs.Store, error) {
 	root, err := a.spoolRoot()
 	if err != nil {
 		return nil, err
 	}
-	dir, err := spool.Open(root, a.base.String(), spool.Options{
-		Size: int64(a.SpoolSize), MinFree: int64(a.MinFree), Accept: fs.AcceptSpooled(remote.Impostor), Log: a.log,
-	})
-	return dir, a.spoolError(err)
+	store, err := fs.OpenStore(root, a.base.String(), fs.StoreOptions{Size: int64(a.SpoolSize), MinFree: int64(a.MinFree), Log: a.log})
+	return store, a.spoolError(err)
 }
 
 // spoolError says of a directory that can't be used which one to give.

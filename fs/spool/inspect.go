@@ -12,13 +12,12 @@ import (
 
 // State is what can be said of a spool without opening it.
 type State struct {
-	Path   string            // of the directory of the base URL
-	Exists bool              // else Open would make it
-	Held   int64             // bytes of the disk that its files take
-	Disk   int64             // bytes of the whole disk
-	Free   int64             // what this user may still write to it
-	Kind   Kind              // of the file system
-	Notes  map[string]string // by name; see Dir.Note
+	Path   string // of the directory of the base URL
+	Exists bool   // else Open would make it
+	Held   int64  // bytes of the disk that its files take
+	Disk   int64  // bytes of the whole disk
+	Free   int64  // what this user may still write to it
+	Kind   Kind   // of the file system
 }
 
 // Kind is a kind of file system that makes a difference.
@@ -31,9 +30,9 @@ const (
 	Network      // slow, and locks and holes may not hold
 )
 
-// State is that of an open spool, without its notes.
+// State is that of an open spool, but for what its files take.
 func (d *Dir) State() State {
-	s := State{Path: d.path, Exists: true, Held: d.Usage().Bytes}
+	s := State{Path: d.path, Exists: true}
 	if st, err := statfs(d.self); err == nil {
 		s.set(&st)
 	}
@@ -41,10 +40,9 @@ func (d *Dir) State() State {
 }
 
 // Inspect looks at the spool of baseURL below the directory root and changes
-// nothing. Its errors are those of Open, of which a *LockedError leaves the state
+// nothing. It calls apply with each record, valid until it returns. Its errors are those of Open, of which a *LockedError leaves the state
 // complete; others leave what was found out before.
-func Inspect(root, baseURL string) (s State, err error) {
-	s.Notes = map[string]string{}
+func Inspect(root, baseURL string, apply func(record []byte)) (s State, err error) {
 	if root, err = filepath.Abs(root); err != nil {
 		return s, err
 	}
@@ -80,7 +78,7 @@ func Inspect(root, baseURL string) (s State, err error) {
 	if err := writable(s.Path); err != nil {
 		return s, err
 	}
-	return s, s.look()
+	return s, s.look(apply)
 }
 
 // missing reports whether there is nothing at path, not even a link.
@@ -121,7 +119,7 @@ func (s *State) set(st *unix.Statfs_t) {
 }
 
 // look reads what the directory holds.
-func (s *State) look() error {
+func (s *State) look(apply func([]byte)) error {
 	root, err := os.OpenRoot(s.Path)
 	if err != nil {
 		return err
@@ -138,7 +136,7 @@ func (s *State) look() error {
 			}
 		}
 	}
-	if err := s.readNotes(root); err != nil {
+	if err := s.read(root, apply); err != nil {
 		return err
 	}
 	f, err := root.OpenFile(lockName, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
@@ -156,8 +154,8 @@ func (s *State) look() error {
 	return err
 }
 
-// readNotes reads the index. What is behind a damaged record doesn't count.
-func (s *State) readNotes(root *os.Root) error {
+// read reads the index. What is behind a damaged record doesn't count.
+func (s *State) read(root *os.Root, apply func([]byte)) error {
 	f, err := root.OpenFile(indexName, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, iofs.ErrNotExist) {
 		return nil
@@ -166,12 +164,11 @@ func (s *State) readNotes(root *os.Root) error {
 		return err
 	}
 	defer f.Close()
-	c, err := replay(f, "")
+	_, err = replay(f, apply)
 	var version *VersionError
 	if errors.As(err, &version) {
 		version.Dir = s.Path
 		return version
 	}
-	s.Notes = c.notes
 	return nil
 }

@@ -1,13 +1,62 @@
 package spool
 
 import (
+	"bufio"
+	"context"
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
 )
+
+// Environment of a child process: what it is to do, and where.
+const (
+	childEnv = "SPOOL_TEST_CHILD"
+	rootEnv  = "SPOOL_TEST_ROOT"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) == "" {
+		os.Exit(m.Run())
+	}
+	childLocks()
+}
+
+// child starts this binary again.
+func child(t *testing.T, what, root string) (*exec.Cmd, *bufio.Reader, io.WriteCloser) {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, exe)
+	cmd.Env = append(os.Environ(), childEnv+"="+what, rootEnv+"="+root)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd, bufio.NewReader(out), in
+}
+
+func die(err error) {
+	if err != nil {
+		os.Stderr.WriteString("child: " + err.Error() + "\n")
+		os.Exit(3)
+	}
+}
 
 // childLocks opens the spool and says how that went, then waits for the end of
 // its input.
@@ -23,31 +72,12 @@ func childLocks() {
 	die(d.Close())
 }
 
-// TestOtherBaseURL shows bytes of one API to no other.
-func TestOtherBaseURL(t *testing.T) {
-	root := t.TempDir()
-	d := open(t, root, Options{})
-	put(t, d.File("re_1"), span(0, kib))
-	closeDir(t, d)
-	other, err := Open(root, baseURL+"/other", Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if known, n := other.Known(), other.File("re_1").Len(); len(known) != 0 || n != 0 {
-		t.Errorf("another base URL sees %q, %d bytes", known, n)
-	}
-	closeDir(t, other)
-	if n := open(t, root, Options{}).File("re_1").Len(); n != kib {
-		t.Errorf("%d bytes are left", n)
-	}
-}
-
 // TestTwoProcesses has a second process told who holds the spool, which is free
 // again when the first has gone, however it went.
 func TestTwoProcesses(t *testing.T) {
 	root := t.TempDir()
 	for _, kill := range []bool{false, true} {
-		cmd, out, in := child(t, "lock", root, 0)
+		cmd, out, in := child(t, "lock", root)
 		if line, err := out.ReadString('\n'); line != "locked\n" {
 			t.Fatal(line, err)
 		}
@@ -74,8 +104,8 @@ func TestTwoProcesses(t *testing.T) {
 			t.Fatal(err)
 		}
 		cmd.Wait() //nolint:errcheck // perhaps killed
-		d := open(t, root, Options{})
-		_, out, _ = child(t, "lock", root, 0)
+		d := open(t, root)
+		_, out, _ = child(t, "lock", root)
 		if line, err := out.ReadString('\n'); !strings.HasPrefix(line, "error: ") || !strings.Contains(line, strconv.Itoa(os.Getpid())) {
 			t.Errorf("second process: %q, %v", line, err)
 		}

@@ -58,13 +58,8 @@ func escape(id, plain string) string {
 	return b.String()
 }
 
-// spoolName is the name of the spool file of an incarnation of an asset.
-func spoolName(id string, incarnation uint64) string {
-	return escape(id, "") + "." + strconv.FormatUint(incarnation, 10)
-}
-
-// isSpoolName reports whether name is one that spoolName makes.
-func isSpoolName(name string) bool {
+// isBlobName reports whether name is one that BlobName makes.
+func isBlobName(name string) bool {
 	stem, number, ok := strings.Cut(name, ".")
 	if !ok || stem == "" || strings.Trim(stem, "abcdefghijklmnopqrstuvwxyz0123456789_-%") != "" {
 		return false

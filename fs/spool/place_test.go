@@ -7,17 +7,44 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"assetfs/fs/ranges"
 )
+
+const baseURL = "https://api.example.test/v2"
+
+// open opens a spool whose journal is read.
+func open(t testing.TB, root string) *Dir {
+	t.Helper()
+	d, err := Open(root, baseURL, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Journal().Replay(func([]byte) {}); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func closeDir(t testing.TB, d *Dir) {
+	t.Helper()
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// write makes a blob and a record.
+func write(t testing.TB, d *Dir, id string) {
+	t.Helper()
+	d.Journal().Queue(AppendFrame(nil, func(b []byte) []byte { return append(b, id...) }))
+	if err := errors.Join(d.Blob(id, 1, false).WriteAt([]byte(id), 0), d.Journal().Write()); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // TestPermissions looks at what others may see.
 func TestPermissions(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "new", "spool")
-	d := open(t, root, Options{})
-	put(t, d.File("a"), span(0, 100))
-	flush(t, d)
+	d := open(t, root)
+	write(t, d, "a")
 	err := filepath.WalkDir(root, func(path string, e os.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -114,8 +141,8 @@ func TestUnsafe(t *testing.T) {
 	t.Run("links for files", func(t *testing.T) {
 		for _, name := range []string{lockName, indexName, "a.1"} {
 			root := t.TempDir()
-			d := open(t, root, Options{})
-			put(t, d.File("a"), span(0, 8192))
+			d := open(t, root)
+			write(t, d, "a")
 			closeDir(t, d)
 			victim := filepath.Join(t.TempDir(), "victim")
 			if err := os.WriteFile(victim, make([]byte, 9000), 0o600); err != nil {
@@ -127,8 +154,12 @@ func TestUnsafe(t *testing.T) {
 			}
 			link(t, victim, path)
 			if d, err := Open(root, baseURL, Options{}); err == nil {
-				check(t, d.File("a"))
-				put(t, d.File("a"), span(0, 8192))
+				if err := d.Blob("a", 1, true).WriteAt([]byte("x"), 0); name == "a.1" && err == nil {
+					t.Error("a link was followed")
+				}
+				if err := d.Sweep(func(string, os.FileInfo) bool { t.Error("a link was taken for a blob"); return true }); err != nil && name == "a.1" {
+					t.Error(err)
+				}
 				closeDir(t, d)
 			} else if name == "a.1" {
 				t.Errorf("Open: %v", err)
@@ -140,156 +171,33 @@ func TestUnsafe(t *testing.T) {
 	})
 }
 
-// TestDeleted removes spool files, whole and in part, between two uses: the
-// rest is right.
-func TestDeleted(t *testing.T) {
-	const size = 64 * kib
-	setup := func(t *testing.T) string {
-		root := t.TempDir()
-		d := open(t, root, Options{})
-		for _, id := range []string{"a", "b"} {
-			f := d.File(id)
-			f.Update(func(m *Meta) { m.Size, m.Name = size, id+".bin" })
-			put(t, f, span(0, size))
+func TestNames(t *testing.T) {
+	seen := map[string]string{}
+	for _, id := range []string{"", "re_1", "RE_1", "re.1", "..", ".", "a/b", "a%2fb", "index", "index.new", "lock", "%", "\x00", "ü", strings.Repeat("x", 255), strings.Repeat("x", 256)} {
+		name := BlobName(id, 7)
+		if !isBlobName(name) || len(name) > 255 || strings.ContainsAny(name, "/\x00") || name != strings.ToLower(name) {
+			t.Errorf("%q: unsafe name %q", id, name)
 		}
-		closeDir(t, d)
-		return root
-	}
-	dir := func(root string) string { return filepath.Join(root, directoryName(baseURL)) }
-	for what, c := range map[string]struct {
-		do   func(root string) error
-		want []ranges.Range // of a
-		gone bool           // b too
-	}{
-		"a file":    {do: func(root string) error { return os.Remove(filepath.Join(dir(root), "a.1")) }},
-		"truncated": {do: func(root string) error { return os.Truncate(filepath.Join(dir(root), "a.1"), size-1) }},
-		"made anew": {do: func(root string) error {
-			path := filepath.Join(dir(root), "a.1")
-			return errors.Join(os.Remove(path), os.WriteFile(path, nil, 0o600), os.Truncate(path, size))
-		}},
-		"a hole": {do: func(root string) error {
-			f, err := os.OpenFile(filepath.Join(dir(root), "a.1"), os.O_RDWR, 0)
-			if err != nil {
-				return err
-			}
-			return errors.Join(punch(f, 8192, 4096), f.Close())
-		}, want: []ranges.Range{span(0, 8192), span(12288, size)}},
-		"a directory instead": {do: func(root string) error {
-			path := filepath.Join(dir(root), "a.1")
-			return errors.Join(os.Remove(path), os.Mkdir(path, 0o700))
-		}},
-		"the lock file":  {do: func(root string) error { return os.Remove(filepath.Join(dir(root), lockName)) }, want: []ranges.Range{span(0, size)}},
-		"the index":      {do: func(root string) error { return os.Remove(filepath.Join(dir(root), indexName)) }, gone: true},
-		"everything":     {do: func(root string) error { return os.RemoveAll(dir(root)) }, gone: true},
-		"what is inside": {do: func(root string) error { return errors.Join(os.RemoveAll(dir(root)), os.Mkdir(dir(root), 0o700)) }, gone: true},
-	} {
-		t.Run(what, func(t *testing.T) {
-			root := setup(t)
-			if err := c.do(root); err != nil {
-				t.Fatal(err)
-			}
-			d := open(t, root, Options{})
-			a, b := d.File("a"), d.File("b")
-			check(t, a)
-			check(t, b)
-			if got := spooled(a); !slices.Equal(got, c.want) {
-				t.Errorf("present of a: %v, want %v", got, c.want)
-			}
-			if b.Whole() == c.gone {
-				t.Errorf("b is whole: %v", b.Whole())
-			}
-			if !c.gone && a.Meta().Name != "a.bin" {
-				t.Errorf("a is called %q", a.Meta().Name)
-			}
-			var sum int64
-			for _, f := range []*File{a, b} {
-				sum += f.Len()
-			}
-			if held := d.room.held(); held != sum {
-				t.Errorf("%d bytes held, %d present", held, sum)
-			}
-			put(t, a, span(0, size)) // and goes on
-			check(t, a)
-			closeDir(t, d)
-			d = open(t, root, Options{BootID: "another"})
-			check(t, d.File("a"))
-			if d.File("a").Len() != size {
-				t.Errorf("%d bytes of a at last", d.File("a").Len())
-			}
-		})
-	}
-}
-
-// TestDeletedInUse removes and truncates spool files under a Dir that uses them.
-func TestDeletedInUse(t *testing.T) {
-	root := t.TempDir()
-	var log logs
-	d := open(t, root, Options{Log: log.logger()})
-	a, b := d.File("a"), d.File("b")
-	for _, f := range []*File{a, b} {
-		f.Update(func(m *Meta) { m.Size = 8192 })
-		put(t, f, span(0, 8192))
-	}
-	if err := d.syncFiles(time.Now()); err != nil { // else that might open the file again
-		t.Fatal(err)
-	}
-	a.closeDescriptor()
-	dir := filepath.Join(root, directoryName(baseURL))
-	if err := errors.Join(os.Remove(filepath.Join(dir, "a.1")), os.Truncate(filepath.Join(dir, "b.1"), 5000)); err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range []*File{a, b} {
-		if _, err := f.ReadAt(make([]byte, 8192), 0); !errors.Is(err, ErrAbsent) {
-			t.Errorf("%s: %v, want ErrAbsent", f.ID(), err)
+		if other, ok := seen[name]; ok {
+			t.Errorf("%q and %q share %q", id, other, name)
 		}
-		if f.Len() != 0 || f.Whole() {
-			t.Errorf("%s: still %v", f.ID(), spooled(f))
-		}
-		put(t, f, span(0, 8192))
-		check(t, f)
+		seen[name] = id
 	}
-	if !strings.Contains(log.String(), "forgotten") {
-		t.Errorf("log: %s", log.String())
-	}
-	if d.room.held() != 2*8192 {
-		t.Errorf("%d bytes held", d.room.held())
-	}
-	// The kernel's descriptor of a whole file: none of a file that has gone.
-	b.closeDescriptor()
-	if err := os.Remove(filepath.Join(dir, "b.2")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.Backing(); !errors.Is(err, ErrAbsent) {
-		t.Errorf("Backing of a file that has gone: %v", err)
-	}
-}
-
-// TestDescriptors has few, however many assets are known.
-func TestDescriptors(t *testing.T) {
-	root := t.TempDir()
-	d := open(t, root, Options{})
-	for i := range 3 * maxOpen {
-		f := d.File("re_" + string(rune('a'+i%26)) + strings.Repeat("x", i/26))
-		f.Acquire()
-		put(t, f, span(0, 100))
-		d.mu.Lock()
-		n := len(d.open)
-		d.mu.Unlock()
-		if n > maxOpen {
-			t.Fatalf("%d descriptors", n)
+	for _, name := range []string{indexName, newIndexName, lockName, ".1", "x.", "X.1", "x.1.2", "x.-1"} {
+		if isBlobName(name) {
+			t.Errorf("%q taken for a spool file", name)
 		}
 	}
-	for _, id := range d.Known() {
-		check(t, d.File(id))
-		d.File(id).Release()
+	same := directoryName("https://Host.Example/api")
+	if got := directoryName("HTTPS://host.example/api/"); got != same {
+		t.Errorf("%q and %q", got, same)
 	}
-	if err := d.syncFiles(d.File("x").Meta().FirstSeen); err != nil {
-		t.Fatal(err)
+	for _, other := range []string{"http://host.example/api", "https://host.example/API", "https://host.example:8443/api", "https://host.example"} {
+		if directoryName(other) == same {
+			t.Errorf("%s shares a directory with another base URL", other)
+		}
 	}
-	d.closeIdle()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if n := len(d.open); n != 0 {
-		t.Errorf("%d descriptors of assets that nobody uses", n)
+	if got := directoryName("http://../x"); strings.HasPrefix(got, ".") && !strings.Contains(got, "-") {
+		t.Errorf("directory %q", got)
 	}
 }

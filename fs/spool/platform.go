@@ -30,7 +30,7 @@ func control(f *os.File, do func(fd int) error) error {
 	return derr
 }
 
-// statfs tells of the file system of a directory.
+// statfs describes the file system of a directory.
 func statfs(dir *os.File) (unix.Statfs_t, error) {
 	var st unix.Statfs_t
 	err := control(dir, func(fd int) error { return unix.Fstatfs(fd, &st) })

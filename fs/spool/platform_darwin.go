@@ -12,8 +12,8 @@ const (
 	seekHole = unix.SEEK_HOLE
 )
 
-// machineBootID names this boot of the machine.
-func machineBootID() (string, error) { return unix.Sysctl("kern.bootsessionuuid") }
+// BootID names this boot of the machine.
+func BootID() (string, error) { return unix.Sysctl("kern.bootsessionuuid") }
 
 // datasync returns when the bytes of f and its size are on the disk: Sync asks
 // the drive too (F_FULLFSYNC).

@@ -14,8 +14,8 @@ const (
 	zfsMagic = 0x2fc12fc1
 )
 
-// machineBootID names this boot of the machine.
-func machineBootID() (string, error) {
+// BootID names this boot of the machine.
+func BootID() (string, error) {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(b)), err
 }

@@ -35,7 +35,7 @@ func TestVolumeRoot(t *testing.T) {
 			t.Errorf("mode %v of user %d: the root is %s, want %s", c.mode, c.uid, root, want)
 			continue
 		}
-		closeDir(t, open(t, root, Options{}))
+		closeDir(t, open(t, root))
 		if fi, err := os.Stat(root); err != nil || root != volume && fi.Mode().Perm() != 0o700 {
 			t.Errorf("%s: %v, %v", root, fi, err)
 		}

@@ -1,0 +1,113 @@
+package asset
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestTwoMachines has two machines use a spool in turn: what one claimed for its
+// boot is never believed again once the other went on.
+func TestTwoMachines(t *testing.T) {
+	root := t.TempDir()
+	d := open(t, root, keep{BootID: "one"})
+	f := d.Asset("a")
+	f.acquire()
+	put(t, f, span(0, 8192))
+	if err := d.sync(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	put(t, f, span(8192, 16*kib))
+	flush(t, d)
+	d.abandon()
+	// The second machine never saw the bytes that were not synced.
+	if err := os.Truncate(spoolFiles(t, root)[0], 8192); err != nil {
+		t.Fatal(err)
+	}
+	d = open(t, root, keep{BootID: "two"})
+	f = d.Asset("a")
+	f.acquire()
+	if f.Present() != 8192 {
+		t.Fatalf("%d bytes", f.Present())
+	}
+	// It writes behind them, in the same block as they end.
+	if err := f.write(make([]byte, 8192), 12*kib); err != nil { // zeros: no holes to find
+		t.Fatal(err)
+	}
+	if err := f.write(content("a", 0, span(8200, 8300)), 8200); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, d)
+	d.abandon()
+	d = open(t, root, keep{BootID: "one"})
+	if f = d.Asset("a"); f.Present() != 8192 {
+		t.Errorf("present again: %v", spooled(f))
+	}
+	check(t, f)
+}
+
+// TestCompaction has garbage taken out of the log while the Dir is in use.
+func TestCompaction(t *testing.T) {
+	root := t.TempDir()
+	compacted := make(chan struct{}, 100)
+	d := open(t, root, keep{Fault: func(point, _ string) error {
+		if point == "directory-synced" {
+			compacted <- struct{}{}
+		}
+		return nil
+	}})
+	f := d.Asset("a")
+	f.acquire()
+	put(t, f, span(0, 5000))
+	long := strings.Repeat("x", 40*kib)
+	for i := range 40 {
+		f.changeNow(func(m *facts) { m.info.Name = long; m.cost = int64(i) })
+	}
+	<-compacted // by the writer
+	if size := logSize(t, root); size > 200*kib {
+		t.Errorf("log of %d bytes after compaction", size)
+	}
+	f.changeNow(func(m *facts) { m.name = "after" })
+	d.abandon()
+	d = open(t, root, keep{})
+	if m := d.Asset("a").kept(); m.name != "after" || m.info.Name != long || m.cost != 39 {
+		t.Errorf("after compaction: name %q, cost %d", m.name, m.cost)
+	}
+	check(t, d.Asset("a"))
+	closeDir(t, d)
+	fi, err := os.Stat(filepath.Join(root, directory, "index"))
+	if err != nil || fi.Size() > 50*kib {
+		t.Errorf("index after Close: %v, %v", fi.Size(), err)
+	}
+}
+
+// TestCompactFails has an index that can't be replaced stay in use.
+func TestCompactFails(t *testing.T) {
+	for _, at := range []string{"compact", "compacted", "rename"} {
+		root := t.TempDir()
+		broken := errors.New("broken")
+		d := open(t, root, keep{Fault: func(point, _ string) error {
+			if point == at {
+				return broken
+			}
+			return nil
+		}})
+		put(t, d.Asset("a"), span(0, 100))
+		if err := d.journal.Compact(d.snapshot); !errors.Is(err, broken) {
+			t.Errorf("%s: compact: %v", at, err)
+		}
+		put(t, d.Asset("a"), span(100, 200))
+		if err := d.Close(); !errors.Is(err, broken) {
+			t.Errorf("%s: Close: %v", at, err)
+		}
+		d = open(t, root, keep{BootID: "other"})
+		if d.Asset("a").Present() != 200 {
+			t.Errorf("%s: %d bytes left", at, d.Asset("a").Present())
+		}
+		check(t, d.Asset("a"))
+		d.abandon()
+	}
+}

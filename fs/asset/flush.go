@@ -1,0 +1,242 @@
+package asset
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"assetfs/fs/ranges"
+	"assetfs/fs/spool"
+)
+
+const (
+	flushAfter = time.Second // what a kill may cost
+	flushBytes = 4 << 20     // the same, in bytes
+	syncAfter  = 30 * time.Second
+	syncBytes  = 256 << 20
+)
+
+// update lets change alter the facts, which are recorded within a second. What no
+// record can hold is not taken over. The caller holds mu.
+func (a *Asset) update(change func(*facts)) bool {
+	f := a.facts
+	change(&f)
+	if !f.acceptable() {
+		return false
+	}
+	a.facts = f
+	a.markLocked(true)
+	if a.unsynced.Len() > 0 && a.wholeLocked() {
+		nudge(a.store.due)
+	}
+	return true
+}
+
+// markLocked has a recorded at the next flush: its fresh ranges, and with facts
+// its facts.
+func (a *Asset) markLocked(facts bool) {
+	a.dirty = a.dirty || facts || !a.recorded
+	if a.queued {
+		return
+	}
+	a.queued = true
+	s := a.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dirty = append(s.dirty, a)
+	if !a.recorded {
+		a.recorded = true
+		s.order = append(s.order, a)
+	}
+	nudge(s.changed)
+}
+
+// queueLocked gives the journal what is to be recorded of a.
+func (a *Asset) queueLocked() {
+	var b []byte
+	if a.dirty {
+		b = assetRecord(b, a.id, a.incarnation, &a.facts)
+	}
+	b = rangesRecords(b, kindClaim, a.id, a.incarnation, a.fresh.Ranges())
+	a.fresh.Clear()
+	a.dirty = false
+	a.store.journal.Queue(b)
+}
+
+// pendLocked has the syncer look at a.
+func (a *Asset) pendLocked() {
+	s := a.store
+	s.mu.Lock()
+	s.pending[a] = struct{}{}
+	s.mu.Unlock()
+	nudge(s.due)
+}
+
+// writer records what is new, within a second or flushBytes. It ends with stop.
+func (s *Store) writer() {
+	timer := time.NewTimer(flushAfter)
+	for {
+		select {
+		case <-s.changed:
+		case <-s.stop:
+			return
+		}
+		timer.Reset(flushAfter)
+		select {
+		case <-timer.C:
+		case <-s.much:
+		case <-s.stop:
+			return
+		}
+		if s.flush() != nil {
+			nudge(s.changed) // in a second
+		}
+		if s.o.MinFree > 0 {
+			s.askDisk()
+		}
+		if s.journal.Garbage() {
+			if err := s.journal.Compact(s.snapshot); err != nil {
+				s.o.Log.Warn("spool index not compacted", "error", err)
+			}
+		}
+	}
+}
+
+// flush records what is new. After an error it is still to be recorded; the
+// journal logs it.
+func (s *Store) flush() error {
+	if err := s.journal.Write(); err != nil {
+		return err // nothing is queued behind it, or the queue would grow
+	}
+	s.mu.Lock()
+	assets := s.dirty
+	s.dirty = nil
+	s.mu.Unlock()
+	s.newBytes.Store(0)
+	for _, a := range assets {
+		a.mu.Lock()
+		a.queued = false
+		a.queueLocked()
+		a.mu.Unlock()
+	}
+	return s.journal.Write()
+}
+
+// syncer makes claims last: of an asset that is whole or that nobody uses at
+// once, of others each syncBytes or syncAfter. It ends with stop.
+func (s *Store) syncer() {
+	timer := time.NewTimer(syncAfter)
+	for {
+		select {
+		case <-s.due:
+		case <-timer.C:
+		case <-s.stop:
+			return
+		}
+		if err := s.sync(time.Now().Add(-syncAfter)); err != nil {
+			s.o.Log.Warn("spool not synced", "error", err)
+		}
+		s.mu.Lock()
+		pending := len(s.pending) > 0
+		s.mu.Unlock()
+		if pending {
+			timer.Reset(syncAfter / 3)
+		}
+	}
+}
+
+// sync makes the claims of assets last that are due: whole, not in use, with much
+// to sync, or with something not newer than old.
+func (s *Store) sync(old time.Time) error {
+	s.syncing <- struct{}{}
+	defer func() { <-s.syncing }()
+	s.mu.Lock()
+	due := make([]*Asset, 0, len(s.pending))
+	for a := range s.pending {
+		due = append(due, a)
+	}
+	s.mu.Unlock()
+	due = slices.DeleteFunc(due, func(a *Asset) bool {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return a.users() > 0 && !a.wholeLocked() && a.unsynced.Len() < syncBytes && a.unsyncedSince.After(old)
+	})
+	if len(due) == 0 {
+		return nil
+	}
+	errs := make([]error, len(due), len(due)+3)
+	var group errgroup.Group
+	group.SetLimit(8) // the disk writes its journal for several together
+	for i, a := range due {
+		group.Go(func() error {
+			errs[i] = a.sync()
+			return nil
+		})
+	}
+	_ = group.Wait()                  // each error is in errs
+	errs = append(errs, s.dir.Sync()) // the files may be new
+	for i, a := range due {
+		a.synced(errors.Join(errs[i], errs[len(due)]))
+	}
+	return errors.Join(append(errs, s.journal.Sync())...)
+}
+
+// sync brings what a has to sync to the disk. After success syncing is what can be
+// claimed. A disk that can't write loses bytes that were pending: they are
+// forgotten.
+func (a *Asset) sync() error {
+	a.mu.Lock()
+	a.syncing, a.unsynced = a.unsynced, ranges.Set{}
+	blob := a.blobLocked()
+	if a.syncing.Len() == 0 {
+		a.mu.Unlock()
+		return nil
+	}
+	incarnation := a.incarnation
+	a.mu.Unlock()
+	err := blob.Sync()
+	switch {
+	case gone(err):
+		a.lose(incarnation, "gone")
+		return nil
+	case err == nil, errors.Is(err, spool.ErrClosed):
+		return err
+	}
+	a.mu.Lock()
+	lost := slices.Clone(a.syncing.Ranges())
+	a.mu.Unlock()
+	a.store.o.Log.Error("spool file not synced, what was written since is forgotten", "asset", a.id, "error", err)
+	return errors.Join(err, a.withdraw(lost))
+}
+
+// synced claims for ever what was synced and is still present, unless err stood in
+// the way, and closes the blob if nobody needs it.
+func (a *Asset) synced(err error) {
+	a.mu.Lock()
+	set := a.syncing.Ranges()
+	if err == nil {
+		a.queueLocked() // the claim must find its asset
+		a.store.journal.Queue(rangesRecords(nil, kindDurable, a.id, a.incarnation, set))
+	} else {
+		for _, r := range set {
+			a.unsynced.Add(r)
+		}
+	}
+	a.syncing.Clear()
+	a.unsyncedSince = time.Now()
+	var idle *spool.Blob
+	if a.unsynced.Len() == 0 {
+		if a.idleLocked() {
+			idle = a.blob
+		}
+		a.store.mu.Lock()
+		delete(a.store.pending, a)
+		a.store.mu.Unlock()
+	}
+	a.mu.Unlock()
+	if idle != nil {
+		idle.Close()
+	}
+}

@@ -1,0 +1,126 @@
+package asset
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"testing"
+
+	"assetfs/fs/ranges"
+)
+
+// TestMinFree keeps a part of a small disk free.
+func TestMinFree(t *testing.T) {
+	root := smallDisk(t, 4*mib)
+	d := open(t, root, keep{MinFree: 2 * mib})
+	for i := range 8 {
+		f := d.Asset(fmt.Sprint("re_", i))
+		f.acquire()
+		put(t, f, span(0, 512*kib))
+		f.release()
+		if u := d.Usage(); u.Free < 2*mib-128*kib {
+			t.Fatalf("%d bytes free after %d assets", u.Free, i+1)
+		}
+	}
+	if d.Asset("re_0").Present() != 0 || d.Asset("re_7").Present() == 0 {
+		t.Error("not the least recently used went")
+	}
+	f := d.Asset("re_7")
+	f.acquire()
+	if err := d.Asset("big").write(make([]byte, 3*mib), 0); !errors.Is(err, ErrNoSpace) {
+		t.Errorf("write into what is to be free: %v", err)
+	}
+}
+
+// TestDiskFull has a disk without room: only the write that needs some fails,
+// and when there is room again it succeeds.
+func TestDiskFull(t *testing.T) {
+	root := smallDisk(t, 2*mib)
+	d := open(t, root, keep{})
+	a, b := d.Asset("a"), d.Asset("b")
+	a.acquire()
+	b.acquire()
+	put(t, a, span(0, 256*kib))
+	var err error
+	pos := int64(0)
+	for ; err == nil; pos += 100 * kib {
+		err = b.write(content("b", 0, span(pos, pos+100*kib)), pos)
+	}
+	pos -= 100 * kib
+	if !errors.Is(err, ErrNoSpace) || !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("full disk: %v", err)
+	}
+	if got := spooled(b); len(got) != 1 || got[0] != span(0, pos) {
+		t.Errorf("present after the failed write: %v", got)
+	}
+	check(t, a)
+	check(t, b)
+	if err := a.write(make([]byte, 300*kib), mib); !errors.Is(err, ErrNoSpace) {
+		t.Fatalf("full disk: %v", err)
+	}
+	b.changeNow(func(m *facts) { m.name = "noted on a full disk" })
+	// What lies behind the reader of b can go, and is noted on the full disk.
+	b.setSpan(span(512*kib, maxSize))
+	put(t, b, span(pos, pos+100*kib))
+	check(t, b)
+	if b.presentNow(span(0, 4096)) {
+		t.Error("nothing was punched out")
+	}
+	// Another user of the disk gives room back, another takes it.
+	a.release()
+	for range 3 {
+		pos += 100 * kib
+		put(t, b, span(pos, pos+100*kib))
+	}
+	if a.Present() != 0 && b.presentNow(span(4096, 8192)) {
+		t.Error("an asset in use went before one that is not")
+	}
+	d.abandon()
+	d = open(t, root, keep{})
+	check(t, d.Asset("a"))
+	check(t, d.Asset("b"))
+	if d.Asset("b").kept().name != "noted on a full disk" {
+		t.Error("a name was lost on a full disk")
+	}
+}
+
+// TestOpenOnFullDisk opens a spool where nothing can be written.
+func TestOpenOnFullDisk(t *testing.T) {
+	root := smallDisk(t, mib)
+	d := open(t, root, keep{BootID: "one"})
+	put(t, d.Asset("a"), span(0, 8192))
+	closeDir(t, d)
+	ballast, err := os.Create(root + "/ballast")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size := 64 * kib; size >= 512; size /= 2 {
+		for err = nil; err == nil; {
+			_, err = ballast.Write(make([]byte, size))
+		}
+	}
+	if err := ballast.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d = open(t, root, keep{BootID: "two"})
+	check(t, d.Asset("a"))
+	if d.Asset("a").Present() != 8192 {
+		t.Errorf("%d bytes", d.Asset("a").Present())
+	}
+	if err := d.Asset("b").write(make([]byte, 64*kib), 0); !errors.Is(err, ErrNoSpace) {
+		t.Errorf("write: %v", err)
+	}
+	if err := os.Remove(root + "/ballast"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, d.Asset("b"), span(0, 64*kib))
+	closeDir(t, d)
+	d = open(t, root, keep{BootID: "three"})
+	for id, want := range map[string]ranges.Range{"b": span(0, 64*kib)} {
+		check(t, d.Asset(id))
+		if !d.Asset(id).presentNow(want) {
+			t.Errorf("%s: %v", id, spooled(d.Asset(id)))
+		}
+	}
+}

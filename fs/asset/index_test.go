@@ -1,0 +1,227 @@
+package asset
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"assetfs/fs/spool"
+)
+
+// story makes a spool whose index has every kind of record, and of which later
+// records take back what earlier ones claim. It returns the directory.
+func story(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	d := open(t, root, keep{BootID: "b"})
+	a, b, c := d.Asset("a"), d.Asset("b"), d.Asset("c")
+	a.acquire()
+	put(t, a, span(0, 24*kib))
+	b.changeNow(func(m *facts) { m.name, m.info.Size = "b.bin", 8192 })
+	put(t, b, span(0, 8192)) // whole: made to last
+	flush(t, d)
+	if err := d.sync(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	d.learnRange(RangeYes)
+	if err := d.NoteCall(Download, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	a.setSpan(span(16*kib, maxSize))
+	if n := d.punchBehind(a, 8*kib); n != 8*kib {
+		t.Errorf("%d bytes punched out", n)
+	}
+	if err := resetNow(b); err != nil {
+		t.Fatal(err)
+	}
+	put(t, b, span(4096, 12*kib))
+	put(t, c, span(0, 5000))
+	flush(t, d)
+	if n := c.evict(); n != 8192 {
+		t.Errorf("%d bytes evicted", n)
+	}
+	put(t, c, span(6000, 7000))
+	flush(t, d)
+	put(t, a, span(30*kib, 33*kib))
+	flush(t, d)
+	d.abandon()
+	return root
+}
+
+func flush(t *testing.T, d *Store) {
+	t.Helper()
+	if err := d.flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// copyDir copies the spool directory of root to a new root. Holes stay holes.
+func copyDir(t *testing.T, root string) string {
+	t.Helper()
+	to := t.TempDir()
+	from := filepath.Join(root, directory)
+	dir := filepath.Join(to, directory)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		b, err := os.ReadFile(filepath.Join(from, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.OpenFile(filepath.Join(dir, e.Name()), os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for off := 0; off < len(b); off += 4096 {
+			block := b[off:min(off+4096, len(b))]
+			if len(bytes.Trim(block, "\x00")) == 0 {
+				continue
+			}
+			if _, err := f.WriteAt(block, int64(off)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(f.Truncate(int64(len(b))), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return to
+}
+
+// TestIndexDamage truncates the index at every length and flips a bit of every
+// byte. What stands before the damage counts, nothing wrong does.
+func TestIndexDamage(t *testing.T) {
+	root := story(t)
+	index := filepath.Join(root, directory, "index")
+	whole, err := os.ReadFile(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("index of %d bytes", len(whole))
+	damaged := func(what string, b []byte) {
+		root := copyDir(t, root)
+		if err := os.WriteFile(filepath.Join(root, directory, "index"), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var log logs
+		d := open(t, root, keep{BootID: "b", Log: log.logger()})
+		good := logSize(t, root)
+		for _, id := range d.ids() {
+			check(t, d.Asset(id))
+			// What was gained is recorded behind the damage.
+			f := d.Asset(id)
+			put(t, f, span(50*kib, 51*kib))
+		}
+		flush(t, d)
+		d.abandon()
+		if t.Failed() {
+			t.Fatalf("index %s", what)
+		}
+		if good < int64(len(b)) && !strings.Contains(log.String(), "index") {
+			t.Fatalf("index %s: %d of %d bytes good, and no log line", what, good, len(b))
+		}
+		d = open(t, root, keep{BootID: "b"})
+		for _, id := range d.ids() {
+			check(t, d.Asset(id))
+			if !d.Asset(id).presentNow(span(50*kib, 51*kib)) {
+				t.Fatalf("index %s: what was recorded behind the damage is lost", what)
+			}
+		}
+		d.abandon()
+	}
+	damaged("whole", whole)
+	for n := range whole {
+		damaged(fmt.Sprintf("truncated to %d", n), whole[:n])
+	}
+	for i := range whole {
+		b := slices.Clone(whole)
+		b[i] ^= 1 << (i % 8)
+		damaged(fmt.Sprintf("flipped at %d", i), b)
+	}
+}
+
+// logSize is the length of the index.
+func logSize(t *testing.T, root string) int64 {
+	t.Helper()
+	fi, err := os.Stat(filepath.Join(root, directory, "index"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fi.Size()
+}
+
+// TestNewerVersion refuses an index that a newer program wrote, says what to do,
+// and touches nothing. What was paid for is not discarded for a format.
+func TestNewerVersion(t *testing.T) {
+	for what, sum := range map[string]func(b []byte) uint32{
+		"right checksum":   func(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) },
+		"another checksum": func([]byte) uint32 { return 0 },
+	} {
+		root := story(t)
+		index := filepath.Join(root, directory, "index")
+		b, err := os.ReadFile(index)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours := slices.Clone(b)
+		binary.LittleEndian.PutUint32(b[8:], 2)
+		binary.LittleEndian.PutUint32(b[12:], sum(b[:12]))
+		if err := os.WriteFile(index, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		files := spoolFiles(t, root)
+		_, err = openKeep(root, keep{BootID: "b"})
+		var version *spool.VersionError
+		if !errors.As(err, &version) || !strings.Contains(err.Error(), "--spool-dir") || !strings.Contains(err.Error(), root) {
+			t.Errorf("%s: Open: %v", what, err)
+		}
+		if after, err := os.ReadFile(index); err != nil || !bytes.Equal(after, b) || !slices.Equal(spoolFiles(t, root), files) {
+			t.Errorf("%s: the spool was touched: %v", what, err)
+		}
+		if err := os.WriteFile(index, ours, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d := open(t, root, keep{BootID: "b"})
+		if d.Usage().Bytes == 0 {
+			t.Errorf("%s: nothing is left", what)
+		}
+		d.abandon()
+	}
+}
+
+// TestDamagedHeader costs nothing, since the records have checksums of their own.
+func TestDamagedHeader(t *testing.T) {
+	root := story(t)
+	d := open(t, root, keep{BootID: "b"})
+	want := d.Usage().Bytes
+	closeDir(t, d) // so that nothing is left to be synced
+	index := filepath.Join(root, directory, "index")
+	for i := range 16 {
+		b, err := os.ReadFile(index)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b[i] ^= 0x42
+		if err := os.WriteFile(index, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d := open(t, root, keep{BootID: "b"})
+		if got := d.Usage().Bytes; got != want {
+			t.Errorf("byte %d: %d bytes are left of %d", i, got, want)
+		}
+		d.abandon()
+	}
+}

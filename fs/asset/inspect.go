@@ -1,0 +1,29 @@
+package asset
+
+import "assetfs/fs/spool"
+
+// State is what can be said of a store without opening it.
+type State struct {
+	spool.State
+	Notes map[string]string // by name; see Store.Note
+}
+
+// Inspect looks at the store of baseURL below the directory root and changes
+// nothing. Its errors are those of spool.Inspect.
+func Inspect(root, baseURL string) (State, error) {
+	s := &Store{assets: map[string]*Asset{}, notes: map[string]string{}}
+	r := loader{s: s}
+	state, err := spool.Inspect(root, baseURL, func(record []byte) {
+		if record[0] == kindNote {
+			r.apply(record)
+		}
+	})
+	return State{State: state, Notes: s.notes}, err
+}
+
+// State is that of an open store, but for its notes.
+func (s *Store) State() State {
+	state := s.dir.State()
+	state.Held = s.held()
+	return State{State: state}
+}

@@ -1,0 +1,130 @@
+package asset
+
+import (
+	"slices"
+	"time"
+
+	"assetfs/fs/spool"
+)
+
+// Download names the call that is billed, among those of which NoteCall keeps
+// the times.
+const Download = "download"
+
+// callsKept is how long the times of calls are remembered: longer than any rate
+// limit counts. callsMost bounds how many are, to what a rate limit may be.
+const (
+	callsKept = time.Hour + time.Minute
+	callsMost = 10_000
+)
+
+// NoteCall records that the API is called at t. It is in the journal when
+// NoteCall returns, so that the death of the process can't unmake it.
+func (s *Store) NoteCall(call string, t time.Time) error {
+	if s.closing.Load() {
+		return spool.ErrClosed
+	}
+	s.mu.Lock()
+	s.calls[call] = append(s.calls[call], t)
+	if len(s.calls[call]) > 2*callsMost {
+		s.recentLocked(call)
+	}
+	s.journal.Queue(callRecord(nil, call, t))
+	s.mu.Unlock()
+	return s.journal.Write()
+}
+
+// Calls returns when a call was made in the last hour, the last ten thousand
+// times at most.
+func (s *Store) Calls(call string) []time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.recentLocked(call)
+	return slices.Clone(s.calls[call])
+}
+
+// recentLocked forgets times that are too old.
+func (s *Store) recentLocked(call string) {
+	oldest := time.Now().Add(-callsKept)
+	recent := slices.DeleteFunc(s.calls[call], func(t time.Time) bool { return t.Before(oldest) })
+	s.calls[call] = slices.Delete(recent, 0, max(0, len(recent)-callsMost))
+}
+
+// Note returns what was noted under a name, "" if nothing was.
+func (s *Store) Note(name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.notes[name]
+}
+
+// SetNote records a short text that outlives the process, under a name. It is
+// for what belongs to the store and to none of its assets.
+func (s *Store) SetNote(name, value string) error {
+	if s.closing.Load() {
+		return spool.ErrClosed
+	}
+	s.mu.Lock()
+	if s.notes[name] == value {
+		s.mu.Unlock()
+		return nil
+	}
+	s.notes[name] = value
+	s.journal.Queue(noteRecord(nil, name, value))
+	s.mu.Unlock()
+	return s.journal.Write()
+}
+
+// Names returns the IDs of which something is recorded, with the names of their
+// directory entries, "" for none yet.
+func (s *Store) Names() map[string]string {
+	names := map[string]string{}
+	for _, a := range s.known() {
+		a.mu.Lock()
+		names[a.id] = a.name
+		a.mu.Unlock()
+	}
+	return names
+}
+
+// SetNames records names of directory entries. They are in the journal when it
+// returns; if that fails a log line says so, and it is tried again.
+func (s *Store) SetNames(names map[string]string) {
+	for id, name := range names {
+		a := s.asset(id)
+		a.mu.Lock()
+		a.update(func(f *facts) { f.name = name })
+		a.mu.Unlock()
+	}
+	_ = s.flush()
+}
+
+// Usage is what a Store holds.
+type Usage struct {
+	Path    string
+	Bytes   int64 // of assets, as the blocks that they take
+	Limit   int64 // 0 none
+	MinFree int64
+	Free    int64 // what this user may still write to the disk
+	Files   int   // assets of which bytes are present
+	Whole   int   // assets of which all bytes are
+}
+
+// Usage returns what the store holds now.
+func (s *Store) Usage() Usage {
+	u := Usage{Path: s.dir.Path(), Limit: s.o.Size, MinFree: s.o.MinFree}
+	for _, a := range s.known() {
+		a.mu.Lock()
+		if a.present.Len() > 0 {
+			u.Files++
+		}
+		if a.wholeLocked() {
+			u.Whole++
+		}
+		a.mu.Unlock()
+	}
+	if free, err := s.dir.Free(); err == nil {
+		u.Free = free
+	}
+	u.Bytes = s.held()
+	return u
+}

@@ -1,0 +1,165 @@
+package asset
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A pin outlives a kill, a compaction, changed content and a thousand evictions.
+func TestPinned(t *testing.T) {
+	root := t.TempDir()
+	const size = 16 * kib
+	d := open(t, root, keep{Size: 4 * size})
+	pinned := d.Asset("re_pinned")
+	pinned.change(func(f *facts) { f.info.Size = size })
+	put(t, pinned, span(0, size))
+	for _, id := range []string{"re_pinned", "re_unseen", "re_fickle"} {
+		if err := d.Asset(id).SetPinned(true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Asset("re_fickle").SetPinned(false); err != nil {
+		t.Fatal(err)
+	}
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for i := range 1000 {
+		f := d.Asset(fmt.Sprint("re_", rnd.IntN(10)))
+		f.change(func(f *facts) { f.info.Size = size })
+		if f.whole() {
+			f.Free()
+		}
+		put(t, f, span(0, size))
+		if !pinned.whole() {
+			t.Fatalf("the pinned asset went at eviction %d", i)
+		}
+	}
+	is := func(d *Store, when string) {
+		t.Helper()
+		for id, want := range map[string]bool{"re_pinned": true, "re_unseen": true, "re_fickle": false, "re_1": false} {
+			if got := d.Asset(id).Pinned(); got != want {
+				t.Errorf("%s: pinned of %s is %t, want %t", when, id, got, want)
+			}
+		}
+		if !d.Asset("re_pinned").whole() {
+			t.Errorf("%s: the pinned asset is not whole", when)
+		}
+	}
+	is(d, "at once")
+	d.abandon()
+	d = open(t, root, keep{})
+	is(d, "after a kill")
+	if err := d.journal.Compact(d.snapshot); err != nil {
+		t.Fatal(err)
+	}
+	closeDir(t, d)
+	d = open(t, root, keep{})
+	is(d, "after a compaction")
+	if err := resetNow(d.Asset("re_pinned")); err != nil {
+		t.Fatal(err)
+	}
+	if !d.Asset("re_pinned").Pinned() {
+		t.Error("another content is not pinned any more")
+	}
+	closeDir(t, d)
+}
+
+// Where all that could go is pinned there is no room, and the error says so.
+func TestPinnedFull(t *testing.T) {
+	const size = 16 * kib
+	d := open(t, t.TempDir(), keep{Size: 2 * size})
+	for i := range 2 {
+		f := d.Asset(fmt.Sprint("re_", i))
+		f.change(func(f *facts) { f.info.Size = size })
+		put(t, f, span(0, size))
+		if err := f.SetPinned(true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := d.Asset("re_9").write(make([]byte, size), 0)
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "32 KiB of pinned assets, which assetfs unpin lets go") {
+		t.Errorf("a write beside pinned assets: %v, want ENOSPC that says so", err)
+	}
+	if err := d.Asset("re_0").SetPinned(false); err != nil {
+		t.Fatal(err)
+	}
+	put(t, d.Asset("re_9"), span(0, size))
+	if d.Asset("re_0").Present() != 0 || d.Asset("re_1").Present() != size {
+		t.Errorf("what is not pinned has %d bytes, what is has %d; want 0 and %d", d.Asset("re_0").Present(), d.Asset("re_1").Present(), size)
+	}
+}
+
+// Free gives the room of what nobody uses, and of what is partly present and in
+// use; not that of a whole asset in use, which the kernel may be reading.
+func TestFree(t *testing.T) {
+	root := t.TempDir()
+	const size = 256 * kib
+	d := open(t, root, keep{})
+	for _, test := range []struct {
+		name        string
+		used, whole bool
+		freed       int64
+		busy        bool
+	}{
+		{"idle", false, true, size, false},
+		{"idle part", false, false, size / 2, false},
+		{"used part", true, false, size / 2, false},
+		{"used whole", true, true, 0, true},
+	} {
+		f := d.Asset(test.name)
+		f.change(func(f *facts) { f.info.Size = size })
+		if test.used {
+			f.acquire()
+		}
+		have := span(0, size)
+		if !test.whole {
+			have.End = size / 2
+		}
+		put(t, f, have)
+		before := diskUsage(t, root)
+		freed, busy := f.Free()
+		if freed != test.freed || busy != test.busy {
+			t.Errorf("%s: Free gives %d, %t, want %d, %t", test.name, freed, busy, test.freed, test.busy)
+		}
+		if got := before - diskUsage(t, root); got != test.freed {
+			t.Errorf("%s: the disk got back %d bytes, want %d", test.name, got, test.freed)
+		}
+		if n := f.Present(); n != have.Len()-test.freed {
+			t.Errorf("%s: %d bytes are present afterwards, want %d", test.name, n, have.Len()-test.freed)
+		}
+		put(t, f, have) // whoever needs it gets it again
+		check(t, f)
+		if test.used {
+			f.release()
+		}
+		if test.busy {
+			if freed, busy := f.Free(); freed != size || busy {
+				t.Errorf("%s: closed, Free gives %d, %t, want %d, false", test.name, freed, busy, size)
+			}
+		}
+	}
+	if freed, busy := d.Asset("never seen").Free(); freed != 0 || busy {
+		t.Errorf("of an asset that was never seen Free gives %d, %t", freed, busy)
+	}
+	if held := d.Usage().Bytes; held != diskUsage(t, root) {
+		t.Errorf("the spool counts %d bytes, the disk %d", held, diskUsage(t, root))
+	}
+	closeDir(t, d)
+}
+
+// An older program skips the record of a pin and keeps it: it knows the kind by
+// nothing but its number.
+func TestPinIsKeptByOlderPrograms(t *testing.T) {
+	payload := payloads(pinRecord(nil, "re_1", true))[0]
+	old := append([]byte{kindPin + 100}, payload[1:]...) // of a kind that this program doesn't know
+	s, r := read([][]byte{old, payload, payload[:len(payload)-1]})
+	if len(s.unknown) != 1 || string(s.unknown[0]) != string(old) {
+		t.Errorf("a record of a newer kind is not kept: %q", s.unknown)
+	}
+	if a := s.assets["re_1"]; a == nil || !a.pinned || r.refused != 1 {
+		t.Errorf("the record of a pin is not understood, or one that was cut is: %d refused", r.refused)
+	}
+}

@@ -1,0 +1,244 @@
+package asset
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/dustin/go-humanize"
+
+	"assetfs/fs/ranges"
+)
+
+// askAgain is how much may be taken before the disk is asked for its free
+// space: little against the 1 GiB that is left free by default, and much
+// against what asking costs.
+const askAgain = 16 << 20
+
+// held is how many bytes the blocks of all assets take.
+func (s *Store) held() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bytes
+}
+
+// add counts n bytes, which may be negative.
+func (s *Store) add(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bytes += n
+	s.free -= n
+}
+
+// take counts n bytes if there is room for them.
+func (s *Store) take(n int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n > 0 && s.shortageLocked(n) > 0 {
+		return false
+	}
+	s.bytes += n
+	s.free -= n
+	s.since += n
+	return true
+}
+
+func (s *Store) shortage(n int64) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shortageLocked(n)
+}
+
+// shortageLocked is how many bytes must go before n more fit.
+func (s *Store) shortageLocked(n int64) int64 {
+	var short int64
+	if s.o.Size > 0 {
+		short = s.bytes + n - s.o.Size
+	}
+	if s.o.MinFree > 0 {
+		short = max(short, s.o.MinFree-(s.free-n))
+	}
+	return max(0, short)
+}
+
+// askDisk asks the disk for its free space.
+func (s *Store) askDisk() {
+	free, err := s.dir.Free()
+	if err != nil {
+		return // the estimate goes on
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free, s.since = free, 0
+}
+
+// askDiskNowAndThen asks it if much was taken since.
+func (s *Store) askDiskNowAndThen() {
+	if s.o.MinFree == 0 {
+		return
+	}
+	s.mu.Lock()
+	stale := s.since >= min(askAgain, max(1<<20, (s.free-s.o.MinFree)/4))
+	s.mu.Unlock()
+	if stale {
+		s.askDisk()
+	}
+}
+
+// makeRoom lets bytes go until need more fit for a write of r to a, or, when the
+// disk said full with the error why, until that much went. What goes is decided by
+// [Reclaim]. The error wraps ErrNoSpace.
+func (s *Store) makeRoom(need int64, a *Asset, r ranges.Range, round int, why error) error {
+	s.making <- struct{}{}
+	defer func() { <-s.making }()
+	if s.o.MinFree > 0 {
+		s.askDisk()
+	}
+	short := s.shortage(need)
+	if why != nil {
+		short = max(short, need, s.block)
+	}
+	if short == 0 {
+		return nil // another write made it
+	}
+	assets, h := s.holdings(a, r)
+	h.Round = round
+	var freed int64
+	for _, act := range Reclaim(h, short) {
+		if act.Ranges == nil {
+			freed += assets[act.Asset].evict()
+		} else {
+			freed += assets[act.Asset].punchOut(act.Ranges, assets[act.Asset].awayLocked(h.Distance))
+		}
+	}
+	if freed < short {
+		// What was counted on came into use meanwhile, or can't be punched out.
+		return s.noSpace(need, a, why)
+	}
+	return nil
+}
+
+// holdings gathers what all assets hold, for a write of r to own.
+func (s *Store) holdings(own *Asset, r ranges.Range) ([]*Asset, Holdings) {
+	assets := s.known()
+	h := Holdings{Assets: make([]Holding, len(assets)), Size: s.o.Size, Block: s.block, Distance: -1}
+	for i, a := range assets {
+		a.mu.Lock()
+		x := &h.Assets[i]
+		x.LastUse, x.Bytes, x.Closed, x.Pinned, x.Own = a.lastUse, a.alloc.Len(), a.idleLocked(), a.pinned, a == own
+		if a.users() > 0 {
+			x.Span = a.span
+			x.Spare = a.spareLocked()
+			if x.Own && !x.Span.Empty() {
+				// What is behind all readers is as near as can be: a stream may be
+				// on its way to one.
+				h.Distance = max(0, r.End-x.Span.End)
+			}
+		}
+		a.mu.Unlock()
+	}
+	return assets, h
+}
+
+// spareLocked returns what may go of an open asset: see Holding.Spare.
+func (a *Asset) spareLocked() []ranges.Range {
+	if a.users() == 0 || a.wholeLocked() || a.store.noPunch.Load() {
+		return nil
+	}
+	spare := a.present.Clone()
+	for _, w := range a.writing {
+		spare.Remove(w)
+	}
+	var out []ranges.Range
+	for _, r := range spare.Ranges() {
+		if r = a.store.inner(r); !r.Empty() {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// evict drops all bytes of a unless it came into use. It returns the room that
+// they took.
+func (a *Asset) evict() int64 {
+	freed := a.drop(func() bool { return a.idleLocked() && !a.pinned }, func() {})
+	if freed > 0 {
+		a.store.o.Log.Debug("evicted", "asset", a.id, "bytes", freed)
+	}
+	return freed
+}
+
+// punchOut makes holes of those of set that can still go and of which may, with mu
+// held, says so. It returns how many bytes that freed. The caller makes room.
+func (a *Asset) punchOut(set []ranges.Range, may func(ranges.Range) bool) (freed int64) {
+	a.mu.Lock()
+	spare := ranges.Of(a.spareLocked()...)
+	set = slices.DeleteFunc(set, func(r ranges.Range) bool { return !spare.Contains(r) || !may(r) })
+	if len(set) == 0 {
+		a.mu.Unlock()
+		return 0
+	}
+	blob := a.blobLocked()
+	a.holdOffLocked(ranges.Range{Start: set[0].Start, End: set[len(set)-1].End})
+	w := a.withdrawLocked(set)
+	a.mu.Unlock()
+	err := w.record()
+	if err == nil {
+		err = blob.Punch(set, func(r ranges.Range) {
+			a.mu.Lock()
+			before := a.alloc.Len()
+			a.alloc.Remove(r)
+			freed += before - a.alloc.Len()
+			a.mu.Unlock()
+		})
+	}
+	a.mu.Lock()
+	a.letInLocked()
+	a.mu.Unlock()
+	s := a.store
+	s.add(-freed)
+	if errors.Is(err, errors.ErrUnsupported) && !s.noPunch.Swap(true) {
+		s.o.Log.Warn("the spool's file system has no holes: open assets keep what they have", "dir", s.dir.Path())
+	} else if err != nil && !errors.Is(err, os.ErrClosed) && !gone(err) {
+		s.o.Log.Warn("no room made in an open asset", "asset", a.id, "error", err)
+	}
+	return freed
+}
+
+// awayLocked tells what is behind all readers of a, or further ahead of them than
+// distance, if that is not negative. What it returns is called with mu held.
+func (a *Asset) awayLocked(distance int64) func(ranges.Range) bool {
+	return func(r ranges.Range) bool {
+		return r.End <= a.span.Start || distance >= 0 && r.Start >= a.span.End+distance
+	}
+}
+
+// noSpace is the error of a write to a for which there was no room, whatever the
+// disk said.
+func (s *Store) noSpace(need int64, a *Asset, why error) error {
+	held, id, pinned := s.held(), "nothing", int64(0)
+	if a != nil {
+		id = a.id
+	}
+	for _, o := range s.known() {
+		o.mu.Lock()
+		if o.pinned {
+			pinned += o.alloc.Len()
+		}
+		o.mu.Unlock()
+	}
+	holds := "the spool holds " + humanize.IBytes(uint64(max(0, held)))
+	if pinned > 0 {
+		holds += fmt.Sprintf(" (%s of pinned assets, which assetfs unpin lets go)", humanize.IBytes(uint64(pinned)))
+	}
+	switch {
+	case why != nil:
+		return fmt.Errorf("%w for %d bytes of %s, %s: %w", ErrNoSpace, need, id, holds, why)
+	case s.o.Size > 0 && held+need > s.o.Size:
+		holds += fmt.Sprintf(" of the %s that --spool-size allows, all in use", humanize.IBytes(uint64(s.o.Size)))
+	default:
+		holds += " and --spool-min-free asks for what is left of the disk"
+	}
+	return fmt.Errorf("%w for %d bytes of %s, %s", ErrNoSpace, need, id, holds)
+}

@@ -1,0 +1,229 @@
+package asset
+
+import (
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"assetfs/fs/ranges"
+	"assetfs/fs/spool"
+)
+
+// StoreOptions say how a Store is kept. The zero value has no limits.
+type StoreOptions struct {
+	// Size is the number of bytes of assets to keep within; 0 is no limit. Bytes
+	// count as the blocks that they take. The index, some 200 bytes an asset,
+	// is not counted.
+	Size int64
+	// MinFree is the number of bytes of the disk to leave free. What others
+	// write to the disk is noticed within a second of our own writing.
+	MinFree int64
+	// BootID names this boot of the machine; "" asks the machine. For tests.
+	BootID string
+	// Impostor, if not nil, is asked by OpenStore about each small asset that is
+	// whole and that an older program stored: on true it is none, and its bytes
+	// go with what is known of it, but for its name.
+	Impostor func(p []byte) bool
+	// Log may be nil.
+	Log *slog.Logger
+	// Spool are the options of the directory. For tests.
+	Spool spool.Options
+}
+
+// A Store is where the assets of one base URL are kept: it has every asset of
+// which something is recorded, writes down what changes, and makes room. It also
+// holds what assets learn together of the server. Its methods may be called
+// concurrently.
+type Store struct {
+	o       StoreOptions
+	engine  Options
+	dir     *spool.Dir
+	journal *spool.Journal
+	bootID  string
+	block   int64 // unit of room, bytes
+	holes   bool  // a hole in claimed bytes means that they are lost
+	unknown [][]byte
+
+	noPunch  atomic.Bool   // the file system can't
+	closing  atomic.Bool   // nothing more is written
+	closed   atomic.Bool   // nothing more is read
+	newBytes atomic.Int64  // written since the last flush
+	making   chan struct{} // has an element while room is made
+	syncing  chan struct{} // has an element while blobs are synced
+	changed  chan struct{} // something has to be recorded
+	much     chan struct{} // enough to do so now
+	due      chan struct{} // something may have to be synced
+	stop     chan struct{} // closed to end the goroutines
+	wg       sync.WaitGroup
+
+	// mu guards what follows. It may be taken under an asset's lock, never the
+	// other way round.
+	mu      sync.Mutex
+	assets  map[string]*Asset
+	order   []*Asset               // those recorded, as they first were
+	dirty   []*Asset               // what a flush has to record
+	pending map[*Asset]struct{}    // have to be synced, or their blobs closed
+	calls   map[string][]time.Time // by name of the call
+	notes   map[string]string
+	bytes   int64 // of the blocks of assets
+	free    int64 // estimate of what the disk has left
+	since   int64 // bytes taken since the disk was asked
+	server
+}
+
+// OpenStore makes or opens the store of baseURL below the directory root. Its
+// errors are those of spool.Open and Journal.Replay.
+func OpenStore(root, baseURL string, o StoreOptions) (*Store, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.Spool.Log = o.Log
+	dir, err := spool.Open(root, baseURL, o.Spool)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		o: o, dir: dir, journal: dir.Journal(), bootID: o.BootID, block: dir.Block(),
+		making: make(chan struct{}, 1), syncing: make(chan struct{}, 1),
+		changed: make(chan struct{}, 1), much: make(chan struct{}, 1), due: make(chan struct{}, 1), stop: make(chan struct{}),
+		assets: map[string]*Asset{}, pending: map[*Asset]struct{}{}, calls: map[string][]time.Time{}, notes: map[string]string{},
+	}
+	if s.bootID == "" {
+		if s.bootID, err = spool.BootID(); err != nil || s.bootID == "" {
+			o.Log.Warn("this boot has no ID: after a crash only synced bytes count", "error", err)
+			s.bootID = rand.Text()
+		}
+	}
+	if err := s.load(); err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
+	if o.Size > 0 && s.shortage(0) > 0 {
+		if err := s.makeRoom(0, nil, ranges.Range{}, 1, nil); err != nil {
+			o.Log.Warn("the spool holds more than it should", "error", err)
+		}
+	}
+	s.wg.Go(s.writer)
+	s.wg.Go(s.syncer)
+	if len(s.pending) > 0 {
+		nudge(s.due)
+	}
+	return s, nil
+}
+
+// load reads the journal and looks at the blobs.
+func (s *Store) load() error {
+	r := loader{s: s, types: map[string]string{}}
+	whole, err := s.journal.Replay(r.apply)
+	if err != nil {
+		return err
+	}
+	if r.refused > 0 || len(s.unknown) > 0 {
+		s.o.Log.Warn("spool index has records that are not understood", "dir", s.dir.Path(), "dropped", r.refused, "kept", len(s.unknown))
+	}
+	if r.boot != s.bootID {
+		s.journal.Queue(bootRecord(nil, s.bootID))
+	}
+	if err := s.journal.Write(); full(err) {
+		s.o.Log.Warn("no room for the spool index: what is there can be read", "dir", s.dir.Path(), "error", err)
+	} else if err != nil {
+		return err
+	}
+	s.askDisk()
+	// On a file system that makes holes of zeros, holes prove something only if
+	// removals may have been forgotten.
+	s.holes = !whole || !s.dir.ZerosAreHoles()
+	if err := s.adopt(); err != nil {
+		return err
+	}
+	// Claims that no longer count go, or they would count again in a boot with
+	// that ID: of another machine that shares the directory.
+	if r.boot != s.bootID && len(s.order) > 0 || s.journal.Garbage() {
+		if err := s.journal.Compact(s.snapshot); err != nil {
+			s.o.Log.Warn("spool index not compacted", "error", err)
+		}
+	}
+	s.review()
+	return nil
+}
+
+// Serve says how assets are read from now on. Call it before Asset.
+func (s *Store) Serve(o Options) { s.engine = o }
+
+// Asset returns the asset with that ID, always the same. Of one that is not
+// known yet nothing is on disk until something is recorded.
+func (s *Store) Asset(id string) *Asset {
+	a := s.asset(id)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.recall()
+	if a.engine == nil {
+		a.engine = newEngine(&s.engine)
+	}
+	a.closed = false
+	return a
+}
+
+// asset is Asset for what needs no engine.
+func (s *Store) asset(id string) *Asset {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a := s.assets[id]; a != nil {
+		return a
+	}
+	return s.newAsset(id)
+}
+
+// newAsset returns a new asset. The caller holds mu, or is alone.
+func (s *Store) newAsset(id string) *Asset {
+	a := &Asset{id: id, store: s, facts: facts{info: Info{Size: -1}, firstSeen: seenNow()}, held: held{incarnation: 1}}
+	s.assets[id] = a
+	return a
+}
+
+// seenNow is the time as it is recorded, so that it stays the same over restarts.
+func seenNow() time.Time { return time.Now().Truncate(time.Microsecond) }
+
+// known returns the assets of which something is recorded.
+func (s *Store) known() []*Asset {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.order)
+}
+
+// Dir returns the directory.
+func (s *Store) Dir() *spool.Dir { return s.dir }
+
+// Close makes all present bytes claimed for ever and unlocks the directory. It
+// waits for the disk. Assets must be closed before, and the Store not be used any
+// more: what needs the disk returns spool.ErrClosed. The first error is returned,
+// but everything that can be done is.
+func (s *Store) Close() error {
+	if s.closing.Swap(true) {
+		return spool.ErrClosed
+	}
+	close(s.stop)
+	s.wg.Wait()
+	errs := []error{s.flush(), s.sync(time.Now())}
+	s.closed.Store(true)
+	if !s.journal.Idle() {
+		errs = append(errs, s.journal.Compact(s.snapshot))
+	}
+	for _, err := range append(errs, s.dir.Close()) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nudge wakes whoever waits for c, now or next.
+func nudge(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

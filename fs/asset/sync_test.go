@@ -1,0 +1,161 @@
+package asset
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"assetfs/fs/ranges"
+)
+
+// TestKillCost is what a kill may cost: less than a second of streaming, or 4
+// MiB.
+func TestKillCost(t *testing.T) {
+	t.Run("a second", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			root := t.TempDir()
+			d := open(t, root, keep{})
+			put(t, d.Asset("re_1"), span(0, mib))
+			time.Sleep(flushAfter)
+			synctest.Wait()
+			put(t, d.Asset("re_1"), span(mib, 2*mib))
+			d.abandon()
+			d = open(t, root, keep{})
+			if n := d.Asset("re_1").Present(); n < mib {
+				t.Errorf("%d bytes left", n)
+			}
+		})
+	})
+	t.Run("4 MiB", func(t *testing.T) {
+		root := t.TempDir()
+		appended := make(chan struct{}, 10)
+		d := open(t, root, keep{Fault: func(point, _ string) error {
+			if point == "appended" {
+				appended <- struct{}{}
+			}
+			return nil
+		}})
+		<-appended // the header
+		f := d.Asset("re_1")
+		f.acquire()
+		start := time.Now()
+		put(t, f, span(0, flushBytes))
+		<-appended
+		if took := time.Since(start); took > flushAfter {
+			t.Logf("slow machine: the second came first (%v)", took)
+		}
+		d.abandon()
+		d = open(t, root, keep{})
+		if n := d.Asset("re_1").Present(); n != flushBytes {
+			t.Errorf("%d bytes left", n)
+		}
+	})
+}
+
+// TestSyncCadence is when claims last: when nobody uses the asset, when it is
+// whole, and 30 seconds after the first byte of a stream.
+func TestSyncCadence(t *testing.T) {
+	left := func(t *testing.T, do func(f *Asset)) int64 {
+		var n int64
+		synctest.Test(t, func(t *testing.T) {
+			root := t.TempDir()
+			d := open(t, root, keep{BootID: "one"})
+			f := d.Asset("re_1")
+			f.acquire()
+			put(t, f, span(0, 8192))
+			do(f)
+			synctest.Wait()
+			d.abandon()
+			d = open(t, root, keep{BootID: "two"})
+			n = d.Asset("re_1").Present()
+			check(t, d.Asset("re_1"))
+			d.abandon()
+		})
+		return n
+	}
+	for name, c := range map[string]struct {
+		do   func(f *Asset)
+		want int64
+	}{
+		"streaming, 29 s": {func(*Asset) { time.Sleep(29 * time.Second) }, 0},
+		"streaming, 31 s": {func(*Asset) { time.Sleep(31 * time.Second) }, 8192},
+		"released":        {func(f *Asset) { f.release() }, 8192},
+		"whole":           {func(f *Asset) { f.change(func(m *facts) { m.info.Size = 8192 }) }, 8192},
+		"whole by a write": {func(f *Asset) {
+			f.change(func(m *facts) { m.info.Size = 12288 })
+			if err := f.write(content("re_1", 0, ranges.Range{Start: 8192, End: 12288}), 8192); err != nil {
+				t.Error(err)
+			}
+		}, 12288},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := left(t, c.do); got != c.want {
+				t.Errorf("%d bytes last, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+// TestIdleBlob has a blob closed when nobody uses it and all of it is on the disk.
+func TestIdleBlob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := open(t, t.TempDir(), keep{})
+		f := d.Asset("a")
+		f.acquire()
+		put(t, f, span(0, 8192))
+		time.Sleep(time.Minute)
+		if !f.blob.Open() {
+			t.Error("closed in use")
+		}
+		f.release()
+		synctest.Wait()
+		if f.blob.Open() {
+			t.Error("open, and nobody uses it")
+		}
+		check(t, f) // opens it again
+		d.abandon()
+	})
+}
+
+// TestSyncFails has a disk that can't write what was pending: the kernel may
+// have dropped it, so it is forgotten, and what had been synced is not.
+func TestSyncFails(t *testing.T) {
+	root := t.TempDir()
+	var broken atomic.Bool
+	var log logs
+	d := open(t, root, keep{Log: log.logger(), Fault: func(point, _ string) error {
+		if point == "sync" && broken.Load() {
+			return syscall.EIO
+		}
+		return nil
+	}})
+	f := d.Asset("a")
+	f.acquire()
+	put(t, f, span(0, 8192))
+	if err := d.sync(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	put(t, f, span(8192, 16*kib))
+	broken.Store(true)
+	if err := d.sync(time.Now()); !errors.Is(err, syscall.EIO) {
+		t.Errorf("sync: %v", err)
+	}
+	if got := spooled(f); len(got) != 1 || got[0] != span(0, 8192) {
+		t.Errorf("present: %v", got)
+	}
+	if !strings.Contains(log.String(), "forgotten") {
+		t.Errorf("log: %s", log.String())
+	}
+	broken.Store(false)
+	put(t, f, span(8192, 12*kib))
+	closeDir(t, d)
+	d = open(t, root, keep{BootID: "other"})
+	check(t, d.Asset("a"))
+	if n := d.Asset("a").Present(); n != 12*kib {
+		t.Errorf("%d bytes", n)
+	}
+}

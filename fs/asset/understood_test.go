@@ -1,0 +1,165 @@
+package asset
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"assetfs/fs/ranges"
+	"assetfs/fs/spool"
+)
+
+// TestRecordsNotUnderstood has good frames whose content is not acceptable, and
+// kinds of a newer version. The first cost their own asset, the others nothing,
+// and these stay when the index is compacted.
+func TestRecordsNotUnderstood(t *testing.T) {
+	bad := func(kind byte, id string, rest ...byte) []byte {
+		return spool.AppendFrame(nil, func(b []byte) []byte { return append(appendString(append(b, kind), id), rest...) })
+	}
+	huge := facts{info: Info{Size: maxSize + 1}}
+	newer := spool.AppendFrame(nil, func(b []byte) []byte { return append(b, 200, 1, 2, 3) })
+	for name, record := range map[string][]byte{
+		"size":               assetRecord(nil, "b", 1, &huge),
+		"asset cut off":      bad(kindAsset, "b", 1),
+		"claim out of order": bad(kindClaim, "b", 1, 1, 0, 0),
+		"claim beyond all":   rangesRecords(nil, kindDurable, "b", 1, []ranges.Range{span(0, maxSize+1)}),
+		"removal cut off":    bad(kindRemove, "b", 1, 9),
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			d := open(t, root, keep{BootID: "b"})
+			for _, id := range []string{"a", "b", "c"} {
+				put(t, d.Asset(id), span(0, 8*kib))
+			}
+			flush(t, d)
+			d.abandon()
+			index := filepath.Join(root, directory, "index")
+			whole, err := os.ReadFile(index)
+			if err != nil {
+				t.Fatal(err)
+			}
+			whole = append(whole[:logEnd(t, whole)], append(record, newer...)...)
+			whole = append(whole, noteRecord(nil, "after", "read")...)
+			if err := os.WriteFile(index, whole, 0o600); err != nil {
+				t.Fatal(err)
+			}
+
+			var log logs
+			d = open(t, root, keep{BootID: "b", Log: log.logger()})
+			if d.Note("after") != "read" || !strings.Contains(log.String(), "not understood") {
+				t.Errorf("what follows is not read, or no log line: %s", log.String())
+			}
+			for id, want := range map[string]int64{"a": 8 * kib, "b": 0, "c": 8 * kib} {
+				check(t, d.Asset(id))
+				if got := d.Asset(id).Present(); got != want {
+					t.Errorf("%s has %d bytes, want %d", id, got, want)
+				}
+			}
+			put(t, d.Asset("b"), span(0, 4*kib)) // it can be had again
+			closeDir(t, d)                       // compacts
+			if compacted, err := os.ReadFile(index); err != nil || !bytes.Contains(compacted, newer) {
+				t.Errorf("the newer record is not kept, error %v", err)
+			}
+			d = open(t, root, keep{BootID: "b"})
+			defer closeDir(t, d)
+			check(t, d.Asset("b"))
+			if got := d.Asset("b").Present(); got != 4*kib {
+				t.Errorf("b has %d bytes after a restart", got)
+			}
+		})
+	}
+}
+
+// logEnd is where the records of an index end: zeros may be taken ahead.
+func logEnd(t *testing.T, index []byte) int64 {
+	t.Helper()
+	end := 16
+	for end+8 <= len(index) {
+		n := int(binary.LittleEndian.Uint32(index[end:]))
+		if n == 0 {
+			break
+		}
+		end += 8 + n
+	}
+	return int64(end)
+}
+
+// TestWhatNoRecordCanHold is not taken over, so that what is written can be read.
+func TestWhatNoRecordCanHold(t *testing.T) {
+	root := t.TempDir()
+	d := open(t, root, keep{})
+	f := d.Asset("a")
+	f.change(func(m *facts) { m.info.Size, m.name = 5, "a.bin" })
+	for name, change := range map[string]func(*facts){
+		"size beyond all": func(m *facts) { m.info.Size = maxSize + 1 },
+		"negative size":   func(m *facts) { m.info.Size = -2 },
+		"negative cost":   func(m *facts) { m.cost = -1 },
+		"long text":       func(m *facts) { m.info.ETag = strings.Repeat("x", spool.MaxRecord) },
+	} {
+		before := f.kept()
+		f.change(change)
+		if got := f.kept(); got != before {
+			t.Errorf("%s: taken over", name)
+		}
+	}
+	f.change(func(m *facts) { m.info.Size = maxSize })
+	closeDir(t, d)
+	d = open(t, root, keep{})
+	defer closeDir(t, d)
+	if m := d.Asset("a").kept(); m.info.Size != maxSize || m.name != "a.bin" {
+		t.Errorf("read again: %+v", m)
+	}
+}
+
+// TestReview drops what is no asset, once. What this program has stored is not
+// asked about.
+func TestReview(t *testing.T) {
+	root := t.TempDir()
+	d := open(t, root, keep{})
+	for id, size := range map[string]int64{"error": 100, "file": 100, "large": reviewSize + 1, "part": 100, "ours": 100} {
+		f := d.Asset(id)
+		put(t, f, span(0, size))
+		f.change(func(m *facts) {
+			m.name, m.info.Size, m.learnt = id, size, "of an older program"
+			if id == "part" {
+				m.info.Size++
+			}
+			if id == "ours" {
+				m.learnt = ""
+			}
+		})
+	}
+	closeDir(t, d)
+	asked := map[string]int{}
+	o := keep{Impostor: func(p []byte) bool {
+		for _, id := range []string{"error", "file"} {
+			if bytes.Equal(p, content(id, 0, span(0, 100))) {
+				asked[id]++
+				return id == "error"
+			}
+		}
+		asked["other"]++
+		return false
+	}}
+	for range 3 {
+		d = open(t, root, o)
+		if asked["error"] != 1 || asked["file"] != 1 || asked["other"] != 0 {
+			t.Errorf("asked %v", asked)
+		}
+		closeDir(t, d)
+	}
+	d = open(t, root, o)
+	defer closeDir(t, d)
+	m := d.Asset("error").kept()
+	if d.Asset("error").Present() != 0 || m.name != "error" || m.info.Size != -1 || m.info.Header || m.version != 1 {
+		t.Errorf("of the error: %d bytes, %+v", d.Asset("error").Present(), m)
+	}
+	for _, id := range []string{"file", "large", "part", "ours"} {
+		if d.Asset(id).Present() == 0 {
+			t.Errorf("%s is gone", id)
+		}
+	}
+}

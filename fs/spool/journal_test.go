@@ -1,0 +1,250 @@
+package spool
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func record(text string) []byte {
+	return AppendFrame(nil, func(b []byte) []byte { return append(b, text...) })
+}
+
+// records returns the records of the spool in root, and whether all was well.
+func records(t *testing.T, root string) (got []string, whole bool) {
+	t.Helper()
+	d, err := Open(root, baseURL, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeDir(t, d)
+	whole, err = d.Journal().Replay(func(p []byte) { got = append(got, string(p)) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got, whole
+}
+
+func indexPath(root string) string { return filepath.Join(root, directoryName(baseURL), indexName) }
+
+// TestJournal writes in the order of queueing, from any number of goroutines, and
+// a compaction keeps what was queued meanwhile.
+func TestJournal(t *testing.T) {
+	root := t.TempDir()
+	d := open(t, root)
+	j := d.Journal()
+	var wg sync.WaitGroup
+	for w := range 8 {
+		wg.Go(func() {
+			for i := range 50 {
+				j.Queue(record(fmt.Sprint(w, " ", i)))
+				if i%7 == 0 {
+					if err := j.Write(); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := j.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	err := j.Compact(func(b []byte) []byte {
+		j.Queue(record("meanwhile"))
+		return append(b, record("snapshot")...)
+	})
+	if err != nil || !j.Idle() {
+		t.Fatalf("Compact: %v, idle %v", err, j.Idle())
+	}
+	if err := j.Write(); err != nil || j.Idle() {
+		t.Fatalf("Write: %v, idle %v", err, j.Idle())
+	}
+	closeDir(t, d)
+	if got, whole := records(t, root); !whole || !slices.Equal(got, []string{"snapshot", "meanwhile"}) {
+		t.Errorf("records %q, whole %v", got, whole)
+	}
+}
+
+// TestJournalOrder has each writer's records in their order.
+func TestJournalOrder(t *testing.T) {
+	root := t.TempDir()
+	d := open(t, root)
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			for i := range 100 {
+				d.Journal().Queue(record(string([]byte{byte(w), byte(i)})))
+				if err := d.Journal().Write(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	closeDir(t, d)
+	got, _ := records(t, root)
+	var next [4]byte
+	for _, r := range got {
+		if r[1] != next[r[0]] {
+			t.Fatalf("writer %d: record %d where %d should be", r[0], r[1], next[r[0]])
+		}
+		next[r[0]]++
+	}
+	if len(got) != 400 {
+		t.Errorf("%d records", len(got))
+	}
+}
+
+// TestJournalFails keeps what could not be written, in its place, and says so once.
+func TestJournalFails(t *testing.T) {
+	root := t.TempDir()
+	broken := false
+	errBroken := errors.New("broken")
+	d, err := Open(root, baseURL, Options{Fault: func(point, _ string) error {
+		if broken && (point == "append" || point == "compact" || point == "rename") {
+			return errBroken
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := d.Journal()
+	if _, err := j.Replay(func([]byte) {}); err != nil {
+		t.Fatal(err)
+	}
+	j.Queue(record("1"))
+	broken = true
+	for range 3 {
+		j.Queue(record("x"))
+		if err := j.Write(); !errors.Is(err, errBroken) {
+			t.Fatalf("Write: %v", err)
+		}
+		if err := j.Compact(func(b []byte) []byte { return b }); !errors.Is(err, errBroken) {
+			t.Fatalf("Compact: %v", err)
+		}
+	}
+	broken = false
+	j.Queue(record("2"))
+	if err := j.Write(); err != nil {
+		t.Fatal(err)
+	}
+	closeDir(t, d)
+	if got, whole := records(t, root); !whole || strings.Join(got, "") != "1xxx2" {
+		t.Errorf("records %q", got)
+	}
+}
+
+// TestNewerVersion refuses a journal that a newer program wrote, and touches
+// nothing.
+func TestNewerVersion(t *testing.T) {
+	root := t.TempDir()
+	d := open(t, root)
+	write(t, d, "a")
+	closeDir(t, d)
+	for _, sum := range []func([]byte) uint32{func(b []byte) uint32 { return checksum(nil, b) }, func([]byte) uint32 { return 0 }} {
+		b, err := os.ReadFile(indexPath(root))
+		if err != nil {
+			t.Fatal(err)
+		}
+		binary.LittleEndian.PutUint32(b[8:], indexVersion+1)
+		binary.LittleEndian.PutUint32(b[12:], sum(b[:12]))
+		if err := os.WriteFile(indexPath(root), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if d, err = Open(root, baseURL, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		var version *VersionError
+		_, err = d.Journal().Replay(func([]byte) { t.Error("a record was read") })
+		if !errors.As(err, &version) || version.Dir != d.Path() || !strings.Contains(err.Error(), "--spool-dir") {
+			t.Errorf("Replay: %v", err)
+		}
+		closeDir(t, d)
+		if after, err := os.ReadFile(indexPath(root)); err != nil || !bytes.Equal(after, b) {
+			t.Errorf("the index was touched: %v", err)
+		}
+	}
+}
+
+// TestDamage cuts the journal at every length and flips a bit of every byte: what
+// stands before the damage counts, and what is written afterwards.
+func TestDamage(t *testing.T) {
+	root := t.TempDir()
+	d := open(t, root)
+	for i := range 5 {
+		d.Journal().Queue(record(strings.Repeat(fmt.Sprint(i), 10)))
+	}
+	if err := d.Journal().Write(); err != nil {
+		t.Fatal(err)
+	}
+	closeDir(t, d)
+	b, err := os.ReadFile(indexPath(root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const frame = frameLen + 10
+	try := func(what string, b []byte, want int) {
+		if err := os.WriteFile(indexPath(root), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d := open(t, root)
+		d.Journal().Queue(record("new"))
+		if err := d.Journal().Write(); err != nil {
+			t.Fatal(err)
+		}
+		closeDir(t, d)
+		got, whole := records(t, root)
+		if len(got) != want+1 || got[want] != "new" || !whole {
+			t.Errorf("%s: %q, want %d and the new one", what, got, want)
+		}
+	}
+	b = b[:headerLen+5*frame]
+	for n := range b {
+		try(fmt.Sprint("cut at ", n), b[:n], max(0, n-headerLen)/frame)
+	}
+	for i := range b {
+		damaged := slices.Clone(b)
+		damaged[i] ^= 1 << (i % 8)
+		want := 5 // a header counts for nothing
+		if i >= headerLen {
+			want = (i - headerLen) / frame
+		}
+		try(fmt.Sprint("flipped at ", i), damaged, want)
+	}
+}
+
+// FuzzFrames reads any bytes as a journal: no crash, and what is good is within
+// them and reads the same again.
+func FuzzFrames(f *testing.F) {
+	good := append(header(), record("one")...)
+	for _, s := range [][]byte{nil, header(), good, good[:len(good)-1], append(slices.Clone(good), make([]byte, 20)...), []byte("something else altogether")} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var first, second [][]byte
+		n, err := replay(bytes.NewReader(b), func(p []byte) { first = append(first, slices.Clone(p)) })
+		var version *VersionError
+		if err != nil && !errors.Is(err, errHeader) && !errors.Is(err, errRecord) && !errors.As(err, &version) {
+			t.Fatalf("error %v", err)
+		}
+		if n > int64(len(b)) || err == nil && n != int64(len(b)) {
+			t.Fatalf("%d of %d bytes good, error %v", n, len(b), err)
+		}
+		if n == 0 {
+			return
+		}
+		_, err = replay(bytes.NewReader(append(header(), b[headerLen:n]...)), func(p []byte) { second = append(second, slices.Clone(p)) })
+		if err != nil || !slices.EqualFunc(first, second, bytes.Equal) {
+			t.Fatalf("again: %d records of %d, %v", len(second), len(first), err)
+		}
+	})
+}
