@@ -67,4 +67,12 @@
 // and kill -9, but for the last second before that. The figures of the programs sum
 // to it.
 // P17. A check costs nothing and leaves nothing behind: it makes one metadata call.
+//
+// # Commands
+//
+// P20. A pinned asset stays in the spool whatever room is needed, over restarts and
+// kills, until it is unpinned.
+// P21. assetfs fetch exits with 0 only when every byte that it was asked for is in
+// the spool, and asks for none that was there.
+// P22. assetfs free makes no read fail: whoever has the file open reads on.
 package fs

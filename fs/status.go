@@ -39,7 +39,36 @@ type Status struct {
 	LastError    string        `json:"last_error,omitempty"`
 	LastErrorAge float64       `json:"last_error_age_seconds,omitempty"`
 	Listed       int           `json:"assets_listed"` // Assets holds fewer if the list was changed meanwhile
+	Counts       *CountStatus  `json:"counts,omitempty"`
 	Assets       []AssetStatus `json:"assets"`
+}
+
+// CountStatus counts the listed assets.
+type CountStatus struct {
+	Whole   int `json:"whole"` // in the spool
+	Part    int `json:"part"`  // of which some bytes are
+	Pinned  int `json:"pinned"`
+	Named   int `json:"named"`   // whose name is known
+	Failing int `json:"failing"` // whose last error still stands
+}
+
+// Count adds an asset.
+func (c *CountStatus) Count(a *AssetStatus) {
+	switch {
+	case a.Size >= 0 && a.Spooled >= a.Size:
+		c.Whole++
+	case a.Spooled > 0:
+		c.Part++
+	}
+	if a.Name != "" {
+		c.Named++
+	}
+	if a.Pinned {
+		c.Pinned++
+	}
+	if a.Error != "" {
+		c.Failing++
+	}
 }
 
 // KernelStatus is what was left to the kernel, and is in no other figure.
@@ -122,6 +151,7 @@ func (f *FS) Status() Status {
 		Spool:        SpoolStatus{Dir: usage.Path, Bytes: usage.Bytes, Limit: usage.Limit, Free: usage.Free},
 		Limits:       f.limits(),
 		LastError:    lastErr,
+		Counts:       &CountStatus{},
 		Assets:       []AssetStatus{},
 	}
 	if lastErr != "" {
@@ -134,6 +164,7 @@ func (f *FS) Status() Status {
 	for _, listed := range entries {
 		a := f.assetStatus(listed.Asset)
 		a.Waiting = waiting[listed.ID]
+		s.Counts.Count(&a)
 		s.Assets = append(s.Assets, a)
 	}
 	return s

@@ -83,7 +83,7 @@ func completeFiles(c *cobra.Command, args []string, word string) ([]string, cobr
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	status, err := askStatus(ctx, mount) // a listing would wait for names, and may cost
+	status, err := askStatus(ctx, mount, true) // a listing would wait for names, and may cost
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

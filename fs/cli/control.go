@@ -121,8 +121,16 @@ func (c *commander) handler() http.Handler {
 	})
 }
 
-func (c *commander) status(w http.ResponseWriter, _ *http.Request) {
-	answer(w, c.m.Status())
+// status answers with the assets that a page shows, or if asked so with all, in
+// lines for people.
+func (c *commander) status(w http.ResponseWriter, r *http.Request) {
+	s := c.m.Status()
+	if r.FormValue("all") == "" {
+		brief(&s)
+		answer(w, &s)
+		return
+	}
+	_ = writeJSON(w, &s) // who has gone needs no answer
 }
 
 // ids reads what a command is about; false if the request was answered.

@@ -240,7 +240,8 @@ func (f *fetcher) fetch(ctx context.Context, t *target) (failed int, err error) 
 // done writes a line on what is there. If that goes to a terminal, too, it goes
 // above the live lines.
 func (f *fetcher) done(line string) (err error) {
-	if _, tty := terminal(f.out); tty {
+	_, live := terminal(os.Stderr)
+	if _, tty := terminal(f.out); tty && live {
 		_, err = f.live.Write([]byte(line))
 	} else {
 		_, err = io.Copy(f.out, strings.NewReader(line))

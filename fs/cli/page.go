@@ -68,33 +68,29 @@ func ago(seconds float64) string {
 	return span(seconds) + " ago: "
 }
 
-// assetCounts counts the listed assets by what is present of them.
+// assetCounts tells how many assets are listed, and what is present of them.
 func assetCounts(s *fs.Status) string {
-	whole, part, named, pinned := 0, 0, 0, 0
-	for i := range s.Assets {
-		a := &s.Assets[i]
-		switch {
-		case a.Size >= 0 && a.Spooled >= a.Size:
-			whole++
-		case a.Spooled > 0:
-			part++
-		}
-		if a.Name != "" {
-			named++
-		}
-		if a.Pinned {
-			pinned++
+	c := s.Counts
+	if c == nil { // an older mount
+		c = &fs.CountStatus{}
+		for i := range s.Assets {
+			c.Count(&s.Assets[i])
 		}
 	}
-	text := fmt.Sprintf("%s listed", humanize.Comma(int64(s.Listed)))
-	if n := len(s.Assets); n > 0 {
-		text += fmt.Sprintf(": %s whole in the spool, %s in part", humanize.Comma(int64(whole)), humanize.Comma(int64(part)))
-		if pinned > 0 {
-			text += fmt.Sprintf(", %s pinned", humanize.Comma(int64(pinned)))
-		}
-		if named < n {
-			text += fmt.Sprintf("; names: %s of %s", humanize.Comma(int64(named)), humanize.Comma(int64(n)))
-		}
+	number := func(n int) string { return humanize.Comma(int64(n)) }
+	text := number(s.Listed) + " listed"
+	if s.Listed == 0 {
+		return text
+	}
+	text += fmt.Sprintf(": %s whole in the spool, %s in part", number(c.Whole), number(c.Part))
+	if c.Pinned > 0 {
+		text += fmt.Sprintf(", %s pinned", number(c.Pinned))
+	}
+	if c.Failing > 0 {
+		text += fmt.Sprintf(", %s failing", number(c.Failing))
+	}
+	if c.Named < s.Listed {
+		text += fmt.Sprintf("; names: %s of %s", number(c.Named), number(s.Listed))
 	}
 	return text
 }
@@ -202,23 +198,13 @@ const failing, idle = 2, 4
 // assetTable lists the assets, those first of which there is something to see. The
 // name, whose width nobody knows, comes last.
 func assetTable(page *bytes.Buffer, s *fs.Status, o pageOptions) {
-	var show []*fs.AssetStatus
-	failures, widest := 0, 2
-	o.all = o.all || len(s.Assets) <= few
+	show, widest := make([]*fs.AssetStatus, 0, len(s.Assets)), 2
+	if !o.all {
+		brief(s)
+	}
 	for i := range s.Assets {
-		a := &s.Assets[i]
-		if !o.all {
-			switch rank(a) {
-			case idle:
-				continue
-			case failing:
-				if failures++; failures > failuresShown {
-					continue
-				}
-			}
-		}
-		widest = max(widest, len(printable(a.ID)))
-		show = append(show, a)
+		widest = max(widest, len(printable(s.Assets[i].ID)))
+		show = append(show, &s.Assets[i])
 	}
 	slices.SortStableFunc(show, func(a, b *fs.AssetStatus) int { return cmp.Compare(rank(a), rank(b)) })
 	if len(show) > 0 {
@@ -246,11 +232,28 @@ func assetTable(page *bytes.Buffer, s *fs.Status, o pageOptions) {
 	switch more := s.Listed - len(show); {
 	case s.Listed == 0:
 		page.WriteString("\nNo assets are listed.\n")
-	case more > 0 && failures > failuresShown:
-		fmt.Fprintf(page, "and %s more, of which %s fail: see assetfs status --all\n", humanize.Comma(int64(more)), humanize.Comma(int64(failures-failuresShown)))
 	case more > 0 && len(show) > 0:
-		fmt.Fprintf(page, "and %s more\n", humanize.Comma(int64(more)))
+		fmt.Fprintf(page, "and %s more: see assetfs status --all\n", humanize.Comma(int64(more)))
 	}
+}
+
+// brief leaves out the assets of s of which there is nothing to see, if there are
+// more than a few, and all but the first that fail.
+func brief(s *fs.Status) {
+	if len(s.Assets) <= few {
+		return
+	}
+	failures := 0
+	s.Assets = slices.DeleteFunc(s.Assets, func(a fs.AssetStatus) bool {
+		switch rank(&a) {
+		case idle:
+			return true
+		case failing:
+			failures++
+			return failures > failuresShown
+		}
+		return false
+	})
 }
 
 // waitingShown is how many of those who wait for one asset a page shows without

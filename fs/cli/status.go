@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -40,15 +43,14 @@ func newStatus() *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			ctx, stop := interruptible()
 			defer stop()
-			s, err := askStatus(ctx, args[0])
+			// What 100 000 assets need, and little more.
+			debug.SetMemoryLimit(48 << 20)
+			if asJSON {
+				return printJSON(ctx, args[0])
+			}
+			s, err := askStatus(ctx, args[0], all)
 			if err != nil {
 				return err
-			}
-			if asJSON {
-				e := json.NewEncoder(os.Stdout)
-				e.SetIndent("", "  ")
-				e.SetEscapeHTML(false)
-				return e.Encode(s)
 			}
 			width, tty := terminal(os.Stdout)
 			if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && !tty {
@@ -62,24 +64,67 @@ func newStatus() *cobra.Command {
 	return c
 }
 
+// printJSON writes the status with all assets as the mount tells it.
+func printJSON(ctx context.Context, path string) error {
+	from, err := callStatus(ctx, path, true)
+	if errors.Is(err, errNoSocket) {
+		s, err := readStatus(path)
+		if err != nil {
+			return err
+		}
+		return writeJSON(os.Stdout, s)
+	}
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	_, err = io.Copy(os.Stdout, from)
+	return err
+}
+
+func writeJSON(w io.Writer, s *fs.Status) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(s)
+}
+
 // askStatus asks the assetfs mounted at path for its status: over its socket, or
 // if it has none by the attributes of its root.
-func askStatus(ctx context.Context, path string) (*fs.Status, error) {
-	if _, err := attr(path, idAttr); err == nil {
-		return nil, &noMountError{path, problem(noAttr), nil}
-	}
-	c, err := dial(path)
+func askStatus(ctx context.Context, path string, all bool) (*fs.Status, error) {
+	from, err := callStatus(ctx, path, all)
 	if errors.Is(err, errNoSocket) {
 		return readStatus(path)
 	}
 	if err != nil {
 		return nil, err
 	}
+	defer from.Close()
 	s := &fs.Status{}
-	if err := c.ask(ctx, "GET", "/v1/status", nil, s); err != nil {
-		return nil, &noMountError{path, err.Error(), err}
+	if err := json.NewDecoder(from).Decode(s); err != nil {
+		return nil, &noMountError{path, "the answer of the mount: " + err.Error(), err}
 	}
 	return s, nil
+}
+
+// callStatus returns the status in JSON, with all assets or those to be shown.
+func callStatus(ctx context.Context, path string, all bool) (io.ReadCloser, error) {
+	if _, err := attr(path, idAttr); err == nil {
+		return nil, &noMountError{path, problem(noAttr), nil}
+	}
+	c, err := dial(path)
+	if err != nil {
+		return nil, err
+	}
+	url := "/v1/status"
+	if all {
+		url += "?all=1"
+	}
+	from, err := c.call(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, &noMountError{path, err.Error(), err}
+	}
+	return from, nil
 }
 
 // noMountError means that nothing can be told of a path.
