@@ -68,6 +68,14 @@
 // to it.
 // P17. A check costs nothing and leaves nothing behind: it makes one metadata call.
 //
+// # Libraries
+//
+// P18. A library shows each video of its scope once, with the size and the time of the
+// list. That takes one free call for 200 videos, and no download; reading one is a
+// download like any other.
+// P19. What comes and goes is seen at the next look, by assetfs refresh at once. The
+// last list is there without network, and in later mounts. A name stays what it was.
+//
 // # Commands
 //
 // P20. A pinned asset stays in the spool whatever room is needed, over restarts and

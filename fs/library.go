@@ -2,7 +2,6 @@ package fs
 
 import (
 	"context"
-	"errors"
 	"syscall"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
@@ -79,13 +78,7 @@ func (n *libraryDir) known(ctx context.Context, name string, out *fuse.EntryOut)
 
 // OpendirHandle waits for a list that is not known yet, and has an old one looked at anew.
 func (n *libraryDir) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
-	c := newCall(ctx)
-	defer c.end()
-	handle := &listing{entries: n.entries, known: n.known}
-	if err := n.dir.AwaitNames(c); !errors.Is(err, errLate) { // then what is known is listed
-		return handle, 0, errno(err)
-	}
-	return handle, 0, 0
+	return &listing{entries: n.entries, known: n.known}, 0, n.fs.await(ctx, n.dir.AwaitNames)
 }
 
 func (n *libraryDir) entries() []fuse.DirEntry { return appendFiles([]fuse.DirEntry{}, n.dir) }

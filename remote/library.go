@@ -87,8 +87,10 @@ type pass struct {
 	started time.Time
 	met     map[string]struct{} // IDs
 	rows    int                 // on all pages
-	total   int64               // as told last; -1: not told yet
-	idle    int                 // pages in a row without anything new
+	total   int64               // as told last; -1: not told
+	// uncounted means that what is told is not the length of the list.
+	uncounted bool
+	idle      int // pages in a row without anything new
 }
 
 // take adds a page, and returns what is new on it and whether there is another.
@@ -117,6 +119,11 @@ func (p *pass) take(answer *listAnswer) (videos []Video, more bool) {
 	if answer.Total.ok {
 		total = answer.Total.n
 	}
+	// A list that says to be shorter than its first page counts something else.
+	p.uncounted = p.uncounted || !later && total < int64(p.rows)
+	if p.uncounted {
+		total = -1
+	}
 	if later && total != p.total {
 		p.list.Shifted = true
 	}
@@ -124,7 +131,7 @@ func (p *pass) take(answer *listAnswer) (videos []Video, more bool) {
 	switch {
 	case len(answer.Videos) == 0:
 		// Of a list that says its length, an end before it is none.
-		p.list.Shifted = p.list.Shifted || later && int64(p.rows) < total
+		p.list.Shifted = p.list.Shifted || int64(p.rows) < total
 		return videos, false
 	case total >= 0 && int64(p.rows) >= total, p.idle == barren:
 		return videos, false

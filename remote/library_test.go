@@ -90,6 +90,7 @@ func TestListVideos(t *testing.T) {
 		"Smaller":     {func(c *fakeapi.Config) { c.PageMost = 50 }, 401, 9},
 		"No total":    {func(c *fakeapi.Config) { c.ListOmit = "total_count" }, 401, 3},
 		"No numbers":  {func(c *fakeapi.Config) { c.ListOmit = "total_count,page_size" }, 401, 4},
+		"Wrong total": {func(c *fakeapi.Config) { c.ListTotal = 7 }, 401, 3},
 		"Exact":       {func(c *fakeapi.Config) { c.ListOmit = "total_count,page_size" }, 400, 3},
 		"Refused 200": {func(c *fakeapi.Config) { c.PageMost, c.PageRefuse = 50, true }, 101, 3},
 	} {

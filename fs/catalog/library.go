@@ -348,8 +348,8 @@ func comingLocked(libs []*library) bool {
 	return slices.ContainsFunc(libs, func(l *library) bool { return l.busy && !l.known })
 }
 
-// AwaitNames waits, for a listing, until the list of a library is known, but no longer
-// than ListWait. It fails only when ctx ends.
+// AwaitNames waits, for a listing, until the names in d are known, but no longer than
+// ListWait. It fails only when ctx ends.
 func (d *Dir) AwaitNames(ctx context.Context) error {
 	if d == d.c.top {
 		return d.c.AwaitNames(ctx)

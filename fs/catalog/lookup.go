@@ -15,8 +15,9 @@ func (c *Catalog) AwaitNames(ctx context.Context) error {
 	c.mu.Lock()
 	c.listed = time.Now()
 	deadline := c.listed.Add(c.o.ListWait)
+	libs := c.top.librariesLocked()
 	c.mu.Unlock()
-	return c.awaitNames(ctx, deadline)
+	return c.awaitNames(ctx, deadline, libs)
 }
 
 // AwaitLinks is AwaitNames for a listing of the links. One that comes right after a
@@ -28,15 +29,16 @@ func (c *Catalog) AwaitLinks(ctx context.Context) error {
 		deadline = waited
 	}
 	c.mu.Unlock()
-	return c.awaitNames(ctx, deadline)
+	return c.awaitNames(ctx, deadline, c.libs)
 }
 
-func (c *Catalog) awaitNames(ctx context.Context, deadline time.Time) error {
+// awaitNames waits for the names of the listed IDs, and for the lists of libs.
+func (c *Catalog) awaitNames(ctx context.Context, deadline time.Time, libs []*library) error {
 	c.mu.Lock()
 	c.seekLocked(true)
-	c.openedLocked(c.libs)
+	c.openedLocked(libs)
 	c.mu.Unlock()
-	err := c.awaitAny(ctx, deadline, c.libs, func() bool { return false })
+	err := c.awaitAny(ctx, deadline, libs, func() bool { return false })
 	c.giveNames(true)
 	c.mu.Lock()
 	if c.headers.running { // names are missing

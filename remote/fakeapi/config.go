@@ -27,6 +27,7 @@ type Config struct {
 	NoLibrary   bool          // there is no list call
 	ListStrings bool          // numbers and times in lists are strings
 	ListOmit    string        // fields that lists are without: "total_count,page_size"
+	ListTotal   int           // total_count as given, right or wrong; 0 is right
 	ListOrder   string        // "oldest", "name"; "" is newest first
 	PageMost    int           // videos on a page of a list, however many are asked for; 0 is no limit
 	PageRefuse  bool          // and who asks for more is refused

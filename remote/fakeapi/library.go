@@ -183,7 +183,7 @@ func listing(cfg Config, list []*Video, number, size, total int) resource {
 	data := resource{
 		{"current_page", count(int64(number))},
 		{"page_size", count(int64(size))},
-		{"total_count", count(int64(total))},
+		{"total_count", count(int64(cmp.Or(cfg.ListTotal, total)))},
 		{"videos", videos},
 	}
 	omitted := slices.Collect(items(cfg.ListOmit))
