@@ -36,7 +36,7 @@ func CheckMountpoint(path string) (remark string, err error) {
 	case err != nil:
 		return "", err
 	case dead:
-		return "mounting takes away the mount of an assetfs that was killed", nil
+		return "mounting removes the mount of an assetfs that was killed", nil
 	}
 	if _, err := os.Stat(abs); errors.Is(err, os.ErrNotExist) {
 		if info, err := os.Lstat(abs); err == nil && info.Mode()&os.ModeSymlink != 0 {

@@ -103,9 +103,9 @@ func (m *Mountpoint) clear(log *slog.Logger) error {
 		return err
 	}
 	if err := detach(m.Path); err != nil {
-		return fmt.Errorf("%s holds a dead mount of assetfs that can't be taken away; try: %s: %w", m.Path, unmountHint(m.Path), err)
+		return fmt.Errorf("%s holds a dead mount of assetfs that can't be removed; try: %s: %w", m.Path, unmountHint(m.Path), err)
 	}
-	log.Warn("took away the mount of an assetfs that was killed", "mountpoint", m.Path)
+	log.Warn("removed the mount of an assetfs that was killed", "mountpoint", m.Path)
 	return nil
 }
 

@@ -44,7 +44,7 @@ type LengthError struct {
 
 func (e *LengthError) Error() string {
 	if e.Want < 0 {
-		return fmt.Sprintf("server sent %d bytes and nothing that tells whether these are all", e.Got)
+		return fmt.Sprintf("server sent %d bytes and nothing says whether these are all", e.Got)
 	}
 	return fmt.Sprintf("server sent %d bytes of an asset of %d", e.Got, e.Want)
 }

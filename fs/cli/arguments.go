@@ -43,7 +43,7 @@ func (s *settings) check(args []string) error {
 		}
 	}
 	if s.Demo && s.IDs != "" {
-		return errors.New("--demo has its own assets; leave --ids away")
+		return errors.New("--demo has its own assets; omit --ids")
 	}
 	if err := s.Library.check(s.BaseURL, s.Demo); err != nil {
 		return err
@@ -59,7 +59,7 @@ func notEmpty(flags *pflag.FlagSet) error {
 	var err error
 	flags.VisitAll(func(f *pflag.Flag) {
 		if _, ok := f.Value.(*mountopt.List); !ok && f.Changed && f.Value.String() == "" && err == nil {
-			err = fmt.Errorf("--%s is empty; write --%s=%s, or leave it away", f.Name, f.Name, mountopt.Kind(f))
+			err = fmt.Errorf("--%s is empty; write --%s=%s, or omit it", f.Name, f.Name, mountopt.Kind(f))
 		}
 	})
 	return err

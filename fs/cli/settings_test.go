@@ -127,7 +127,7 @@ func TestUsage(t *testing.T) {
 		"/m --quiet":                       "there is no flag --quiet; see assetfs --help",
 		"/m -q":                            "there is no flag -q; see assetfs --help",
 		"none /m -o spol_size=1G":          "there is no such option; did you mean spool_size?",
-		"/m --demo --ids=x":                "leave --ids away",
+		"/m --demo --ids=x":                "omit --ids",
 		"list /m -o ids=other":             "given twice",
 		"/m -o status":                     "there is no such option",
 		"/m --spool-size":                  "write --spool-size=SIZE",

@@ -180,7 +180,7 @@ func get(path, name string, into any) error {
 		return err
 	}
 	if err := json.Unmarshal([]byte(text), into); err != nil {
-		return fmt.Errorf("what it tells is no status: %w", err)
+		return fmt.Errorf("its answer is no status: %w", err)
 	}
 	return nil
 }
