@@ -43,12 +43,16 @@ func newCompletion() *cobra.Command {
 }
 
 // completeMount completes the arguments of a mount: a directory, then asset IDs,
-// which nobody but the user knows.
-func completeMount(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) == 0 {
-		return nil, cobra.ShellCompDirectiveFilterDirs
+// which nobody but the user knows. While the word may become a command, shells must
+// not be told to look for directories alone.
+func completeMount(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	switch {
+	case len(args) > 0:
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	case !c.HasParent() && slices.ContainsFunc(commands, func(name string) bool { return strings.HasPrefix(name, word) }):
+		return nil, cobra.ShellCompDirectiveDefault
 	}
-	return nil, cobra.ShellCompDirectiveNoFileComp
+	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
 // completeFlags completes the values of flags, each by its kind.

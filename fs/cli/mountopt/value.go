@@ -49,7 +49,7 @@ var _ pflag.Value = (*Once)(nil)
 
 // Set takes the text.
 func (o *Once) Set(text string) error {
-	if *o != "" {
+	if *o != "" && string(*o) != text { // completions are parsed twice
 		return fmt.Errorf("write only one, %s is given already", *o)
 	}
 	*o = Once(text)
