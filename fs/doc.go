@@ -83,4 +83,11 @@
 // P21. assetfs fetch exits with 0 only when every byte that it was asked for is in
 // the spool, and asks for none that was there.
 // P22. assetfs free makes no read fail: whoever has the file open reads on.
+//
+// # Company
+//
+// P23. Sizes and times move where the content does, and at no other time: a second
+// backup reads nothing, over restarts too.
+// P24. Where threads, memory or descriptors are few, reads are slow or fail, and the
+// mount lives; with too few none is made, and one line says so.
 package fs

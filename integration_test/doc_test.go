@@ -37,6 +37,8 @@
 //	smalldisk SIZE DIR          a file system of its own, for disks that are full (as root)
 //	patience [SECONDS]          how long the kernel waits for a reply; without an argument as it was (as root)
 //
+// Scripts in testdata/clients are the same, and run once: TestClients.
+//
 // Scripts in testdata/servers run in TestServers, which has real servers instead of that API. Their assets are files below $FILES,
 // and the programs in $TOOLS compare these with the mount. Scripts in each, alone, ranges and pauses run once for each kind of server,
 // which "server start $SERVER" starts. There are the commands exec, mount, umount, errno, logged, signal, and:

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -16,7 +17,7 @@ func TestPromises(t *testing.T) {
 		t.Fatal(err)
 	}
 	quotes := map[string]string{}
-	for _, name := range scripts(t, "script") {
+	for _, name := range slices.Concat(scripts(t, "script"), scripts(t, "clients")) {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
