@@ -92,7 +92,29 @@ func (e *Error) Error() string {
 		sep = ": "
 		part(printable(e.Err.Error()))
 	}
+	if s := e.advice(); s != "" {
+		b.WriteString(" (" + s + ")")
+	}
 	return b.String()
+}
+
+// advice is what its reader can do about it where the rest does not say so.
+func (e *Error) advice() string {
+	switch {
+	case e.Err == ErrNoKey: //nolint:errorlint // one that wraps it says more
+		return "give one with --api-key-file or MEMORIES_API_KEY"
+	case e.unauthorized():
+		return "is the key right? see --api-key-file"
+	case e.Number() == http.StatusPaymentRequired && e.Msg == "":
+		return "recharge the account"
+	case e.Number() == http.StatusForbidden:
+		return "may this key, and this address, have it?"
+	case errors.Is(e.Err, ErrUnreachable) && e.Status == 0 && !e.proxy:
+		return "is the network up, and --base-url right?"
+	case e.Err == errForeign: //nolint:errorlint // one that wraps it says more
+		return "is there a proxy or a gateway in between?"
+	}
+	return ""
 }
 
 // Unwrap returns the cause.
