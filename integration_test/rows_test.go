@@ -25,7 +25,7 @@ var rows = []struct{ row, tests string }{
 
 	// SERVERS.md, "Bodies, lengths, encodings".
 	{"neither Content-Length nor chunks, and the connection ends", "fs/asset TestUnframed, script servers_bytes, servers php_cut, servers php_unknown, servers pauses/pause"},
-	{"Content-Length of 2^63-1, or above what file systems hold", "remote TestRefusedAnswers, fs/asset TestSizeBeyondAllFileSystems, fs/spool TestWhatNoRecordCanHold, script servers_habits"},
+	{"Content-Length of 2^63-1, or above what file systems hold", "remote TestRefusedAnswers, fs/asset TestSizeBeyondAllFileSystems, fs/asset TestWhatNoRecordCanHold, script servers_habits"},
 	{"Content-Encoding aws-chunked, identity, or unknown", "remote TestAcceptedAnswers, remote TestRefusedAnswers, script servers_bytes, servers nginx_encoding"},
 	{"metadata tells another size than the download", "fs/asset TestMetadataSizeIsAPromise, script servers_bytes, script archive_loud"},
 	{"Location with a bare %, a blank, raw UTF-8", "remote TestOddLocation, remote TestBarePercentRefused, servers nginx_moved"},
