@@ -38,7 +38,7 @@ type Status struct {
 	Limits       []LimitStatus `json:"limits,omitempty"`
 	LastError    string        `json:"last_error,omitempty"`
 	LastErrorAge float64       `json:"last_error_age_seconds,omitempty"`
-	Listed       int           `json:"assets_listed"` // Assets holds fewer if the list was changed meanwhile
+	Listed       int           `json:"assets_listed"` // Assets holds fewer if the list was changed meanwhile, or is long: manyAssets
 	Counts       *CountStatus  `json:"counts,omitempty"`
 	Assets       []AssetStatus `json:"assets"`
 }
@@ -127,6 +127,11 @@ type StreamStatus struct {
 	ETA    float64 `json:"eta_seconds,omitempty"` // 0: unknown
 }
 
+// manyAssets is how many listed assets a status tells of one by one. Beyond it, it leaves
+// out the videos of which nothing is known but what the library lists: there may be
+// 100 000.
+const manyAssets = 10_000
+
 // Status tells what the mount has done.
 func (f *FS) Status() Status {
 	cost, usage := f.costStatus(), f.store.Usage()
@@ -162,6 +167,9 @@ func (f *FS) Status() Status {
 	entries := f.catalog.Entries()
 	s.Listed = len(entries)
 	for _, listed := range entries {
+		if len(entries) > manyAssets && awake(listed.Asset) == nil {
+			continue
+		}
 		a := f.assetStatus(listed.Asset)
 		a.Waiting = waiting[listed.ID]
 		s.Counts.Count(&a)

@@ -1,6 +1,9 @@
 package catalog
 
-import "testing"
+import (
+	"regexp"
+	"testing"
+)
 
 func FuzzSafeName(f *testing.F) {
 	for _, seed := range []string{
@@ -32,4 +35,41 @@ func repeat(part string, count int) string {
 		b = append(b, part...)
 	}
 	return string(b)
+}
+
+// What a note says of a video is read as it was written, and a note that is damaged costs
+// no more than its own lines.
+func FuzzLibraryRecord(f *testing.F) {
+	f.Add("VI1", "a.mp4", "bucket", "x/VI1.mp4", int64(5), int64(1729388400000), []byte("1\nx\ty"))
+	f.Add("VI\t1", "a\\n", "\n", `\t`, int64(-1), int64(0), []byte("1\n\n\t\t\t\t\t\t\n\\"))
+	f.Fuzz(func(t *testing.T, id, name, bucket, blob string, size, millis int64, damaged []byte) {
+		if id == "" || size < -1 || SafeName(name) != name {
+			t.Skip()
+		}
+		notes := &notebook{}
+		l := &library{scope: "s"}
+		a := &Asset{ID: id, name: name, place: -1, video: &video{library: l, bucket: bucket, blob: blob, size: size, millis: millis, listed: true}}
+		l.videos = []*Asset{a}
+		for note, text := range l.recordsLocked(map[int]bool{0: true}, nil) {
+			_ = notes.SetNote(note, text)
+		}
+		for _, text := range []string{notes.Note("library/s/0"), string(damaged)} {
+			_ = notes.SetNote("library/s/0", text)
+			c := New(Options{
+				Pattern: regexp.MustCompile(`^(?:re_[0-9]+)$`), Record: blank{}, Notes: notes, Lister: newShelf("s"), Scopes: []string{"s"},
+				Facts: func(string, func()) Facts { return nil },
+			})
+			for _, e := range c.Entries() {
+				if SafeName(e.Name) != e.Name || e.ID == "" || c.Root().Known(e.Name) != e.Asset {
+					t.Errorf("%q, %q", e.ID, e.Name)
+				}
+			}
+			if got := c.Listed(id); text != string(damaged) {
+				if v := got.video; v.bucket != bucket || v.blob != blob || v.size != size || v.millis != millis {
+					t.Errorf("%+v", v)
+				}
+			}
+			c.Close()
+		}
+	})
 }
