@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -73,7 +74,9 @@ const changes = 3
 // would, but with as few requests as possible. ctx ends the waiting; what has
 // come stays. Until release is called the asset stays in the spool.
 func (f *FS) Fetch(ctx context.Context, id string) (release func(), err error) {
-	ctx = context.WithValue(ctx, asset.CallerKey{}, fetcher{})
+	if ctx.Value(asset.CallerKey{}) == nil {
+		ctx = ForProcess(ctx, os.Getpid())
+	}
 	a, err := f.find(ctx, id)
 	if err != nil {
 		return nil, err
@@ -92,7 +95,8 @@ func (f *FS) Fetch(ctx context.Context, id string) (release func(), err error) {
 
 func (f *FS) fetch(ctx context.Context, a *catalog.Asset) (release func(), err error) {
 	e := engine(a)
-	x := &wait{op: "fetch", asset: a, caller: fetcher{}}
+	by, _ := ctx.Value(asset.CallerKey{}).(asset.Caller)
+	x := &wait{op: "fetch", asset: a, caller: by}
 	f.waits.begin(x)
 	defer f.waits.end(x)
 	if err := f.catalog.Contact(ctx, a); err != nil {

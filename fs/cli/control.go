@@ -31,8 +31,14 @@ type control struct {
 	done   sync.WaitGroup
 }
 
-// peerKey is where the user at the other end is kept in a request's context.
+// peerKey is where the process at the other end is kept in a request's context.
 type peerKey struct{}
+
+// process is who gives a command.
+type process struct {
+	uid int
+	pid int // 0 if nobody knows
+}
 
 // listen begins to take commands for m in the directory path. close ends it.
 func listen(m *fs.FS, path string, log *slog.Logger) (c *control, err error) {
@@ -112,7 +118,7 @@ func (c *commander) handler() http.Handler {
 	mux.HandleFunc("POST /v1/pin", c.pin(true))
 	mux.HandleFunc("POST /v1/unpin", c.pin(false))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if uid, ok := r.Context().Value(peerKey{}).(int); !ok || !allowed(uid) {
+		if who, ok := r.Context().Value(peerKey{}).(process); !ok || !allowed(who.uid) {
 			http.Error(w, errOtherUser.Error(), http.StatusForbidden)
 			return
 		}
@@ -258,6 +264,9 @@ func (c *commander) fetch(w http.ResponseWriter, r *http.Request) {
 	out := &lines{w: w, running: map[string]bool{}}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
+	if who, ok := ctx.Value(peerKey{}).(process); ok {
+		ctx = fs.ForProcess(ctx, who.pid)
+	}
 	var teller sync.WaitGroup
 	teller.Go(func() { out.tell(ctx, c.m) })
 	var mu sync.Mutex

@@ -12,17 +12,17 @@ import (
 // longer than 104 bytes no socket can be made here.
 func within(dir *os.File, name string) string { return filepath.Join(dir.Name(), name) }
 
-// peer is the user ID at the other end of a socket, -1 if nobody knows.
-func peer(conn net.Conn) int {
-	uid := -1
+// peer is who is at the other end of a socket, user -1 if nobody knows.
+func peer(conn net.Conn) (who process) {
+	who.uid = -1
 	if c, ok := conn.(*net.UnixConn); ok {
 		if raw, err := c.SyscallConn(); err == nil {
 			_ = raw.Control(func(fd uintptr) {
 				if cred, err := unix.GetsockoptXucred(int(fd), unix.SOL_LOCAL, unix.LOCAL_PEERCRED); err == nil {
-					uid = int(cred.Uid)
+					who.uid = int(cred.Uid)
 				}
 			})
 		}
 	}
-	return uid
+	return who
 }

@@ -19,17 +19,17 @@ func within(dir *os.File, name string) string {
 	return filepath.Join(path, name)
 }
 
-// peer is the user ID at the other end of a socket, -1 if nobody knows.
-func peer(conn net.Conn) int {
-	uid := -1
+// peer is who is at the other end of a socket, user -1 if nobody knows.
+func peer(conn net.Conn) (who process) {
+	who.uid = -1
 	if c, ok := conn.(*net.UnixConn); ok {
 		if raw, err := c.SyscallConn(); err == nil {
 			_ = raw.Control(func(fd uintptr) {
 				if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-					uid = int(cred.Uid)
+					who = process{int(cred.Uid), int(cred.Pid)}
 				}
 			})
 		}
 	}
-	return uid
+	return who
 }

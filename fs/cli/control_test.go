@@ -41,8 +41,8 @@ func TestBind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := peer(taken); got != os.Geteuid() {
-			t.Errorf("%s: the user at the other end is %d, want %d", when, got, os.Geteuid())
+		if got := peer(taken); got.uid != os.Geteuid() {
+			t.Errorf("%s: the process at the other end is %+v, want one of user %d", when, got, os.Geteuid())
 		}
 		taken.Close()
 		conn.Close()
@@ -66,7 +66,7 @@ func TestOtherUsersAreRefused(t *testing.T) {
 	h := (&commander{}).handler()
 	for _, path := range []string{"GET /v1/status", "POST /v1/plan", "POST /v1/fetch", "POST /v1/free", "POST /v1/pin", "POST /v1/unpin"} {
 		method, url, _ := strings.Cut(path, " ")
-		for _, who := range []any{os.Geteuid() + 1, -1, nil} {
+		for _, who := range []any{process{uid: os.Geteuid() + 1}, process{uid: -1}, nil} {
 			r := httptest.NewRequestWithContext(context.WithValue(t.Context(), peerKey{}, who), method, url, strings.NewReader("{}"))
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
@@ -82,7 +82,7 @@ func TestUnknownCommands(t *testing.T) {
 	h := (&commander{}).handler()
 	for path, want := range map[string]int{"GET /v2/status": 404, "POST /v1/later": 404, "DELETE /v1/status": 405, "POST /v1/free": 400} {
 		method, url, _ := strings.Cut(path, " ")
-		r := httptest.NewRequestWithContext(context.WithValue(t.Context(), peerKey{}, os.Geteuid()), method, url, strings.NewReader("no JSON"))
+		r := httptest.NewRequestWithContext(context.WithValue(t.Context(), peerKey{}, process{uid: os.Geteuid()}), method, url, strings.NewReader("no JSON"))
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		if w.Code != want || strings.Count(w.Body.String(), "\n") != 1 {

@@ -268,7 +268,9 @@ func writeWaiting(page *bytes.Buffer, waiting []fs.WaitStatus, title string, o p
 			return
 		}
 		who := "somebody"
-		if w.Program != "" {
+		if w.PID == 0 && w.Program != "" {
+			who = w.Program
+		} else if w.Program != "" {
 			who = fmt.Sprintf("%s (%d)", w.Program, w.PID)
 		}
 		text := fmt.Sprintf("%s, %s, waits %s: %s", who, w.Op, span(w.Since), w.For)
