@@ -6,6 +6,9 @@
 #	integration_test/record.sh [NAME]...		all traces, or those whose names match these patterns
 #
 # KEEP=DIR keeps the inputs there, for the next run.
+#
+# COST=LIMIT records nothing: each program reads the file on a mount of assetfs with that --rate-limit, and what it cost is
+# printed: requests, bytes that the client had for certain and bytes that were written (both in MB), seconds.
 set -euo pipefail
 export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 [ "$(id -u)" -eq 0 ] || { echo "record.sh: run it as root: it mounts images, and lets VLC run as nobody" >&2; exit 2; }
@@ -183,6 +186,44 @@ need() {
 
 # --- traces ---
 
+# cost NAME FILE PACKAGE COMMAND: what COMMAND costs on a mount that has seen nothing of the file.
+cost() {
+	local name=$1 file=$2 command=$4 id=re_$((++asset)) line from took said
+	curl -sf -X PUT "$api/control/asset" -d "{\"id\":\"$id\",\"name\":\"$file\",\"file\":\"$in/$file\",\"etag\":\"auto\"}"
+	curl -sf -X POST "$api/control/reset"
+	exec {said}< <(exec env MEMORIES_API_KEY=cost HOME="$work" "$work/assetfs" --base-url "$api/api" --spool-dir "$work/spool$asset" \
+		--spool-min-free 0 --rate-limit "$COST" --resolve metadata --allow-other "$work/show" "$id" 2>&1)
+	mounted=$!
+	while read -r line <&"$said" && [[ $line != "assetfs: mounted "* ]]; do :; done
+	cat <&"$said" >/dev/null &
+	ls "$work/show" >/dev/null
+	from=$EPOCHREALTIME
+	(cd "$OUT" && MNT=$work/show F=$work/show/$file timeout "${LONGEST:-600}" bash -c "$command") >"$work/log" 2>&1 || echo "$name: status $?" >&2
+	took=$(echo "$EPOCHREALTIME $from" | awk '{ print $1 - $2 }')
+	sleep 1
+	kill -TERM "$mounted"
+	tail --pid="$mounted" -s 0.05 -f /dev/null
+	mounted=''
+	curl -sf -X DELETE "$api/control/asset/$id" || true
+	/usr/bin/python3 - "$name" "$took" "$(curl -sf "$api/control/requests")" "$(curl -sf "$api/control/billed")" <<-'END'
+		import json, sys
+		name, took, requests, billed = sys.argv[1], float(sys.argv[2]), *map(json.loads, sys.argv[3:])
+		n = sum(r.get("Kind", r.get("kind")) in ("download", 0, None) and r.get("Status", r.get("status")) in (200, 206) for r in requests)
+		print(f"{name:24} {n:5} requests {billed['Acknowledged']/1e6:9.2f} MB {billed['Billed']/1e6:9.2f} MB written {took:8.1f} s", flush=True)
+	END
+	rm -rf "$work/spool$asset"
+}
+asset=0 mounted=''
+if [ -n "${COST:-}" ]; then
+	go build -o "$work/assetfs" .
+	go build -o "$work/fakeapi" ./integration_test/fakeapi
+	exec {said}< <(exec "$work/fakeapi")
+	server=$!
+	read -r api <&"$said"
+	trap 'kill $mounted "$server" || true; umount -l "$work/loop" "$work/show" 2>/dev/null || true; rm -rf "$work"' EXIT
+	curl -sf -X PUT "$api/control/config" -d "{\"latency\":\"${LATENCY:-20ms}\",\"rate\":${RATE:-0}}"
+fi
+
 # trace NAME FILE PACKAGE COMMAND [OPTION]...: COMMAND is bash, with the file in $F and a directory of its own in $OUT.
 trace() {
 	local name=$1 file=$2 package=$3 command=$4 pattern
@@ -195,6 +236,10 @@ trace() {
 	need "$file"
 	rm -rf "$OUT" "$work/show"
 	mkdir -m 777 "$OUT" "$work/show"
+	if [ -n "${COST:-}" ]; then
+		cost "$@"
+		return
+	fi
 	ln "$in/$file" "$work/show/$file" 2>/dev/null || ln -s "$in/$file" "$work/show/$file"
 	echo "recording $name" >&2
 	(cd "$OUT" && "$work/record" -dir "$work/show" -file "$file" -out "$traces/$name.trace" "${@:5}" \
@@ -332,5 +377,5 @@ trace copy-and-looks film.mp4 ffmpeg 'head -c 100M $F >/dev/null & for t in 100 
 trace mapped-in-order random.bin python3 '/usr/bin/python3 $MAPPED $F 0'
 trace mapped-random parts.bin python3 '/usr/bin/python3 $MAPPED $F 100'
 
-"$work/record" -summary "$traces"/*.trace
+[ -n "${COST:-}" ] || "$work/record" -summary "$traces"/*.trace
 exit $failed

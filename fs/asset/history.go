@@ -47,19 +47,24 @@ func (h *history) sequence(n int64) {
 	}
 }
 
-// habit is how long the latest sequences were at most, with those of paused streams,
-// 0 if there have been too few, or they are long.
+// habit is how long the latest sequences were, with those of paused streams, but for the
+// longest fifth; 0 if there have been too few, or they are long.
 func (h *history) habit(streams []*stream) int64 {
-	most, n := slices.Max(h.lengths[:]), min(h.sequences, habitual)
+	var room [habitual + mostStreams]int64
+	lengths := append(room[:0], h.lengths[:min(h.sequences, habitual)]...)
 	for _, s := range streams {
-		if s.state.Paused && s.state.Delivered > 0 {
-			most, n = max(most, s.state.Delivered), n+1
+		if s.state.Paused && s.state.Delivered > 0 && len(lengths) < len(room) {
+			lengths = append(lengths, s.state.Delivered)
 		}
 	}
-	if n < habitual || most > mostHabit {
+	if len(lengths) < habitual {
 		return 0
 	}
-	return most
+	slices.Sort(lengths)
+	if usual := lengths[len(lengths)-1-len(lengths)/5]; usual <= mostHabit {
+		return usual
+	}
+	return 0
 }
 
 // bill is what the bytes read so far would have cost who knew all of them: gaps of at

@@ -161,7 +161,7 @@ func (p *planner) opening(g group, followed bool) Opening {
 	case p.Size >= 0 && p.Size-off <= mostGap && !g.first.backward():
 		o.Least = max(o.Start+block, g.end) // an index, most often: read to the end
 		if end := (ranges.Range{Start: p.Size - mostGap, End: p.Size}); p.Limited && p.History.within(end) {
-			o.Start = p.backTo(o.Start, min(3*block, p.credit())) // and more of it before
+			o.Start = p.backTo(o.Start, min(2*block, p.credit())) // and more of it before
 		}
 	case g.first.backward():
 		read := p.History.after(g.end, p.ReadAhead)
