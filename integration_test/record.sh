@@ -195,10 +195,10 @@ cost() {
 		--spool-min-free 0 --rate-limit "$COST" --resolve metadata --allow-other "$work/show" "$id" 2>&1)
 	mounted=$!
 	while read -r line <&"$said" && [[ $line != "assetfs: mounted "* ]]; do :; done
-	cat <&"$said" >/dev/null &
+	cat <&"$said" >"$work/mount.log" &
 	ls "$work/show" >/dev/null
 	from=$EPOCHREALTIME
-	(cd "$OUT" && MNT=$work/show F=$work/show/$file timeout "${LONGEST:-600}" bash -c "$command") >"$work/log" 2>&1 || echo "$name: status $?" >&2
+	(cd "$OUT" && MNT=$work/show F=$work/show/$id timeout "${LONGEST:-600}" bash -c "$command") >"$work/log" 2>&1 || { echo "$name: status $?" >&2; cat "$work/log" "$work/mount.log" >&2; }
 	took=$(echo "$EPOCHREALTIME $from" | awk '{ print $1 - $2 }')
 	sleep 1
 	kill -TERM "$mounted"
@@ -244,7 +244,7 @@ trace() {
 	echo "recording $name" >&2
 	(cd "$OUT" && "$work/record" -dir "$work/show" -file "$file" -out "$traces/$name.trace" "${@:5}" \
 		-header "program $package" -header "version $(dpkg-query -W -f '${Version}' "$package")" "$command") >"$work/log" 2>&1 ||
-		{ echo "record.sh: $name failed" >&2; failed=1; cat "$work/log" >&2; }
+		{ echo "record.sh: $name failed" >&2; failed=1; cat "$work/log" "$work/mount.log" >&2; }
 }
 failed=0
 
