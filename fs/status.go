@@ -167,13 +167,12 @@ func (f *FS) Status() Status {
 	entries := f.catalog.Entries()
 	s.Listed = len(entries)
 	for _, listed := range entries {
-		if len(entries) > manyAssets && awake(listed.Asset) == nil {
-			continue
-		}
 		a := f.assetStatus(listed.Asset)
 		a.Waiting = waiting[listed.ID]
 		s.Counts.Count(&a)
-		s.Assets = append(s.Assets, a)
+		if len(entries) <= manyAssets || awake(listed.Asset) != nil {
+			s.Assets = append(s.Assets, a)
+		}
 	}
 	return s
 }
