@@ -56,8 +56,7 @@
 // P14. Whole assets are readable without network, without key, and after the
 // server has lost them.
 // P15. What is downloaded of an asset is at most twice what is read of it, gaps of
-// up to 1 MiB included, and 1 MiB, and 128 KiB a request; and 32 MiB if the two assets of
-// its type that were read before it were read in another way. What sockets hold when a
+// up to 1 MiB included, and 1 MiB, and 128 KiB a request. What sockets hold when a
 // download ends comes on top.
 //
 // # Costs

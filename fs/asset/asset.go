@@ -242,7 +242,6 @@ func (a *Asset) planLocked() {
 		}
 	}
 	for _, o := range d.Open {
-		a.history.lent += o.Lent
 		a.openLocked(o, now)
 	}
 	if d.Wake.IsZero() {

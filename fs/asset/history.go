@@ -26,7 +26,6 @@ type history struct {
 	merged ranges.Set // what was read, each run longer by mostGap, so that those near join
 
 	received  int64           // bytes, since it began
-	lent      int64           // see Opening; less what has been read since
 	lengths   [habitual]int64 // of the latest sequences, a ring
 	sequences int             // that there have been
 }
@@ -136,11 +135,10 @@ func (h *history) add(r ranges.Range) {
 	if h.read.Contains(r) {
 		return
 	}
-	was, bill := h.read.Len(), h.bill()
+	was := h.read.Len()
 	h.read.Add(r)
 	h.merged.Add(ranges.Range{Start: r.Start, End: r.End + mostGap})
 	h.bytes += h.read.Len() - was
-	h.lent = max(0, h.lent-(h.bill()-bill)*3/2) // what is read justifies as much
 	if len(h.read.Ranges()) > mostRanges {
 		h.coarsen()
 	}

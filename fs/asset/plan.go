@@ -16,8 +16,6 @@ const (
 	// mostGap is the largest gap that is read over rather than asked for around, and
 	// what an asset may cost beyond what evidence justifies.
 	mostGap = 1 << 20
-	// mostTrust is the most that is fetched at a time since assets of this type are used so.
-	mostTrust = 16 << 20
 	// minAhead is the smallest setting of read-ahead, and what a stream that can't
 	// be resumed reads to stay alive.
 	minAhead = 1 << 20
@@ -119,7 +117,6 @@ type Opening struct {
 	Sequence   int64 // bytes that have been read in sequence before it
 	Fill       bool  // see StreamState
 	Least      int64 // see StreamState
-	Lent       int64 // bytes that the type's use justifies, not what was read of this asset
 	Background bool
 }
 

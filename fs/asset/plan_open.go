@@ -99,7 +99,7 @@ func (p *planner) speed() float64 {
 
 // credit is how much may be received that nobody has asked for.
 func (p *planner) credit() int64 {
-	return max(0, mostGap+p.History.bytes*3/2+p.History.lent-p.History.received-p.coming())
+	return max(0, mostGap+p.History.bytes*3/2-p.History.received-p.coming())
 }
 
 // coming is about what requests will bring that are under way.
@@ -146,8 +146,8 @@ func (p *planner) opening(g group, followed bool) Opening {
 	}
 	switch fromEnd := p.Size - off; {
 	case p.Size < 0:
-	case fromEnd < p.Tail && p.unread() < mostTrust-mostGap:
-		o.Start = p.backTo(o.Start, p.Tail-fromEnd)
+	case fromEnd < p.Tail:
+		o.Start = p.backTo(o.Start, max(min(p.Tail-fromEnd, p.afford()), min(p.Size/64, 2*block)))
 	case p.Size-o.Start < block: // what is read of an end is often a little more
 		o.Start = p.backTo(o.Start, min(max(p.Size/64, block), 2*block))
 	}
@@ -181,11 +181,8 @@ func (p *planner) opening(g group, followed bool) Opening {
 // scattered makes o a request for g where nothing tells of a sequence.
 func (p *planner) scattered(o *Opening, g group, followed bool) {
 	need := ranges.Range{Start: g.first.Need.Start, End: g.end}
-	if n, lent := p.around(need); n > 0 && !g.first.onward() {
+	if n := p.around(need); n > 0 && !g.first.onward() {
 		p.surround(o, g, n)
-		if lent {
-			o.Lent = o.End - o.Start
-		}
 		return
 	}
 	_, from, behind := p.History.back(need.Start, p.ReadAhead, mostGap)
@@ -229,10 +226,10 @@ func (p *planner) surround(o *Opening, g group, n int64) {
 // around is how much on each side of a small read a request may bring where requests are
 // few and reads come here and there: half of what they span around it, or of what they
 // span by habit, as far as it is by skips. What spans less than two gaps tells nothing.
-// What they span in assets of this type is lent: it need not be justified by reads before.
-func (p *planner) around(need ranges.Range) (n int64, lent bool) {
+// Where no reads before tell, those of assets of this type do.
+func (p *planner) around(need ranges.Range) (n int64) {
 	if !p.Limited || need.Len() > small || p.History.bytes == 0 {
-		return 0, false
+		return 0
 	}
 	bill, span := float64(p.History.bill()), p.History.span()
 	skips := min(1, float64(p.History.skipped())/bill)
@@ -241,16 +238,14 @@ func (p *planner) around(need ranges.Range) (n int64, lent bool) {
 	spare := p.afford() - int64(bill/4*mostGap/float64(mostGap+span))
 	n = min((max(p.History.cluster(need).Len(), span)-2*mostGap)/2, spare/2)
 	n = min(int64(float64(n)*skips), 8*mostGap)
-	if usual := min(p.Span, mostTrust) / 2; usual > max(n, mostGap) && p.unread() < mostTrust-mostGap {
-		n, lent = usual, true
-	}
+	n = max(n, min(p.Span/2, p.afford()/2))
 	if speed := p.speed(); speed > 0 {
 		n = min(n, int64(speed*p.Worth.Seconds())) // what is before the read comes first
 	}
 	if n < 2*block {
-		return 0, false
+		return 0
 	}
-	return n, lent
+	return n
 }
 
 // afford is how much may be received beyond what who knew all that is read or waited
@@ -259,11 +254,8 @@ func (p *planner) afford() int64 { return max(0, p.spared()) }
 
 // spared is afford, negative by what has been received beyond.
 func (p *planner) spared() int64 {
-	return mostGap + (p.History.bill()+p.due)*3/2 + p.History.lent - p.History.received - p.coming()
+	return mostGap + (p.History.bill()+p.due)*3/2 - p.History.received - p.coming()
 }
-
-// unread is how much has been received, or will be, beyond afford.
-func (p *planner) unread() int64 { return max(p.History.lent, p.History.lent-p.spared()) }
 
 // backTo returns the beginning of a request that is to hold n bytes before end,
 // without those that are present.

@@ -108,7 +108,7 @@ func (p *planner) waits(i int, m miss) bool {
 		return true
 	}
 	if !p.wholly(gap) && off-s.Frontier > mostGap && off >= p.d.Limit[i] {
-		if n, _ := p.around(m.Need); off-s.Pos > n {
+		if n := p.around(m.Need); off-s.Pos > n {
 			return false
 		}
 	}
@@ -122,7 +122,7 @@ func (p *planner) waits(i int, m miss) bool {
 // wholly reports whether a gap is likely to be read some time, as assets of this type are
 // read whole, and nothing of this one says otherwise yet.
 func (p *planner) wholly(gap int64) bool {
-	return p.Whole && gap <= mostTrust && p.unread() < mostTrust-mostGap
+	return p.Whole && gap <= p.afford()
 }
 
 // forever is longer than any wait.
