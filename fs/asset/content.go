@@ -2,7 +2,6 @@ package asset
 
 import (
 	"errors"
-	"math"
 	"slices"
 	"time"
 
@@ -314,89 +313,5 @@ func (a *Asset) complete(s *stream) error {
 	info.Size = pos
 	a.setInfoLocked(info)
 	a.finishLocked(func(*waiter) (bool, error) { return true, nil }) // to look again
-	return nil
-}
-
-// ended takes s, whose goroutine is about to end with err, out of the asset.
-func (a *Asset) ended(s *stream, err error) {
-	a.mu.Lock()
-	a.streams = slices.DeleteFunc(a.streams, func(o *stream) bool { return o == s })
-	a.history.sequence(s.state.Delivered)
-	s.unwatchLocked()
-	if s.dog != nil {
-		s.dog.Stop()
-	}
-	err = a.failedLocked(s, err)
-	a.planLocked()
-	close(s.done)
-	a.mu.Unlock()
-	if err != nil {
-		a.o.Log.Info("download ended early", "asset", a.id, "start", s.state.Start, "pos", s.state.Pos, "program", s.request.Program, "pid", s.request.PID, "error", err)
-	}
-}
-
-// failedLocked notes what the end of s with err means for the asset. It returns
-// the error that is worth telling, nil if it ended as it should.
-func (a *Asset) failedLocked(s *stream, err error) error {
-	switch {
-	case errors.Is(err, ErrNoSlot):
-		a.finishLocked(func(w *waiter) (bool, error) { return w.state.Background, err })
-		return nil
-	case errors.Is(err, errCovered), errors.Is(err, errUnproven):
-		// Nobody failed, but whatever asked for it must not ask again at once.
-		if until := time.Now().Add(backoffFirst); until.After(a.fail.until) {
-			a.fail.until = until
-		}
-		return nil
-	case errors.Is(err, ErrChanged), a.closed:
-		return nil
-	case err == nil && s.gained > 0:
-		a.fail = failure{} // all that was asked for has come
-		return nil
-	case err == nil:
-		err = a.shortLocked(s)
-	case s.ending:
-		return nil
-	}
-	if err == nil {
-		return nil
-	}
-	a.lastErr, a.lastErrAt = err, time.Now()
-	if errors.Is(err, ErrNoSpace) {
-		return err // and not remembered: the next read may find room
-	}
-	a.fail.note(err, time.Now(), s.gained >= block/2)
-	if a.fail.final {
-		a.finishLocked(func(w *waiter) (bool, error) { return !a.comingLocked(w), err })
-	}
-	return err
-}
-
-// shortLocked returns an error, and has everything asked for the next time, if a read waits for what s asked for and its
-// response does not hold. Without one the same would be asked for at once again.
-func (a *Asset) shortLocked(s *stream) error {
-	want := ranges.Range{Start: s.request.Start, End: s.request.End}
-	if want.End == 0 {
-		want.End = math.MaxInt64
-	}
-	got := ranges.Range{Start: s.state.Start, End: s.state.End}
-	if got.End < 0 {
-		got.End = math.MaxInt64
-	}
-	for _, w := range a.waiters {
-		missing := a.missingLocked(w)
-		if w.state.Header || missing.Empty() {
-			continue
-		}
-		first := ranges.Range{Start: missing.Start, End: missing.Start + 1}
-		if want.Contains(first) && !got.Contains(first) {
-			err := &RangeError{Got: got, Want: want}
-			if !a.info.Misranged && !s.request.NoRange {
-				a.distrustRangeLocked()
-				err.requests = 2
-			}
-			return err
-		}
-	}
 	return nil
 }

@@ -2,6 +2,7 @@ package asset
 
 import (
 	"cmp"
+	"container/heap"
 	"slices"
 	"time"
 
@@ -79,10 +80,15 @@ func Reclaim(h Holdings, need int64) []Action {
 	}
 	r := reclaimer{Holdings: h}
 	closed, behind, ahead := r.candidates()
-	if sum(closed)+sum(behind)+sum(ahead) < need {
+	if closed.bytes+sum(behind)+sum(ahead) < need {
 		return nil
 	}
-	r.take(closed, need, h.atLeast(64))
+	heap.Init(&closed)
+	for goal := max(need, h.atLeast(64)); r.freed < goal && closed.Len() > 0; {
+		i := heap.Pop(&closed).(unused).asset
+		r.freed += h.Assets[i].Bytes
+		r.actions = append(r.actions, Action{Asset: i, Bytes: h.Assets[i].Bytes})
+	}
 	r.take(behind, need, h.atLeast(8))
 	r.take(ahead, need, h.atLeast(64))
 	return r.actions
@@ -102,15 +108,45 @@ type reclaimer struct {
 	freed   int64
 }
 
-// candidates returns all that may go, in the order in which it does, if all of it
-// had to.
-func (r *reclaimer) candidates() (closed, behind, ahead []Action) {
+// unused is an asset that nobody uses.
+type unused struct {
+	since int64 // microseconds since 1970
+	asset int
+}
+
+// byUse is a heap of those, the least recently used at its top: of a hundred
+// thousand few go at a time, and those that stay need not be sorted.
+type byUse struct {
+	unused []unused
+	bytes  int64 // that all of them hold
+}
+
+func (b *byUse) Len() int      { return len(b.unused) }
+func (b *byUse) Swap(i, j int) { b.unused[i], b.unused[j] = b.unused[j], b.unused[i] }
+func (b *byUse) Push(x any)    { b.unused = append(b.unused, x.(unused)) }
+
+func (b *byUse) Less(i, j int) bool {
+	x, y := b.unused[i], b.unused[j]
+	return cmp.Or(cmp.Compare(x.since, y.since), cmp.Compare(x.asset, y.asset)) < 0
+}
+
+func (b *byUse) Pop() any {
+	last := len(b.unused) - 1
+	x := b.unused[last]
+	b.unused = b.unused[:last]
+	return x
+}
+
+// candidates returns all that may go: as wholes, and of open assets in the order in
+// which it goes.
+func (r *reclaimer) candidates() (closed byUse, behind, ahead []Action) {
 	for i := range r.Assets {
 		a := &r.Assets[i]
 		switch {
 		case a.Pinned, a.Bytes == 0:
 		case a.Closed && !a.Own:
-			closed = append(closed, Action{Asset: i, Bytes: a.Bytes})
+			closed.Push(unused{a.LastUse.UnixMicro(), i})
+			closed.bytes += a.Bytes
 		case !a.Closed:
 			before := ranges.Range{End: a.Span.Start}
 			if c := a.part(i, before, r.Block); c.Bytes > 0 {
@@ -124,7 +160,6 @@ func (r *reclaimer) candidates() (closed, behind, ahead []Action) {
 			}
 		}
 	}
-	slices.SortStableFunc(closed, func(a, b Action) int { return r.Assets[a.Asset].LastUse.Compare(r.Assets[b.Asset].LastUse) })
 	slices.SortStableFunc(behind, func(a, b Action) int { return cmp.Compare(b.Bytes, a.Bytes) })
 	slices.SortStableFunc(ahead, func(a, b Action) int { return cmp.Compare(r.furthest(b), r.furthest(a)) })
 	return closed, behind, ahead
@@ -149,19 +184,15 @@ func (r *reclaimer) furthest(c Action) int64 {
 	return c.Ranges[len(c.Ranges)-1].End - r.Assets[c.Asset].Span.End
 }
 
-// take lets candidates go until need is met, and then on up to goal.
+// take lets parts of open assets go until need is met, and of the last one as much as
+// goal asks for.
 func (r *reclaimer) take(candidates []Action, need, goal int64) {
-	if r.freed >= need {
-		return
-	}
 	goal = max(need, goal)
 	for _, c := range candidates {
-		if r.freed >= goal || r.freed >= need && c.Ranges != nil {
+		if r.freed >= need {
 			return
 		}
-		if c.Ranges != nil {
-			c = r.cut(c, goal-r.freed)
-		}
+		c = r.cut(c, goal-r.freed)
 		r.freed += c.Bytes
 		r.actions = append(r.actions, c)
 	}

@@ -1,0 +1,164 @@
+package asset
+
+import (
+	"os"
+	"slices"
+	"time"
+
+	"assetfs/fs/ranges"
+	"assetfs/fs/spool"
+)
+
+// turn calls do, which uses the disk, when it may.
+func (s *Store) turn(do func()) {
+	if turns := s.engine.Turns; turns != nil {
+		turns <- struct{}{}
+		defer func() { <-turns }()
+	}
+	do()
+}
+
+// growthLocked returns what a write of r takes at most.
+func (a *Asset) growthLocked(r ranges.Range) int64 {
+	blocks := a.store.blocks(r)
+	n := blocks.Len()
+	for _, have := range a.alloc.Within(blocks) {
+		n -= have.Len()
+	}
+	return n
+}
+
+// putLocked stores p, which is of the content of that version, at off, and then
+// marks it present. It releases the lock while it writes. It makes room if need
+// be. On an error nothing of p is claimed; it wraps ErrNoSpace if there was no
+// room, and is ErrChanged if the content changed meanwhile.
+func (a *Asset) putLocked(p []byte, off int64, version uint64) error {
+	r := ranges.Range{Start: off, End: off + int64(len(p))}
+	s := a.store
+	if off < 0 || r.End > maxSize {
+		return &os.PathError{Op: "write", Path: a.id, Err: os.ErrInvalid}
+	}
+	for round := 1; ; {
+		switch {
+		case s.closing.Load():
+			return spool.ErrClosed
+		case a.version != version:
+			return ErrChanged
+		case r.Empty():
+			return nil
+		case !a.punching.Intersect(r).Empty():
+			punched := a.punched
+			a.mu.Unlock()
+			<-punched
+			a.mu.Lock()
+			continue
+		}
+		var why error
+		need := a.growthLocked(r)
+		if s.take(need) {
+			blob, incarnation := a.blobLocked(), a.incarnation
+			a.writing = append(a.writing, r)
+			a.mu.Unlock()
+			s.askDiskNowAndThen()
+			var err error
+			s.turn(func() { err = blob.WriteAt(p, off) })
+			if full(err) {
+				a.tidy(blob, r)
+			}
+			if gone(err) {
+				a.lose(incarnation, "gone")
+			}
+			a.mu.Lock()
+			if again := a.wroteLocked(r, incarnation, need, err); again {
+				continue
+			}
+			if !full(err) {
+				return err
+			}
+			why = err
+		}
+		a.mu.Unlock()
+		err := s.makeRoom(need, a, r, round, why)
+		a.mu.Lock()
+		if err != nil {
+			return err
+		}
+		if why != nil || s.o.MinFree > 0 {
+			round++ // it is the disk that is full; of our own limit we are master
+		}
+	}
+}
+
+// wroteLocked ends a write of r, for which need was counted. again means that the
+// blob has gone, but perhaps not the content.
+func (a *Asset) wroteLocked(r ranges.Range, incarnation uint64, need int64, err error) (again bool) {
+	s := a.store
+	i := slices.Index(a.writing, r)
+	a.writing = slices.Delete(a.writing, i, i+1)
+	if a.incarnation != incarnation || err != nil {
+		s.add(-need)
+		return a.incarnation != incarnation
+	}
+	before := a.alloc.Len()
+	a.alloc.Add(s.blocks(r))
+	if grown := a.alloc.Len() - before; grown != need {
+		s.add(grown - need)
+	}
+	a.present.Add(r)
+	a.fresh.Add(r)
+	first := a.unsynced.Len() == 0
+	if first {
+		a.unsyncedSince = time.Now()
+	}
+	a.unsynced.Add(r)
+	switch {
+	case first:
+		a.pendLocked()
+	case a.unsynced.Len() >= syncBytes, a.wholeLocked():
+		nudge(s.due)
+	}
+	a.markLocked(false)
+	if s.newBytes.Add(r.Len()) >= flushBytes {
+		nudge(s.much)
+	}
+	return false
+}
+
+// tidy gives back the blocks that a failed write of r took: those in which no
+// byte is present or being written by another.
+func (a *Asset) tidy(blob *spool.Blob, r ranges.Range) {
+	s := a.store
+	if s.noPunch.Load() {
+		return
+	}
+	s.making <- struct{}{}
+	defer func() { <-s.making }()
+	a.mu.Lock()
+	mine := ranges.Of(s.inner(r))
+	for _, have := range a.alloc.Within(r) {
+		mine.Remove(have)
+	}
+	me := slices.Index(a.writing, r)
+	for i, w := range a.writing {
+		if i != me {
+			mine.Remove(s.blocks(w))
+		}
+	}
+	a.holdOffLocked(r)
+	a.mu.Unlock()
+	_ = blob.Punch(mine.Ranges(), func(ranges.Range) {}) // or the next write there takes them
+	a.mu.Lock()
+	a.letInLocked()
+	a.mu.Unlock()
+}
+
+// holdOffLocked lets no write begin in r until letInLocked. The caller makes
+// room.
+func (a *Asset) holdOffLocked(r ranges.Range) {
+	a.punching, a.punched = r, make(chan struct{})
+}
+
+func (a *Asset) letInLocked() {
+	a.punching = ranges.Range{}
+	close(a.punched)
+}
