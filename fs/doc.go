@@ -89,4 +89,6 @@
 // backup reads nothing, over restarts too.
 // P24. Where threads, memory or descriptors are few, reads are slow or fail, and the
 // mount lives; with too few none is made, and one line says so.
+// P25. A spool that a newer assetfs has written is refused in one line that names
+// --spool-dir, and nothing in it is touched.
 package fs
