@@ -125,7 +125,7 @@ func Mount(mountpoint string, ids []string, client *remote.Client, store *asset.
 		Record:     record{store},
 		Facts: func(id string, learnt func()) catalog.Facts {
 			a := store.Asset(id)
-			a.Told(learnt)
+			a.OnFacts(learnt)
 			return &content{Asset: a}
 		},
 		Fold:    foldNames,

@@ -39,40 +39,40 @@ type Asset struct {
 
 // engine is what an asset needs to be read.
 type engine struct {
-	o         *Options
-	told      func()     // called when facts were added; may be nil
-	first     *stream    // that brought the first bytes of the content
-	young     ranges.Set // bytes that others have brought since the content was proved
-	trusted   bool       // bytes have shown that doubtful responses are right
-	denied    bool       // the last answer had no Range, though that was proved
-	endedAt   int64      // where a body ended properly, but not at the size; -1 nowhere
-	disproved int64      // a size that was told and is wrong; -1 none
-	gaveWay   bool       // a stream was given up for another asset's
-	streams   []*stream
-	waiters   []*waiter
-	readers   map[*Reader]struct{}
-	history   history
-	planning  *planning    // nil while there is nothing to plan
-	span      ranges.Range // of the readers
-	lastClose time.Time
-	fail      failure
-	lastErr   error // for people; outlives fail
-	lastErrAt time.Time
-	timer     *time.Timer
-	closed    bool
-	suspended error         // not nil: no read may wait
-	resetting chan struct{} // not nil while old content is being dropped; closed then
+	o          *Options
+	factsAdded func()     // called when facts were added; may be nil
+	first      *stream    // that brought the first bytes of the content
+	young      ranges.Set // bytes that others have brought since the content was proved
+	trusted    bool       // bytes have shown that doubtful responses are right
+	denied     bool       // the last answer had no Range, though that was proved
+	endedAt    int64      // where a body ended properly, but not at the size; -1 nowhere
+	disproved  int64      // a size that was told and is wrong; -1 none
+	gaveWay    bool       // a stream was given up for another asset's
+	streams    []*stream
+	waiters    []*waiter
+	readers    map[*Reader]struct{}
+	history    history
+	planning   *planning    // nil while there is nothing to plan
+	span       ranges.Range // of the readers
+	lastClose  time.Time
+	fail       failure
+	lastErr    error // for people; outlives fail
+	lastErrAt  time.Time
+	timer      *time.Timer
+	closed     bool
+	suspended  error         // not nil: no read may wait
+	resetting  chan struct{} // not nil while old content is being dropped; closed then
 }
 
 func newEngine(o *Options) *engine {
 	return &engine{o: o, readers: map[*Reader]struct{}{}, endedAt: -1, disproved: -1}
 }
 
-// Told has told called when facts of the asset were added, under its lock.
-func (a *Asset) Told(told func()) {
+// OnFacts has changed called when facts of the asset were added, under its lock.
+func (a *Asset) OnFacts(changed func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.told = told
+	a.factsAdded = changed
 }
 
 // ID returns the asset's ID.

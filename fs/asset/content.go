@@ -77,7 +77,7 @@ func (a *Asset) judgeLocked(s *stream, r *Response) (sample ranges.Range, err er
 		// All the rest was asked for. It is the total that is wrong, as some
 		// servers count it.
 		a.distrustRangeLocked()
-		return ranges.Range{}, &RangeError{Got: ranges.Range{Start: r.Start, End: r.End}, Want: ranges.Range{Start: q.Start, End: r.Info.Size}, requests: 2}
+		return ranges.Range{}, wrongRange(ranges.Range{Start: r.Start, End: r.End}, ranges.Range{Start: q.Start, End: r.Info.Size}, 2)
 	}
 	size, judged, least := r.Info.Size, a.info.Validators.judge(a.info, r.Info), a.leastLocked()
 	switch {
@@ -119,7 +119,7 @@ func (a *Asset) learnRangeLocked(q Request, r *Response) error {
 	case q.NoRange:
 	case q.Start > 0 && known == RangeYes && !a.denied:
 		a.denied = true
-		return &RangeError{Got: ranges.Range{End: r.End}, Want: ranges.Range{Start: q.Start, End: q.End}, requests: 2}
+		return wrongRange(ranges.Range{End: r.End}, ranges.Range{Start: q.Start, End: q.End}, 2)
 	case q.Start > 0, known == RangeUnknown && q.End > 0 && r.End > q.End:
 		known = RangeNo
 	}
@@ -209,8 +209,8 @@ func (a *Asset) mergeLocked(info Info, proven bool) {
 }
 
 func (a *Asset) setInfoLocked(info Info) {
-	if info != a.info && a.update(func(f *facts) { f.info = info }) && a.told != nil {
-		a.told()
+	if info != a.info && a.update(func(f *facts) { f.info = info }) && a.factsAdded != nil {
+		a.factsAdded()
 	}
 }
 
@@ -264,8 +264,8 @@ func (a *Asset) changed(s *stream, info Info, r *Response) bool {
 	if info.Size >= 0 || info.ETag != "" || info.LastModified != "" {
 		a.mergeLocked(info, true)
 	}
-	if a.told != nil {
-		a.told()
+	if a.factsAdded != nil {
+		a.factsAdded()
 	}
 	a.lastErr, a.lastErrAt = ErrChanged, time.Now()
 	a.resetting = nil

@@ -60,19 +60,21 @@ func (e *MismatchError) Error() string {
 	return fmt.Sprintf("server sent other bytes than before in %v", e.Range)
 }
 
-// RangeError means that a response does not hold what was asked for.
-type RangeError struct {
-	Got, Want ranges.Range
-	requests  int // that are worth making
+// retryable is an error after which so many requests in all are worth making.
+type retryable struct {
+	error
+	requests int
 }
 
-func (e *RangeError) Error() string {
-	return fmt.Sprintf("server sent %v when asked for %v", e.Got, e.Want)
-}
+func (e *retryable) Unwrap() error                              { return e.error }
+func (e *retryable) Retry() (requests int, after time.Duration) { return e.requests, 0 }
 
-// Retry says that one more request may go better, if the server had sent what
-// was asked for before.
-func (e *RangeError) Retry() (requests int, after time.Duration) { return e.requests, 0 }
+// wrongRange means that a response does not hold what was asked for. One more
+// request may go better if the server had sent that before, or once it is asked for
+// everything.
+func wrongRange(got, want ranges.Range, requests int) error {
+	return &retryable{fmt.Errorf("server sent %v when asked for %v", got, want), requests}
+}
 
 // UnprovenError means that a response may be of another content than what is
 // present, and that the server has not sent what would tell.

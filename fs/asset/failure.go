@@ -175,12 +175,12 @@ func (a *Asset) shortLocked(s *stream) error {
 		}
 		first := ranges.Range{Start: missing.Start, End: missing.Start + 1}
 		if want.Contains(first) && !got.Contains(first) {
-			err := &RangeError{Got: got, Want: want}
+			requests := 0
 			if !a.info.Misranged && !s.request.NoRange {
 				a.distrustRangeLocked()
-				err.requests = 2
+				requests = 2
 			}
-			return err
+			return wrongRange(got, want, requests)
 		}
 	}
 	return nil

@@ -19,7 +19,7 @@ func (r *Reader) Fetch(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for {
-		if err := a.settleLocked(ctx, r.version); err != nil {
+		if err := a.awaitContentLocked(ctx, r.version); err != nil {
 			return err
 		}
 		need := ranges.Range{End: fetchMost}

@@ -64,7 +64,7 @@ func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for {
-		if err := a.settleLocked(ctx, r.version); err != nil {
+		if err := a.awaitContentLocked(ctx, r.version); err != nil {
 			return 0, err
 		}
 		need := ranges.Range{Start: off, End: off + int64(len(p))}
@@ -92,9 +92,9 @@ func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	}
 }
 
-// settleLocked waits until no content is being dropped, with the lock released. It
+// awaitContentLocked waits until no content is being dropped, with the lock released. It
 // returns ErrChanged if the content is not of that version.
-func (a *Asset) settleLocked(ctx context.Context, version uint64) error {
+func (a *Asset) awaitContentLocked(ctx context.Context, version uint64) error {
 	for a.resetting != nil {
 		done := a.resetting
 		a.mu.Unlock()

@@ -163,7 +163,7 @@ func (s *stream) contradicted(r *Response, err error) error {
 		}
 		a.mu.Unlock()
 		if misplaced { // it is the answer that is wrong
-			return &RangeError{Got: mismatch.Range, Want: ranges.Range{Start: s.request.Start, End: s.request.End}, requests: 2}
+			return wrongRange(mismatch.Range, ranges.Range{Start: s.request.Start, End: s.request.End}, 2)
 		}
 	case errors.As(err, &size):
 		content = r.Info
