@@ -58,20 +58,31 @@ func (j *Journal) Write() error {
 	return j.write()
 }
 
-// Sync is Write, and returns when it is on the disk.
+// Sync is Write, and returns when it is on the disk. Other writes need not wait for
+// that.
 func (j *Journal) Sync() error {
-	j.turn <- struct{}{}
-	defer func() { <-j.turn }()
-	if err := j.write(); err != nil {
-		return err
+	var f *os.File
+	for {
+		j.turn <- struct{}{}
+		err := j.write()
+		same := f == j.f
+		f = j.f
+		<-j.turn
+		if err != nil {
+			return err
+		}
+		if err := j.d.fault("index-sync", indexName); err != nil {
+			return err
+		}
+		err = datasync(f)
+		if errors.Is(err, os.ErrClosed) && !same {
+			continue // a compaction has replaced it
+		}
+		if err != nil {
+			return err
+		}
+		return j.d.fault("index-synced", indexName)
 	}
-	if err := j.d.fault("index-sync", indexName); err != nil {
-		return err
-	}
-	if err := datasync(j.f); err != nil {
-		return err
-	}
-	return j.d.fault("index-synced", indexName)
 }
 
 // write is Write by whoever has the turn.

@@ -103,6 +103,46 @@ func TestJournalOrder(t *testing.T) {
 	}
 }
 
+// TestWriteBesideSync has a write come through while the disk is slow, and a sync
+// that finds the journal replaced.
+func TestWriteBesideSync(t *testing.T) {
+	root := t.TempDir()
+	began, goOn := make(chan struct{}, 10), make(chan struct{})
+	d, err := Open(root, baseURL, Options{Fault: func(point, _ string) error {
+		if point == "index-sync" {
+			began <- struct{}{}
+			<-goOn
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := d.Journal()
+	if _, err := j.Replay(func([]byte) {}); err != nil {
+		t.Fatal(err)
+	}
+	j.Queue(record("1"))
+	synced := make(chan error)
+	go func() { synced <- j.Sync() }()
+	<-began
+	j.Queue(record("2"))
+	if err := j.Write(); err != nil { // it would hang
+		t.Fatal(err)
+	}
+	if err := j.Compact(func(b []byte) []byte { return append(b, record("12")...) }); err != nil {
+		t.Fatal(err)
+	}
+	close(goOn)
+	if err := <-synced; err != nil {
+		t.Errorf("Sync: %v", err)
+	}
+	closeDir(t, d)
+	if got, whole := records(t, root); !whole || !slices.Equal(got, []string{"12"}) {
+		t.Errorf("records %q", got)
+	}
+}
+
 // TestJournalFails keeps what could not be written, in its place, and says so once.
 func TestJournalFails(t *testing.T) {
 	root := t.TempDir()
