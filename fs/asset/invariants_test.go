@@ -319,6 +319,7 @@ func TestPins(t *testing.T) {
 	if err := d.Asset("b").SetPinned(false); err != nil {
 		t.Fatal(err)
 	}
+	flush(t, d)
 	for range 2 { // killed, and closed
 		d.abandon()
 		d = open(t, root, keep{Size: 192 * kib})
