@@ -82,6 +82,47 @@ func TestInvariantRemovalBeforePunch(t *testing.T) {
 	}
 }
 
+// (b) also where the record of a first attempt did not get to the disk.
+func TestRemovalTriedAgain(t *testing.T) {
+	var mu sync.Mutex
+	var points []string
+	var broken bool
+	d := open(t, t.TempDir(), keep{Fault: func(point, _ string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		points = append(points, point)
+		if point == "index-sync" && broken {
+			return syscall.EIO
+		}
+		return nil
+	}})
+	set := func(b bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		points, broken = nil, b
+	}
+	a := d.Asset("a")
+	a.acquire()
+	put(t, a, span(0, 64*kib))
+	if err := d.sync(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	a.setSpan(span(64*kib, maxSize))
+	set(true)
+	if n := d.punchBehind(a, 64*kib); n != 0 || a.Present() != 64*kib {
+		t.Errorf("%d bytes freed, %d present", n, a.Present())
+	}
+	set(false)
+	if n := d.punchBehind(a, 64*kib); n != 64*kib {
+		t.Errorf("%d bytes freed", n)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if punch := slices.Index(points, "punch"); punch < 0 || !slices.Contains(points[:punch], "index-synced") {
+		t.Errorf("%q", points)
+	}
+}
+
 // A removal that can't be recorded removes nothing.
 func TestRemovalNotRecorded(t *testing.T) {
 	root := t.TempDir()

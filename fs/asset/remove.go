@@ -74,8 +74,8 @@ func (a *Asset) withdraw(set []ranges.Range) error {
 type withdrawal struct {
 	a           *Asset
 	incarnation uint64
-	was         []ranges.Range // present
-	durable     bool           // some of it was claimed for ever
+	lasting     ranges.Set // claimed for ever
+	volatile    ranges.Set // the others
 }
 
 // withdrawLocked makes ranges cease to be present.
@@ -84,13 +84,18 @@ func (a *Asset) withdrawLocked(set []ranges.Range) withdrawal {
 		a.queueLocked()
 	}
 	w := withdrawal{a: a, incarnation: a.incarnation}
-	var volatile int64
 	for _, r := range set {
-		w.was = append(w.was, a.present.Within(r)...)
-		volatile += total(a.unsynced.Within(r))
+		for _, was := range a.present.Within(r) {
+			w.lasting.Add(was)
+		}
+		for _, notYet := range []*ranges.Set{&a.unsynced, &a.syncing} {
+			for _, v := range notYet.Within(r) {
+				w.lasting.Remove(v)
+				w.volatile.Add(v)
+			}
+		}
 		a.removeLocked(r)
 	}
-	w.durable = total(w.was) > volatile // or being synced: the same
 	a.store.journal.Queue(rangesRecords(nil, kindRemove, a.id, a.incarnation, set))
 	return w
 }
@@ -99,7 +104,7 @@ func (a *Asset) withdrawLocked(set []ranges.Range) withdrawal {
 func (w *withdrawal) record() error {
 	a := w.a
 	record := a.store.journal.Write
-	if w.durable {
+	if w.lasting.Len() > 0 {
 		record = a.store.journal.Sync
 	}
 	err := record()
@@ -111,7 +116,13 @@ func (w *withdrawal) record() error {
 	if a.incarnation != w.incarnation {
 		return err
 	}
-	for _, r := range w.was { // claimed again behind the record, should that be written
+	// Claimed again behind the record, should that be written, and as before: the
+	// disk may have the old claim only.
+	for _, r := range w.lasting.Ranges() {
+		a.present.Add(r)
+	}
+	a.store.journal.Queue(rangesRecords(nil, kindDurable, a.id, a.incarnation, w.lasting.Ranges()))
+	for _, r := range w.volatile.Ranges() {
 		for _, s := range []*ranges.Set{&a.present, &a.fresh, &a.unsynced} {
 			s.Add(r)
 		}
