@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -134,5 +135,63 @@ func TestDeletedInUse(t *testing.T) {
 	}
 	if _, err := b.Backing(); !errors.Is(err, ErrAbsent) {
 		t.Errorf("Backing of a file that has gone: %v", err)
+	}
+}
+
+// TestDirectoryDeletedInUse removes the directory under a store: a write fails, and
+// says why, instead of trying for ever.
+func TestDirectoryDeletedInUse(t *testing.T) {
+	root := t.TempDir()
+	var creates atomic.Int64
+	d := open(t, root, keep{Fault: func(point, _ string) error {
+		if point == "create" && creates.Add(1) > 10 {
+			return errCrash
+		}
+		return nil
+	}})
+	a, b := d.Asset("a"), d.Asset("b")
+	put(t, a, span(0, 8192))
+	if err := d.sync(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	a.blob.Close()
+	if err := os.RemoveAll(filepath.Join(root, directory)); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []*Asset{a, b} {
+		if err := f.write(content(f.id, 0, span(0, 8192)), 0); err == nil || !strings.Contains(err.Error(), "has been removed") {
+			t.Errorf("%s: write: %v", f.id, err)
+		}
+		if f.Present() != 0 {
+			t.Errorf("%s: %d bytes present", f.id, f.Present())
+		}
+	}
+	if d.held() != 0 {
+		t.Errorf("%d bytes held", d.held())
+	}
+}
+
+// TestDeletedInOpen removes a blob between the look at its size and at its holes.
+func TestDeletedInOpen(t *testing.T) {
+	root := t.TempDir()
+	d := open(t, root, keep{})
+	put(t, d.Asset("a"), span(0, 64*kib))
+	closeDir(t, d)
+	d = open(t, root, keep{})
+	path := filepath.Join(root, directory, "a.1")
+	if err := errors.Join(os.Truncate(path, 0), os.Truncate(path, 64*kib)); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	a := d.asset("a")
+	a.adoptBlob(info)
+	if a.Present() != 0 {
+		t.Errorf("%d bytes present", a.Present())
 	}
 }

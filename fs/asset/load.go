@@ -222,8 +222,9 @@ func (a *Asset) adoptBlob(info os.FileInfo) bool {
 	// Fewer blocks than bytes: look for holes before anything is promised. The
 	// file is opened once; most never need to be.
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && a.unchecked && st.Blocks*512 < a.present.Len() {
-		_ = a.check() // what can't be opened now may be later
-		a.blob.Close()
+		blob := a.blobLocked() // it may go
+		_ = a.check()          // what can't be opened now may be later
+		blob.Close()
 	}
 	return true
 }

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"errors"
+	"fmt"
 	iofs "io/fs"
 	"os"
 	"strconv"
@@ -225,6 +226,9 @@ func (b *Blob) openFile() (*os.File, error) {
 				return nil, err
 			}
 			f, err = b.d.root.OpenFile(b.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		}
+		if errors.Is(err, iofs.ErrNotExist) { // another blob would be no better
+			return nil, fmt.Errorf("spool directory %s has been removed: unmount, and mount again", b.d.path)
 		}
 		return f, err
 	}
