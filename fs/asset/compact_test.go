@@ -5,7 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -110,4 +113,52 @@ func TestCompactFails(t *testing.T) {
 		check(t, d.Asset("a"))
 		d.abandon()
 	}
+}
+
+// TestCompactionFails has one that fails tried again after a minute, not with each
+// flush, and claims that the disk refused last once one succeeds.
+func TestCompactionFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		root := t.TempDir()
+		var synced, broken atomic.Bool
+		var compactions atomic.Int64
+		d := open(t, root, keep{BootID: "one", Fault: func(point, _ string) error {
+			switch {
+			case point == "compact":
+				compactions.Add(1)
+			case point == "index-sync" && !synced.Swap(true):
+				return syscall.EIO
+			}
+			if broken.Load() && point == "compact" {
+				return syscall.ENOSPC
+			}
+			return nil
+		}})
+		broken.Store(true)
+		a := d.Asset("a")
+		a.change(func(f *facts) { f.info.Size = 8192 })
+		put(t, a, span(0, 8192)) // whole: synced at once
+		for range 30 {
+			time.Sleep(flushAfter)
+			a.change(func(f *facts) { f.cost++ })
+		}
+		synctest.Wait()
+		if n := compactions.Load(); n != 1 {
+			t.Errorf("compacted %d times in half a minute", n)
+		}
+		broken.Store(false)
+		time.Sleep(compactAgain)
+		a.change(func(f *facts) { f.cost++ })
+		time.Sleep(2 * flushAfter)
+		synctest.Wait()
+		if n := compactions.Load(); n != 2 {
+			t.Errorf("compacted %d times", n)
+		}
+		d.abandon()
+		d = open(t, root, keep{BootID: "two"})
+		if n := d.Asset("a").Present(); n != 8192 {
+			t.Errorf("%d bytes last", n)
+		}
+		d.abandon()
+	})
 }

@@ -16,6 +16,9 @@ const (
 	flushBytes = 4 << 20     // the same, in bytes
 	syncAfter  = 30 * time.Second
 	syncBytes  = 256 << 20
+	// compactAgain is how long a compaction that failed is not tried again: it
+	// writes everything.
+	compactAgain = time.Minute
 )
 
 // update lets change alter the facts, which are recorded within a second. What no
@@ -77,6 +80,7 @@ func (a *Asset) pendLocked() {
 // writer records what is new, within a second or flushBytes. It ends with stop.
 func (s *Store) writer() {
 	timer := time.NewTimer(flushAfter)
+	var compact time.Time // not before
 	for {
 		select {
 		case <-s.changed:
@@ -96,9 +100,10 @@ func (s *Store) writer() {
 		if s.o.MinFree > 0 {
 			s.askDisk()
 		}
-		if s.journal.Garbage() {
+		if now := time.Now(); !now.Before(compact) && s.journal.Garbage() {
 			if err := s.journal.Compact(s.snapshot); err != nil {
 				s.o.Log.Warn("spool index not compacted", "error", err)
+				compact = now.Add(compactAgain)
 			}
 		}
 	}
@@ -180,7 +185,11 @@ func (s *Store) sync(old time.Time) error {
 	for i, a := range due {
 		a.synced(errors.Join(errs[i], errs[len(due)]))
 	}
-	return errors.Join(append(errs, s.journal.Sync())...)
+	err := s.journal.Sync()
+	if err != nil {
+		nudge(s.changed) // to compact the journal, or the claims would never last
+	}
+	return errors.Join(append(errs, err)...)
 }
 
 // sync brings what a has to sync to the disk. After success syncing is what can be

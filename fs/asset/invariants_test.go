@@ -82,7 +82,7 @@ func TestInvariantRemovalBeforePunch(t *testing.T) {
 	}
 }
 
-// (b) also where the record of a first attempt did not get to the disk.
+// (b) also where the record of a first attempt could not be written.
 func TestRemovalTriedAgain(t *testing.T) {
 	var mu sync.Mutex
 	var points []string
@@ -91,7 +91,7 @@ func TestRemovalTriedAgain(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		points = append(points, point)
-		if point == "index-sync" && broken {
+		if point == "append" && broken {
 			return syscall.EIO
 		}
 		return nil

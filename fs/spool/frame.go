@@ -192,5 +192,5 @@ func (d *Dir) openJournal() (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Journal{d: d, f: f, turn: make(chan struct{}, 1)}, nil
+	return &Journal{d: d, f: f, syncing: make(chan struct{}, 1), turn: make(chan struct{}, 1)}, nil
 }

@@ -30,6 +30,8 @@ type Journal struct {
 	mu    sync.Mutex // guards queue; a leaf
 	queue []byte     // frames that are not written yet
 
+	syncing chan struct{} // has an element during a sync; taken before turn
+
 	// turn has an element while the file is worked on. Whoever put it there may
 	// use what follows.
 	turn    chan struct{}
@@ -38,6 +40,7 @@ type Journal struct {
 	taken   int64 // blocks are taken up to here
 	base    int64 // size right after the last compaction
 	broken  bool  // what is behind size could not be cut off
+	unsure  bool  // a sync failed: what it was for may be lost, and the next would not tell
 	failing bool  // the last write failed, and a log line said so
 }
 
@@ -59,31 +62,42 @@ func (j *Journal) Write() error {
 }
 
 // Sync is Write, and returns when it is on the disk. Other writes need not wait for
-// that.
+// that. Once one has failed all do, until a compaction has written everything anew.
 func (j *Journal) Sync() error {
+	j.syncing <- struct{}{} // an error of the disk is told to one of several at a time
+	defer func() { <-j.syncing }()
 	var f *os.File
 	for {
 		j.turn <- struct{}{}
 		err := j.write()
+		if err == nil && j.unsure {
+			err = errUnsure
+		}
 		same := f == j.f
 		f = j.f
 		<-j.turn
 		if err != nil {
 			return err
 		}
-		if err := j.d.fault("index-sync", indexName); err != nil {
+		if err = j.d.fault("index-sync", indexName); err == nil {
+			err = datasync(f)
+		}
+		switch {
+		case err == nil:
+			return j.d.fault("index-synced", indexName)
+		case !errors.Is(err, os.ErrClosed):
+			j.turn <- struct{}{}
+			j.unsure = j.unsure || f == j.f
+			<-j.turn
+			return err
+		case same: // else a compaction has replaced it
 			return err
 		}
-		err = datasync(f)
-		if errors.Is(err, os.ErrClosed) && !same {
-			continue // a compaction has replaced it
-		}
-		if err != nil {
-			return err
-		}
-		return j.d.fault("index-synced", indexName)
 	}
 }
+
+// errUnsure means that records may have been lost on their way to the disk.
+var errUnsure = errors.New("spool index not on the disk, after an error of it")
 
 // write is Write by whoever has the turn.
 func (j *Journal) write() error {
@@ -136,11 +150,12 @@ func (j *Journal) append(b []byte) error {
 	return j.d.fault("appended", indexName)
 }
 
-// Garbage reports whether most of the journal may be out of date.
+// Garbage reports whether the journal had better be compacted: most of it may be out
+// of date, or not be on the disk.
 func (j *Journal) Garbage() bool {
 	j.turn <- struct{}{}
 	defer func() { <-j.turn }()
-	return j.size > max(compactAbove, 4*j.base)
+	return j.unsure || j.size > max(compactAbove, 4*j.base)
 }
 
 // Idle reports whether nothing was written since the last compaction.
@@ -173,7 +188,7 @@ func (j *Journal) Compact(snapshot func([]byte) []byte) error {
 		return fmt.Errorf("compact the index: %w", err)
 	}
 	old := j.f
-	j.f, j.broken, j.taken = f, false, 0
+	j.f, j.broken, j.unsure, j.taken = f, false, false, 0
 	j.size, j.base = int64(len(b)), int64(len(b))
 	return errors.Join(j.d.fault("renamed", indexName), old.Close(), j.d.Sync())
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -179,6 +180,53 @@ func TestJournalFails(t *testing.T) {
 	}
 	closeDir(t, d)
 	if got, whole := records(t, root); !whole || strings.Join(got, "") != "1xxx2" {
+		t.Errorf("records %q", got)
+	}
+}
+
+// TestSyncFails has no sync succeed after one that failed, since the kernel tells of
+// an error once and then takes the pages for clean, until all is written anew.
+func TestSyncFails(t *testing.T) {
+	root := t.TempDir()
+	broken := false
+	d, err := Open(root, baseURL, Options{Fault: func(point, _ string) error {
+		if broken && point == "index-sync" {
+			return syscall.EIO
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := d.Journal()
+	if _, err := j.Replay(func([]byte) {}); err != nil {
+		t.Fatal(err)
+	}
+	j.Queue(record("1"))
+	broken = true
+	if err := j.Sync(); !errors.Is(err, syscall.EIO) {
+		t.Errorf("Sync: %v", err)
+	}
+	broken = false
+	j.Queue(record("2"))
+	if err := j.Sync(); err == nil {
+		t.Error("a later Sync vouches for what was lost")
+	}
+	if err := j.Write(); err != nil {
+		t.Error(err)
+	}
+	if !j.Garbage() {
+		t.Error("not to be compacted")
+	}
+	if err := j.Compact(func(b []byte) []byte { return append(b, record("12")...) }); err != nil {
+		t.Fatal(err)
+	}
+	j.Queue(record("3"))
+	if err := j.Sync(); err != nil || j.Garbage() {
+		t.Errorf("Sync: %v, garbage %v", err, j.Garbage())
+	}
+	closeDir(t, d)
+	if got, whole := records(t, root); !whole || !slices.Equal(got, []string{"12", "3"}) {
 		t.Errorf("records %q", got)
 	}
 }
