@@ -24,6 +24,8 @@ const (
 	modelHandles = 4 // that one thread keeps open
 	// modelHang is longer than any call may take: a read retries for modelRetry each time it has got something.
 	modelHang = time.Minute
+	// modelLeast is how much a thread of a process does before it ends.
+	modelLeast = 30
 )
 
 // modelJob is what one process of a model run does until its standard input ends.
@@ -122,9 +124,13 @@ func (w *modelWorker) run(ended <-chan struct{}) (err error) {
 	}()
 	pause := time.NewTicker(max(w.job.Pause, 1))
 	defer pause.Stop()
-	for {
+	for n := 0; ; n++ {
+		over := ended
+		if n < modelLeast {
+			over = nil // a process that has just begun tells something, too, on a slow machine
+		}
 		select {
-		case <-ended:
+		case <-over:
 			return nil
 		case <-pause.C:
 		}

@@ -121,12 +121,15 @@ func TestNobodyWaitsForAReader(t *testing.T) {
 		log.Info("afterwards")
 		q.Close(time.Second)
 		lines := p.lines()
-		note, last := lines[len(lines)-2], lines[len(lines)-1]
-		var lost int
-		if _, err := fmt.Sscanf(note, `level=WARN msg="lines of the log are lost: nobody took them in time" lines=%d`, &lost); err != nil {
-			t.Fatalf("no note but %q: %v", note, err)
+		last := lines[len(lines)-1]
+		var lost, notes int
+		for _, line := range lines { // a second one if the queue was full before its first line was taken
+			var n int
+			if _, err := fmt.Sscanf(line, `level=WARN msg="lines of the log are lost: nobody took them in time" lines=%d`, &n); err == nil {
+				lost, notes = lost+n, notes+1
+			}
 		}
-		if written := len(lines) - 2; written+lost != total || lost == 0 || written < maxQueued/2000 {
+		if written := len(lines) - 1 - notes; written+lost != total || lost == 0 || written < maxQueued/2000 {
 			t.Errorf("%d lines were written and %d lost, want %d together", written, lost, total)
 		}
 		if last != "level=INFO msg=afterwards" {
