@@ -53,10 +53,11 @@ type Client struct {
 	atOnce    chan struct{}  // one element a metadata call under way
 	warming   sync.WaitGroup // ends by itself, soon
 
-	meters meters       // of downloads
-	call   metadataCall // what is known of it
-	page   pageSize     // of lists of videos
-	early  atomic.Pointer[early]
+	meters  meters       // of downloads
+	call    metadataCall // what is known of it
+	ranging ranging      // of servers that refuse it
+	page    pageSize     // of lists of videos
+	early   atomic.Pointer[early]
 }
 
 // callKind is what all calls of one kind share.
@@ -126,6 +127,7 @@ func (c *Client) Stats() Stats {
 func (c *Client) ForgetFailures() {
 	c.o.Key.forget()
 	c.call.forget()
+	c.ranging.forget()
 	c.downloads.limiter.forgetFailures()
 	c.metadata.limiter.forgetFailures()
 	c.lists.limiter.forgetFailures()

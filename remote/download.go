@@ -67,6 +67,10 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 	}
 	refused := false
 	var ranged *Error // why r is asked without Range now
+	if !r.NoRange {
+		ranged = c.ranging.refusal(r.ID)
+		r.NoRange = ranged != nil
+	}
 	for {
 		if _, spent := c.left(); spent != nil {
 			return nil, spent
@@ -81,20 +85,26 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 			if ranged != nil {
 				resp.insteadOf(ranged)
 			}
+			c.ranging.answered(r, resp, ranged)
 			c.call.downloaded(r.ID)
 			return resp, nil
 		case fail.Number() == http.StatusTooManyRequests && ctx.Err() == nil:
 			// It is the account's trouble, and no asset's: it waits at the gate.
 			if r.Class == Background {
+				c.ranging.owe(r.ID, ranged)
 				return nil, noSlot(fail)
 			}
 		case fail.unauthorized() && !refused && c.o.Key.changed(key):
 			refused = true
-		case fail.plain && !r.NoRange:
-			// An empty asset has no range that could be sent, and a part
-			// that can't be placed is no use; the plain answer is.
+		case fail.plain && !r.NoRange && c.ranging.refuse(r, fail):
+			// An empty asset has no range that could be sent, some servers
+			// refuse any, and a part that can't be placed is no use; the
+			// plain answer is.
 			r.NoRange, ranged = true, fail
 		default:
+			if fail.Status == 0 {
+				c.ranging.owe(r.ID, ranged)
+			}
 			fail.asked = ranged != nil
 			return nil, fail
 		}
@@ -104,7 +114,7 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 // insteadOf completes the plain answer to a request whose range failed with e.
 func (r *Response) insteadOf(e *Error) {
 	// A 206 that can't be used is no better than a 200.
-	r.Ignored = e.Status == http.StatusPartialContent
+	r.Ignored = e.Status == http.StatusPartialContent || e.refusesAny() && r.End != 0
 	if r.End < 0 && e.size > 0 && e.size <= maxSize {
 		r.Info.Size, r.End = e.size, e.size
 		r.Body.left.Store(e.size)

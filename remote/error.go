@@ -169,7 +169,7 @@ const triesOfDoubt = 3
 func (e *Error) Retry() (requests int, after time.Duration) {
 	n := e.Number()
 	switch {
-	case e.foreign && e.asked:
+	case e.asked && (e.foreign || e.Status == http.StatusNotImplemented):
 		requests = triesOfDoubt - 1 // each makes two
 	case e.foreign, errors.Is(e.Err, ErrExceeded):
 		requests = triesOfDoubt
@@ -192,7 +192,7 @@ func (e *Error) retryable() bool {
 // assets may meet as well.
 func (e *Error) troubles() bool {
 	n, _ := e.Retry()
-	return n < 0 && !errors.Is(e, ErrUploading) && !errors.Is(e, errDescriptors)
+	return n < 0 && !e.plain && !errors.Is(e, ErrUploading) && !errors.Is(e, errDescriptors)
 }
 
 // SaysNothing tells of a metadata call that was answered, though with nothing on the

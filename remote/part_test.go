@@ -147,12 +147,13 @@ func TestEmptyAsset(t *testing.T) {
 		hits   int64
 		retry  int
 	}{
-		"always 416":                 {reply(416, "Content-Range: bytes */0\r\n", ""), Request{}, 2, 0},
-		"always a page of 403":       {reply(403, "", "<html>"), Request{}, 2, 2},
-		"400 of the API":             {reply(400, "", `{"code":400,"msg":"Asset not found"}`), Request{}, 1, 0},
-		"a later range":              {reply(403, "", "<html>"), Request{Start: 1}, 1, 3},
-		"without Range":              {reply(403, "", "<html>"), Request{NoRange: true}, 1, 3},
-		"always 416, behind the end": {reply(416, "Content-Range: bytes */9\r\n", ""), Request{Start: 9}, 2, 0},
+		"always 416":                  {reply(416, "Content-Range: bytes */0\r\n", ""), Request{}, 2, 0},
+		"always a page of 403":        {reply(403, "", "<html>"), Request{}, 2, 2},
+		"400 of the API":              {reply(400, "", `{"code":400,"msg":"Asset not found"}`), Request{}, 1, 0},
+		"a later range":               {reply(403, "", "<html>"), Request{Start: 1}, 2, 2},
+		"501, with Range and without": {reply(501, "", "<html>"), Request{Start: 1}, 2, 2},
+		"without Range":               {reply(403, "", "<html>"), Request{NoRange: true}, 1, 3},
+		"always 416, behind the end":  {reply(416, "Content-Range: bytes */9\r\n", ""), Request{Start: 9}, 2, 0},
 	} {
 		c, hits := raw(t, tc.answer)
 		tc.r.ID = testID

@@ -29,7 +29,7 @@ func judge(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	e.plain = !r.NoRange && refusesRange(r, e)
+	e.plain = !r.NoRange && refusesRange(e)
 	if cr, err := parseContentRange(resp.Header.Get("Content-Range")); err == nil && cr.none && e.Status == http.StatusRequestedRangeNotSatisfiable {
 		e.size = cr.size
 	}
@@ -37,16 +37,10 @@ func judge(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 }
 
 // refusesRange tells that e may be about the range that was asked for, of an
-// asset that exists: it is shorter than was thought, or it is empty, which
-// servers say in many ways. The plain answer tells how long it is.
-func refusesRange(r Request, e *Error) bool {
-	switch e.Status {
-	case http.StatusRequestedRangeNotSatisfiable:
-		return true
-	case http.StatusBadRequest, http.StatusForbidden:
-		return r.Start == 0 && !e.api
-	}
-	return false
+// asset that exists: it is shorter than was thought, or it is empty, or the server
+// refuses any range, all of which servers say in many ways. The plain answer tells.
+func refusesRange(e *Error) bool {
+	return e.Status == http.StatusRequestedRangeNotSatisfiable || e.refusesAny() && !e.api
 }
 
 func whole(resp *http.Response, r Request, body *Body) (*Response, *Error) {

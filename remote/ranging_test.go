@@ -1,0 +1,111 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// refusing is a server that answers each Range with a refusal, and plain requests
+// with ten bytes. Of assets whose ID ends in 9 it sends parts. It counts requests.
+func refusing(t *testing.T, status int, body string, o Options) (c *Client, count func() int) {
+	t.Helper()
+	hits := make(chan struct{}, 100)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		hits <- struct{}{}
+		if r.Header.Get("Range") != "" && !strings.Contains(r.URL.Path, "9/") {
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(body))
+			return
+		}
+		w.Header().Set("Content-Disposition", `attachment; filename="x"`)
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader("0123456789"))
+	}))
+	t.Cleanup(srv.Close)
+	n := 0
+	return newTestClient(t, srv.URL, o), func() int {
+		for len(hits) > 0 {
+			<-hits
+			n++
+		}
+		return n
+	}
+}
+
+// A server that refuses any Range serves whole downloads: its assets are found out
+// about one by one, for a request each, and after three of them all at once.
+func TestRangesRefused(t *testing.T) {
+	for status, body := range map[int]string{400: "", 403: "<Error/>", 405: "no", 501: "<html>"} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			c, count := refusing(t, status, body, Options{})
+			ask := func(r Request, requests int) {
+				t.Helper()
+				before := count()
+				resp, body, err := fetch(t, c, r)
+				if err != nil || body != "0123456789" || resp.Partial || resp.Start != 0 || !resp.Ignored {
+					t.Errorf("%+v: %q of %+v, %v", r, body, resp, err)
+				}
+				if n := count() - before; n != requests {
+					t.Errorf("%+v: %d requests, want %d", r, n, requests)
+				}
+			}
+			ask(Request{ID: "re_1"}, 2)
+			ask(Request{ID: "re_1", Start: 4}, 1)
+			ask(Request{ID: "re_2", Start: 4, End: 6}, 2)
+			ask(Request{ID: "re_2"}, 1)
+			ask(Request{ID: "re_3", Start: 4}, 2)
+			ask(Request{ID: "re_4", Start: 4}, 1)
+			ask(Request{ID: "re_9", Start: 4}, 1)
+			c.ForgetFailures()
+			if resp, body, err := fetch(t, c, Request{ID: "re_9", Start: 4}); err != nil || body != "456789" || !resp.Partial {
+				t.Errorf("an asset with Range, asked again: %q of %+v, %v", body, resp, err)
+			}
+			ask(Request{ID: "re_4", Start: 4}, 2)
+		})
+	}
+}
+
+// One refusal in the middle of an asset that is served in parts says nothing yet: it
+// is tried again, and not downloaded as a whole.
+func TestRangeRefusedOnce(t *testing.T) {
+	part := reply(206, attachment+"Content-Range: bytes 4-9/10\r\nContent-Length: 6\r\n", "456789")
+	no := reply(403, "", "<html>")
+	c, hits := raw(t, part, no, part, no, no, reply(200, attachment+"Content-Length: 10\r\n", "0123456789"))
+	want := []string{"456789", "", "456789", "", "0123456789"}
+	for i, body := range want {
+		_, got, err := fetch(t, c, Request{Start: 4})
+		if got != body || (err != nil) != (body == "") {
+			t.Errorf("answer %d: %q, %v, want %q", i, got, err, body)
+		}
+	}
+	if hits.Load() != 6 {
+		t.Errorf("%d requests, want 6", hits.Load())
+	}
+}
+
+// In the background there may be a slot for one request only. The next one goes
+// without Range, or no listing would ever get behind such an asset.
+func TestBackgroundAsksPlainNext(t *testing.T) {
+	for status, body := range map[int]string{400: "", 416: "", 501: "<html>"} {
+		c, count := refusing(t, status, body, Options{RateLimit: RateLimit{Rates: []Rate{{1, 500 * time.Millisecond}}}})
+		var err error
+		for range 6 {
+			time.Sleep(time.Until(c.Budget(Background).Next))
+			var resp *Response
+			if resp, err = c.Download(t.Context(), Request{ID: testID, Class: Background, End: 5}); err == nil {
+				resp.Body.Close()
+				break
+			}
+			if !errors.Is(err, ErrNoSlot) {
+				break
+			}
+		}
+		if n := count(); err != nil || n != 2 {
+			t.Errorf("%d: %v after %d requests, want an answer after 2", status, err, n)
+		}
+	}
+}
