@@ -308,6 +308,7 @@ func (c *Catalog) SetList(ids []string) {
 			if a.looked {
 				c.addLocked(a)
 			}
+			a.housedLocked()
 		}
 		if slices.ContainsFunc(c.list, func(a *Asset) bool { return !before[a] }) {
 			c.grownLocked()
@@ -323,6 +324,7 @@ func (c *Catalog) addLocked(a *Asset) {
 	a.wakeLocked()
 	a.place = len(c.list)
 	c.list = append(c.list, a)
+	a.housedLocked()
 	if a.name == "" {
 		c.unnamed[a] = true
 	}

@@ -113,6 +113,24 @@ func (a *Asset) dirLocked() *Dir {
 	return a.c.top
 }
 
+// housedLocked sees to it that the name of a video leads to it where it stands now:
+// that is the root while its ID is listed, else its library. In the other directory
+// a file of that name may have come meanwhile.
+func (a *Asset) housedLocked() {
+	if a.video == nil || a.name == "" {
+		return
+	}
+	d := a.dirLocked()
+	if d.names[FoldName(a.name)] == a {
+		return
+	}
+	name := d.takeLocked(a, a.name)
+	if a.video.listed {
+		a.video.library.names += hash(name) - hash(a.name)
+	}
+	a.name = name
+}
+
 // Path returns where a stands, from the root.
 func (a *Asset) Path() string {
 	a.c.mu.Lock()

@@ -240,8 +240,9 @@ func (l *library) nameAll(videos []Video, met map[*Asset]bool) int {
 		}
 		come = append(come, a)
 		touched[a.video.slot/perRecord] = true
-		if names[a] = a.name; a.name == "" || l.dir.takenLocked(a, a.name) {
-			names[a] = l.dir.takeLocked(a, cmp.Or(SafeName(v.Name), v.ID))
+		d := a.dirLocked() // the root if it is listed by its ID as well
+		if names[a] = a.name; a.name == "" || d.takenLocked(a, a.name) {
+			names[a] = d.takeLocked(a, l.dir.takeLocked(a, cmp.Or(SafeName(v.Name), v.ID)))
 		}
 	}
 	records := l.recordsLocked(touched, names)
@@ -250,7 +251,11 @@ func (l *library) nameAll(videos []Video, met map[*Asset]bool) int {
 	c.mu.Lock()
 	for _, a := range come {
 		a.name = names[a]
-		l.dir.names[FoldName(a.name)] = a
+		for _, d := range []*Dir{l.dir, a.dirLocked()} { // it may come to stand in either
+			if fold := FoldName(a.name); d.names[fold] == nil {
+				d.names[fold] = a
+			}
+		}
 		l.showLocked(a)
 	}
 	c.mu.Unlock()

@@ -523,3 +523,34 @@ func TestLibraryModel(t *testing.T) {
 		})
 	}
 }
+
+// An ID that is listed by itself and is a video of one of several libraries stands in
+// the root, and in its library once it is listed no more, each time under a name that
+// leads to it.
+func TestListedAndInLibrary(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		first, second := clip(1), clip(7)
+		first.ID, second.ID = "re_1", "re_3"
+		s := newShelf("a", first, clip(1), second)
+		notes, b := &notebook{}, newBook()
+		b.names["re_2"] = "clip 7.mp4" // stays taken in the root
+		for range 2 {                  // a start, and a restart
+			r := open(t, s, notes, b, "a", "b")
+			r.SetList([]string{"re_1"})
+			dir := r.Dirs()[0]
+			if err := dir.AwaitNames(t.Context()); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+			want(t, r.Root(), "clip 1.mp4")
+			want(t, dir, "clip 1 (VI1).mp4", "clip 7.mp4")
+			r.SetList(nil)
+			want(t, r.Root())
+			want(t, dir, "clip 1.mp4", "clip 1 (VI1).mp4", "clip 7.mp4")
+			r.SetList([]string{"re_1", "re_3"})
+			want(t, r.Root(), "clip 1.mp4", "clip 7 (re_3).mp4")
+			want(t, dir, "clip 1 (VI1).mp4")
+			r.Close()
+		}
+	})
+}
