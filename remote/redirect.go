@@ -64,8 +64,8 @@ func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o
 		if !redirects(resp) {
 			return resp, nil
 		}
-		_ = resp.Body.Close() // a redirect's body is nothing to anybody
-		if hops == maxRedirects {
+		_ = resp.Body.Close()     // a redirect's body is nothing to anybody
+		if hops >= maxRedirects { // a 400 to a bare % counts, too
 			return nil, malformed(resp.StatusCode, "more than %d redirects", maxRedirects)
 		}
 		if u, err = redirectTarget(u, resp); err != nil {

@@ -304,6 +304,22 @@ func TestBarePercentRefused(t *testing.T) {
 	}
 }
 
+// One that redirects to a bare % for ever is not followed for ever.
+func TestBarePercentForEver(t *testing.T) {
+	asked := 0
+	c := start(t, func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked > 20 {
+			attach(w, "x")
+			return
+		}
+		w.Header().Set("Location", "/100%/a")
+		w.WriteHeader(http.StatusFound)
+	}, Options{})
+	if _, _, err := fetch(t, c, Request{}); !errors.Is(err, ErrMalformed) || asked > maxRedirects+1 {
+		t.Errorf("%v after %d redirects, want a malformed response", err, asked)
+	}
+}
+
 func FuzzLocation(f *testing.F) {
 	for _, s := range []string{"/a b%", "//host/%zz?a b#c", "http://[::1]:80/\xff", "%", "?", "a:b/c", "http://h%00st/%00%", ""} {
 		f.Add(s)
