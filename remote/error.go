@@ -284,6 +284,9 @@ func waiting(ctx context.Context, gate *Error) *Error {
 	}
 }
 
+// ellipsis stands for what bounded has cut.
+const ellipsis = "..."
+
 // bounded cuts s to maxText bytes, at a rune's edge.
 func bounded(s string) string {
 	if len(s) <= maxText {
@@ -293,7 +296,7 @@ func bounded(s string) string {
 	for cut > maxText-utf8.UTFMax && !utf8.RuneStart(s[cut]) {
 		cut--
 	}
-	return s[:cut] + "..."
+	return s[:cut] + ellipsis
 }
 
 // printable returns s bounded and, when it holds anything that a terminal or a

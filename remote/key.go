@@ -137,10 +137,19 @@ func (k *Key) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacted) }
 // LogValue hides the key from slog.
 func (k *Key) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// hide takes the key out of text that a server sent back.
+// hide takes the key out of text that a server sent back, also one that bounded has
+// cut.
 func hide(text, key string) string {
 	if key == "" {
 		return text
 	}
-	return strings.ReplaceAll(text, key, redacted)
+	text = strings.ReplaceAll(text, key, redacted)
+	if cut, ok := strings.CutSuffix(text, ellipsis); ok {
+		for n := min(len(key), len(cut)); n >= 4; n-- {
+			if strings.HasSuffix(cut, key[:n]) {
+				return cut[:len(cut)-n] + redacted + ellipsis
+			}
+		}
+	}
+	return text
 }

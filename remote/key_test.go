@@ -170,3 +170,19 @@ func TestForgetFailuresReadsKey(t *testing.T) {
 		c.ForgetFailures()
 	}
 }
+
+// A text that was cut in the middle of the key doesn't show its beginning.
+func TestHide(t *testing.T) {
+	const key = "sk-mavi-0123456789"
+	for text, want := range map[string]string{
+		"bad " + key + "!":         "bad (key)!",
+		"bad sk-mavi-01...":        "bad (key)...",
+		"bad sk-mavi-01234567...":  "bad (key)...",
+		"bad request, and more...": "bad request, and more...",
+		"bad sk-mavi-01":           "bad sk-mavi-01",
+	} {
+		if got := hide(text, key); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
