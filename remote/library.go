@@ -320,17 +320,6 @@ func (r *rawVideo) video() (v Video, created time.Time, ok bool) {
 	return v, created, true
 }
 
-// time is a number of milliseconds since 1970; the zero time if it is none.
-func (v number) time() time.Time {
-	if !v.ok || v.n <= 0 || v.n > maxMillis {
-		return time.Time{}
-	}
-	return time.UnixMilli(v.n)
-}
-
-// maxMillis is the end of the year 9999: what is later is no time.
-const maxMillis = 253_402_300_799_999
-
 func usableID(id string) bool {
 	return id != "" && id != "." && id != ".." && len(id) <= maxVideoID && utf8.ValidString(id) &&
 		!strings.ContainsFunc(id, func(r rune) bool { return r == '/' || !unicode.IsPrint(r) })

@@ -316,3 +316,14 @@ func TestMetadataPassesRateLimit(t *testing.T) {
 		t.Error("a metadata call opened the gate")
 	}
 }
+
+// A time beyond the year 9999, which no file system holds, is none.
+func TestMetadataTime(t *testing.T) {
+	const created = 1766989317192
+	for modified, want := range map[string]int64{"253402300799999": 253402300799999, "253402300800000": created, "4611686018427387904": created, "-5": created} {
+		i, err := parseMetadata([]byte(`{"code":200,"data":{"resource":[{"asset_id":"re_1","create_time":"1766989317192","modify_time":"`+modified+`"}]}}`), "re_1")
+		if err != nil || i.ModTime.UnixMilli() != want {
+			t.Errorf("modified %s: %v, %v", modified, i.ModTime, err)
+		}
+	}
+}

@@ -104,11 +104,8 @@ func (r *resourceInfo) info() (Info, *Error) {
 	if r.Size.ok {
 		i.Size = r.Size.n
 	}
-	switch {
-	case r.Modified.ok && r.Modified.n > 0:
-		i.ModTime = time.UnixMilli(r.Modified.n)
-	case r.Created.ok && r.Created.n > 0:
-		i.ModTime = time.UnixMilli(r.Created.n)
+	if i.ModTime = r.Modified.time(); i.ModTime.IsZero() {
+		i.ModTime = r.Created.time()
 	}
 	return i, nil
 }
@@ -163,3 +160,14 @@ func (v *number) UnmarshalJSON(b []byte) error {
 	}
 	return nil
 }
+
+// time is a number of milliseconds since 1970; the zero time if it is none.
+func (v number) time() time.Time {
+	if !v.ok || v.n <= 0 || v.n > maxMillis {
+		return time.Time{}
+	}
+	return time.UnixMilli(v.n)
+}
+
+// maxMillis is the end of the year 9999: what is later is no time.
+const maxMillis = 253_402_300_799_999
