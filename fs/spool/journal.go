@@ -188,9 +188,11 @@ func (j *Journal) Compact(snapshot func([]byte) []byte) error {
 		return fmt.Errorf("compact the index: %w", err)
 	}
 	old := j.f
-	j.f, j.broken, j.unsure, j.taken = f, false, false, 0
+	j.f, j.broken, j.taken = f, false, 0
 	j.size, j.base = int64(len(b)), int64(len(b))
-	return errors.Join(j.d.fault("renamed", indexName), old.Close(), j.d.Sync())
+	err = errors.Join(j.d.fault("renamed", indexName), old.Close(), j.d.Sync())
+	j.unsure = err != nil // the old one may be back after a power cut
+	return err
 }
 
 // writeNewIndex writes b and returns when it is on the disk. The caller closes

@@ -231,6 +231,41 @@ func TestSyncFails(t *testing.T) {
 	}
 }
 
+// TestRenameNotSynced is the same where the name of the new journal may not be on
+// the disk.
+func TestRenameNotSynced(t *testing.T) {
+	broken := true
+	d, err := Open(t.TempDir(), baseURL, Options{Fault: func(point, _ string) error {
+		if broken && point == "directory-sync" {
+			return syscall.EIO
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := d.Journal()
+	if _, err := j.Replay(func([]byte) {}); err != nil {
+		t.Fatal(err)
+	}
+	compact := func() error { return j.Compact(func(b []byte) []byte { return append(b, record("1")...) }) }
+	if err := compact(); !errors.Is(err, syscall.EIO) {
+		t.Errorf("Compact: %v", err)
+	}
+	broken = false
+	j.Queue(record("2"))
+	if err := j.Sync(); err == nil || !j.Garbage() {
+		t.Errorf("Sync: %v, garbage %v", err, j.Garbage())
+	}
+	if err := compact(); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Sync(); err != nil {
+		t.Error(err)
+	}
+	closeDir(t, d)
+}
+
 // TestNewerVersion refuses a journal that a newer program wrote, and touches
 // nothing.
 func TestNewerVersion(t *testing.T) {
