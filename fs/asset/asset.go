@@ -269,16 +269,3 @@ func (a *Asset) rangingLocked() Ranging {
 	}
 	return a.store.Ranging()
 }
-
-// Streams returns the downloads under way, as they are now.
-func (a *Asset) Streams() []StreamState {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	var list []StreamState
-	for _, s := range a.streams {
-		if !s.ending {
-			list = append(list, s.state)
-		}
-	}
-	return list
-}

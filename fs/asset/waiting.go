@@ -56,21 +56,11 @@ func (a *Asset) Why(need ranges.Range) (why Why, present bool) {
 		}
 	}
 	if serving != nil {
-		st := &serving.state
-		asked := serving.asked.Load()
-		switch {
-		case st.Stuck:
-			return Why{Cause: CauseRoom}, false
-		case st.Opening && b.Down != nil:
-			return Why{Cause: CauseGate, Err: b.Down}, false
-		case st.Opening && b.Queued > 0: // it is queued, or one of others that are
-			return Why{Cause: CauseLimit, Until: b.Next}, false
-		case st.Opening && asked:
-			return Why{Cause: CauseAnswer, Since: st.LastByte, Until: st.LastByte.Add(a.o.StallTimeout)}, false
-		case !st.Opening && now.Sub(st.LastByte) >= silence:
-			return Why{Cause: CauseSilence, Since: st.LastByte, Until: st.LastByte.Add(a.o.StallTimeout)}, false
-		case !st.Opening:
-			return Why{Cause: CauseBytes, Left: off - st.Pos, Speed: st.Speed}, false
+		if why, known := a.cameLocked(serving, b, now); known {
+			if why.Cause == CauseBytes {
+				why.Left = off - serving.state.Pos
+			}
+			return why, false
 		}
 	}
 	switch {
@@ -82,4 +72,57 @@ func (a *Asset) Why(need ranges.Range) (why Why, present bool) {
 		return Why{Cause: CauseLimit, Until: b.Next}, false
 	}
 	return Why{Cause: CauseTurn}, false
+}
+
+// cameLocked says what comes on s, or why nothing does. Of a request that is about to
+// be made it is not known.
+func (a *Asset) cameLocked(s *stream, b Budget, now time.Time) (why Why, known bool) {
+	st := &s.state
+	switch {
+	case st.Stuck:
+		return Why{Cause: CauseRoom}, true
+	case st.Opening && b.Down != nil:
+		return Why{Cause: CauseGate, Err: b.Down}, true
+	case st.Opening && b.Queued > 0: // it is queued, or one of others that are
+		return Why{Cause: CauseLimit, Until: b.Next}, true
+	case st.Opening && s.asked.Load():
+		return Why{Cause: CauseAnswer, Since: st.LastByte, Until: st.LastByte.Add(a.o.StallTimeout)}, true
+	case st.Opening:
+		return Why{}, false
+	case now.Sub(st.LastByte) >= silence:
+		return Why{Cause: CauseSilence, Since: st.LastByte, Until: st.LastByte.Add(a.o.StallTimeout)}, true
+	}
+	return Why{Cause: CauseBytes, Speed: st.Speed}, true
+}
+
+// Streaming is a stream, and what it waits for: CauseBytes unless nothing comes. One
+// that is paused waits for nothing.
+type Streaming struct {
+	StreamState
+	Why Why
+}
+
+// Streams returns the downloads under way, as they are now.
+func (a *Asset) Streams() []Streaming {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.streams) == 0 {
+		return nil
+	}
+	b, now := a.o.Source.Budget(), time.Now()
+	var list []Streaming
+	for _, s := range a.streams {
+		if s.ending {
+			continue
+		}
+		d := Streaming{s.state, Why{Cause: CauseBytes}}
+		if st := &s.state; !st.Paused {
+			d.Why, _ = a.cameLocked(s, b, now)
+			if d.Why.Cause == CauseBytes && st.Speed == 0 && st.Pos == st.Start && st.Reach == st.Pos { // the header came, and no byte yet
+				d.Why = Why{Cause: CauseSilence, Since: st.LastByte, Until: st.LastByte.Add(a.o.StallTimeout)}
+			}
+		}
+		list = append(list, d)
+	}
+	return list
 }
