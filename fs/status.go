@@ -11,6 +11,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/dustin/go-humanize/english"
 
+	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
 )
 
@@ -50,6 +51,9 @@ type CountStatus struct {
 	Pinned  int `json:"pinned"`
 	Named   int `json:"named"`   // whose name is known
 	Failing int `json:"failing"` // whose last error still stands
+
+	Coming int     `json:"names_coming,omitempty"`     // names that are being found out
+	Pace   float64 `json:"names_per_second,omitempty"` // so many come; 0: unknown
 }
 
 // Count adds an asset.
@@ -125,6 +129,7 @@ type StreamStatus struct {
 	Speed  float64 `json:"bytes_per_second"`
 	Paused bool    `json:"paused"`
 	ETA    float64 `json:"eta_seconds,omitempty"` // 0: unknown
+	For    string  `json:"for,omitempty"`         // what it waits for, and until when, in words; "": bytes come, or it is paused
 }
 
 // manyAssets is how many listed assets a status tells of one by one. Beyond it, it leaves
@@ -162,6 +167,7 @@ func (f *FS) Status() Status {
 	if lastErr != "" {
 		s.LastErrorAge = time.Since(lastErrAt).Seconds()
 	}
+	s.Counts.Coming, s.Counts.Pace = f.catalog.Coming()
 	waiting := f.waiting(f.waits.list())
 	s.Waiting = waiting[""]
 	entries := f.catalog.Entries()
@@ -207,7 +213,9 @@ func (f *FS) assetStatus(listed *catalog.Asset) AssetStatus {
 	a.Spooled, a.Pinned = e.Present(), e.Pinned()
 	for _, st := range e.Streams() {
 		x := StreamStatus{Pos: st.Pos, Speed: st.Speed, Paused: st.Paused}
-		if st.Speed > 0 && st.End > st.Pos && !st.Paused {
+		if !st.Paused && st.Why.Cause != asset.CauseBytes {
+			x.For = f.words("download", st.Why, 0, time.Now())
+		} else if st.Speed > 0 && st.End > st.Pos && !st.Paused {
 			x.ETA = float64(st.End-st.Pos) / st.Speed
 		}
 		a.Streams = append(a.Streams, x)

@@ -59,6 +59,7 @@ type sweep struct {
 	pauses  int             // in a row
 	next    time.Time       // it waits for a slot until then; zero: it does not
 	away    bool            // because the host is away
+	told    []time.Time     // when the last answers came, a few at most
 }
 
 func newSweep(c *Catalog, k kind) *sweep {
@@ -256,6 +257,7 @@ func (s *sweep) finished(a *Asset, err error) {
 	switch {
 	case err == nil:
 		s.pauses = 0
+		s.told = append(s.told[max(0, len(s.told)-toldMost+1):], now)
 		if s.lacksLocked(a) {
 			a.failed[s.kind] = now // it told nothing
 		}
@@ -289,4 +291,39 @@ func (s *sweep) comingLocked(deadline time.Time) bool {
 		return true
 	}
 	return len(s.queue) > 0 && !s.away && !s.next.After(deadline) && !s.hold.After(deadline)
+}
+
+// toldMost is from how many answers the rate is taken, and toldFor how old they may be.
+const (
+	toldMost = 64
+	toldFor  = 2 * time.Minute
+)
+
+// Coming tells how many names of listed assets are being found out, and how many come
+// in a second, 0 if nobody knows.
+func (c *Catalog) Coming() (left int, perSecond float64) {
+	s := c.headers
+	if c.o.ByMetadata {
+		s = c.calls
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !s.running {
+		return 0, 0
+	}
+	return len(s.queue) + len(s.asking), pace(s.told, time.Now())
+}
+
+// pace is how many of what happened at those times happen in a second.
+func pace(times []time.Time, now time.Time) float64 {
+	n := 0
+	for _, t := range times {
+		if now.Sub(t) > toldFor {
+			n++
+		}
+	}
+	if times = times[n:]; len(times) < 2 {
+		return 0
+	}
+	return float64(len(times)-1) / max(now.Sub(times[0]), time.Millisecond).Seconds()
 }

@@ -437,3 +437,27 @@ func TestClose(t *testing.T) {
 		}
 	})
 }
+
+// TestNamesToCome has the pace of names told while they come, and nothing afterwards.
+func TestNamesToCome(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(200)...).limited()
+		r := start(t, s, newBook(), byMetadata, ids(200)...)
+		defer r.Close()
+		time.Sleep(100 * time.Second)
+		named := 0
+		for _, e := range r.Entries() {
+			if _, own := e.Asset.Name(); own {
+				named++
+			}
+		}
+		left, pace := r.Coming()
+		if want := 1 / interval.Seconds(); left == 0 || left > 201-named || pace < 0.8*want || pace > 1.3*want {
+			t.Errorf("after 100 s %d are named, %d come, %.2f a second; want %.2f a second", named, left, pace, want)
+		}
+		time.Sleep(fair(200))
+		if left, pace := r.Coming(); left != 0 || pace != 0 {
+			t.Errorf("in the end %d come, %.2f a second", left, pace)
+		}
+	})
+}

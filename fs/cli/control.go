@@ -162,11 +162,17 @@ type result struct {
 	Freed int64   `json:"freed_bytes,omitempty"`
 	Later bool    `json:"later,omitempty"` // freed at the last close
 	Done  bool    `json:"done,omitempty"`
+	For   string  `json:"for,omitempty"` // what its download waits for, while nothing comes
 	Error string  `json:"error,omitempty"`
 }
 
 func (r *result) fill(a fs.AssetStatus, err error) {
 	r.Name, r.Size, r.Here = a.Name, a.Size, a.Spooled
+	for _, st := range a.Streams {
+		if r.For = st.For; r.For == "" && !st.Paused {
+			break // bytes come
+		}
+	}
 	if err != nil {
 		r.Error = err.Error()
 	}

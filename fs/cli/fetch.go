@@ -277,8 +277,8 @@ func (f *fetcher) status() fs.Status {
 	defer f.mu.Unlock()
 	var s fs.Status
 	for _, r := range f.running {
-		st := fs.StreamStatus{Pos: r.Here}
-		if d := time.Since(r.since).Seconds(); d > 0 {
+		st := fs.StreamStatus{Pos: r.Here, For: r.For}
+		if d := time.Since(r.since).Seconds(); d > 0 && r.For == "" {
 			st.Speed = float64(max(0, r.Here-r.from)) / d
 		}
 		if st.Speed > 0 && r.Size > r.Here {

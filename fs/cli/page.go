@@ -68,33 +68,6 @@ func ago(seconds float64) string {
 	return span(seconds) + " ago: "
 }
 
-// assetCounts tells how many assets are listed, and what is present of them.
-func assetCounts(s *fs.Status) string {
-	c := s.Counts
-	if c == nil { // an older mount
-		c = &fs.CountStatus{}
-		for i := range s.Assets {
-			c.Count(&s.Assets[i])
-		}
-	}
-	number := func(n int) string { return humanize.Comma(int64(n)) }
-	text := number(s.Listed) + " listed"
-	if s.Listed == 0 {
-		return text
-	}
-	text += fmt.Sprintf(": %s whole in the spool, %s in part", number(c.Whole), number(c.Part))
-	if c.Pinned > 0 {
-		text += fmt.Sprintf(", %s pinned", number(c.Pinned))
-	}
-	if c.Failing > 0 {
-		text += fmt.Sprintf(", %s failing", number(c.Failing))
-	}
-	if c.Named < s.Listed {
-		text += fmt.Sprintf("; names: %s of %s", number(c.Named), number(s.Listed))
-	}
-	return text
-}
-
 // requestsLeft tells how many requests may start now.
 func requestsLeft(s *fs.Status) string {
 	if s.RequestsLeft < 0 {
@@ -151,29 +124,6 @@ func kernelShare(k fs.KernelStatus) string {
 	return fmt.Sprintf("reads whole assets by itself, uncounted: opened %d, %s", k.Opens, bytesText(k.Bytes))
 }
 
-// downloads counts the downloads and adds their speeds.
-func downloads(s *fs.Status) string {
-	running, paused, speed := 0, 0, 0.0
-	for _, a := range s.Assets {
-		for _, st := range a.Streams {
-			if st.Paused {
-				paused++
-			} else {
-				running++
-				speed += st.Speed
-			}
-		}
-	}
-	var parts []string
-	if running > 0 {
-		parts = append(parts, fmt.Sprintf("%d running at %s", running, rate(speed)))
-	}
-	if paused > 0 {
-		parts = append(parts, fmt.Sprintf("%d paused", paused))
-	}
-	return cmp.Or(strings.Join(parts, ", "), "none")
-}
-
 // failuresShown is how many failing assets a page shows without --all.
 const failuresShown = 20
 
@@ -218,7 +168,7 @@ func assetTable(page *bytes.Buffer, s *fs.Status, o pageOptions) {
 		for _, a := range show {
 			line(share(a), sizeText(a), printable(a.ID), shorten(cmp.Or(printable(a.Name), "-"), name))
 			for _, st := range a.Streams {
-				fmt.Fprintf(page, "    %s\n", streamLine(st))
+				wrap(page, "   ", streamLine(st), o.width)
 			}
 			writeWaiting(page, a.Waiting, "   ", o)
 			if a.Pinned && o.all {
@@ -300,17 +250,6 @@ func sizeText(a *fs.AssetStatus) string {
 		return "unknown"
 	}
 	return bytesText(a.Size)
-}
-
-// streamLine describes a download.
-func streamLine(st fs.StreamStatus) string {
-	switch {
-	case st.Paused:
-		return "paused until somebody reads on"
-	case st.ETA > 0:
-		return fmt.Sprintf("downloading at %s, %s left", rate(st.Speed), span(st.ETA))
-	}
-	return "downloading at " + rate(st.Speed)
 }
 
 // wrap writes text behind a title, in lines of width columns. Lines after the

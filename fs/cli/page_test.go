@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/vbauerster/mpb/v8"
 
 	"assetfs/fs"
 )
@@ -217,5 +220,54 @@ func TestCostLines(t *testing.T) {
 		"This month\t0 requests, 0 B for $0.0000\nEver\t1 request, 0 B for $0.0000, saved $1.50\n"
 	if page.String() != want {
 		t.Errorf("%q, want %q", page.String(), want)
+	}
+}
+
+// A download that brings nothing says what it waits for, and never a speed of 0.
+func TestPageOfDownloads(t *testing.T) {
+	s := &fs.Status{Listed: 1, Assets: []fs.AssetStatus{{ID: "re_1", Size: 100, Streams: []fs.StreamStatus{
+		{For: "for the rate limit, in 4 s"}, {Pos: 7}, {Speed: 2048}, {Paused: true},
+	}}}}
+	var page bytes.Buffer
+	if err := writePage(&page, s, pageOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"2 running at 2.0 KiB/s, 1 waiting, 1 paused\n", "\n    download waits: for the rate limit, in 4 s\n    downloading\n    downloading at 2.0 KiB/s\n    paused until"} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("the page lacks %q:\n%s", want, page.String())
+		}
+	}
+	b := &bar{bar: mpb.New(mpb.WithOutput(io.Discard)).AddBar(100)}
+	for want, streams := range map[string][]fs.StreamStatus{
+		"  0% of 100 B, waits: for the rate limit, in 4 s": {{Paused: true}, {For: "for the rate limit, in 4 s"}},
+		"  0% of 100 B":            {{}},
+		"  0% of 100 B, 2.0 KiB/s": {{Speed: 2048}, {For: "no answer"}},
+	} {
+		b.show(&fs.AssetStatus{Size: 100, Streams: streams})
+		if b.right != want {
+			t.Errorf("the live line of %+v is %q, want %q", streams, b.right, want)
+		}
+	}
+}
+
+func TestNamesToCome(t *testing.T) {
+	for _, tc := range []struct {
+		coming int
+		pace   float64
+		want   string
+	}{
+		{164, 1.01, ", 1 a second, about 3 min"},
+		{164, 0.2, ", 12 a minute, about 14 min"},
+		{9_999, 1, ", 1 a second, about 3 h"},
+		{3, 0.99, ", 1 a second, about 3 s"},
+		{1, 1e-3, ", 4 an hour, about 17 min"},
+		{5, 120, ", 120 a second, about 1 s"},
+		{5, 0, ""}, // nothing has come yet
+		{0, 1, ""}, // what is unknown stays so
+	} {
+		got := assetCounts(&fs.Status{Listed: 201, Counts: &fs.CountStatus{Named: 37, Coming: tc.coming, Pace: tc.pace}})
+		if _, got, _ := strings.Cut(got, "; names: 37 of 201"); got != tc.want {
+			t.Errorf("%d to come, %v a second: %q, want %q", tc.coming, tc.pace, got, tc.want)
+		}
 	}
 }

@@ -240,13 +240,18 @@ func newTotal(lines *mpb.Progress) *bar {
 // show brings the line of an asset up to date.
 func (b *bar) show(a *fs.AssetStatus) {
 	var speed, eta float64
-	paused := true
+	paused, waits := true, ""
 	for _, s := range a.Streams {
-		if !s.Paused {
-			paused = false
+		switch {
+		case s.Paused:
+			continue
+		case s.For != "":
+			waits = s.For
+		default:
 			speed += s.Speed
 			eta = max(eta, s.ETA)
 		}
+		paused = false
 	}
 	text := bytesText(a.Spooled)
 	if a.Size >= 0 {
@@ -257,8 +262,10 @@ func (b *bar) show(a *fs.AssetStatus) {
 		text += ", paused"
 	case eta > 0:
 		text += fmt.Sprintf(", %s, %s left", rate(speed), span(eta))
-	default:
+	case speed > 0:
 		text += ", " + rate(speed)
+	case waits != "":
+		text += ", waits: " + printable(waits)
 	}
 	b.set(shorten(printable(title(a)), nameCells), text)
 	// A bar that is full would end: the line goes when the download does.
