@@ -243,7 +243,7 @@ func TestPageOfDownloads(t *testing.T) {
 		"  0% of 100 B":            {{}},
 		"  0% of 100 B, 2.0 KiB/s": {{Speed: 2048}, {For: "no answer"}},
 	} {
-		b.show(&fs.AssetStatus{Size: 100, Streams: streams})
+		b.show(&fs.AssetStatus{Size: 100, Streams: streams}, nameCells)
 		if b.right != want {
 			t.Errorf("the live line of %+v is %q, want %q", streams, b.right, want)
 		}

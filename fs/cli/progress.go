@@ -22,6 +22,8 @@ const (
 	maxBars = 8
 	// nameCells bounds the columns of a name.
 	nameCells = 28
+	// plainWidth is that of lines that go to no terminal.
+	plainWidth = 100
 )
 
 // activity is what live lines are drawn from.
@@ -39,8 +41,9 @@ type activity struct {
 // terminal meanwhile must go through it: it is an io.Writer that puts text above
 // the lines. It may be written to before it is started and after it is closed.
 type progress struct {
-	out io.Writer
-	tty bool
+	out  io.Writer
+	tty  bool
+	size func() (width, height int) // of the terminal
 
 	stop chan struct{}
 	done sync.WaitGroup
@@ -56,7 +59,7 @@ var _ io.Writer = (*progress)(nil)
 // newProgress makes live lines that are drawn on out. tty tells whether out is
 // a terminal; else each drawing is appended to the one before.
 func newProgress(out io.Writer, tty bool) *progress {
-	return &progress{out: out, tty: tty, stop: make(chan struct{})}
+	return &progress{out: out, tty: tty, size: terminalSize, stop: make(chan struct{})}
 }
 
 // Start begins to show what a mount does. Close ends it.
@@ -141,6 +144,11 @@ func (p *progress) draw(s fs.Status, total func(*fs.Status) string) bool {
 	if p.lines == nil {
 		p.openLocked()
 	}
+	width := plainWidth
+	if p.tty {
+		width, _ = p.size()
+	}
+	name := min(nameCells, max(1, width/3))
 	now := map[string]bool{}
 	for _, a := range show {
 		now[a.ID] = true
@@ -149,7 +157,7 @@ func (p *progress) draw(s fs.Status, total func(*fs.Status) string) bool {
 			b = newBar(p.lines, max(0, a.Size))
 			p.bars[a.ID] = b
 		}
-		b.show(&a)
+		b.show(&a, name)
 	}
 	for id, b := range p.bars {
 		if !now[id] {
@@ -167,11 +175,11 @@ func (p *progress) draw(s fs.Status, total func(*fs.Status) string) bool {
 
 // openLocked makes room for lines.
 func (p *progress) openLocked() {
-	options := []mpb.ContainerOption{mpb.WithOutput(p.out), mpb.WithRefreshRate(look), mpb.WithAutoRefresh()}
+	options := []mpb.ContainerOption{mpb.WithRefreshRate(look), mpb.WithAutoRefresh()}
 	if p.tty {
-		options = append(options, mpb.ForceTTY())
+		options = append(options, mpb.WithConsoleWriter(&liveTerminal{out: p.out, size: p.size}))
 	} else {
-		options = append(options, mpb.WithWidth(100))
+		options = append(options, mpb.WithOutput(p.out), mpb.WithWidth(plainWidth))
 	}
 	p.lines = mpb.New(options...)
 	p.bars = map[string]*bar{}
@@ -237,8 +245,8 @@ func newTotal(lines *mpb.Progress) *bar {
 	return b
 }
 
-// show brings the line of an asset up to date.
-func (b *bar) show(a *fs.AssetStatus) {
+// show brings the line of an asset up to date. Its name has so many columns.
+func (b *bar) show(a *fs.AssetStatus, name int) {
 	var speed, eta float64
 	paused, waits := true, ""
 	for _, s := range a.Streams {
@@ -267,7 +275,7 @@ func (b *bar) show(a *fs.AssetStatus) {
 	case waits != "":
 		text += ", waits: " + printable(waits)
 	}
-	b.set(shorten(printable(title(a)), nameCells), text)
+	b.set(shorten(printable(title(a)), name), text)
 	// A bar that is full would end: the line goes when the download does.
 	b.bar.SetCurrent(max(0, min(a.Spooled, a.Size-1)))
 }

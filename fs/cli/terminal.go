@@ -18,3 +18,14 @@ func terminal(f *os.File) (width int, ok bool) {
 	}
 	return int(size.Col), true
 }
+
+// terminalSize is that of the terminal on standard error, and a usual one of a terminal
+// that doesn't know its own.
+func terminalSize() (width, height int) {
+	const usualWidth, usualHeight = 80, 24
+	size, err := unix.IoctlGetWinsize(int(os.Stderr.Fd()), unix.TIOCGWINSZ)
+	if err != nil || size.Col == 0 || size.Row == 0 {
+		return usualWidth, usualHeight
+	}
+	return int(size.Col), int(size.Row)
+}
