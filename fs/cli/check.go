@@ -35,6 +35,11 @@ func newCheck() *cobra.Command {
 		DisableFlagsInUseLine: true,
 		ValidArgsFunction:     completeMount,
 		RunE: func(c *cobra.Command, args []string) error {
+			for _, name := range notChecked {
+				if c.Flags().Changed(name) {
+					return usagef("check takes no --%s; write assetfs --%[1]s", name)
+				}
+			}
 			if err := s.completeCheck(args); err != nil {
 				return err
 			}
@@ -44,9 +49,16 @@ func newCheck() *cobra.Command {
 		},
 	}
 	c.Flags().AddFlagSet(s.flags)
+	for _, name := range notChecked {
+		s.flags.Lookup(name).Hidden = true
+	}
 	completeFlags(c, s.flags)
 	return c
 }
+
+// notChecked are flags that mount nothing. Those that do, --daemon too, are taken, so
+// that the command line of a mount becomes that of a check by one word.
+var notChecked = []string{"manual", "version", "help-all"}
 
 // completeCheck is complete for a command that needs no mount point.
 func (s *settings) completeCheck(args []string) error {
@@ -144,6 +156,9 @@ func (a *app) apiFindings(ctx context.Context, ids []string, show func(...findin
 		return
 	}
 	a.base = base
+	if _, err := a.Library.root(a.Insecure); err != nil {
+		show(fault("library", "%v", err))
+	}
 	spooled, found := a.spoolFindings()
 	show(found...)
 	for _, line := range remote.Learnt(a.RateLimit, func(name string) string { return spooled.Notes[name] }, time.Now()) {

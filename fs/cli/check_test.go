@@ -89,6 +89,7 @@ func TestCheckNamesFaults(t *testing.T) {
 		"no host":           {func(_ *testing.T, s *seeded) { s.args = append(s.args, "--base-url=http://127.0.0.1:1") }, `^fault +network +127\.0\.0\.1:1 can't be reached`},
 		"bad base URL":      {func(_ *testing.T, s *seeded) { s.args = append(s.args, "--base-url=ftp://x/y") }, `^fault +API +--base-url: .*neither http nor https`},
 		"http, not secure":  {func(_ *testing.T, s *seeded) { s.args = append(s.args, "--base-url=http://example.com/y") }, `^fault +API +--base-url: .*plain http`},
+		"bad library URL":   {func(_ *testing.T, s *seeded) { s.args = append(s.args, "--library=x", "--library-url=ftp://x/y") }, `^fault +library +--library-url: .*neither http nor https`},
 		"no CA file":        {func(_ *testing.T, s *seeded) { s.args = append(s.args, "--ca-file", s.dir+"/none") }, `^fault +certificate +--ca-file .*/none: no such file`},
 		"CA file of no use": {func(t *testing.T, s *seeded) { s.args = append(s.args, "--ca-file", s.write(t, "ca", "hello")) }, `^fault +certificate +--ca-file .*no certificate in it`},
 		"CA file is a key": {func(t *testing.T, s *seeded) {

@@ -293,3 +293,16 @@ func TestCommands(t *testing.T) {
 		}
 	}
 }
+
+// A check takes the flags of a mount, but for those with which nothing is mounted.
+func TestCheckRefuses(t *testing.T) {
+	for _, line := range []string{"check --manual", "--manual check", "check --version /m", "check --help-all", "check --status", "check --all"} {
+		root := newRoot(strings.Fields(line), nil)
+		var out bytes.Buffer
+		root.SetOut(&out)
+		var usage *usageError
+		if err := root.Execute(); !errors.As(err, &usage) || strings.Contains(err.Error(), "\n") || out.Len() > 0 {
+			t.Errorf("assetfs %s: %v, and prints %q; want one line of usage", line, err, out.String())
+		}
+	}
+}
