@@ -119,6 +119,10 @@ func (l *ledger) begin(now time.Time) {
 	days := l.load()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.recorded { // it has come since the last flush
+		l.unsaved[l.today] = spending{l.day.Served, maps.Clone(l.day.Programs)}
+		l.recorded = true
+	}
 	maps.Copy(days, l.unsaved)
 	l.today, l.day, l.earlier, l.past = today, days[today], spending{}, spending{}
 	delete(days, today)

@@ -14,8 +14,9 @@ import (
 
 // memo is a spool's notes.
 type memo struct {
-	text map[string]string
-	err  error
+	text  map[string]string
+	err   error
+	wrote func() // is called at the end of SetNote, if there is one
 }
 
 func (m *memo) Note(name string) string { return m.text[name] }
@@ -23,6 +24,9 @@ func (m *memo) Note(name string) string { return m.text[name] }
 func (m *memo) SetNote(name, value string) error {
 	if m.err == nil {
 		m.text[name] = value
+	}
+	if m.wrote != nil {
+		m.wrote()
 	}
 	return m.err
 }
@@ -155,6 +159,30 @@ func TestLedgerSums(t *testing.T) {
 		_, today, _, _ := b.sums()
 		if n := len(today.Programs); n > mostPrograms+1 || today.total().Bytes != 120+3*mostPrograms || today.Served != 50 {
 			t.Errorf("%d programs, %+v", n, today.total())
+		}
+	})
+}
+
+// What comes while the day ends is not lost.
+func TestLedgerAtMidnight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memo{text: map[string]string{}}
+		l := open(m)
+		l.buys("cat", 100)
+		m.wrote = func() {
+			m.wrote = nil
+			l.buys("cat", 10) // as a status does, which asks what was spent
+		}
+		now := time.Now().AddDate(0, 0, 1)
+		l.flush(now)
+		mount, _, _, ever := l.sums()
+		if mount.total().Bytes != 110 || ever.total().Bytes != 110 {
+			t.Errorf("of 110 bytes %d are this mount's and %d ever", mount.total().Bytes, ever.total().Bytes)
+		}
+		l.flush(now)
+		_, _, _, ever = open(m).sums()
+		if ever.total().Bytes != 110 {
+			t.Errorf("of 110 bytes %d are found again", ever.total().Bytes)
 		}
 	})
 }
