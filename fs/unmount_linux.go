@@ -75,9 +75,15 @@ func endThread() {
 	tid := make(chan int)
 	go func() {
 		runtime.LockOSThread() // a thread ends with the goroutine that keeps it
-		tid <- unix.Gettid()
+		id := unix.Gettid()
+		if id == os.Getpid() { // but for the first one, which is kept meanwhile
+			endThread()
+			runtime.UnlockOSThread()
+			id = 0
+		}
+		tid <- id
 	}()
-	for id := <-tid; unix.Tgkill(os.Getpid(), id, 0) == nil; {
+	for id := <-tid; id != 0 && unix.Tgkill(os.Getpid(), id, 0) == nil; {
 		time.Sleep(time.Millisecond)
 	}
 }
