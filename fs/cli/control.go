@@ -105,7 +105,6 @@ type commander struct{ m *fs.FS }
 // asked is what a command says.
 type asked struct {
 	IDs []string `json:"ids"`
-	All bool     `json:"all,omitempty"` // of the listed ones, in place of IDs
 }
 
 func (c *commander) handler() http.Handler {
@@ -145,9 +144,6 @@ func (c *commander) ids(w http.ResponseWriter, r *http.Request) ([]string, bool)
 	if err := json.NewDecoder(r.Body).Decode(&a); err != nil {
 		http.Error(w, fmt.Sprintf("the command is not understood: %v", err), http.StatusBadRequest)
 		return nil, false
-	}
-	if a.All {
-		return c.m.ListedIDs(), true
 	}
 	return a.IDs, true
 }

@@ -40,12 +40,3 @@ func fault(what, format string, args ...any) finding {
 func (f finding) write(w io.Writer) {
 	fmt.Fprintf(w, "%-8s %-12s %s\n", f.grade, f.what, printable(f.text))
 }
-
-// worst is the highest grade of all.
-func worst(all []finding) grade {
-	g := fine
-	for _, f := range all {
-		g = max(g, f.grade)
-	}
-	return g
-}
