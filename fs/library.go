@@ -8,6 +8,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"assetfs/fs/catalog"
+	"assetfs/fs/ranges"
 	"assetfs/remote"
 )
 
@@ -59,7 +60,7 @@ func (n *libraryDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut
 	if errno := nameErrno(name); errno != 0 {
 		return nil, errno
 	}
-	c := newCall(ctx)
+	c := newCall(ctx).shown(n.fs, "lookup", nil, ranges.Range{})
 	defer c.end()
 	a, err := n.dir.Lookup(c, name)
 	if a == nil {

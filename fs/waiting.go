@@ -73,7 +73,7 @@ func (f *FS) waiting(all []*wait) map[string][]WaitStatus {
 		s := WaitStatus{Op: x.op, Offset: x.need.Start, Since: now.Sub(x.since).Seconds()}
 		id := ""
 		if x.asset == nil {
-			s.For = f.whyNames(now)
+			s.For = f.whyNames(x.op, now)
 		} else {
 			id = x.asset.ID
 			why, waits := x.why()
@@ -104,16 +104,23 @@ func (x *wait) why() (why asset.Why, waits bool) {
 	return why, !present || x.op == "stat"
 }
 
-// whyNames is what a listing waits for.
-func (f *FS) whyNames(now time.Time) string {
+// whyNames is what op waits for that is about no asset that is listed.
+func (f *FS) whyNames(op string, now time.Time) string {
 	unknown := 0
 	for _, e := range f.catalog.Entries() {
 		if _, own := e.Asset.Name(); !own {
 			unknown++
 		}
 	}
-	text := fmt.Sprintf("for names, %d are unknown", unknown)
-	if l := limited(f.client.Budget(remote.Background), 0, now); l != "" {
+	text, class := fmt.Sprintf("for names, %d are unknown", unknown), remote.Background
+	switch {
+	case unknown > 0:
+	case op != "lookup":
+		return "for the list of a library"
+	default:
+		text, class = "for the answer whether there is such an asset", remote.Reader
+	}
+	if l := limited(f.client.Budget(class), 0, now); l != "" {
 		text += ": " + l
 	}
 	return text
