@@ -32,16 +32,6 @@ func (f *FS) find(ctx context.Context, id string) (*catalog.Asset, error) {
 	return a, err
 }
 
-// ListedIDs returns the IDs of the listed assets, in their order.
-func (f *FS) ListedIDs() []string {
-	entries := f.catalog.Entries()
-	ids := make([]string, len(entries))
-	for i, e := range entries {
-		ids[i] = e.ID
-	}
-	return ids
-}
-
 // Asset tells of one asset. If its size is not known it is found out, and then
 // ctx ends the waiting. The status holds with an error, too.
 func (f *FS) Asset(ctx context.Context, id string) (AssetStatus, error) {
@@ -135,8 +125,10 @@ func (f *FS) Free(id string) (freed int64, later bool, err error) {
 		return 0, false, errPinned
 	}
 	e.EndIdle()
-	freed, later = e.Free()
-	e.freeLater.Store(later)
+	e.freeLater.Store(true) // before it is known: the last close may be on its way
+	if freed, later = e.Free(); !later {
+		e.freeLater.Store(false)
+	}
 	f.forgotten(a)
 	return freed, later, nil
 }

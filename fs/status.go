@@ -241,6 +241,13 @@ func (f *FS) statusAttr(attr string) (string, bool) {
 	if !ok {
 		return "", false
 	}
+	if attr == xattrSocket { // each command asks for it
+		path := f.socket.Load()
+		if path == nil {
+			return "", false
+		}
+		return *path, true
+	}
 	s := f.Status()
 	if from, ok := strings.CutPrefix(name, attrAssets); ok {
 		n, err := strconv.ParseUint(from, 10, 31)
@@ -255,12 +262,6 @@ func (f *FS) statusAttr(attr string) (string, bool) {
 			s.Assets = a
 			return &s
 		})
-	case "socket":
-		path := f.socket.Load()
-		if path == nil {
-			return "", false
-		}
-		return *path, true
 	case "error":
 		return s.LastError, s.LastError != ""
 	case "cost":
