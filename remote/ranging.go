@@ -14,6 +14,7 @@ const refusedFor = 10 * time.Minute
 type ranging struct {
 	mu      sync.Mutex // guards what follows
 	assets  map[string]*assetRanging
+	works   bool      // some asset was sent in part
 	refused int       // assets that ranges were refused of, since one was last sent in part
 	until   time.Time // no asset is asked for a range before
 	why     *Error
@@ -23,6 +24,7 @@ type ranging struct {
 type assetRanging struct {
 	works   bool      // a part of it was sent
 	refusal *Error    // of its last range; nil: it was not refused
+	refused int       // ranges in a row
 	until   time.Time // it is not asked for a range before
 	owed    bool      // it is to be asked for without, which was not answered
 }
@@ -58,9 +60,12 @@ func (g *ranging) refuse(r Request, e *Error) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	a := g.ofLocked(r.ID)
-	again := a.refusal != nil
 	a.refusal = e
-	return !a.works || r.Start == 0 || again || !e.refusesAny()
+	if !e.refusesAny() {
+		return true
+	}
+	a.refused++
+	return !a.works || r.Start == 0 || a.refused > 1
 }
 
 // owe notes that the request that was to go without Range, since refusal, was not
@@ -86,10 +91,11 @@ func (g *ranging) answered(r Request, resp *Response, refusal *Error) {
 	switch {
 	case resp.Partial:
 		*a = assetRanging{works: true}
-		g.refused, g.until = 0, time.Time{}
+		g.works, g.refused, g.until = true, 0, time.Time{}
 	case !refusal.refusesAny() || resp.End == 0:
 		a.refusal = nil // it was about this range
-	case time.Now().Before(a.until):
+	case g.works && a.refused < 2, time.Now().Before(a.until):
+		// Where parts are sent, once may be a gateway's trouble.
 	default:
 		if a.until.IsZero() {
 			g.refused++
@@ -104,7 +110,7 @@ func (g *ranging) answered(r Request, resp *Response, refusal *Error) {
 func (g *ranging) forget() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.assets, g.refused, g.until = nil, 0, time.Time{}
+	g.assets, g.works, g.refused, g.until = nil, false, 0, time.Time{}
 }
 
 // refusesAny tells that e, which a range has met, may be about any range.
