@@ -180,7 +180,13 @@ func (s *Store) sync(old time.Time) error {
 			return nil
 		})
 	}
-	_ = group.Wait()                  // each error is in errs
+	_ = group.Wait() // each error is in errs
+	if !slices.ContainsFunc(due, (*Asset).isSyncing) && errors.Join(errs...) == nil {
+		for _, a := range due {
+			a.synced(nil)
+		}
+		return nil // they were read only
+	}
 	errs = append(errs, s.dir.Sync()) // the files may be new
 	for i, a := range due {
 		a.synced(errors.Join(errs[i], errs[len(due)]))
@@ -218,6 +224,13 @@ func (a *Asset) sync() error {
 	a.mu.Unlock()
 	a.store.o.Log.Error("spool file not synced, what was written since is forgotten", "asset", a.id, "error", err)
 	return errors.Join(err, a.withdraw(lost))
+}
+
+// isSyncing reports whether sync has left something to be claimed.
+func (a *Asset) isSyncing() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.syncing.Len() > 0
 }
 
 // synced claims for ever what was synced and is still present, unless err stood in

@@ -159,3 +159,32 @@ func TestSyncFails(t *testing.T) {
 		t.Errorf("%d bytes", n)
 	}
 }
+
+// TestReadIsNotSynced has the close of what was only read leave the disk alone.
+func TestReadIsNotSynced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var syncs atomic.Int64
+		d := open(t, t.TempDir(), keep{Fault: func(point, _ string) error {
+			if strings.HasSuffix(point, "sync") {
+				syncs.Add(1)
+			}
+			return nil
+		}})
+		a := d.Asset("a")
+		a.acquire()
+		put(t, a, span(0, 8192))
+		a.release()
+		synctest.Wait()
+		if n := syncs.Swap(0); n != 3 { // the blob, its name, the index
+			t.Errorf("%d syncs of what was written", n)
+		}
+		a.acquire()
+		check(t, a)
+		a.release()
+		synctest.Wait()
+		if n := syncs.Load(); n > 0 || a.blob.Open() {
+			t.Errorf("%d syncs of what was read, still open: %v", n, a.blob.Open())
+		}
+		d.abandon()
+	})
+}
