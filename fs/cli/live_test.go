@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -67,5 +68,37 @@ func TestProgressOnNarrowTerminals(t *testing.T) {
 				t.Errorf("at width %d it is not seen how far it has come:\n%s", width, s.String())
 			}
 		})
+	}
+}
+
+// closedTerminal is a terminal that was closed: SIGHUP ends no mount.
+type closedTerminal struct{ drawn chan struct{} }
+
+func (g *closedTerminal) Write([]byte) (int, error) {
+	select {
+	case g.drawn <- struct{}{}:
+	default:
+	}
+	return 0, syscall.EIO
+}
+
+func TestProgressSurvivesItsTerminal(*testing.T) {
+	for _, tty := range []bool{true, false} {
+		g, w := &closedTerminal{make(chan struct{})}, &work{}
+		w.status.Store(downloading())
+		w.requests.Store(1)
+		p := newProgress(g, tty)
+		p.Start(w.activity())
+		<-g.drawn
+		more := downloading()
+		more.Assets[1].Streams = more.Assets[0].Streams
+		w.status.Store(more)
+		for n := w.asked.Load(); w.asked.Load() < n+2; {
+			select {
+			case <-g.drawn:
+			case <-time.After(time.Millisecond):
+			}
+		}
+		p.Close(time.Minute)
 	}
 }

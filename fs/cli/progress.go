@@ -177,13 +177,22 @@ func (p *progress) draw(s fs.Status, total func(*fs.Status) string) bool {
 func (p *progress) openLocked() {
 	options := []mpb.ContainerOption{mpb.WithRefreshRate(look), mpb.WithAutoRefresh()}
 	if p.tty {
-		options = append(options, mpb.WithConsoleWriter(&liveTerminal{out: p.out, size: p.size}))
+		options = append(options, mpb.WithConsoleWriter(&liveTerminal{out: deaf{p.out}, size: p.size}))
 	} else {
-		options = append(options, mpb.WithOutput(p.out), mpb.WithWidth(plainWidth))
+		options = append(options, mpb.WithOutput(deaf{p.out}), mpb.WithWidth(plainWidth))
 	}
 	p.lines = mpb.New(options...)
 	p.bars = map[string]*bar{}
 	p.total = newTotal(p.lines)
+}
+
+// deaf hears of no error: mpb panics when it is used after one, and a mount outlives
+// its terminal.
+type deaf struct{ io.Writer }
+
+func (d deaf) Write(p []byte) (int, error) {
+	_, _ = d.Writer.Write(p)
+	return len(p), nil
 }
 
 // clearLocked takes the lines away. All that was written shows.
