@@ -104,7 +104,7 @@ func (c *client) call(ctx context.Context, method, path string, body any) (io.Re
 	case resp.StatusCode == http.StatusNotFound:
 		return nil, errors.New("the mount is of an older version, which does not know this command; unmount it and mount it again")
 	}
-	return nil, errors.New(strings.TrimSpace(string(why)))
+	return nil, errors.New(printable(strings.TrimSpace(string(why)))) // another user's mount may say anything
 }
 
 // ask makes a request and decodes the answer.

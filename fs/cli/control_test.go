@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -88,5 +89,22 @@ func TestUnknownCommands(t *testing.T) {
 		if w.Code != want || strings.Count(w.Body.String(), "\n") != 1 {
 			t.Errorf("%s: %d %q, want %d and one line", path, w.Code, w.Body, want)
 		}
+	}
+}
+
+// stranger answers as no mount of ours does.
+type stranger string
+
+func (s stranger) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusForbidden, Body: io.NopCloser(strings.NewReader(string(s)))}, nil
+}
+
+// What somebody else's mount answers does nothing to a terminal, and is of one line.
+func TestStrangersAreQuoted(t *testing.T) {
+	c := &client{}
+	c.http.Transport = stranger("no\x1b[2J\nassetfs: all is well\n")
+	_, err := c.call(t.Context(), http.MethodGet, "/v1/status", nil)
+	if want := `no\u001b[2J\u000aassetfs: all is well`; err == nil || err.Error() != want {
+		t.Errorf("the error is %q, want %q", err, want)
 	}
 }
