@@ -3,6 +3,7 @@ package asset
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -159,6 +160,10 @@ type Contact struct {
 // read can go on with.
 func (a *Asset) Contact(ctx context.Context, c Contact) (Info, error) {
 	a.mu.Lock()
+	if err := a.awaitContentLocked(ctx, a.version); err != nil && !errors.Is(err, ErrChanged) {
+		defer a.mu.Unlock()
+		return a.info, err
+	}
 	if a.info.Header {
 		defer a.mu.Unlock()
 		return a.info, nil

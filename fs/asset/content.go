@@ -176,7 +176,11 @@ func (a *Asset) startLocked(s *stream, r *Response) {
 // mergeLocked keeps what an earlier response knew and this one doesn't say.
 // proven tells that its validator is one of this content.
 func (a *Asset) mergeLocked(info Info, proven bool) {
-	was := a.info
+	a.setInfoLocked(merged(a.info, info, proven))
+}
+
+// merged is what is known once info has been told, after was.
+func merged(was, info Info, proven bool) Info {
 	info.Header = true
 	info.Ranging, info.Misranged, info.Validators = was.Ranging, was.Misranged, was.Validators
 	if proven {
@@ -205,7 +209,7 @@ func (a *Asset) mergeLocked(info Info, proven bool) {
 	if was.Header && info.LastModified == "" {
 		info.LastModified = was.LastModified
 	}
-	a.setInfoLocked(info)
+	return info
 }
 
 func (a *Asset) setInfoLocked(info Info) {
@@ -254,16 +258,16 @@ func (a *Asset) changed(s *stream, info Info, r *Response) bool {
 	}
 	a.drop(func() bool { return true }, func() {
 		a.info = Info{Name: a.info.Name, Size: -1, Ranging: a.info.Ranging, Misranged: a.info.Misranged}
+		if info.Size >= 0 || info.ETag != "" || info.LastModified != "" {
+			a.info = merged(a.info, info, true)
+		}
 		a.firstSeen = seenNow()
+		a.young.Clear()
+		a.first, a.trusted, a.endedAt = nil, false, -1
 	})
 
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.young.Clear()
-	a.first, a.trusted, a.endedAt = nil, false, -1
-	if info.Size >= 0 || info.ETag != "" || info.LastModified != "" {
-		a.mergeLocked(info, true)
-	}
 	if a.factsAdded != nil {
 		a.factsAdded()
 	}
