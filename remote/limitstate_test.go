@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,10 +14,11 @@ import (
 // gate is closed.
 func TestLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		refuse := ""
+		var refuse atomic.Value
+		refuse.Store("")
 		c, _, stop := bubble(t, func(w http.ResponseWriter, r *http.Request) {
-			if refuse != "" && strings.HasSuffix(r.URL.Path, "/download") {
-				w.Header().Set("Retry-After", refuse)
+			if refuse.Load() != "" && strings.HasSuffix(r.URL.Path, "/download") {
+				w.Header().Set("Retry-After", refuse.Load().(string))
 				w.WriteHeader(http.StatusTooManyRequests)
 				return
 			}
@@ -41,7 +43,7 @@ func TestLimits(t *testing.T) {
 			t.Errorf("busy: %+v", s)
 		}
 		time.Sleep(10 * time.Second)
-		refuse = "30"
+		refuse.Store("30")
 		go func() { _, _ = c.Download(ctx, Request{ID: testID}) }()
 		time.Sleep(time.Second)
 		s := download()
