@@ -141,7 +141,7 @@ func wireFaultRig(t *testing.T, address string, patience, stall time.Duration, c
 		Source:    r.source,
 		ReadAhead: 64 << 20, StallTimeout: stall, RetryFor: patience, Log: slog.New(slog.DiscardHandler),
 	}
-	r.store.Serve(r.options)
+	r.store.Serve(&r.options)
 	r.asset = r.store.Asset(faultID)
 	return r
 }
@@ -240,7 +240,6 @@ func (r *faultRig) readAll(n int) []seen {
 // the repair; the third does without at the latest.
 func (r *faultRig) recovered() seen {
 	r.options.RetryFor = faultAmple // nobody reads it now
-	r.store.Serve(r.options)
 	var s seen
 	for range 3 {
 		r.client.ForgetFailures()

@@ -107,7 +107,7 @@ func Mount(mountpoint string, ids []string, client *remote.Client, store *asset.
 	f.allow()
 	f.keeper.Go(func() { f.keepLedger(f.ctx) })
 	api := source{client, o.Log, func(id string) (bucket, blob string, err error) { return f.catalog.Place(id) }}
-	store.Serve(asset.Options{
+	store.Serve(&asset.Options{
 		Source:       api,
 		ReadAhead:    o.ReadAhead,
 		StallTimeout: o.StallTimeout,

@@ -40,7 +40,7 @@ type StoreOptions struct {
 // concurrently.
 type Store struct {
 	o       StoreOptions
-	engine  Options
+	engine  *Options
 	dir     *spool.Dir
 	journal *spool.Journal
 	bootID  string
@@ -87,7 +87,7 @@ func OpenStore(root, baseURL string, o StoreOptions) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		o: o, dir: dir, journal: dir.Journal(), bootID: o.BootID, block: dir.Block(),
+		o: o, engine: &Options{}, dir: dir, journal: dir.Journal(), bootID: o.BootID, block: dir.Block(),
 		making: make(chan struct{}, 1), syncing: make(chan struct{}, 1),
 		changed: make(chan struct{}, 1), much: make(chan struct{}, 1), due: make(chan struct{}, 1), stop: make(chan struct{}),
 		assets: map[string]*Asset{}, pending: map[*Asset]struct{}{}, calls: map[string][]time.Time{}, notes: map[string]string{},
@@ -150,8 +150,8 @@ func (s *Store) load() error {
 	return nil
 }
 
-// Serve says how assets are read from now on. Call it before Asset.
-func (s *Store) Serve(o Options) { s.engine = o }
+// Serve says how assets are read from now on. Call it before Asset; o stays with s.
+func (s *Store) Serve(o *Options) { s.engine = o }
 
 // Asset returns the asset with that ID, always the same. Of one that is not
 // known yet nothing is on disk until something is recorded.
@@ -161,7 +161,7 @@ func (s *Store) Asset(id string) *Asset {
 	defer a.mu.Unlock()
 	a.recall()
 	if a.engine == nil {
-		a.engine = newEngine(&s.engine)
+		a.engine = newEngine(s.engine)
 	}
 	a.closed = false
 	return a

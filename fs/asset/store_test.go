@@ -45,7 +45,7 @@ func (s *testStore) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	store.Serve(s.engine)
+	store.Serve(&s.engine)
 	s.Store = store
 }
 
