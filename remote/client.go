@@ -143,8 +143,10 @@ func (c *Client) Close() {
 	}
 }
 
-// finish completes err as the error of one call.
+// finish completes err as the error of one call. A gate may hold err, and others
+// be told of it: it is not changed.
 func (c *Client) finish(op, id string, err *Error) error {
-	err.Op, err.ID = op, id
-	return err
+	e := *err
+	e.Op, e.ID = op, id
+	return &e
 }
