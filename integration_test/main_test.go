@@ -105,7 +105,7 @@ func scripts(t *testing.T, dir string) []string {
 
 // params are those of the scripts in a folder of testdata.
 func (s *setup) params(t *testing.T, dir string) testscript.Params {
-	deadline := time.Now().Add(9 * time.Minute)
+	deadline := time.Now().Add(20 * time.Minute) // of all of them, one by one with the race detector, too
 	if d, ok := t.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
