@@ -172,13 +172,6 @@ func (a *Asset) check() error {
 	return nil
 }
 
-func total(rs []ranges.Range) (n int64) {
-	for _, r := range rs {
-		n += r.Len()
-	}
-	return n
-}
-
 // Backing returns a read-only descriptor of the blob of a whole asset, for the
 // kernel to read from, or ErrAbsent if it is not whole. The caller closes it, and
 // must have the asset open meanwhile.

@@ -169,9 +169,8 @@ type planner struct {
 //  7. Requests begin at multiples of 128 KiB and end where bytes are present or another
 //     stream runs. Those at the end of an asset hold at least 128 KiB before.
 //  8. Assets of one type are used alike: what the latest two were used like counts as
-//     evidence. Where they were read whole, gaps up to 16 MiB are read over that come
-//     sooner than a request is worth; where they were read here and there in clusters, a
-//     miss gets as much around it. Once 16 MiB of that are of no use, it counts no longer.
+//     evidence of where to fetch. Gaps are read over in those that are read whole, and a
+//     miss in those read in clusters gets some around it, as far as credit allows.
 //  9. Without a limit the next request is made before one ends whose reader goes on.
 //  10. An asset keeps four idle streams, and others for a second. It has 64 at most.
 //  11. Without Range one stream serves all; while that is not known, one request at a

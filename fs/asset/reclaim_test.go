@@ -189,3 +189,10 @@ func BenchmarkReclaim(b *testing.B) {
 		}
 	}
 }
+
+func total(rs []ranges.Range) (n int64) {
+	for _, r := range rs {
+		n += r.Len()
+	}
+	return n
+}
