@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// CheckBaseURL reads the root of an API. Its errors are one line that says what
-// to write instead, and never repeat a password or a query. Plain http is
-// refused unless the host is loopback or insecureHTTP is set: the key travels
-// in each request.
+// CheckBaseURL parses the root URL of an API. Each error is one line that says
+// what to write instead, and never repeats a password or a query. Plain http is
+// refused unless the host is loopback or insecureHTTP is set, because every
+// request carries the key.
 func CheckBaseURL(raw string, insecureHTTP bool) (*url.URL, error) {
 	const example = "write it like https://host/path"
 	u, err := url.Parse(strings.TrimSpace(raw))
@@ -41,7 +41,7 @@ func loopback(host string) bool {
 	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")
 }
 
-// below is the URL base/last.
+// below returns the URL base/last.
 func below(base *url.URL, last string) *url.URL {
 	u := *base
 	u.Path = strings.TrimRight(base.Path, "/") + "/" + last
@@ -49,15 +49,15 @@ func below(base *url.URL, last string) *url.URL {
 	return &u
 }
 
-// placeURL is where a stored object can be downloaded by its place: slashes of the
-// path stay as they are.
+// placeURL returns the URL that downloads a stored object by its bucket and blob.
+// Slashes in the blob stay unescaped.
 func placeURL(base *url.URL, bucket, blob string) *url.URL {
 	u := below(base, opDownload)
 	u.RawQuery = "bucket=" + url.QueryEscape(bucket) + "&blob=" + strings.ReplaceAll(url.QueryEscape(blob), "%2F", "/")
 	return u
 }
 
-// callURL is where op of the asset id is: base/id/op, with id as one segment.
+// callURL returns the URL of a call on an asset, base/id/op, with id as one segment.
 func callURL(base *url.URL, id, op string) (*url.URL, error) {
 	if id == "" || id == "." || id == ".." {
 		return nil, fmt.Errorf("%q can't be an asset ID", id)

@@ -12,31 +12,31 @@ import (
 	"time"
 )
 
-// Body streams the bytes of a download. Read and Buffered belong to one
-// goroutine; Close may come from any other, and ends a Read that waits.
+// Body streams the bytes of a download. Read and Buffered must be called from one
+// goroutine. Close may be called from any other, and ends a waiting Read.
 type Body struct {
 	c       *Client
 	id      string
-	ctx     context.Context // of the caller: its end is not the server's fault
-	life    context.Context // of the body; ends with Close, ctx, or a stall
+	ctx     context.Context // the caller's; when it ends, the server is not to blame
+	life    context.Context // ends with Close, with ctx, or on a stall
 	cancel  context.CancelCauseFunc
 	rc      io.ReadCloser
 	meter   atomic.Pointer[meter]
-	conn    net.Conn     // nil unknown
-	chunked bool         // framing stands between the bytes
-	asset   bool         // judged to be an asset's: every byte received counts
-	left    atomic.Int64 // bytes still to come, -1 unknown; Close asks, too
-	got     atomic.Int64 // bytes that net/http has handed over
-	peeked  []byte       // read while the response was judged, not yet by the caller
-	err     error        // ends the stream
+	conn    net.Conn     // nil: unknown
+	chunked bool         // chunk framing lies between the bytes
+	asset   bool         // the response was accepted as an asset, so its bytes count
+	left    atomic.Int64 // bytes still to come, -1: unknown; atomic because Close reads it
+	got     atomic.Int64 // bytes read from net/http
+	peeked  []byte       // read to judge the response, not yet returned by Read
+	err     error        // returned by every further Read
 	closing sync.Once
 }
 
-// Read reads what has come, and waits only when nothing has. It ends with
-// io.EOF exactly where the response said it would. A body that is cut fails
-// with an *Error that is io.ErrUnexpectedEOF, one that goes on too long with
-// ErrMalformed, one past Options.MaxDownload or Client.Allow with ErrBudget; the bytes of streams
-// that are read at once may pass that by one Read each.
+// Read returns what has arrived, and waits only when nothing has. It returns io.EOF
+// exactly where the response said the body ends. Every other error is an *Error: it
+// wraps io.ErrUnexpectedEOF for a cut, ErrMalformed for a body that is too long, and
+// ErrBudget beyond Options.MaxDownload or Client.Allow. Streams read at the same time
+// may exceed that budget by one Read each.
 func (b *Body) Read(p []byte) (int, error) {
 	if b.err != nil || len(p) == 0 {
 		return 0, b.err
@@ -84,11 +84,10 @@ func (b *Body) read(p []byte) (int, error) {
 	return n, err
 }
 
-// Charge makes program the one to which what comes from now on is charged.
+// Charge charges all further bytes to program.
 func (b *Body) Charge(program string) { b.meter.Store(b.c.meters.of(program)) }
 
-// accept tells that the body is an asset's. What was read to find out counts
-// from now on.
+// accept marks the body as an asset's. The bytes read to find that out count, too.
 func (b *Body) accept() {
 	b.asset = true
 	b.c.meters.count(b, int64(len(b.peeked)))
@@ -100,9 +99,9 @@ func (b *Body) fail(e *Error) error {
 	return b.err
 }
 
-// Close ends the download. Bytes that were sent but not read are lost, and
-// billed all the same: see Buffered. Of these, what this machine holds is counted
-// here; what is still on its way nobody can tell.
+// Close ends the download. Bytes that the server sent but nobody read are lost and
+// still billed, see Buffered. Those in this machine's buffers are counted here; those
+// still in the network can't be known.
 func (b *Body) Close() error {
 	b.closing.Do(func() {
 		if b.asset {
@@ -113,36 +112,36 @@ func (b *Body) Close() error {
 	return b.rc.Close()
 }
 
-// Buffered is how many bytes Read would deliver without waiting for the network,
-// 0 where that is not known. What the kernel holds for a TLS or a chunked stream
-// is more than the bytes inside, so for these it is an estimate from below.
+// Buffered returns how many bytes Read would return without waiting for the network,
+// 0 if unknown. For TLS and chunked streams it is a lower bound, because what the
+// kernel holds includes framing.
 func (b *Body) Buffered() int {
 	n, secure := b.queued()
 	if secure {
 		n -= tlsRecord
 	}
 	if b.chunked {
-		n -= 64 // a chunk header that is not whole, and the last one
+		n -= 64 // the last chunk header, or part of one
 	}
 	return int(b.bounded(int64(len(b.peeked)) + b.held() + max(0, n)))
 }
 
-// received is how many bytes of the body have come and were not counted, readable
-// or not, as an estimate from below.
+// received returns at least how many bytes of the body have arrived and were not
+// counted yet.
 func (b *Body) received() int64 {
-	held := b.held() // before the queue: what moves in between must not count twice
+	held := b.held() // before queued: bytes that move in between must not count twice
 	n, _ := b.queued()
 	return b.bounded(held + n)
 }
 
-// held is how many bytes net/http has read and not handed over. Of a chunked body,
-// and where TLS is net/http's own, it is not known, and 0.
+// held returns how many bytes net/http has read but not returned. It is 0, since
+// unknown, for a chunked body and where net/http does TLS itself.
 func (b *Body) held() int64 {
 	c, ok := b.conn.(*filterConn)
 	if !ok || b.chunked {
 		return 0
 	}
-	got := b.got.Load() // first, likewise
+	got := b.got.Load() // before passed, for the same reason
 	return max(0, c.passed.Load()-got)
 }
 
@@ -154,16 +153,16 @@ func (b *Body) bounded(n int64) int64 {
 }
 
 const (
-	// tlsRecord is the most that an incomplete TLS record keeps back: 16 KiB
-	// and its overhead (RFC 8446, 5.2).
+	// tlsRecord is the longest incomplete TLS record: 16 KiB and its overhead
+	// (RFC 8446, 5.2).
 	tlsRecord = 16<<10 + 256 + 5
-	// framingShare is the part of a stream that each framing takes at most, 1/32:
-	// TLS adds 22 bytes a record, of 1400 bytes while a connection is young;
-	// chunks of 512 bytes have 7 more each, and may be a record each.
+	// framingShare: each framing takes at most 1/32 of a stream. TLS adds 22 bytes a
+	// record, which has 1400 bytes while a connection is young. Chunks of 512 bytes
+	// add 7 each, and may be a record each.
 	framingShare = 32
 )
 
-// queued is how many bytes the kernel holds, less what framing takes of them.
+// queued returns how many bytes the kernel holds, less an estimate of their framing.
 func (b *Body) queued() (n int64, secure bool) {
 	conn := b.conn
 	var sc syscall.Conn
@@ -196,8 +195,7 @@ func (b *Body) queued() (n int64, secure bool) {
 	return n, secure
 }
 
-// bound ends the body as stalled after d unless the returned function is called
-// before.
+// bound ends the body as stalled after d, unless stop is called first.
 func (b *Body) bound(d time.Duration) (stop func()) {
 	t := time.AfterFunc(d, func() { b.cancel(ErrStalled) })
 	return func() { t.Stop() }

@@ -9,58 +9,56 @@ import (
 	"time"
 )
 
-// Verdict is what one free call says on the way to the API and on the key.
+// Verdict is what one free call shows about the path to the API and about the key.
 type Verdict int
 
 // Verdicts.
 const (
-	Accepted     Verdict = iota // the API has answered, and takes the key
+	Accepted     Verdict = iota // the API answered and accepts the key
 	KeyRefused                  // 401
 	AccessDenied                // 403: the account, or this address
-	NotTheAPI                   // somebody answers who is not the API
-	ProxyInWay                  // a proxy refuses, or a login page answers
-	Untrusted                   // the two sides can't agree on TLS
-	Unreachable                 // nobody answers
-	Silent                      // the answer does not come
-	Busy                        // 429: somebody else uses the account, or has just used it
+	NotTheAPI                   // something else than the API answered
+	ProxyInWay                  // a proxy refuses, or a login page answered
+	Untrusted                   // TLS failed
+	Unreachable                 // nothing answered
+	Silent                      // connected, but no answer came
+	Busy                        // 429: the account is in use elsewhere
 	Faulty                      // the API or its gateway has trouble
 )
 
-// Checkup is the outcome of one free call.
+// Checkup is the result of one free call.
 type Checkup struct {
 	Verdict Verdict
-	Err     error         // what was answered, if that was no metadata
-	Took    time.Duration // from the call to its end
-	Dated   bool          // the answer told the time
-	Ahead   time.Duration // by how much the server's clock is ahead of ours, if Dated
-	Expires time.Time     // of the server's certificate, zero without one
-	Proxy   string        // host and port of the proxy in use, "" none
+	Err     error         // the answer, unless it was metadata
+	Took    time.Duration // duration of the call
+	Dated   bool          // the answer had a Date
+	Ahead   time.Duration // how far the server's clock is ahead of ours, if Dated
+	Expires time.Time     // of the server's certificate; zero without TLS
+	Proxy   string        // host and port of the proxy in use; "": none
 }
 
-// Check makes one metadata call on an asset, which need not exist. It costs
-// nothing and is not repeated. Without a key it is made all the same, and says
-// KeyRefused at best.
+// Check makes one metadata call on an asset, which need not exist. It is free and
+// not retried. Without a key it is made, too; KeyRefused is then the best result.
 func (c *Client) Check(ctx context.Context, id string) Checkup {
 	p, _, _ := c.check(ctx, id)
 	return p
 }
 
-// early is a call of CheckFirst, whose answer the first Metadata on the same asset
-// takes.
+// early is a call made by CheckFirst. The first Metadata call on the same asset uses
+// its answer.
 type early struct {
 	id   string
-	done chan struct{} // closed when what follows is set
+	done chan struct{} // closed when the fields below are set
 	info Info
 	fail *Error
 	at   time.Time // of the answer
 }
 
-// earlyFor is how long an answer of CheckFirst stands for the one of a later call.
+// earlyFor is how long the answer of CheckFirst may be used.
 const earlyFor = 10 * time.Second
 
-// CheckFirst is Check for a client that is about to be used: the function that it
-// returns must be called, and makes the call. Metadata on the same asset waits for
-// that, and needs no call of its own then.
+// CheckFirst returns a function that does what Check does; the caller must call it.
+// The first Metadata call on the same asset waits for it and uses its answer.
 func (c *Client) CheckFirst(id string) func(ctx context.Context) Checkup {
 	e := &early{id: id, done: make(chan struct{})}
 	c.early.Store(e)
@@ -76,8 +74,8 @@ func (c *Client) CheckFirst(id string) func(ctx context.Context) Checkup {
 	}
 }
 
-// known returns the answer of CheckFirst on the asset, once, if there is one that
-// says something of the asset.
+// known returns the answer of CheckFirst on the asset, once, if it is fresh and says
+// something about the asset.
 func (c *Client) known(ctx context.Context, id string) (info Info, fail *Error, told bool) {
 	e := c.early.Load()
 	if e == nil || e.id != id {
@@ -93,7 +91,7 @@ func (c *Client) known(ctx context.Context, id string) (info Info, fail *Error, 
 }
 
 func (c *Client) check(ctx context.Context, id string) (p Checkup, info Info, fail *Error) {
-	key, _ := c.o.Key.get() // without one the way there is worth knowing
+	key, _ := c.o.Key.get() // without a key the path to the API can still be checked
 	start := time.Now()
 	info, fail = c.sendMetadata(ctx, Reader, id, key, func(resp *http.Response) {
 		p.heard(c, resp, start)
@@ -105,7 +103,7 @@ func (c *Client) check(ctx context.Context, id string) (p Checkup, info Info, fa
 	return p, info, fail
 }
 
-// heard notes what the header of an answer to a call tells.
+// heard notes what the header of an answer shows.
 func (p *Checkup) heard(c *Client, resp *http.Response, start time.Time) {
 	if proxy := c.proxyOf(resp.Request); proxy != nil {
 		p.Proxy = printable(proxy.Host)
@@ -118,8 +116,8 @@ func (p *Checkup) heard(c *Client, resp *http.Response, start time.Time) {
 	}
 }
 
-// ahead is by how much a clock that showed date, in whole seconds, at some time
-// between start and end is ahead of ours; 0 if it need not be.
+// ahead returns how far another clock is ahead of ours, at least. That clock showed
+// date, in whole seconds, at some time between start and end.
 func ahead(date, start, end time.Time) time.Duration {
 	switch {
 	case date.After(end):
@@ -130,7 +128,7 @@ func ahead(date, start, end time.Time) time.Duration {
 	return 0
 }
 
-// verdict is what the error of a metadata call says on the way to the API.
+// verdict returns what an error of a metadata call shows about the path to the API.
 func (e *Error) verdict() Verdict {
 	n := e.Number()
 	switch {

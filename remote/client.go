@@ -15,27 +15,27 @@ import (
 const (
 	// defaultTimeout is Options.ResponseTimeout when that is 0.
 	defaultTimeout = 30 * time.Second
-	// metadataAtOnce is how many metadata calls run at a time: enough to hide
-	// latency, few enough not to be taken for an attack.
+	// metadataAtOnce is how many metadata calls run at the same time: enough to
+	// hide latency, few enough not to look like an attack.
 	metadataAtOnce = 8
 )
 
-// Options are what a Client may be told. The zero value is usable but for the
-// key: a client without one makes no request.
+// Options configure a Client. The zero value works, except that a Client without a
+// key makes no request.
 type Options struct {
 	Key             *Key          // nil: none
-	RateLimit       RateLimit     // for downloads and, on its own, for metadata
+	RateLimit       RateLimit     // for downloads, and separately for metadata
 	Library         *url.URL      // root of the API that lists videos, checked like base; nil: none
 	ListLimit       RateLimit     // for lists of videos
-	Ledger          Ledger        // times of calls; nil: they are forgotten at the end
-	Notes           Notes         // what is learnt of the limits; nil likewise
+	Ledger          Ledger        // keeps the times of calls; nil: they are lost on exit
+	Notes           Notes         // keeps what is learnt about the limits; nil: lost on exit
 	MaxDownload     int64         // bytes of bodies; 0: no limit
-	ResponseTimeout time.Duration // from request to header, and for an error's body; 0: 30 s
+	ResponseTimeout time.Duration // until the header has come, and for an error's body; 0: 30 s
 	UserAgent       string        // "": assetfs
 	Log             *slog.Logger  // nil: discarded
 
-	// Dial replaces the network in tests, together with the proxy settings of
-	// the environment; nil uses both.
+	// Dial replaces the network and the proxy settings of the environment in tests;
+	// nil uses both.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// TLS is the configuration for https; nil is the default one.
 	TLS *tls.Config
@@ -50,12 +50,12 @@ type Client struct {
 	downloads callKind
 	metadata  callKind
 	lists     callKind
-	atOnce    chan struct{}  // one element a metadata call under way
-	warming   sync.WaitGroup // ends by itself, soon
+	atOnce    chan struct{}  // holds one element for each running metadata call
+	warming   sync.WaitGroup // loadRoots
 
 	meters  meters       // of downloads
-	call    metadataCall // what is known of it
-	ranging ranging      // of servers that refuse it
+	call    metadataCall // whether the API has it
+	ranging ranging      // servers that refuse Range
 	page    pageSize     // of lists of videos
 	early   atomic.Pointer[early]
 }
@@ -78,7 +78,7 @@ func NewClient(base *url.URL, o Options) *Client {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	// Only downloads have a second documented shape to learn.
+	// Only the limit on downloads has a second documented form to learn.
 	free := RateLimit{Rates: o.RateLimit.Rates}
 	if o.proxy == nil && o.Dial == nil {
 		o.proxy = http.ProxyFromEnvironment
@@ -97,10 +97,10 @@ func NewClient(base *url.URL, o Options) *Client {
 	return c
 }
 
-// Budget tells what stands before a download of class.
+// Budget returns when and how many downloads of class may start.
 func (c *Client) Budget(class Class) Budget { return c.downloads.limiter.budget(class) }
 
-// MetadataBudget tells what stands before a metadata call of class.
+// MetadataBudget returns when and how many metadata calls of class may start.
 func (c *Client) MetadataBudget(class Class) Budget { return c.metadata.limiter.budget(class) }
 
 // Stats are the totals of a client.
@@ -122,8 +122,8 @@ func (c *Client) Stats() Stats {
 	return s
 }
 
-// ForgetFailures opens the gates, has the key read again, and asks again whether
-// the API has a metadata call. It changes nothing that is under way.
+// ForgetFailures opens the gates, makes the key be read again, and checks again whether
+// the API has a metadata call. Calls already running are not affected.
 func (c *Client) ForgetFailures() {
 	c.o.Key.forget()
 	c.call.forget()
@@ -133,7 +133,7 @@ func (c *Client) ForgetFailures() {
 	c.lists.limiter.forgetFailures()
 }
 
-// Close closes idle connections. Requests under way end by their ctx.
+// Close closes idle connections. Running requests end with their ctx.
 func (c *Client) Close() {
 	c.warming.Wait()
 	for _, k := range []callKind{c.downloads, c.metadata, c.lists} {
@@ -143,8 +143,8 @@ func (c *Client) Close() {
 	}
 }
 
-// finish completes err as the error of one call. A gate may hold err, and others
-// be told of it: it is not changed.
+// finish returns a copy of err with op and id. err itself is not changed, since a gate
+// may hold it.
 func (c *Client) finish(op, id string, err *Error) error {
 	e := *err
 	e.Op, e.ID = op, id

@@ -10,17 +10,17 @@ import (
 
 // contentRange is a Content-Range of bytes.
 type contentRange struct {
-	start, end int64 // of what is sent, end exclusive; both 0 when unsatisfied
-	size       int64 // of the whole, -1 unknown
+	start, end int64 // the part that is sent, end exclusive; both 0 if none
+	size       int64 // of the asset, -1: unknown
 	none       bool  // "bytes */SIZE": no part is sent
 }
 
-// sentRange says which bytes a 206 to r brings. A field that is right and agrees
-// with Content-Length and r is believed. One that is broken is believed as far
-// as its start and its length agree with Content-Length, and then doubtful: the
-// receiver compares bytes before it trusts them. For anything else it is an
-// error, also for a broken one that leaves open how large the asset is and
-// starts it: without Range the same bytes come, and their number.
+// sentRange returns which bytes a 206 to r brings. A valid field that agrees with
+// Content-Length and r is believed. Of a broken field, start and end are used if their
+// distance agrees with Content-Length; the result is then doubtful, and the caller
+// compares bytes before it trusts them. Anything else is an error. So is a broken field
+// without a size that starts at 0: a request without Range brings the same bytes and
+// their number.
 func sentRange(resp *http.Response, r Request) (cr contentRange, doubtful bool, err error) {
 	fields := resp.Header.Values("Content-Range")
 	if len(fields) == 0 {
@@ -52,9 +52,9 @@ func sentRange(resp *http.Response, r Request) (cr contentRange, doubtful bool, 
 	return cr, doubtful, nil
 }
 
-// parseContentRange reads a Content-Range field strictly (RFC 9110, 14.4): a lax
-// reading would put bytes where they don't belong. The result satisfies
-// 0 <= start < end, and end <= size where size is known.
+// parseContentRange reads a Content-Range field strictly (RFC 9110, 14.4), because a lax
+// reading could put bytes in the wrong place. The result satisfies 0 <= start < end, and
+// end <= size if the size is known.
 func parseContentRange(s string) (contentRange, error) {
 	bad := func(why string) (contentRange, error) {
 		return contentRange{}, fmt.Errorf("Content-Range %q: %s", bounded(s), why)
@@ -90,7 +90,7 @@ func parseContentRange(s string) (contentRange, error) {
 	if !ok1 || !ok2 || r.end+1 <= 0 {
 		return bad("bad range")
 	}
-	r.end++ // the field's last byte is inclusive
+	r.end++ // in the field, the last byte is inclusive
 	if r.start >= r.end {
 		return bad("range ends before it starts")
 	}
@@ -100,9 +100,9 @@ func parseContentRange(s string) (contentRange, error) {
 	return r, nil
 }
 
-// guessContentRange reads a field that parseContentRange refuses: first and last
-// byte wherever they stand, and the size, known, where it does not contradict
-// them. The result has none set when there is no such range.
+// guessContentRange reads a field that parseContentRange rejects. It looks for the first
+// and the last byte, and for a size that does not contradict them; known reports whether
+// there is one. The result has none set if no range was found.
 func guessContentRange(s string) (r contentRange, known bool) {
 	if len(s) >= len("bytes") && strings.EqualFold(s[:len("bytes")], "bytes") {
 		s = s[len("bytes"):]
@@ -121,7 +121,7 @@ func guessContentRange(s string) (r contentRange, known bool) {
 	return contentRange{start: start, end: end + 1, size: size}, size >= 0
 }
 
-// parseDigits reads a decimal number of digits alone that fits an int64.
+// parseDigits reads a decimal number that consists of digits only and fits an int64.
 func parseDigits(s string) (int64, bool) {
 	if s == "" || strings.Trim(s, "0123456789") != "" {
 		return 0, false

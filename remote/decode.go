@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// decode has the body read as a Content-Encoding says, if that is one that is known
-// here: some servers compress their errors for who has not asked for it.
+// decode makes Read decompress the body if it knows the coding. Some servers compress
+// their errors for clients that did not ask for it.
 func (b *Body) decode(coding string) {
 	var open func(io.Reader) (io.Reader, error)
 	switch coding {

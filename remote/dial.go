@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// dialer makes the connections of a transport. TLS, and the tunnel that a proxy
-// makes for it, are made here and not by net/http, so that what stands between TLS and
-// HTTP can be filtered, and a proxy's refusal be told from an answer.
+// dialer makes the connections of a transport. It does TLS and proxy tunnels itself,
+// instead of net/http, so that headers can be filtered between TLS and HTTP, and so that
+// the refusal of a proxy can be distinguished from an answer.
 type dialer struct {
 	dial  func(ctx context.Context, network, addr string) (net.Conn, error)
 	tls   *tls.Config
 	proxy func(*http.Request) (*url.URL, error) // nil: none
 }
 
-// viaTransport is the proxy that net/http itself is to use for a request: each
-// for plain http, and SOCKS, which it speaks and which passes answers unchanged.
+// viaTransport returns the proxy that net/http itself should use for a request: any
+// proxy for plain http, and SOCKS proxies, which pass answers on unchanged.
 func (d *dialer) viaTransport(r *http.Request) (*url.URL, error) {
 	if d.proxy == nil {
 		return nil, nil
@@ -37,8 +37,8 @@ func (d *dialer) viaTransport(r *http.Request) (*url.URL, error) {
 
 func tunnels(proxy *url.URL) bool { return proxy.Scheme == "http" || proxy.Scheme == "https" }
 
-// dialTLS connects to a host and port, or to a proxy of that address, and shakes
-// hands.
+// dialTLS connects to a host and port, or to a proxy of that address, and does the TLS
+// handshake.
 func (d *dialer) dialTLS(ctx context.Context, network, addr string) (*tls.Conn, error) {
 	conn, err := d.reach(ctx, network, addr)
 	if err != nil {
@@ -47,7 +47,7 @@ func (d *dialer) dialTLS(ctx context.Context, network, addr string) (*tls.Conn, 
 	return handshake(ctx, conn, addr, d.tls)
 }
 
-// reach connects to addr, through a tunnel where a proxy is set for it.
+// reach connects to addr, through a tunnel if a proxy is set for it.
 func (d *dialer) reach(ctx context.Context, network, addr string) (net.Conn, error) {
 	if d.proxy == nil {
 		return d.dial(ctx, network, addr)
@@ -62,7 +62,7 @@ func (d *dialer) reach(ctx context.Context, network, addr string) (net.Conn, err
 	conn, err := d.dial(ctx, network, proxyAddr(proxy))
 	if err == nil && proxy.Scheme == "https" {
 		config := d.tls.Clone()
-		config.ServerName, config.NextProtos = "", nil // those are the API's
+		config.ServerName, config.NextProtos = "", nil // these belong to the API
 		conn, err = handshake(ctx, conn, proxyAddr(proxy), config)
 	}
 	if err != nil {
@@ -75,7 +75,8 @@ func (d *dialer) reach(ctx context.Context, network, addr string) (net.Conn, err
 	return conn, nil
 }
 
-// handshake starts TLS with the host at addr on conn, which it closes on failure.
+// handshake does the TLS handshake on conn with the host of addr. It closes conn on
+// failure.
 func handshake(ctx context.Context, conn net.Conn, addr string, config *tls.Config) (*tls.Conn, error) {
 	if config.ServerName == "" {
 		host, _, err := net.SplitHostPort(addr)
@@ -96,13 +97,13 @@ func handshake(ctx context.Context, conn net.Conn, addr string, config *tls.Conf
 	return t, nil
 }
 
-// tunnel asks the proxy behind conn for a connection to addr.
+// tunnel asks the proxy on conn for a connection to addr.
 func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	// The end of ctx ends what is under way; it must not end what comes later.
+	// The end of ctx must end this exchange, and nothing that follows it.
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	//nolint:bodyclose // there is none, or it goes with the connection
+	//nolint:bodyclose // there is none, or it ends with the connection
 	resp, err := connect(conn, proxy, addr)
 	if !stop() {
 		return context.Cause(ctx)
@@ -125,11 +126,11 @@ func connect(conn net.Conn, proxy *url.URL, addr string) (*http.Response, error)
 	if err := r.Write(conn); err != nil {
 		return nil, err
 	}
-	// Nothing behind the header gets lost: a server speaks TLS when spoken to.
+	// The reader takes no byte behind the header: a TLS server waits to be spoken to.
 	return http.ReadResponse(bufio.NewReader(io.LimitReader(&filterConn{Conn: conn}, maxHeader)), r)
 }
 
-// refusal is what the answer to a CONNECT means, nil when it is a tunnel.
+// refusal returns the error in a proxy's answer to CONNECT, nil if there is a tunnel.
 func refusal(resp *http.Response, proxy *url.URL) error {
 	says := fmt.Sprintf("%s answers CONNECT with %s", proxyName(proxy), printable(resp.Status))
 	switch s := resp.StatusCode; {
@@ -143,7 +144,7 @@ func refusal(resp *http.Response, proxy *url.URL) error {
 	return &Error{Err: &detailError{says, ErrProxy}}
 }
 
-// proxyOf is the proxy that r goes through, nil for none.
+// proxyOf returns the proxy that r goes through, nil if none.
 func (c *Client) proxyOf(r *http.Request) *url.URL {
 	if c == nil || c.o.proxy == nil || r == nil {
 		return nil

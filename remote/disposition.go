@@ -15,18 +15,18 @@ import (
 	"golang.org/x/text/encoding/ianaindex"
 )
 
-// maxDisposition bounds what is read of one Content-Disposition field, in bytes. It is
-// the limit that the client sets for all header fields of a response together.
+// maxDisposition bounds how much of one Content-Disposition field is read, in bytes. The
+// client has the same limit for all header fields of a response together.
 const maxDisposition = 64 << 10
 
-// FileName returns the file name that the Content-Disposition header fields give, decoded
-// but not sanitised, or "" when they give none. The strings hold the raw bytes of the
-// fields, as net/http leaves them; the result is valid UTF-8.
+// FileName returns the file name in Content-Disposition header fields, decoded but not
+// sanitised, or "" if there is none. The strings hold the raw bytes of the fields, as
+// net/http returns them; the result is valid UTF-8.
 //
-// It reads RFC 6266 as leniently as browsers do: what can't be understood is skipped, and
-// the first parameter that gives a name wins, in the order filename* (RFC 8187), filename,
-// filename*0 and its continuations (RFC 2231). The disposition type doesn't matter. More
-// than 64 KiB of one field are not read.
+// It reads RFC 6266 as leniently as browsers do. What it can't understand it skips. The
+// first parameter with a name wins, in the order filename* (RFC 8187), filename, and
+// filename*0 with its continuations (RFC 2231). The disposition type doesn't matter. At
+// most 64 KiB of each field are read.
 func FileName(dispositions []string) string {
 	var params []param
 	for _, d := range dispositions {
@@ -48,18 +48,18 @@ func FileName(dispositions []string) string {
 	return joinContinuations(params)
 }
 
-// A param is one parameter of a header field: its name in lower case and its value in raw
-// bytes, without quotes and escapes.
+// A param is one parameter of a header field: its name in lower case, and the raw bytes of
+// its value without quotes and escapes.
 type param struct{ name, value string }
 
-// scanParams splits a header field at its semicolons into parameters. The disposition type
-// and all else that has no equals sign is left out. It takes time linear in len(s): only a
-// quote at the start of a name or value is looked at, so each is matched once.
+// scanParams splits a header field into parameters at its semicolons. It leaves out the
+// disposition type and everything else without an equals sign. It takes time linear in
+// len(s): quotes matter only at the start of a name or value, so each is matched once.
 func scanParams(s string) []param {
 	var params []param
 	for s != "" {
 		if _, rest, ok := cutQuoted(trimLeft(s)); ok {
-			// A quoted string where a name should be: its semicolons separate nothing.
+			// A quoted string instead of a name: semicolons inside it separate nothing.
 			_, s, _ = strings.Cut(rest, ";")
 			continue
 		}
@@ -79,9 +79,8 @@ func scanParams(s string) []param {
 	return params
 }
 
-// scanValue reads the value at the start of s and what follows the semicolon after it. A
-// value without quotes reaches to the semicolon, spaces included; so does one whose closing
-// quote is missing.
+// scanValue returns the value at the start of s, and what follows its semicolon. A value
+// without quotes, or without a closing quote, extends to the semicolon, spaces included.
 func scanValue(s string) (value, rest string) {
 	if v, after, ok := cutQuoted(trimLeft(s)); ok {
 		_, rest, _ = strings.Cut(after, ";")
@@ -95,8 +94,8 @@ func scanValue(s string) (value, rest string) {
 	return value, rest
 }
 
-// cutQuoted cuts a quoted string off the start of s and undoes its escapes. It reports
-// false when s starts with none or the closing quote is missing.
+// cutQuoted cuts a quoted string off the start of s and undoes its escapes. It returns
+// false if s starts with none or the closing quote is missing.
 func cutQuoted(s string) (value, rest string, ok bool) {
 	if s == "" || s[0] != '"' {
 		return "", s, false
@@ -113,7 +112,7 @@ func cutQuoted(s string) (value, rest string, ok bool) {
 }
 
 // unescape undoes the quoted pairs of a quoted string: a backslash stands for the byte
-// that follows it. One at the end stands for itself.
+// after it. A backslash at the end stands for itself.
 func unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
@@ -134,8 +133,8 @@ const headerSpace = " \t\r\n"
 func trimSpace(s string) string { return strings.Trim(s, headerSpace) }
 func trimLeft(s string) string  { return strings.TrimLeft(s, headerSpace) }
 
-// decodeExtended decodes charset'language'percent-encoded (RFC 8187). It reports false when
-// that is broken in any way: then a plain filename beside it is the better source.
+// decodeExtended decodes charset'language'percent-encoded (RFC 8187). It returns false if
+// the value is broken in any way: a plain filename is then the better source.
 func decodeExtended(value string) (string, bool) {
 	charset, rest, ok := strings.Cut(value, "'")
 	if !ok {
@@ -152,24 +151,24 @@ func decodeExtended(value string) (string, bool) {
 	return decodeCharset(charset, raw)
 }
 
-// decodeCharset converts raw from the charset of that label. Labels mean what browsers take
-// them for (WHATWG Encoding): iso-8859-1 is windows-1252. It reports false for an unknown
-// charset and for bytes that are not of it.
+// decodeCharset decodes raw from a charset. Labels mean what they mean to browsers (WHATWG
+// Encoding): iso-8859-1 is windows-1252. It returns false for an unknown charset and for
+// bytes that are invalid in it.
 func decodeCharset(charset, raw string) (string, bool) {
 	enc, err := htmlindex.Get(charset)
 	if err != nil {
 		return "", false
 	}
 	if name, err := htmlindex.Name(enc); err == nil && name == "utf-8" {
-		return raw, utf8.ValidString(raw) // its decoder would drop a byte order mark and replace what is invalid
+		return raw, utf8.ValidString(raw) // the decoder would drop a byte order mark and replace invalid bytes
 	}
 	text, err := enc.NewDecoder().String(raw)
 	return text, err == nil && !strings.ContainsRune(text, utf8.RuneError)
 }
 
-// decodePlain decodes the value of a filename parameter. RFC 6266 knows no encoding here,
-// servers use four: raw UTF-8, raw Latin-1, the encoded words of mail (RFC 2047) and percent
-// encoding. A value that is none of them is the name as it stands.
+// decodePlain decodes the value of a filename parameter. RFC 6266 defines no encoding for
+// it, and servers use four: raw UTF-8, raw Latin-1, encoded words as in mail (RFC 2047),
+// and percent encoding. A value in none of them is returned unchanged.
 func decodePlain(value string) string {
 	if !isASCII(value) {
 		return decodeRaw(value)
@@ -185,16 +184,16 @@ func decodePlain(value string) string {
 	return value
 }
 
-// encodedWord is a word of RFC 2047: charset, encoding, text.
+// encodedWord matches an encoded word of RFC 2047: charset, encoding, text.
 var encodedWord = regexp.MustCompile(`=\?[^?\s]+\?[BbQq]\?[^?]*\?=`)
 
-// decodeWords decodes the encoded words in value. One whose charset is unknown, or
-// whose bytes are not of it, stays as it is, as in browsers; the blanks between two
-// that could be decoded belong to the encoding.
+// decodeWords decodes the encoded words in value. As in browsers, a word with an unknown
+// charset or invalid bytes stays as it is. Blanks between two decoded words are part of
+// the encoding, and are removed.
 func decodeWords(value string) string {
 	words := mime.WordDecoder{CharsetReader: wordReader}
 	var b strings.Builder
-	end, joins := 0, false // behind the last word; whether that could be decoded
+	end, joins := 0, false // end of the last word; whether it was decoded
 	for _, at := range encodedWord.FindAllStringIndex(value, -1) {
 		between, word := value[end:at[0]], value[at[0]:at[1]]
 		text, err := words.Decode(word)
@@ -212,9 +211,8 @@ func decodeWords(value string) string {
 	return b.String()
 }
 
-// wordReader is the CharsetReader of a mime.WordDecoder. Mail knows more names
-// than the web has: those of IANA ("cp936"), and a language behind the charset
-// (RFC 2231, 5).
+// wordReader is the CharsetReader of a mime.WordDecoder. Mail uses more labels than the
+// web: those of IANA ("cp936"), and a language after the charset (RFC 2231, 5).
 func wordReader(charset string, input io.Reader) (io.Reader, error) {
 	charset, _, _ = strings.Cut(charset, "*")
 	enc, err := htmlindex.Get(charset)
@@ -227,9 +225,9 @@ func wordReader(charset string, input io.Reader) (io.Reader, error) {
 	return enc.NewDecoder().Reader(input), nil
 }
 
-// decodePercent decodes a value that an encoder has written, and reports false for one that
-// merely contains percent signs. An encoder leaves no space, escapes no letter or digit of
-// ASCII, and starts from UTF-8; so "100%25.txt" is decoded, "foo-%41.html", "50%.html" and
+// decodePercent decodes a percent-encoded value. It returns false for a value that merely
+// contains percent signs. An encoder leaves no space, escapes no ASCII letter or digit, and
+// starts from UTF-8. So "100%25.txt" is decoded; "foo-%41.html", "50%.html" and
 // "50%20 off.txt" are not.
 func decodePercent(value string) (string, bool) {
 	if !strings.Contains(value, "%") || strings.ContainsAny(value, " \t\"") {
@@ -251,8 +249,8 @@ func decodePercent(value string) (string, bool) {
 	}
 }
 
-// decodeRaw makes text of bytes whose charset is not named: UTF-8 when they are valid as
-// such, otherwise windows-1252, which is Latin-1 with letters in place of control characters.
+// decodeRaw decodes bytes whose charset is unknown: as UTF-8 if they are valid, otherwise
+// as windows-1252, which is Latin-1 with letters instead of control characters.
 func decodeRaw(raw string) string {
 	if utf8.ValidString(raw) {
 		return raw
@@ -264,9 +262,8 @@ func decodeRaw(raw string) string {
 	return b.String()
 }
 
-// joinContinuations returns the name that filename*0, filename*1, ... give together, up to
-// the first that is missing. Each may be encoded (filename*0*); the charset is the first
-// one's.
+// joinContinuations joins filename*0, filename*1, ... up to the first that is missing.
+// Each part may be encoded (filename*0*); the charset of the first part applies to all.
 func joinContinuations(params []param) string {
 	first := make(map[string]string)
 	for _, p := range params {

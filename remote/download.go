@@ -13,40 +13,39 @@ const opDownload = "download"
 // Request is one download.
 type Request struct {
 	ID string
-	// Bucket and Blob are the place of the asset. It is downloaded by that unless Blob
-	// is "".
+	// Bucket and Blob are the place of the asset. With a Blob it is downloaded from
+	// there, else by its ID.
 	Bucket, Blob string
 
 	Class   Class
 	Start   int64
-	End     int64  // exclusive; 0 means to the end of the asset
+	End     int64  // exclusive; 0: to the end of the asset
 	NoRange bool   // send no Range header, whatever Start and End are
-	For     string // the program that causes it, to which it is charged
+	For     string // the program to charge it to
 }
 
 // Response is the answer to a Request. The receiver closes Body.
 type Response struct {
 	Info    Info
 	Partial bool  // the server honoured Range (206)
-	Ignored bool  // the server was asked for a range and sends everything
-	Start   int64 // offset of the body's first byte, as the server says; never behind Request.Start
-	End     int64 // exclusive; -1 unknown
-	// Doubtful tells that Start and End come from a field that is broken: bytes
-	// that are known should be compared before others are believed.
+	Ignored bool  // the server ignored Range and sends everything
+	Start   int64 // offset of the body's first byte, as the server says; at most Request.Start
+	End     int64 // exclusive; -1: unknown
+	// Doubtful means that Start and End come from a broken field. Known bytes should
+	// be compared before others are believed.
 	Doubtful bool
-	// Unframed tells that nothing but the end of the connection will show the
-	// body's end, so that it proves nothing: the server may have broken off.
+	// Unframed means that only the end of the connection marks the end of the body,
+	// which therefore proves nothing: the server may have failed.
 	Unframed bool
 	Body     *Body
 }
 
-// Download asks for bytes of an asset. It waits for its turn by the rate limit
-// and for the gate, notes the time, and sends; what is refused because of the
-// rate limit waits again. A Background request never waits: it fails with
-// ErrNoSlot. ctx bounds the waiting and the header, and its end cancels the
-// body too: a body lives until it is closed or ctx ends. Every error is an
-// *Error. When ctx ends while the gate is closed, the error is both ctx's and
-// what closed the gate.
+// Download requests bytes of an asset. It waits for the rate limit and the gate, records
+// the time, and sends; a request that the rate limit refuses waits again. A Background
+// request never waits: it fails with ErrNoSlot. ctx bounds the waiting, the header and
+// the body: a body lives until it is closed or ctx ends. Every error is an *Error. If ctx
+// ends while the gate is closed, the error wraps both ctx's error and the reason for the
+// closed gate.
 func (c *Client) Download(ctx context.Context, r Request) (*Response, error) {
 	resp, err := c.download(ctx, r)
 	if err != nil {
@@ -66,7 +65,7 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 		return nil, &Error{Err: err}
 	}
 	refused := false
-	var ranged *Error // why r is asked without Range now
+	var ranged *Error // why the request goes without Range; nil: it has one
 	if !r.NoRange {
 		ranged = c.ranging.refusal(r.ID)
 		r.NoRange = ranged != nil
@@ -89,7 +88,7 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 			c.call.downloaded(r.ID)
 			return resp, nil
 		case fail.Number() == http.StatusTooManyRequests && ctx.Err() == nil:
-			// It is the account's trouble, and no asset's: it waits at the gate.
+			// The account's limit, not the asset's fault: wait at the gate.
 			if r.Class == Background {
 				c.ranging.owe(r.ID, ranged)
 				return nil, noSlot(fail)
@@ -97,9 +96,9 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 		case fail.unauthorized() && !refused && c.o.Key.changed(key):
 			refused = true
 		case fail.plain && !r.NoRange && c.ranging.refuse(r, fail):
-			// An empty asset has no range that could be sent, some servers
-			// refuse any, and a part that can't be placed is no use; the
-			// plain answer is.
+			// No valid range exists for an empty asset, some servers refuse all
+			// ranges, and a part without a position is useless. The answer to a
+			// request without Range is useful in all these cases.
 			r.NoRange, ranged = true, fail
 		default:
 			if fail.Status == 0 {
@@ -111,9 +110,9 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 	}
 }
 
-// insteadOf completes the plain answer to a request whose range failed with e.
+// insteadOf adapts the answer to a request without Range, whose range failed with e.
 func (r *Response) insteadOf(e *Error) {
-	// A 206 that can't be used is no better than a 200.
+	// A server that sends unusable parts is treated like one that ignores Range.
 	r.Ignored = e.Status == http.StatusPartialContent || e.refusesAny() && r.End != 0
 	if r.End < 0 && e.size > 0 && e.size <= maxSize {
 		r.Info.Size, r.End = e.size, e.size
@@ -121,7 +120,7 @@ func (r *Response) insteadOf(e *Error) {
 	}
 }
 
-// admitted sends r when the limiter lets it, and tells that how it went.
+// admitted sends r when the limiter allows it, and reports the result to the limiter.
 func (c *Client) admitted(ctx context.Context, u *url.URL, r Request, key string) (*Response, *Error) {
 	slot, err := c.downloads.limiter.acquire(ctx, r.Class)
 	if err != nil {
@@ -145,7 +144,7 @@ func (c *Client) admitted(ctx context.Context, u *url.URL, r Request, key string
 func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, key string, onConn func(net.Conn)) (*Response, *Error) {
 	h := http.Header{
 		"User-Agent": {c.o.UserAgent},
-		// Without this field a proxy might compress what has a length.
+		// Otherwise a proxy might compress it.
 		"Accept-Encoding": {"identity"},
 	}
 	if !r.NoRange {
@@ -166,14 +165,13 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, key string
 		return nil, fail
 	}
 	body.rc = resp.Body
-	// Judging may have to read the body; a server that sends none must not
-	// hold it up for ever.
+	// Judging may read the body, which the server may never send.
 	stop := body.bound(c.o.ResponseTimeout)
 	out, fail := judge(resp, r, body)
 	stop()
 	if fail != nil {
 		fail.Msg = hide(fail.Msg, key)
-		_ = body.Close() // the judgement is the error to tell
+		_ = body.Close() // fail is the error to report
 		return nil, fail
 	}
 	body.accept()

@@ -15,20 +15,21 @@ import (
 var (
 	// ErrNoKey means that there is no API key; no request was made.
 	ErrNoKey = errors.New("no API key")
-	// ErrBudget means that Options.MaxDownload is used up.
+	// ErrBudget means that Options.MaxDownload or Client.Allow is used up.
 	ErrBudget = errors.New("download budget used up")
 	// ErrNoSlot means that a Background request found no free slot. It says
-	// nothing of the asset.
+	// nothing about the asset.
 	ErrNoSlot = errors.New("no request free right now")
-	// ErrUnreachable means that nothing was heard of the API: no DNS, refused,
-	// no route, no answer, network down, or a network that answers in its place
-	// (a login page).
+	// ErrUnreachable means that the API could not be reached: no DNS, refused, no
+	// route, no answer, network down, or a network that answers in its place (a
+	// login page).
 	ErrUnreachable = errors.New("host unreachable")
-	// ErrProxy means that a proxy refuses to pass requests on.
+	// ErrProxy means that a proxy refuses to forward requests.
 	ErrProxy = errors.New("refused by the proxy")
 	// ErrStalled means that an answer did not come in time.
 	ErrStalled = errors.New("no answer in time")
-	// ErrExceeded means a 400 that says "Request has exceeded the limit.". The
+	// ErrExceeded means a 400 with "Request has exceeded the limit.". The API sends
+	// the same text for limits on values, so it does not prove a rate limit.
 	// same text comes with limits on values, so it is no proof of a rate limit.
 	ErrExceeded = errors.New("a limit of the API, perhaps on requests")
 	// ErrUploading means that the asset's upload is not finished.
@@ -38,33 +39,33 @@ var (
 	// ErrMalformed means that a response is not what HTTP or the API allows.
 	ErrMalformed = errors.New("malformed response")
 
-	// errForeign means an error that somebody else than the API has written.
+	// errForeign means an error that the API did not write.
 	errForeign = errors.New("not an answer of the API")
 )
 
-// maxText bounds what one piece of server-chosen text takes in an error, in
-// bytes: some lines of a terminal.
+// maxText bounds one piece of server-chosen text in an error, in bytes: a few lines of a
+// terminal.
 const maxText = 500
 
-// Error is what went wrong with one call. Msg is as the server sent it, but for
-// its length and the key; Error() escapes it.
+// Error describes the failure of one call. Msg is as the server sent it, but shortened
+// and without the key; Error() escapes it.
 type Error struct {
-	Op, ID     string        // "download" or "metadata", and the asset
-	Status     int           // HTTP status, 0 when there was no response
-	Code, Msg  string        // of the JSON error object, "" when there was none
-	RetryAfter time.Duration // as the server asked, 0 when it did not
-	Err        error         // the cause; nil when Status and Msg say it all
+	Op, ID     string        // "download", "metadata" or "list", and the asset or scope
+	Status     int           // HTTP status; 0: there was no response
+	Code, Msg  string        // of the JSON error object; "": there was none
+	RetryAfter time.Duration // as the server asked; 0: it did not
+	Err        error         // the cause; nil if Status and Msg say everything
 
-	temporary bool // of an error that has no Status to tell
-	missing   bool // a success that says there is no such asset
-	api       bool // the body was the API's own
-	noRoute   bool // the server knows no such call
-	proxy     bool // a proxy has said it
-	foreign   bool // Status is somebody else's, and says nothing of the asset
-	plain     bool // the same request without Range may be answered
-	asked     bool // and has been made: this is its error
+	temporary bool // a retry may help; only for errors that Status does not classify
+	missing   bool // a success that says that the asset does not exist
+	api       bool // the API wrote the body
+	noRoute   bool // the server does not know the call
+	proxy     bool // a proxy reported it
+	foreign   bool // something else than the API sent Status; it says nothing about the asset
+	plain     bool // the same request without Range may succeed
+	asked     bool // that request was made, and failed with this error
 
-	size int64 // of the asset, as a 416 tells it; 0 if it does not, too
+	size int64 // of the asset, from a 416; 0 if unknown, too
 }
 
 // Error is one line of printable text, whatever the server sent.
@@ -98,10 +99,10 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// advice is what its reader can do about it where the rest does not say so.
+// advice says what the user can do, where the rest of the message does not.
 func (e *Error) advice() string {
 	switch {
-	case e.Err == ErrNoKey: //nolint:errorlint // one that wraps it says more
+	case e.Err == ErrNoKey: //nolint:errorlint // errors that wrap it say more
 		return "give one with --api-key-file or MEMORIES_API_KEY"
 	case e.unauthorized():
 		return "is the key right? see --api-key-file"
@@ -111,7 +112,7 @@ func (e *Error) advice() string {
 		return "may this key, and this address, have it?"
 	case errors.Is(e.Err, ErrUnreachable) && e.Status == 0 && !e.proxy:
 		return "is the network up, and --base-url right?"
-	case e.Err == errForeign: //nolint:errorlint // one that wraps it says more
+	case e.Err == errForeign: //nolint:errorlint // errors that wrap it say more
 		return "is there a proxy or a gateway in between?"
 	}
 	return ""
@@ -120,9 +121,9 @@ func (e *Error) advice() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Number is the HTTP status that says what went wrong: what Code stands for
-// where Status is a success or 400 (older pages of the API send their errors
-// with these), else Status; 0 when neither tells, or the API did not say it.
+// Number returns the HTTP status that classifies the error. If Status is a success or
+// 400, this is the one that Code stands for: older parts of the API send errors with
+// these. Otherwise it is Status. It is 0 if neither says, or if the API did not write it.
 func (e *Error) Number() int {
 	switch {
 	case e.foreign:
@@ -135,14 +136,14 @@ func (e *Error) Number() int {
 	return e.Status
 }
 
-// unauthorized tells that another key might help, whoever says so.
+// unauthorized reports whether another key might help, whoever wrote the answer.
 func (e *Error) unauthorized() bool {
 	return e.Status == http.StatusUnauthorized || e.Number() == http.StatusUnauthorized
 }
 
 func success(status int) bool { return status >= 200 && status <= 299 }
 
-// codeNumber is the HTTP status that a code of the API stands for, 0 for none.
+// codeNumber returns the HTTP status that a code of the API stands for, 0 if none.
 func codeNumber(code string) int {
 	n, err := strconv.Atoi(code)
 	switch {
@@ -158,19 +159,19 @@ func codeNumber(code string) int {
 	return 0
 }
 
-// triesOfDoubt is how many requests an error is worth that may be about the
-// asset, or about something between that will pass.
+// triesOfDoubt is how many requests to make when an error may be about the asset, or
+// about something on the way that will pass.
 const triesOfDoubt = 3
 
-// Retry tells how many requests in all are worth making for what failed like
-// this, and how long to wait before the next: 0 means that it will fail again, -1
-// that it is worth any number while somebody waits. What is to be
-// waited for before any request is not told here, but by Client.Budget.
+// Retry returns how many requests in all are worth making after this error, and how long
+// to wait before the next. 0 means that another would fail the same way, -1 means any
+// number while somebody waits. Waits that apply to every request are not included: see
+// Client.Budget.
 func (e *Error) Retry() (requests int, after time.Duration) {
 	n := e.Number()
 	switch {
 	case e.asked && (e.foreign || e.Status == http.StatusNotImplemented):
-		requests = triesOfDoubt - 1 // each makes two
+		requests = triesOfDoubt - 1 // each try makes two
 	case e.foreign, errors.Is(e.Err, ErrExceeded):
 		requests = triesOfDoubt
 	case e.temporary, n == http.StatusTooManyRequests, n == http.StatusRequestTimeout, n >= 500:
@@ -182,21 +183,21 @@ func (e *Error) Retry() (requests int, after time.Duration) {
 	return requests, after
 }
 
-// retryable tells that Retry is not 0.
+// retryable reports whether Retry is not 0.
 func (e *Error) retryable() bool {
 	n, _ := e.Retry()
 	return n != 0
 }
 
-// troubles tells of trouble inside the server or on the way to it, which other
-// assets may meet as well.
+// troubles reports trouble inside the server or on the way to it, which may affect other
+// assets as well.
 func (e *Error) troubles() bool {
 	n, _ := e.Retry()
 	return n < 0 && !e.plain && !errors.Is(e, ErrUploading) && !errors.Is(e, errDescriptors)
 }
 
-// SaysNothing tells of a metadata call that was answered, though with nothing on the
-// asset, and that this is not for want of a key, of money, or of time.
+// SaysNothing reports whether a metadata call was answered without information about the
+// asset, for another reason than a missing key, money or time.
 func (e *Error) SaysNothing() bool {
 	n := e.Number()
 	if e.foreign {
@@ -210,16 +211,15 @@ func (e *Error) SaysNothing() bool {
 	}
 }
 
-// Crowded tells of a refusal that may be due to other downloads of ours that
-// are open: a 503 that does not say when to come back.
+// Crowded reports whether other open downloads of ours may be the reason for a refusal:
+// a 503 that does not say when to come back.
 func (e *Error) Crowded() bool {
 	return e.Number() == http.StatusServiceUnavailable && e.RetryAfter == 0 && !errors.Is(e, ErrUnreachable)
 }
 
-// NotFound tells that there is no such asset. The API answers an unknown asset
-// with status 400 and a text, so this looks at the text; nothing else does. What
-// is about the caller (key, balance, rate), or was not said by the API, is never
-// taken for it.
+// NotFound reports whether the asset does not exist. The API answers an unknown asset with
+// status 400 and a text, so this matches the text; nothing else does. Errors about the
+// caller (key, balance, rate), and errors that the API did not write, never count.
 func (e *Error) NotFound() bool {
 	switch n := e.Number(); n {
 	case http.StatusNotFound, http.StatusGone:
@@ -236,18 +236,18 @@ func saysNotFound(msg string) bool {
 	return strings.Contains(msg, "not found") || strings.Contains(msg, "does not exist")
 }
 
-// noSlot is the error of a Background call that the server refused for its rate.
+// noSlot returns the error of a Background call that the server's rate limit refused.
 func noSlot(refusal *Error) *Error {
 	return &Error{Status: refusal.Status, Code: refusal.Code, Msg: refusal.Msg, Err: ErrNoSlot, temporary: true}
 }
 
-// malformed makes a permanent error of a response that can't be believed.
-// status is 0 when the response could not even be read.
+// malformed returns the permanent error for a response that can't be believed. status is
+// 0 if not even the header could be read.
 func malformed(status int, format string, args ...any) *Error {
 	return &Error{Status: status, Err: &detailError{fmt.Sprintf(format, args...), ErrMalformed}}
 }
 
-// detailError is a sentinel with the words of one case.
+// detailError is a sentinel error with the details of one case.
 type detailError struct {
 	text string
 	is   error
@@ -256,8 +256,8 @@ type detailError struct {
 func (e *detailError) Error() string { return e.is.Error() + ": " + e.text }
 func (e *detailError) Unwrap() error { return e.is }
 
-// waitError is the end of a wait at the closed gate: why it was closed, and how
-// the wait ended.
+// waitError is the error of a wait at the closed gate: why the gate is closed, and how the
+// wait ended.
 type waitError struct {
 	gate *Error
 	ctx  error
@@ -268,8 +268,8 @@ func (e *waitError) Error() string {
 }
 func (e *waitError) Unwrap() []error { return []error{e.gate, e.ctx} }
 
-// waiting is the error of a request that was given up before it was sent.
-// gate is why the gate is closed, or nil.
+// waiting returns the error of a request that ended before it was sent. gate is why the
+// gate is closed, nil if it is open.
 func waiting(ctx context.Context, gate *Error) *Error {
 	ended := ctx.Err()
 	if cause := context.Cause(ctx); !errors.Is(cause, ended) {
@@ -284,10 +284,10 @@ func waiting(ctx context.Context, gate *Error) *Error {
 	}
 }
 
-// ellipsis stands for what bounded has cut.
+// ellipsis marks where bounded has cut.
 const ellipsis = "..."
 
-// bounded cuts s to maxText bytes, at a rune's edge.
+// bounded cuts s to maxText bytes, between two runes.
 func bounded(s string) string {
 	if len(s) <= maxText {
 		return s
@@ -299,14 +299,14 @@ func bounded(s string) string {
 	return s[:cut] + ellipsis
 }
 
-// printable returns s bounded and, when it holds anything that a terminal or a
-// log might act upon, escaped.
+// printable returns s bounded, and escaped if it holds anything that a terminal or a log
+// might interpret.
 func printable(s string) string {
 	s = bounded(s)
 	q := strconv.Quote(s)
 	q = q[1 : len(q)-1]
-	// Quotes and backslashes alone do no harm, and nested errors would
-	// escape them again and again.
+	// Quotes and backslashes are harmless, and nested errors would escape them again
+	// and again.
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		return q
 	}

@@ -12,18 +12,18 @@ import (
 )
 
 const (
-	// maxErrorBody is how much of a body is read to learn what went wrong, in bytes.
+	// maxErrorBody is how much of a body is read to find out what went wrong, in bytes.
 	maxErrorBody = 64 << 10
-	// maxCode bounds the code of a JSON error object, in bytes; theirs have four.
+	// maxCode bounds the code of a JSON error object, in bytes; the API's have four.
 	maxCode = 32
 )
 
-// loginPage is what a page instead of an asset most likely is.
+// loginPage describes a page that came instead of an asset.
 const loginPage = "an HTML page instead of an answer of the API (a login page of this network, or a proxy's?)"
 
-// errorOf reads the body of a response with an error status. The second result
-// is not nil when the caller's ctx ended meanwhile; any other trouble with the
-// body leaves an error that has a status and no more.
+// errorOf reads the body of a response with an error status. The second result is not nil
+// if the caller's ctx ended meanwhile. If reading the body fails otherwise, the error has
+// only a status.
 func errorOf(resp *http.Response, body *Body) (*Error, *Error) {
 	body.decode(coding(resp.Header))
 	cut := body.peek(maxErrorBody)
@@ -43,29 +43,29 @@ func errorOf(resp *http.Response, body *Body) (*Error, *Error) {
 	case status == http.StatusProxyAuthRequired:
 		e.Err = &detailError{proxyName(body.c.proxyOf(resp.Request)) + " wants a user and a password (407)", ErrProxy}
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
-		// These mean the same whoever says them.
+		// These mean the same, whoever sends them.
 	case !o.api && !empty && !cutObject(body.peeked):
 		e.disown()
 	}
 	return e, nil
 }
 
-// errorObject is what a body says as a JSON error object.
+// errorObject is a body, read as a JSON error object.
 type errorObject struct {
 	object    bool   // it is a JSON object
-	api       bool   // of the API: a code, and a msg or the flags of failure
-	failed    bool   // the flags say so
-	hasMsg    bool   // there is a msg, if only null
-	bare      bool   // it holds nothing that the API's own objects have not
-	gateway   bool   // of the gateway before the API; code is the status in it
-	code, msg string // bounded, "" when absent
+	api       bool   // written by the API: it has a code, and a msg or failure flags
+	failed    bool   // the flags say failure
+	hasMsg    bool   // there is a msg, perhaps null
+	bare      bool   // it has only keys of the envelope
+	gateway   bool   // written by the gateway before the API; code is then its status
+	code, msg string // bounded; "" if absent
 }
 
-// envelope are the keys that the API's own objects have.
+// envelope holds the keys of the API's own objects.
 var envelope = map[string]bool{"code": true, "msg": true, "data": true, "success": true, "failed": true}
 
-// parseErrorObject reads a body of at most maxErrorBody bytes. It takes numbers
-// and strings for the code, and ignores what it does not know.
+// parseErrorObject reads a body of at most maxErrorBody bytes. The code may be a number or
+// a string. Unknown keys are ignored.
 func parseErrorObject(body []byte) errorObject {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(trimBOM(body), &fields) != nil || fields == nil {
@@ -93,7 +93,7 @@ func parseErrorObject(body []byte) errorObject {
 	return o
 }
 
-// isGateway reads what Spring writes where no code of the API has run.
+// isGateway recognises what Spring writes when no code of the API has run.
 func isGateway(fields map[string]json.RawMessage) bool {
 	if textOf(fields["error"]) == "" || codeNumber(string(fields["status"])) == 0 {
 		return false
@@ -106,38 +106,38 @@ func isGateway(fields map[string]json.RawMessage) bool {
 	return false
 }
 
-// documented are the error codes of the API, newer and older.
+// documented holds the error codes of the API, newer and older.
 var documented = map[string]bool{
 	"400": true, "401": true, "402": true, "403": true, "405": true, "409": true, "415": true, "429": true, "500": true,
 	"0001": true, "0003": true, "0401": true, "0402": true, "0403": true, "0409": true, "0429": true, "9009": true,
 }
 
-// replaces tells that the object, as the whole of a success, is an error in
-// place of an asset: it holds nothing else, or its code is a documented one.
+// replaces reports whether the object, as the whole body of a success, is an error instead
+// of an asset: it holds nothing else, or its code is a documented one.
 func (o errorObject) replaces() bool {
 	return o.gateway || o.api && o.hasMsg && (o.bare || documented[o.code])
 }
 
-// noRoute tells of a call that the server does not know. The text is Spring's.
+// noRoute reports whether the server does not know the call. The text is Spring's.
 func (o errorObject) noRoute() bool {
 	return strings.Contains(strings.ToLower(o.msg), "no static resource")
 }
 
-// fault makes an error of what the object says and of the response it came with.
+// fault returns the error that the object and its response describe.
 func (o errorObject) fault(resp *http.Response) *Error {
 	e := &Error{Status: resp.StatusCode, Code: o.code, Msg: o.msg, RetryAfter: retryAfter(resp.Header), api: o.api, noRoute: o.noRoute()}
 	switch n := e.Number(); {
 	case e.noRoute, o.gateway && success(e.Status) && n < 500 && n != http.StatusTooManyRequests:
 		e.disown()
 	case o.gateway && !success(e.Status):
-		e.Code = "" // the status again
+		e.Code = "" // it repeats the status
 	case n == http.StatusBadRequest && strings.Contains(strings.ToLower(o.msg), "request has exceeded the limit"):
 		e.Err = ErrExceeded
 	}
 	return e
 }
 
-// disown marks e as nothing that the API has said.
+// disown marks e as not written by the API.
 func (e *Error) disown() {
 	missing := e.noRoute || e.Number() == http.StatusNotFound
 	e.foreign, e.Err = true, errForeign
@@ -146,15 +146,15 @@ func (e *Error) disown() {
 	}
 }
 
-// Impostor tells that content, an asset's first bytes, and all of it where it is
-// no longer than 64 KiB, reads as an error or a web page that came in place of the
-// asset. A response with a Content-Disposition is an asset whatever it holds.
+// Impostor reports whether content reads as an error or a web page that came instead of an
+// asset. content is the first bytes of the asset, and all of it if it is at most 64 KiB
+// long. A response with a Content-Disposition is an asset whatever it holds.
 func Impostor(content []byte) bool {
 	return len(content) <= maxErrorBody && parseErrorObject(content).replaces() || htmlPage(content)
 }
 
-// cutObject tells that b is the beginning of an object of the API: cut, it has a
-// code and no key that is not of the envelope.
+// cutObject reports whether b is the beginning of an object of the API that was cut: it has
+// a code and only keys of the envelope.
 func cutObject(b []byte) bool {
 	d := json.NewDecoder(bytes.NewReader(trimBOM(b)))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -181,8 +181,8 @@ func cutObject(b []byte) bool {
 	}
 }
 
-// htmlPage tells that b begins as an HTML document does. A comment alone begins
-// XML, too, and elements alone begin texts.
+// htmlPage reports whether b begins like an HTML document. Comments don't decide, since XML
+// may begin with one; nor do other elements, since plain texts begin with them.
 func htmlPage(b []byte) bool {
 	b = bytes.TrimSpace(trimBOM(b))
 	for bytes.HasPrefix(b, []byte("<!--")) {
@@ -216,11 +216,11 @@ func textOf(raw json.RawMessage) string {
 	return bounded(s)
 }
 
-// trimBOM removes the byte order mark that some servers put before JSON.
+// trimBOM removes the byte order mark that some servers write before JSON.
 func trimBOM(b []byte) []byte { return bytes.TrimPrefix(b, []byte("\ufeff")) }
 
-// retryAfter reads a Retry-After of either form (RFC 9110, 10.2.3): at most
-// maxRetryAfter, and 0 when there is none, or none that can be read.
+// retryAfter reads a Retry-After in either form (RFC 9110, 10.2.3). The result is at most
+// maxRetryAfter, and 0 if there is none or it can't be read.
 func retryAfter(h http.Header) time.Duration {
 	field := strings.TrimSpace(h.Get("Retry-After"))
 	if n, ok := parseDigits(field); ok {
@@ -228,13 +228,13 @@ func retryAfter(h http.Header) time.Duration {
 	}
 	until, err := http.ParseTime(field)
 	if err != nil {
-		// Digits beyond an int64 are a wish for very long, too.
+		// A number too large for an int64 is a very long time, too.
 		if _, err := strconv.ParseUint(field, 10, 64); field != "" && strings.Trim(field, "0123456789") == "" && err != nil {
 			return maxRetryAfter
 		}
 		return 0
 	}
-	// Of two times by one clock the difference is right even if the clock is not.
+	// The difference of two times of one clock is right even if that clock is wrong.
 	now, err := http.ParseTime(h.Get("Date"))
 	if err != nil {
 		now = time.Now()

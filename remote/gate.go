@@ -7,46 +7,46 @@ import (
 )
 
 const (
-	// backoffFirst and backoffMost bound how long a gate stays closed when the
-	// server does not say how long (API.md, 2, "beyond the limit").
+	// backoffFirst and backoffMost bound how long the gate stays closed if the server
+	// does not say how long (API.md, 2, "beyond the limit").
 	backoffFirst = time.Second
 	backoffMost  = 32 * time.Second
-	// unreachableMost bounds it for a host that can't be reached: a probe costs
-	// neither money nor a request, and is made only while somebody waits.
+	// unreachableMost bounds it for an unreachable host: a probe costs neither money
+	// nor a request, and is made only while somebody waits.
 	unreachableMost = 2 * time.Second
-	// maxRetryAfter bounds what a Retry-After is taken for. A probe goes out
-	// after probeAnyway all the same: a wrong date must not stop a mount.
+	// maxRetryAfter bounds Retry-After. A probe is sent after probeAnyway in any case:
+	// a wrong date must not stop a mount.
 	maxRetryAfter = time.Hour
 	probeAnyway   = 5 * time.Minute
-	// firstAnswer is how long the first request of all holds up others: a server
-	// that limits this client says so in its first answer, and need not say it
-	// to each of twenty readers. One that is slow must not make others wait.
+	// firstAnswer is how long the very first request holds up the others. A server
+	// that limits this client says so in its first answer, and need not say it to each
+	// of twenty readers. But a slow answer must not make others wait.
 	firstAnswer = time.Second
-	// severalAssets is how many assets in a row must meet trouble inside the
-	// server before it is taken for the host's, and not theirs.
+	// severalAssets is how many assets in a row must meet trouble inside the server
+	// before the host is blamed for it.
 	severalAssets = 3
 )
 
-// gate stands before all calls of one kind. A rate limit, an unreachable host,
-// or trouble that several assets meet closes it for a time; then one probe at
-// a time goes through, and one that gets an answer opens it. The first request
-// of all is a probe, too, for a moment. The lock is the limiter's.
+// gate stands before all calls of one kind. A rate limit, an unreachable host, or trouble
+// that several assets meet closes it for a time. Then it lets one probe at a time through,
+// and the first probe that gets an answer opens it. The very first request counts as a
+// probe, too, for firstAnswer. The limiter's lock guards it.
 type gate struct {
-	cause   *Error    // why it is closed; nil when open
-	since   time.Time // when the request was sent that closed it
-	until   time.Time // no probe before
+	cause   *Error    // why it is closed; nil: it is open
+	since   time.Time // when the request that closed it was sent
+	until   time.Time // no probe before this
 	probing bool
-	first   time.Time // when the first request was sent; zero before
+	first   time.Time // when the very first request was sent; zero: not yet
 	proven  bool      // the server has answered something
 	round   int       // grows whenever the gate opens or closes
-	closed  int       // how often in a row without an answer between
+	closed  int       // how often it closed since the last answer
 
 	trouble map[string]struct{}  // assets that met trouble since the last good answer
-	asked   map[string]time.Time // assets that were asked to wait, and until when
+	asked   map[string]time.Time // until when the server asked to wait, by asset
 }
 
-// opens returns when a call may pass. While a probe is under way that is as good
-// as never: its outcome will be told.
+// opens returns when a call may pass. While a probe is running that is far in the future:
+// its result will wake who waits.
 func (g *gate) opens(now time.Time) time.Time {
 	switch {
 	case g.cause != nil && g.probing:
@@ -59,7 +59,7 @@ func (g *gate) opens(now time.Time) time.Time {
 	return now
 }
 
-// pass notes that a call goes through, and reports whether it is a probe.
+// pass records that a call goes through, and reports whether it is a probe.
 func (g *gate) pass(now time.Time) (probe bool) {
 	if probe = g.cause != nil || !g.proven && !g.probing; probe {
 		g.probing = true
@@ -70,7 +70,7 @@ func (g *gate) pass(now time.Time) (probe bool) {
 	return probe
 }
 
-// open lets calls through, whatever the gate was closed for.
+// open opens the gate, whatever it was closed for.
 func (g *gate) open() {
 	g.cause, g.until, g.probing, g.proven, g.closed = nil, time.Time{}, false, true, 0
 	g.round++
@@ -78,9 +78,9 @@ func (g *gate) open() {
 	clear(g.asked)
 }
 
-// close closes the gate because of what call s met. Of the calls that were under
-// way together, the first counts; others can only lengthen that by what the
-// server asked.
+// close closes the gate after call s failed with cause. Of several calls that were running
+// at the same time only the first counts; the others can extend the time if the server
+// asked for that.
 func (g *gate) close(s *slot, cause *Error, now time.Time) {
 	asked := min(cause.RetryAfter, probeAnyway)
 	if s.round != g.round {
@@ -103,10 +103,10 @@ func (g *gate) close(s *slot, cause *Error, now time.Time) {
 	g.closed++
 }
 
-// backoff is how long to wait after a number of failures in a row: 1 s, half as
-// much again each time, and up to a tenth more, so that two machines don't probe
-// in step. Doubling would keep a second client of the account out for longer
-// than its share, and more jitter would bring it out of step (learn.go).
+// backoff returns how long to wait after a number of failures in a row. It starts at 1 s
+// and grows by half each time. Up to a tenth is added at random, so that two machines don't
+// probe at the same time. Doubling would keep a second client of the account out for more
+// than its share, and a larger random part would break the rhythm of learn.go.
 func backoff(failures int) time.Duration {
 	d := backoffFirst
 	for range failures {
@@ -115,11 +115,11 @@ func backoff(failures int) time.Duration {
 	return d + rand.N(d/10)
 }
 
-// troubled notes that the server could not serve an asset, and reports whether
-// that is the host's trouble.
+// troubled records that the server failed to serve an asset, and reports whether to blame
+// the host for it.
 func (g *gate) troubled(id string, e *Error, now time.Time) bool {
 	if e.RetryAfter > 0 {
-		// The wish of a 503 holds for its asset until a second one meets it.
+		// The Retry-After of a 503 holds for its asset only, until a second asset gets one.
 		if g.asked == nil {
 			g.asked = map[string]time.Time{}
 		}

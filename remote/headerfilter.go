@@ -7,14 +7,14 @@ import (
 	"syscall"
 )
 
-// filterConn is a connection for one HTTP/1 response in whose header each control
-// byte is replaced as it is read: net/http refuses a response for one such
-// byte in any of its fields, and curl and browsers don't. The body behind the header is
-// left as it is, and costs nothing; so is what does not begin as HTTP does.
+// filterConn is a connection for one HTTP/1 response. It replaces the control bytes of the
+// header while that is read: net/http refuses a whole response because of one such byte,
+// curl and browsers don't. The body is not changed and costs nothing. Neither is anything
+// that does not begin like HTTP.
 type filterConn struct {
 	net.Conn
 	filter headerFilter
-	passed atomic.Int64 // bytes of the body that were read, with its framing
+	passed atomic.Int64 // bytes of the body that were read, including its framing
 }
 
 func (c *filterConn) Read(p []byte) (n int, err error) {
@@ -28,7 +28,7 @@ func (c *filterConn) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// SyscallConn gives access to the socket, as the connection inside does.
+// SyscallConn gives access to the socket.
 func (c *filterConn) SyscallConn() (syscall.RawConn, error) {
 	if sc, ok := c.Conn.(syscall.Conn); ok {
 		return sc.SyscallConn()
@@ -36,24 +36,24 @@ func (c *filterConn) SyscallConn() (syscall.RawConn, error) {
 	return nil, errors.ErrUnsupported
 }
 
-// headerFilter replaces control bytes of a header that comes in pieces. Interim
-// headers (1xx) before the final one are a part of it. It ends where net/http
-// sees the end, or before: never behind it, where the body is.
+// headerFilter replaces control bytes in a header that comes in pieces, including interim
+// headers (1xx) before the final one. It stops where net/http sees the end of the header,
+// or earlier, so it never changes the body.
 type headerFilter struct {
-	done bool     // the header is over
-	held bool     // a carriage return that came last is still to be delivered
+	done bool     // the header has ended
+	held bool     // the last byte was a carriage return, not delivered yet
 	line int      // bytes of the current line so far
-	rest bool     // the status line is over
-	head [12]byte // how that began: "HTTP/1.1 100"
+	rest bool     // the status line has ended
+	head [12]byte // start of the status line: "HTTP/1.1 100"
 
-	behind int // bytes behind the header that came together with its end
+	behind int // bytes of the body that came with the end of the header
 }
 
-// replacement stands for a control byte: it is allowed in names and in values,
-// and is what browsers put into the names of downloads.
+// replacement replaces a control byte. It is allowed in names and values, and browsers use
+// it in the names of downloads.
 const replacement = '_'
 
-// read reads by means of source, and filters.
+// read calls source and filters what it returns.
 func (f *headerFilter) read(source func([]byte) (int, error), p []byte) (int, error) {
 	if f.held && len(p) == 1 {
 		f.held, p[0] = false, '\r'
@@ -68,7 +68,7 @@ func (f *headerFilter) read(source func([]byte) (int, error), p []byte) (int, er
 		n += kept
 		f.filter(p[:n])
 		if !f.done && err == nil && n > 0 && p[n-1] == '\r' && len(p) > 1 {
-			f.held = true // what it means, the next byte tells
+			f.held = true // the next byte decides what it means
 			n--
 		}
 		if n > 0 || err != nil {
@@ -77,8 +77,8 @@ func (f *headerFilter) read(source func([]byte) (int, error), p []byte) (int, er
 	}
 }
 
-// filter replaces in b, up to the end of the header. A carriage return at its
-// end is passed as one that ends the line.
+// filter replaces control bytes in b, up to the end of the header. A carriage return at
+// the end of b is taken for the end of a line.
 func (f *headerFilter) filter(b []byte) {
 	const proto = "HTTP/"
 	for i, c := range b {
@@ -108,7 +108,7 @@ func (f *headerFilter) filter(b []byte) {
 	}
 }
 
-// interim tells that another header follows this one.
+// interim reports whether another header follows this one.
 func (f *headerFilter) interim() bool {
 	status := string(f.head[8:])
 	return status[:2] == " 1" && status != " 101"

@@ -8,21 +8,21 @@ import (
 	"unicode/utf8"
 )
 
-// maxHint bounds a validator, in bytes; a longer one is not believed.
+// maxHint bounds a validator, in bytes; longer ones are ignored.
 const maxHint = 1024
 
-// Info is what a response says of an asset.
+// Info is what a response says about an asset.
 type Info struct {
-	Name         string    // as the response gives it: anything but a safe file name; "" when it gives none
-	Size         int64     // bytes, -1 unknown
-	Type         string    // media type without parameters, "" unknown
-	ModTime      time.Time // zero unknown
-	ETag         string    // as sent, whatever it looks like; "" when absent
-	LastModified string    // as sent, whatever it looks like; "" when absent
-	Date         time.Time // by the server's clock; zero unknown
+	Name         string    // as the response gives it, not sanitised; "": none
+	Size         int64     // bytes, -1: unknown
+	Type         string    // media type without parameters, "": unknown
+	ModTime      time.Time // zero: unknown
+	ETag         string    // as sent, whatever it looks like; "": absent
+	LastModified string    // as sent, whatever it looks like; "": absent
+	Date         time.Time // by the server's clock; zero: unknown
 }
 
-// infoOf reads the header of a response. The size is the caller's to tell.
+// infoOf reads the header of a response. The caller sets the size.
 func infoOf(h http.Header) Info {
 	return Info{
 		Name:         FileName(h.Values("Content-Disposition")),
@@ -35,8 +35,8 @@ func infoOf(h http.Header) Info {
 	}
 }
 
-// modTime reads a Last-Modified, or returns the zero time. Zones other than GMT
-// are wrong (RFC 9110, 5.6.7), and read by curl and browsers all the same.
+// modTime reads a Last-Modified, or returns the zero time. Zones other than GMT are wrong
+// (RFC 9110, 5.6.7), but curl and browsers read them, too.
 func modTime(s string) time.Time {
 	if t, err := http.ParseTime(s); err == nil {
 		return t
@@ -49,8 +49,7 @@ func modTime(s string) time.Time {
 	return time.Time{}
 }
 
-// hint returns a validator as it was sent, or "" if it can't be kept: it is too
-// long, or not text.
+// hint returns a validator as it was sent, or "" if it is too long or not text.
 func hint(s string) string {
 	if len(s) > maxHint || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return ""
@@ -63,7 +62,7 @@ func mediaType(s string) string {
 	s, _, _ = strings.Cut(s, ";")
 	s = strings.ToLower(strings.TrimSpace(s))
 	major, minor, ok := strings.Cut(s, "/")
-	// 127 is what RFC 6838, 4.2, allows each name.
+	// RFC 6838, 4.2, allows 127 bytes for each name.
 	if !ok || !isToken(major) || !isToken(minor) || len(major) > 127 || len(minor) > 127 {
 		return ""
 	}

@@ -10,22 +10,22 @@ import (
 	"sync"
 )
 
-// maxKey bounds a key file, in bytes. Keys have some dozens.
+// maxKey bounds a key file, in bytes. A key has a few dozen.
 const maxKey = 4096
 
-// Key is the API key. It is read when first needed, and again when a request is
-// answered 401. It never shows itself in formatted output.
+// Key is the API key. It is read when first needed, and again after a request is answered
+// 401. It never appears in formatted output.
 type Key struct {
 	file     string
 	fallback string
 
-	mu    sync.Mutex // guards what follows; held while the file is read, so that it is read once
+	mu    sync.Mutex // guards the fields below; held during the read, so that only one runs
 	value string
-	seen  string // by Renewed
+	seen  string // the value at the last call of Renewed
 }
 
-// NewKey makes a key that is read from file. With file "" or an empty file the
-// key is fallback; that may be "" too, and then there is none.
+// NewKey returns a key that is read from file. If file is "" or the file is empty, the key
+// is fallback; if that is "" too, there is no key.
 func NewKey(file, fallback string) *Key {
 	return &Key{file: file, fallback: fallback}
 }
@@ -45,8 +45,8 @@ func (k *Key) get() (string, error) {
 	return v, err
 }
 
-// Renewed reads the key again and tells whether there is another one than when it
-// was called last. A key that can't be read is no other one.
+// Renewed reads the key again and reports whether it has changed since the last call. If it
+// can't be read, it has not.
 func (k *Key) Renewed() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -58,15 +58,15 @@ func (k *Key) Renewed() bool {
 	return true
 }
 
-// Check reads the key and tells why there is none. Without a file and a
-// fallback, or with nothing in them, that is ErrNoKey itself.
+// Check reads the key and returns why there is none. The error is ErrNoKey itself if there
+// is neither file nor fallback, or both are empty.
 func (k *Key) Check() error {
 	_, err := k.get()
 	return err
 }
 
-// changed reads the key again after used was refused, and tells whether there
-// is another one now. A key that can't be read is no other one.
+// changed reads the key again after the server refused used, and reports whether it is
+// another one now. If it can't be read, it is not.
 func (k *Key) changed(used string) bool {
 	if k == nil {
 		return false
@@ -79,7 +79,7 @@ func (k *Key) changed(used string) bool {
 	return k.value != used
 }
 
-// forget has the key read again when it is next needed.
+// forget makes the key be read again when it is next needed.
 func (k *Key) forget() {
 	if k == nil {
 		return
@@ -100,7 +100,7 @@ func (k *Key) read() (string, error) {
 	if v == "" {
 		return "", ErrNoKey
 	}
-	// A header can't carry these, and net/http would print the value.
+	// A header can't carry these characters, and net/http would print the value.
 	if strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return "", &detailError{"it holds a space, a line break or a character that is not ASCII", ErrNoKey}
 	}
@@ -137,8 +137,7 @@ func (k *Key) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacted) }
 // LogValue hides the key from slog.
 func (k *Key) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// hide takes the key out of text that a server sent back, also one that bounded has
-// cut.
+// hide removes the key from text that a server sent back, even if bounded has cut it.
 func hide(text, key string) string {
 	if key == "" {
 		return text

@@ -6,55 +6,52 @@ import (
 )
 
 const (
-	// stretchMost is the last step that calls are spread by beside another client
-	// of the account. Where refusals come longMany and more in a row, the account
-	// allows less than one a second, and it is stretchLimit.
+	// stretchMost is the last step by which calls are spread beside another client of
+	// the account. With longMany or more refusals in a row the account allows less than
+	// one call a second, and stretchLimit is the last step.
 	stretchMost  = 3
 	stretchLimit = 5
 	longMany     = 3
-	// gapMost bounds the distance all the same.
+	// gapMost bounds the distance between calls in any case.
 	gapMost = 10 * time.Second
-	// cleanFor is how long no call must be refused before one step is taken
-	// back. It doubles, up to cleanMost, when that was too early.
+	// cleanFor is how long no call must be refused before one step is taken back. If
+	// that was too early, it doubles, up to cleanMost.
 	cleanFor  = time.Minute
 	cleanMost = 15 * time.Minute
-	// manyLeast and manyMost are how many calls pass within a minute before
-	// a limit of 12 a minute refuses one: a token bucket that was full lets twice as
-	// many through.
+	// manyLeast and manyMost are how many calls within a minute pass before a limit of
+	// 12 a minute refuses one. A full token bucket lets twice as many through.
 	manyLeast = 10
 	manyMost  = 24
-	// probeFirst and probeMost bound how long a learnt rate holds before the
+	// probeFirst and probeMost bound how long a learnt rate is kept before the
 	// documented one is tried again; each failure doubles it.
 	probeFirst = time.Hour
 	probeMost  = 24 * time.Hour
 )
 
-// stretches are the steps by which calls are spread, as parts of their distance.
-// Two clients at 2.9 have fallen into step for certain after one refusal: the
-// one that was refused up to a second after the other's call asks again a second
-// later, and so at least a second before the other's next.
+// stretches are the factors by which the distance of calls grows, step by step. At 2.9 two
+// clients are certain to alternate after one refusal: the refused one asked at most a second
+// after the other's call, so it asks again, a second later, at least a second before the
+// other's next call.
 var stretches = [stretchLimit + 1]float64{1, 1.9, 2.9, 4.3, 6.5, 9}
 
-// learnt is what refusals have taught about a rate limit. There are two lessons.
-// Two refusals in a row after ten or more calls went through within a minute mean
-// that there is a limit by the minute as well. Any other means that somebody
-// else uses the account: calls are then spread, by one step more for each bout
-// of refusals. All who do that keep to the same few distances, so that they fall
-// into step, each between the calls of the others, and stay there: in trials
-// with two to four clients this gave fewer refusals and more calls than gaps
-// that grow by halves, or are random.
+// learnt is what refusals have taught about a rate limit. There are two lessons. Two
+// refusals in a row after ten or more calls within a minute mean that there is also a limit
+// per minute. Any other refusal means that somebody else uses the account: calls are then
+// spread, by one step more for each series of refusals. Clients that do so use the same few
+// distances, so they end up alternating, and stay so. In trials with two to four clients
+// this gave fewer refusals and more calls than distances that grow by half, or at random.
 type learnt struct {
 	Stretch int           `json:"stretch,omitempty"` // index of stretches
-	Clean   time.Time     `json:"clean"`             // since when no call was refused, or a step taken back
-	Hold    time.Duration `json:"hold,omitempty"`    // how long that must last; 0: cleanFor
-	Wait    time.Duration `json:"wait,omitempty"`    // how long the limit by the minute holds; 0: it is not known
-	Until   time.Time     `json:"until"`             // when it ends
+	Clean   time.Time     `json:"clean"`             // when a call was last refused or a step taken back
+	Hold    time.Duration `json:"hold,omitempty"`    // how long after Clean a step is taken back; 0: cleanFor
+	Wait    time.Duration `json:"wait,omitempty"`    // how long the limit per minute is kept; 0: none is known
+	Until   time.Time     `json:"until"`             // when that ends
 
-	trying bool // the last step taken back is yet to prove right
-	dirty  bool // has to be recorded
+	trying bool // a step was taken back, and may have been too early
+	dirty  bool // must be saved
 }
 
-// rates is what holds, given what the user asked for.
+// rates returns the rates to keep, given the limit that the user asked for.
 func (k *learnt) rates(limit RateLimit, now time.Time) []Rate {
 	if limit.Auto && now.Before(k.Until) {
 		return []Rate{onePerSecond, twelveMore}
@@ -62,7 +59,7 @@ func (k *learnt) rates(limit RateLimit, now time.Time) []Rate {
 	return limit.Rates
 }
 
-// gap is how far apart calls are to be beside another client, 0 if there is none.
+// gap returns the distance of calls beside another client, 0 if there is none.
 func (k *learnt) gap(rates []Rate) time.Duration {
 	if k.Stretch == 0 || len(rates) == 0 {
 		return 0
@@ -72,15 +69,14 @@ func (k *learnt) gap(rates []Rate) time.Duration {
 	return min(time.Duration(stretches[k.Stretch]*float64(gap)), max(gap, gapMost))
 }
 
-// refused learns from a refusal. passed is how many calls were answered within
-// the last minute, before how many were refused in a row before this one. It
-// returns what to say about it.
+// refused learns from a refusal. passed is how many calls were answered within the last
+// minute, before is how many were refused in a row before this one. It returns what to log.
 func (k *learnt) refused(limit RateLimit, passed, before int, now time.Time) (said string) {
 	k.dirty, k.Clean = true, now
 	if limit.Auto && before == 1 && k.Stretch <= 1 && passed >= manyLeast && passed <= manyMost && !now.Before(k.Until) {
 		k.Wait = min(max(probeFirst, 2*k.Wait), probeMost)
 		k.Until = now.Add(k.Wait)
-		k.Stretch = 0 // the step that the first refusal has cost
+		k.Stretch = 0 // undo the step of the first refusal
 		return "the server allows 12 calls a minute: they are kept for " + k.Wait.String()
 	}
 	switch {
@@ -117,7 +113,7 @@ func (k *learnt) accepted(passed int, now time.Time) {
 	}
 }
 
-// load takes over what an earlier process has learnt.
+// load restores what an earlier process has learnt.
 func (k *learnt) load(text string, now time.Time) {
 	var old learnt
 	if json.Unmarshal([]byte(text), &old) != nil {
@@ -132,7 +128,7 @@ func (k *learnt) load(text string, now time.Time) {
 	if old.Until.After(now.Add(probeMost)) {
 		old.Until = now // the clock was set back
 	}
-	// As if calls had gone on meanwhile.
+	// As if calls had gone on in the meantime.
 	for old.Stretch > 0 && now.Sub(old.Clean) >= max(old.Hold, cleanFor) {
 		old.Stretch--
 		old.Clean = old.Clean.Add(max(old.Hold, cleanFor))
@@ -140,7 +136,7 @@ func (k *learnt) load(text string, now time.Time) {
 	*k = old
 }
 
-// save returns what is to be recorded, if that has changed.
+// save returns what to record, if that has changed.
 func (k *learnt) save() (text string, changed bool) {
 	if !k.dirty {
 		return "", false

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Learnt says in words what refusals have taught about the rate limits, as a
-// Client has noted it; note returns what is noted under a name.
+// Learnt describes what refusals have taught about the rate limits, as recorded by a
+// Client. note returns what is recorded under a name.
 func Learnt(limit RateLimit, note func(name string) string, now time.Time) []string {
 	var lines []string
 	for _, call := range []string{opDownload, opMetadata} {

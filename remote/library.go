@@ -18,50 +18,49 @@ const (
 	opList = "list"
 	// maxList bounds an answer, in bytes: 80 KiB for each video of a page.
 	maxList = 16 << 20
-	// maxPages bounds a pass, so that one over a list without end ends.
+	// maxPages bounds a pass, in case a list never ends.
 	maxPages = 10_000
-	// barren is how many pages in a row without a video that is new end a pass.
+	// barren is how many pages in a row without a new video end a pass.
 	barren = 2
-	// listTries is how often a page is asked for that meets trouble on the way.
+	// listTries is how often a page is requested when there is trouble on the way.
 	listTries = 5
-	// maxVideoID bounds an ID, which is to be a file name, in bytes.
+	// maxVideoID bounds an ID, which becomes a file name, in bytes.
 	maxVideoID = 255
 )
 
-// pageSizes are tried in turn: which is the largest one is not documented. 20 is
-// what the server takes by itself.
+// pageSizes are tried in turn, because the largest allowed size is not documented. 20 is
+// the server's default.
 var pageSizes = []int{200, 100, 50, 20}
 
-// ListRate is the documented limit of lists, 5 a second, with a tenth to spare: over
-// hundreds of pages a busy machine sends some a little late, and the next too soon after.
+// ListRate is the documented limit of lists, 5 a second, with a tenth to spare: a busy
+// machine sends some calls a little late, and the next ones then too soon after them.
 var ListRate = Rate{5, 1100 * time.Millisecond}
 
 // A Video is an asset as the library lists it.
 type Video struct {
 	ID           string
-	Name         string // with the extension of the stored object: anything but a safe file name
-	Size         int64  // bytes, -1 unknown
+	Name         string // with the extension of the stored object, not sanitised
+	Size         int64  // bytes, -1: unknown
 	Time         time.Time
-	Bucket, Blob string // its place, "" unknown
+	Bucket, Blob string // its place; "": unknown
 }
 
-// A Listing says how a pass over the pages of a list went.
+// A Listing describes a pass over the pages of a list.
 type Listing struct {
-	Videos  int  // that it has met
-	Pages   int  // that it has read
+	Videos  int  // met
+	Pages   int  // read
 	Shifted bool // the list changed meanwhile: a video may have been missed
 }
 
-// ListVideos passes once over the videos of a scope, which is created if there is
-// none of that name: scope is one that the user has named. found is called with those
-// of each page that the pass has not met before, and must not keep the slice.
-// The call is free and has a rate limit and a gate of its own. What meets trouble
-// on the way is asked for again; ctx bounds it all. Every error is an *Error.
+// ListVideos passes once over the videos of a scope. The server creates a scope that does
+// not exist, so scope must be one that the user has named. found is called with the videos
+// of each page that are new to the pass, and must not keep the slice. Calls are free, have
+// a rate limit and a gate of their own, and are repeated when there is trouble on the way;
+// ctx bounds it all. Every error is an *Error.
 //
-// Pages are numbered, so they shift when videos come and go. An answer of one page
-// is never wrong; of several, Listing.Shifted tells whether another pass is needed.
-// It is not told of a list that is sorted otherwise than by age and has lost as many
-// videos as it has won.
+// Pages are numbered, so they shift when videos come and go. A list of one page is always
+// right. For longer ones, Listing.Shifted says whether another pass is needed. One change
+// goes unnoticed: a list not sorted by age that lost as many videos as it gained.
 func (c *Client) ListVideos(ctx context.Context, scope string, found func([]Video)) (Listing, error) {
 	p := &pass{started: time.Now(), met: map[string]struct{}{}, total: -1}
 	for p.list.Pages < maxPages {
@@ -81,19 +80,19 @@ func (c *Client) ListVideos(ctx context.Context, scope string, found func([]Vide
 	return p.list, nil
 }
 
-// pass is one walk over the pages of a list.
+// pass is the state of one pass over the pages of a list.
 type pass struct {
 	list    Listing
 	started time.Time
 	met     map[string]struct{} // IDs
 	rows    int                 // on all pages
-	total   int64               // as told last; -1: not told
-	// uncounted means that what is told is not the length of the list.
+	total   int64               // the length of the list on the last page; -1: none given
+	// uncounted means that the number given is not the length of the list.
 	uncounted bool
-	idle      int // pages in a row without anything new
+	idle      int // pages in a row without a new video
 }
 
-// take adds a page, and returns what is new on it and whether there is another.
+// take adds a page. It returns its new videos, and whether there is another page.
 func (p *pass) take(answer *listAnswer) (videos []Video, more bool) {
 	p.list.Pages++
 	p.rows += len(answer.Videos)
@@ -108,7 +107,7 @@ func (p *pass) take(answer *listAnswer) (videos []Video, more bool) {
 			continue
 		}
 		p.met[v.ID] = struct{}{}
-		// One that came during the pass may hide that another has gone.
+		// A video added during the pass may hide that another was removed.
 		p.list.Shifted = p.list.Shifted || later && created.After(p.started)
 		videos = append(videos, v)
 	}
@@ -119,7 +118,7 @@ func (p *pass) take(answer *listAnswer) (videos []Video, more bool) {
 	if answer.Total.ok {
 		total = answer.Total.n
 	}
-	// A list that says to be shorter than its first page counts something else.
+	// A length below that of the first page counts something else.
 	p.uncounted = p.uncounted || !later && total < int64(p.rows)
 	if p.uncounted {
 		total = -1
@@ -130,7 +129,7 @@ func (p *pass) take(answer *listAnswer) (videos []Video, more bool) {
 	p.total = total
 	switch {
 	case len(answer.Videos) == 0:
-		// Of a list that says its length, an end before it is none.
+		// It has ended before its own length.
 		p.list.Shifted = p.list.Shifted || int64(p.rows) < total
 		return videos, false
 	case total >= 0 && int64(p.rows) >= total, p.idle == barren:
@@ -141,7 +140,7 @@ func (p *pass) take(answer *listAnswer) (videos []Video, more bool) {
 	return videos, true
 }
 
-// pageSize is the largest page that the server is known to allow.
+// pageSize is the largest page that the server is known to accept.
 type pageSize struct {
 	mu    sync.Mutex // guards index
 	index int        // of pageSizes
@@ -159,8 +158,8 @@ func (s *pageSize) set(index int) {
 	s.index = index
 }
 
-// listPage asks for a page. Trouble on the way is not the end: of 500 pages the last
-// would cost all others.
+// listPage requests a page, and retries on trouble on the way: the last of 500 pages must
+// not cost all the others.
 func (c *Client) listPage(ctx context.Context, scope string, number int) (*listAnswer, *Error) {
 	for tries := 0; ; tries++ {
 		answer, fail := c.sizedPage(ctx, scope, number)
@@ -181,8 +180,8 @@ func (c *Client) listPage(ctx context.Context, scope string, number int) (*listA
 	}
 }
 
-// sizedPage asks for a page of the largest size that the server allows. A size that
-// is refused on the first page says nothing on others.
+// sizedPage requests a page of the largest size that the server accepts. Sizes are tried on
+// the first page only.
 func (c *Client) sizedPage(ctx context.Context, scope string, number int) (*listAnswer, *Error) {
 	known := c.page.get()
 	answer, fail := c.askList(ctx, scope, number, pageSizes[known])
@@ -197,7 +196,7 @@ func (c *Client) sizedPage(ctx context.Context, scope string, number int) (*list
 		}
 	}
 	if fail != nil {
-		fail = first // it is not the size
+		fail = first // the size was not the reason
 	}
 	return answer, fail
 }
@@ -223,7 +222,7 @@ func (c *Client) askList(ctx context.Context, scope string, number, size int) (*
 		switch {
 		case fail == nil:
 			return answer, nil
-		case fail.Number() == http.StatusTooManyRequests && ctx.Err() == nil: // it waits at the gate
+		case fail.Number() == http.StatusTooManyRequests && ctx.Err() == nil: // wait at the gate
 		case fail.unauthorized() && !refused && c.o.Key.changed(key):
 			refused = true
 		default:
@@ -296,14 +295,14 @@ func (r *rawVideo) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// video returns what r tells, and when the video was added. It is not ok if it has no
-// ID that can be a file name.
+// video returns the video that r describes, and when it was added. ok is false if its ID
+// can't be a file name.
 func (r *rawVideo) video() (v Video, created time.Time, ok bool) {
 	v = Video{ID: string(r.ID), Name: string(r.Name), Size: -1, Bucket: string(r.Bucket), Blob: string(r.Blob)}
 	if !usableID(v.ID) {
 		return Video{}, time.Time{}, false
 	}
-	if r.Size.ok && r.Size.n > 0 && r.Size.n <= maxSize { // 0 stands for what nobody has counted yet
+	if r.Size.ok && r.Size.n > 0 && r.Size.n <= maxSize { // 0 means that the server has not measured it yet
 		v.Size = r.Size.n
 	}
 	created = r.Created.time()
@@ -311,7 +310,7 @@ func (r *rawVideo) video() (v Video, created time.Time, ok bool) {
 		v.Time = created
 	}
 	if v.Bucket == "" || v.Blob == "" {
-		v.Bucket, v.Blob = "", "" // half a place is none
+		v.Bucket, v.Blob = "", "" // neither works alone
 	}
 	v.Name = withExtension(v.Name, extensionOf(v.Blob))
 	if v.Name == "" {
@@ -325,8 +324,7 @@ func usableID(id string) bool {
 		!strings.ContainsFunc(id, func(r rune) bool { return r == '/' || !unicode.IsPrint(r) })
 }
 
-// extensionOf returns the extension of a stored object, "" if what follows the last
-// dot is none.
+// extensionOf returns the extension of a stored object, "" if it has none.
 func extensionOf(blob string) string {
 	ext := path.Ext(path.Base(blob))
 	if len(ext) < 2 || len(ext) > 16 || strings.ContainsFunc(ext[1:], func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {

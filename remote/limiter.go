@@ -8,66 +8,65 @@ import (
 	"time"
 )
 
-// Class is what a call is for.
+// Class is the priority of a call.
 type Class int
 
 // Readers go before background calls.
 const (
 	Reader     Class = iota // somebody waits for it
-	Background              // it would be good to know
+	Background              // nobody waits for it
 )
 
 const (
-	// noteAgain is how much later than noted a call may be written before it is
-	// noted again: half of the slack that the shortest usual interval has.
+	// noteAgain: a call written this much later than recorded is recorded again. It is
+	// half of the slack of the shortest usual interval.
 	noteAgain = 50 * time.Millisecond
-	// readersLead is for how long after a reader's call background calls stay away,
-	// in halves of what it takes to earn one: a program that reads one asset
-	// after the other would wait twice as long if each second call were theirs.
+	// readersLead is how long after a reader's call background calls stay away, in
+	// halves of the time that earns one call. Without it a program that reads one asset
+	// after the other would wait twice as long, since every second call would be theirs.
 	readersLead = 3
-	// leadMost bounds how long before its time a call is sent on its way to
-	// connect.
+	// leadMost bounds how long before its time a call may start to connect.
 	leadMost = time.Second
 )
 
-// A Ledger remembers over restarts when calls were made. Its methods may be
-// called concurrently.
+// A Ledger remembers across restarts when calls were made. Its methods may be called
+// concurrently.
 type Ledger interface {
-	// Calls returns when a call of that name was made, at least for an hour back.
+	// Calls returns when calls of that name were made, at least for the last hour.
 	Calls(name string) []time.Time
-	// NoteCall records that one is made at t. It holds when NoteCall returns.
+	// NoteCall records a call at t. The record must be safe when NoteCall returns.
 	NoteCall(name string, t time.Time) error
 }
 
-// Notes remember over restarts what was learnt.
+// Notes remember across restarts what was learnt.
 type Notes interface {
 	Note(name string) string
 	SetNote(name, value string) error
 }
 
-// limiter decides when calls of one kind may be written: by a rate limit, and by
-// a gate that refusals close. Readers queue in order. Background calls never
-// queue: they get what is free, or ErrNoSlot.
+// limiter decides when calls of one kind may be written: by a rate limit, and by a gate
+// that refusals close. Readers queue in order. Background calls never queue: they get a
+// free slot, or ErrNoSlot.
 type limiter struct {
-	call   string // the name of the calls
+	call   string // the kind of calls
 	limit  RateLimit
 	ledger Ledger // nil: none
 	notes  Notes  // nil: none
 	log    *slog.Logger
 
-	mu     sync.Mutex // guards what follows; no I/O, no log under it
+	mu     sync.Mutex // guards the fields below; no I/O and no logging under it
 	times  schedule
 	gate   gate
 	learnt learnt
-	passed []time.Time // answers within the last minute, for what a refusal teaches
+	passed []time.Time // answers within the last minute, needed to learn from a refusal
 	queue  []*ticket
-	timer  *time.Timer // grants when the next call may be; nil if none waits
+	timer  *time.Timer // fires when the next queued call may start; nil if none waits
 	lead   time.Duration
-	last   time.Time // when the last call was written that was not refused
-	reader time.Time // when the last reader's call was given out
+	last   time.Time // when the last call was written, unless it was refused
+	reader time.Time // when the last reader got its slot
 }
 
-// ticket is one waiting reader. slot receives what it waits for.
+// ticket is one waiting reader.
 type ticket struct{ slot chan *slot }
 
 func newLimiter(call string, limit RateLimit, ledger Ledger, notes Notes, log *slog.Logger) *limiter {
@@ -75,8 +74,8 @@ func newLimiter(call string, limit RateLimit, ledger Ledger, notes Notes, log *s
 	now := time.Now()
 	if ledger != nil && len(limit.Rates) > 0 {
 		for _, t := range ledger.Calls(call) {
-			// Ages are taken from the wall clock, from here on time is monotonic. A
-			// time in the future counts as now.
+			// Ages come from the wall clock; from here on time is monotonic. A time
+			// in the future counts as now.
 			age := max(0, now.Round(0).Sub(t.Round(0)))
 			l.times.sent = append(l.times.sent, now.Add(-age))
 		}
@@ -91,11 +90,11 @@ func newLimiter(call string, limit RateLimit, ledger Ledger, notes Notes, log *s
 
 func noteName(call string) string { return "limit." + call }
 
-// ratesLocked is what holds now.
+// ratesLocked returns the rates in force.
 func (l *limiter) ratesLocked(now time.Time) []Rate { return l.learnt.rates(l.limit, now) }
 
-// acquire waits for a slot and notes its time. An error is that of ctx, of the
-// ledger, or for a Background call ErrNoSlot; then nothing is taken.
+// acquire waits for a slot and records its time. An error comes from ctx, from the ledger,
+// or is ErrNoSlot for a Background call; no slot is then taken.
 func (l *limiter) acquire(ctx context.Context, class Class) (*slot, *Error) {
 	if ctx.Err() != nil {
 		return nil, waiting(ctx, l.closed())
@@ -141,12 +140,12 @@ func (l *limiter) take(ctx context.Context, class Class) (*slot, *Error) {
 		l.mu.Unlock()
 	} else {
 		l.mu.Unlock()
-		(<-t.slot).release() // granted in the same moment
+		(<-t.slot).release() // it was granted at the same moment
 	}
 	return nil, waiting(ctx, l.closed())
 }
 
-// opensLocked returns when a call of class may be written, behind ahead others.
+// opensLocked returns when a call of class may be written, behind ahead other calls.
 func (l *limiter) opensLocked(now time.Time, class Class, ahead int) time.Time {
 	at := l.gate.opens(now)
 	rates := l.ratesLocked(now)
@@ -166,8 +165,8 @@ func (l *limiter) opensLocked(now time.Time, class Class, ahead int) time.Time {
 	return at
 }
 
-// serveLocked hands out the slots that are free and sets the timer for the next.
-// A reader is sent to connect a little before its time, and waits in write.
+// serveLocked hands out the free slots and sets the timer for the next. A reader may
+// connect a little before its time; slot.write then waits for it.
 func (l *limiter) serveLocked() {
 	if l.timer != nil {
 		l.timer.Stop()
@@ -203,13 +202,13 @@ func (l *limiter) grantLocked(now, due time.Time) *slot {
 	return s
 }
 
-// passedLocked is how many calls were answered within the last minute.
+// passedLocked returns how many calls were answered within the last minute.
 func (l *limiter) passedLocked(now time.Time) int {
 	l.passed = slices.DeleteFunc(l.passed, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
 	return len(l.passed)
 }
 
-// closed is why the gate is closed, nil if a call may pass.
+// closed returns why the gate is closed, nil if a call may pass.
 func (l *limiter) closed() *Error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -227,18 +226,18 @@ func (l *limiter) forgetFailures() {
 	l.serveLocked()
 }
 
-// Budget is what stands before calls of one kind right now.
+// Budget describes when calls of one kind may start.
 type Budget struct {
 	Queued    int           // calls that wait for the limits or the gate
 	Available int           // calls that may start now; math.MaxInt without a limit
-	Next      time.Time     // when one more may, given those that wait, if Available is 0
-	Worth     time.Duration // in which one call is earned; 0 without a limit
-	Down      error         // why the gate is closed, nil if a call may pass
-	Since     time.Time     // when the call was sent that closed it, if Down
-	Until     time.Time     // when it lets the next probe through, if Down; past while one is under way
+	Next      time.Time     // when one more may start, after those that wait, if Available is 0
+	Worth     time.Duration // the time that earns one call; 0 without a limit
+	Down      error         // why the gate is closed; nil if a call may pass
+	Since     time.Time     // when the call that closed it was sent, if Down
+	Until     time.Time     // when the next probe may pass, if Down; in the past while one is running
 }
 
-// budget tells what stands before a call of class.
+// budget returns the Budget for calls of class.
 func (l *limiter) budget(class Class) Budget {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -251,7 +250,7 @@ func (l *limiter) budget(class Class) Budget {
 		b.Available = min(b.Available, l.times.free(r, now)-ahead)
 	}
 	if class == Background && (len(rates) > 0 || !l.gate.proven) {
-		b.Available = min(b.Available, 1) // one at a time; the first of all goes alone
+		b.Available = min(b.Available, 1) // one at a time; the very first call goes alone
 	}
 	if opens.After(now) {
 		b.Available = 0
@@ -265,7 +264,7 @@ func (l *limiter) budget(class Class) Budget {
 	if b.Available == 0 {
 		b.Next = opens
 		if g.cause != nil && g.probing {
-			b.Next = now.Add(backoffFirst) // when the probe may have been answered
+			b.Next = now.Add(backoffFirst) // the probe may be answered by then
 		}
 	}
 	return b

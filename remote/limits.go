@@ -15,20 +15,19 @@ type Rate struct {
 }
 
 const (
-	// slackShare and slackMost say by how much an interval is counted longer
-	// than the server counts it: requests that leave here at one distance may
-	// arrive there at a smaller one.
+	// slackShare and slackMost say how much longer than the server's an interval is
+	// taken to be. Requests may arrive closer together than they were sent.
 	slackShare = 10
 	slackMost  = time.Second
-	// rateMost bounds N, and perMost Per: so many times are kept over restarts.
+	// rateMost bounds N, and perMost bounds Per, because times are kept over restarts.
 	rateMost = 10_000
 	perMost  = time.Hour
 )
 
-// window is the span in which at most N calls are written.
+// window returns the span in which at most N calls are written.
 func (r Rate) window() time.Duration { return r.Per + min(r.Per/slackShare, slackMost) }
 
-// interval is the time in which the rate earns one call.
+// interval returns the time in which the rate earns one call.
 func (r Rate) interval() time.Duration { return r.Per / time.Duration(r.N) }
 
 // String writes r as ParseRateLimit reads it.
@@ -49,20 +48,20 @@ var units = []struct {
 // RateLimit says how many calls may be made. The zero value is no limit.
 type RateLimit struct {
 	Rates []Rate // each of them must allow a call
-	Auto  bool   // refusals may teach other rates (API.md, 2 and 4)
+	Auto  bool   // other rates may be learnt from refusals (API.md, 2 and 4)
 }
 
-// The two documented shapes of the limit on downloads.
+// The two documented forms of the limit on downloads.
 var (
 	onePerSecond = Rate{1, time.Second}
 	twelveMore   = Rate{12, time.Minute}
 )
 
-// AutoRateLimit begins with the documented limit of one call a second.
+// AutoRateLimit starts with the documented limit of one call a second.
 func AutoRateLimit() RateLimit { return RateLimit{Rates: []Rate{onePerSecond}, Auto: true} }
 
-// ParseRateLimit reads "auto", "none", or rates such as "1/s,12/m": a count
-// and s, m, h or a duration.
+// ParseRateLimit reads "auto", "none", or rates such as "1/s,12/m": a count, and s, m, h or
+// a duration.
 func ParseRateLimit(text string) (RateLimit, error) {
 	switch text {
 	case "auto":
@@ -115,8 +114,8 @@ func rateList(rates []Rate) string {
 	return strings.Join(parts, ",")
 }
 
-// worth is how long it takes to earn a call: what a call is worth waiting for.
-// It is 0 without a limit.
+// worth returns the time that earns one call, which is how long a call is worth waiting
+// for. It is 0 without a limit.
 func worth(rates []Rate) time.Duration {
 	most := time.Duration(0)
 	for _, r := range rates {
@@ -125,22 +124,22 @@ func worth(rates []Rate) time.Duration {
 	return most
 }
 
-// A schedule is when calls were written, in order of time, and how many more are
-// about to be. It answers when the next ones may be.
+// A schedule holds when calls were written, in order, and how many are about to be. It
+// computes when further ones may be.
 type schedule struct {
 	sent    []time.Time
-	pending int // slots given out and not yet written
+	pending int // slots handed out and not written yet
 }
 
-// open returns when one more call may be written by rate r, behind ahead others
-// that wait. It is exact while nothing is pending, else no earlier than that.
+// open returns when one more call may be written under rate r, after ahead waiting calls.
+// It is exact if nothing is pending, and otherwise a lower bound.
 func (s *schedule) open(r Rate, now time.Time, ahead int) time.Time {
 	return s.left(r, now, len(s.sent)+s.pending+ahead-r.N)
 }
 
-// openBackground is open for a call that nobody waits for. If the rate allows
-// three or more it leaves a third of them to readers, or comes so late that the
-// j-th of their calls has to wait for j intervals at most.
+// openBackground is like open, for a call that nobody waits for. Under a rate of three or
+// more it leaves a third to readers. It may use that third only so late that the j-th
+// reader's call waits for at most j intervals.
 func (s *schedule) openBackground(r Rate, now time.Time, ahead int) time.Time {
 	at := s.open(r, now, ahead)
 	for j := range r.N / 3 {
@@ -150,7 +149,7 @@ func (s *schedule) openBackground(r Rate, now time.Time, ahead int) time.Time {
 	return at
 }
 
-// left is when the call with index i, sent or to come, has left the window of r.
+// left returns when call number i, written or to come, has left the window of r.
 func (s *schedule) left(r Rate, now time.Time, i int) time.Time {
 	switch {
 	case i < 0:
@@ -158,12 +157,12 @@ func (s *schedule) left(r Rate, now time.Time, i int) time.Time {
 	case i < len(s.sent):
 		return later(now, s.sent[i].Add(r.window()))
 	}
-	// It is to come, as soon as the one that r.N calls earlier came lets it.
+	// It will be written as soon as the call r.N before it leaves the window.
 	rounds := (i-len(s.sent))/r.N + 1
 	return s.left(r, now, i-rounds*r.N).Add(time.Duration(rounds) * r.window())
 }
 
-// free is how many more calls rate r allows now.
+// free returns how many more calls rate r allows now.
 func (s *schedule) free(r Rate, now time.Time) int {
 	n := r.N - s.pending
 	for i := len(s.sent) - 1; i >= 0 && now.Sub(s.sent[i]) < r.window(); i-- {
@@ -172,9 +171,9 @@ func (s *schedule) free(r Rate, now time.Time) int {
 	return n
 }
 
-// forget drops what is older than all windows of rates.
+// forget drops the calls that have left the windows of all rates.
 func (s *schedule) forget(rates []Rate, now time.Time) {
-	longest := time.Minute // learning looks back on one
+	longest := time.Minute // learnt looks back that far
 	for _, r := range rates {
 		longest = max(longest, r.window())
 	}
@@ -192,5 +191,5 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// noLimit is how many calls are available where nothing limits them.
+// noLimit is how many calls are available without a limit.
 const noLimit = math.MaxInt

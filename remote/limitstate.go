@@ -2,18 +2,18 @@ package remote
 
 import "time"
 
-// LimitState is what stands before calls of one kind, to be shown.
+// LimitState describes the limit on calls of one kind, for display.
 type LimitState struct {
 	Calls   string        // "download", "metadata" or "list"
-	Rate    string        // what is kept to now, as ParseRateLimit reads it
-	Spread  time.Duration // how far apart calls are kept besides, since somebody else uses the account
-	Waiting int           // readers whose turn is to come
-	Next    time.Time     // when the next call may go; past: now
-	Closed  error         // why none goes whatever the rate; nil if one may
-	Until   time.Time     // when one tries again, if Closed
+	Rate    string        // the rate in force, as ParseRateLimit reads it
+	Spread  time.Duration // distance kept between calls because somebody else uses the account
+	Waiting int           // readers that wait for their turn
+	Next    time.Time     // when the next call may go; in the past: now
+	Closed  error         // why the gate is closed; nil: it is open
+	Until   time.Time     // when it lets a probe through, if Closed
 }
 
-// Limits returns what stands before downloads, metadata calls, and calls for lists.
+// Limits returns the limits on downloads, metadata calls, and calls for lists.
 func (c *Client) Limits() []LimitState {
 	return []LimitState{c.downloads.limiter.state(), c.metadata.limiter.state(), c.lists.limiter.state()}
 }
@@ -26,7 +26,7 @@ func (l *limiter) state() LimitState {
 	s := LimitState{Calls: l.call, Rate: RateLimit{Rates: rates}.String(), Spread: l.learnt.gap(rates), Waiting: len(l.queue)}
 	if s.Next = l.opensLocked(now, Reader, 0); l.gate.cause != nil {
 		s.Closed, s.Until = l.gate.cause, l.gate.until
-		s.Next = l.gate.until // while a probe is under way nobody knows better
+		s.Next = l.gate.until // unknown while a probe is running
 	}
 	return s
 }

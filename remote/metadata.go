@@ -12,15 +12,15 @@ import (
 
 const opMetadata = "metadata"
 
-// Metadata asks for what the API knows of an asset. The call is free and has a
-// rate limit of its own: a Reader waits for its turn, Background fails with
-// ErrNoSlot. At most eight run at a time, and ctx bounds all waits. Size is -1
-// and ModTime zero where the answer does not tell; Type and validators are
-// never told. An error that is NotFound means that there is no such asset,
-// ErrUploading that there is none yet; any other says nothing of the asset, and
-// its download may still tell. ErrNoMetadata means that the API has no such
-// call, and is answered without a request for a while, or until ForgetFailures.
-// Every error is an *Error.
+// Metadata asks what the API knows about an asset. The call is free and has a rate limit of
+// its own: a Reader waits for its turn, a Background call fails with ErrNoSlot. At most
+// eight run at a time, and ctx bounds all waits. Size is -1 and ModTime zero if the answer
+// does not give them; Type and validators are never set.
+//
+// Every error is an *Error. If it is NotFound, there is no such asset; if it is
+// ErrUploading, there is none yet. Any other error says nothing about the asset, and its
+// download may still work. ErrNoMetadata means that the API has no such call; for a while,
+// or until ForgetFailures, it is then returned without a request.
 func (c *Client) Metadata(ctx context.Context, class Class, id string) (Info, error) {
 	i, err := c.askMetadata(ctx, class, id)
 	if err != nil {
@@ -86,8 +86,8 @@ func (c *Client) sendMetadata(ctx context.Context, class Class, id, key string, 
 	return i, fail
 }
 
-// exchangeJSON sends one call that is answered in JSON, of at most most bytes, and
-// returns the answer if it is a success.
+// exchangeJSON makes one call whose answer is JSON of at most most bytes, and returns that
+// answer if the call succeeded.
 func (c *Client) exchangeJSON(ctx context.Context, kind callKind, u *url.URL, o outgoing, key string, most int, onConn func(net.Conn)) ([]byte, *Error) {
 	life, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -101,7 +101,7 @@ func (c *Client) exchangeJSON(ctx context.Context, kind callKind, u *url.URL, o 
 	}
 	body := &Body{c: c, ctx: ctx, life: life, cancel: cancel, rc: resp.Body}
 	body.left.Store(-1)
-	defer func() { _ = body.Close() }() // what was read is judged already
+	defer func() { _ = body.Close() }() // nothing more is read
 	defer body.bound(c.o.ResponseTimeout)()
 	b, fail := answerOf(resp, body, most)
 	if fail != nil {
@@ -111,24 +111,24 @@ func (c *Client) exchangeJSON(ctx context.Context, kind callKind, u *url.URL, o 
 }
 
 const (
-	// misses is how many answers of somebody else, in a row, show that the API
-	// has no metadata call. One shows a gateway that restarts.
+	// misses is how many answers in a row that are not the API's show that it has no
+	// metadata call. A single one may come from a gateway that restarts.
 	misses = 3
-	// missesOfReal is how many do if the asset has been downloaded.
+	// missesOfReal is misses for an asset that has been downloaded.
 	missesOfReal = 2
-	// absentFor is how long that is believed.
+	// absentFor is how long that is remembered.
 	absentFor = 10 * time.Minute
 )
 
-// metadataCall is what is known of the call as such.
+// metadataCall remembers whether the API has the call.
 type metadataCall struct {
-	mu     sync.Mutex // guards what follows
-	until  time.Time  // not there before
+	mu     sync.Mutex // guards the fields below
+	until  time.Time  // the call is absent until then
 	missed int        // 404s in a row that are not the API's
 	exists sync.Map   // IDs of assets that have been downloaded
 }
 
-// absent tells that there is no such call.
+// absent reports whether the API lacks the call.
 func (m *metadataCall) absent() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -141,11 +141,11 @@ func (m *metadataCall) forget() {
 	m.until, m.missed = time.Time{}, 0
 }
 
-// downloaded tells that the asset exists, so that a 404 for it is not about it.
+// downloaded records that the asset exists. A 404 on its metadata is then about the call.
 func (m *metadataCall) downloaded(id string) { m.exists.LoadOrStore(id, struct{}{}) }
 
-// judged learns from the answer on an asset, which fail is, or nil for a good
-// one. It returns fail, or an error in its place that tells more.
+// judged learns from the answer on an asset; fail is nil for a good one. It returns fail,
+// or a better error instead.
 func (m *metadataCall) judged(id string, fail *Error) *Error {
 	enough := misses
 	if _, exists := m.exists.Load(id); exists {
@@ -159,7 +159,7 @@ func (m *metadataCall) judged(id string, fail *Error) *Error {
 		return nil
 	case fail.lacksCall():
 	case fail.Status == http.StatusNotFound && !fail.namesAsset():
-		// Not the word of the API on this asset, whatever envelope it is in.
+		// Even in the API's envelope this says nothing about the asset.
 		fail.foreign = true
 		if m.missed++; m.missed < enough {
 			return fail
@@ -174,7 +174,7 @@ func (m *metadataCall) judged(id string, fail *Error) *Error {
 	return &Error{Status: fail.Status, Err: ErrNoMetadata}
 }
 
-// lacksCall tells that the server says that it has no such call.
+// lacksCall reports whether the server says that it does not have the call.
 func (e *Error) lacksCall() bool {
 	for _, n := range []int{e.Status, e.Number()} {
 		if n == http.StatusNotImplemented || n == http.StatusMethodNotAllowed {
@@ -184,8 +184,8 @@ func (e *Error) lacksCall() bool {
 	return e.noRoute
 }
 
-// namesAsset tells that the API says of an asset, and not of a call, that there
-// is none: "Asset not found", but not "Not Found".
+// namesAsset reports whether the API says that the asset, not the call, does not exist:
+// "Asset not found", but not "Not Found".
 func (e *Error) namesAsset() bool {
 	msg := strings.ToLower(strings.Trim(e.Msg, " .!"))
 	return e.api && saysNotFound(msg) && msg != "not found"

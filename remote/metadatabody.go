@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// answerOf reads the answer to a call that is answered in JSON, of at most most
-// bytes. It is an error unless it is a success in status and in code.
+// answerOf reads the JSON answer to a call, of at most most bytes. It returns an error
+// unless both the status and the code mean success.
 func answerOf(resp *http.Response, body *Body, most int) ([]byte, *Error) {
 	status := resp.StatusCode
 	switch {
@@ -37,7 +37,7 @@ func answerOf(resp *http.Response, body *Body, most int) ([]byte, *Error) {
 			return nil, err
 		}
 	}
-	// "0000" and 200 are a success, and so is no code at all.
+	// "0000" and 200 mean success, and so does an absent code.
 	code, err := strconv.Atoi(o.code)
 	good := !o.failed && !o.gateway && (o.code == "" || err == nil && (code == 0 || success(code)))
 	if o.object && (!good || o.noRoute()) {
@@ -46,7 +46,7 @@ func answerOf(resp *http.Response, body *Body, most int) ([]byte, *Error) {
 	return body.peeked, nil
 }
 
-// parseMetadata reads the answer of a metadata call on the asset id.
+// parseMetadata reads the answer to a metadata call on the asset id.
 func parseMetadata(b []byte, id string) (Info, *Error) {
 	var answer struct {
 		Data *struct {
@@ -110,7 +110,7 @@ func (r *resourceInfo) info() (Info, *Error) {
 	return i, nil
 }
 
-// withExtension adds ext to name unless name has it.
+// withExtension adds ext to name unless name already has it.
 func withExtension(name, ext string) string {
 	ext = strings.TrimPrefix(ext, ".")
 	if name == "" || ext == "" || strings.HasSuffix(strings.ToLower(name), "."+strings.ToLower(ext)) {
@@ -119,7 +119,7 @@ func withExtension(name, ext string) string {
 	return name + "." + ext
 }
 
-// text is a string that the API may write as a number. What is neither is "".
+// text is a string that the API may write as a number. Anything else is "".
 type text string
 
 // UnmarshalJSON never fails: one odd field must not cost the others.
@@ -140,8 +140,8 @@ func codeText(raw json.RawMessage) string {
 	return ""
 }
 
-// number is a count or a time that the API writes as a string, or as a number.
-// What is neither, negative, or broken is as good as absent.
+// number is a count or a time, which the API writes as a string or as a number. Anything
+// else, or a negative or fractional number, counts as absent.
 type number struct {
 	n  int64
 	ok bool
@@ -153,7 +153,7 @@ func (v *number) UnmarshalJSON(b []byte) error {
 	if v.n, v.ok = parseDigits(s); v.ok {
 		return nil
 	}
-	// Java writes what it holds as a double like this: 1.766989317192E12.
+	// Java writes a double like this: 1.766989317192E12.
 	f, err := strconv.ParseFloat(s, 64)
 	if v.ok = (err == nil || errors.Is(err, strconv.ErrRange)) && f >= 0 && f <= 1<<62 && f == math.Trunc(f); v.ok {
 		v.n = int64(f)
@@ -161,7 +161,7 @@ func (v *number) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// time is a number of milliseconds since 1970; the zero time if it is none.
+// time converts milliseconds since 1970. It returns the zero time if v holds none.
 func (v number) time() time.Time {
 	if !v.ok || v.n <= 0 || v.n > maxMillis {
 		return time.Time{}
@@ -169,5 +169,5 @@ func (v number) time() time.Time {
 	return time.UnixMilli(v.n)
 }
 
-// maxMillis is the end of the year 9999: what is later is no time.
+// maxMillis is the end of the year 9999; larger numbers are not times.
 const maxMillis = 253_402_300_799_999

@@ -2,10 +2,10 @@ package remote
 
 import "golang.org/x/sys/unix"
 
-// fionread is FIONREAD of sys/filio.h, which x/sys/unix does not name.
+// fionread is FIONREAD of sys/filio.h, which x/sys/unix does not define.
 const fionread = 0x4004667f
 
-// receiveQueue is how many bytes the socket fd holds unread, 0 if unknown.
+// receiveQueue returns how many unread bytes the socket fd holds, 0 if unknown.
 func receiveQueue(fd int) int {
 	n, err := unix.IoctlGetInt(fd, fionread)
 	if err != nil {

@@ -2,7 +2,7 @@ package remote
 
 import "golang.org/x/sys/unix"
 
-// receiveQueue is how many bytes the socket fd holds unread, 0 if unknown.
+// receiveQueue returns how many unread bytes the socket fd holds, 0 if unknown.
 func receiveQueue(fd int) int {
 	n, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
 	if err != nil {

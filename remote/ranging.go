@@ -6,27 +6,26 @@ import (
 	"time"
 )
 
-// refusedFor is how long a refusal of ranges is believed, of an asset or of all.
+// refusedFor is how long a refusal of ranges is remembered, for one asset or for all.
 const refusedFor = 10 * time.Minute
 
-// ranging is what is known of servers that refuse a Range with an error instead of
-// ignoring it.
+// ranging remembers which servers refuse Range with an error instead of ignoring it.
 type ranging struct {
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	assets  map[string]*assetRanging
 	works   bool      // some asset was sent in part
-	refused int       // assets that ranges were refused of, since one was last sent in part
-	until   time.Time // no asset is asked for a range before
+	refused int       // assets whose ranges were refused since one was last sent in part
+	until   time.Time // no range of any asset is requested before this
 	why     *Error
 }
 
-// assetRanging is what is known of one asset.
+// assetRanging is what is known about one asset.
 type assetRanging struct {
 	works   bool      // a part of it was sent
 	refusal *Error    // of its last range; nil: it was not refused
-	refused int       // ranges in a row
-	until   time.Time // it is not asked for a range before
-	owed    bool      // it is to be asked for without, which was not answered
+	refused int       // refusals in a row
+	until   time.Time // no range of it is requested before this
+	owed    bool      // the request without Range got no answer and must be repeated
 }
 
 func (g *ranging) ofLocked(id string) *assetRanging {
@@ -39,7 +38,7 @@ func (g *ranging) ofLocked(id string) *assetRanging {
 	return g.assets[id]
 }
 
-// refusal is why an asset is to be asked for without Range from the beginning, or nil.
+// refusal returns why an asset must be requested without Range from the start, or nil.
 func (g *ranging) refusal(id string) *Error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -54,8 +53,8 @@ func (g *ranging) refusal(id string) *Error {
 	return nil
 }
 
-// refuse notes that a range was refused with e, and reports whether to ask without. One
-// refusal in the middle of an asset of which a part was sent says nothing yet.
+// refuse records that a range was refused with e, and reports whether to ask again without
+// Range. One refusal in the middle of an asset that was sent in part before is no reason.
 func (g *ranging) refuse(r Request, e *Error) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -68,8 +67,9 @@ func (g *ranging) refuse(r Request, e *Error) bool {
 	return !a.works || r.Start == 0 || a.refused > 1
 }
 
-// owe notes that the request that was to go without Range, since refusal, was not
-// answered: it is the next. In the background there is seldom a slot for a second one.
+// owe records that the request without Range, sent because of refusal, got no answer, so
+// that the next request goes without Range, too. Otherwise a Background request, which
+// seldom finds a second free slot, would never get that far.
 func (g *ranging) owe(id string, refusal *Error) {
 	if refusal == nil {
 		return
@@ -80,7 +80,7 @@ func (g *ranging) owe(id string, refusal *Error) {
 	a.owed, a.refusal = true, refusal
 }
 
-// answered notes how r was answered; refusal is why it went without Range, or nil.
+// answered records the answer to r. refusal is why r went without Range, or nil.
 func (g *ranging) answered(r Request, resp *Response, refusal *Error) {
 	if !resp.Partial && refusal == nil {
 		return
@@ -93,9 +93,9 @@ func (g *ranging) answered(r Request, resp *Response, refusal *Error) {
 		*a = assetRanging{works: true}
 		g.works, g.refused, g.until = true, 0, time.Time{}
 	case !refusal.refusesAny() || resp.End == 0:
-		a.refusal = nil // it was about this range
+		a.refusal = nil // it was only about this range
 	case g.works && a.refused < 2, time.Now().Before(a.until):
-		// Where parts are sent, once may be a gateway's trouble.
+		// The server sends parts, so one refusal may be a gateway's trouble.
 	default:
 		if a.until.IsZero() {
 			g.refused++
@@ -113,7 +113,7 @@ func (g *ranging) forget() {
 	g.assets, g.works, g.refused, g.until = nil, false, 0, time.Time{}
 }
 
-// refusesAny tells that e, which a range has met, may be about any range.
+// refusesAny reports whether e, the answer to a range, may apply to every range.
 func (e *Error) refusesAny() bool {
 	switch e.Status {
 	case http.StatusBadRequest, http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusNotImplemented:

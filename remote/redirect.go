@@ -19,15 +19,14 @@ const maxRedirects = 5
 type outgoing struct {
 	header http.Header
 	body   []byte
-	seen   func(*http.Response) // sees the answer before it is judged; nil: nobody does
+	seen   func(*http.Response) // called with the response before it is judged; may be nil
 }
 
-// follow sends a request and follows redirects, which don't change its method, as
-// 303 would. The key goes to the scheme, host and
-// port of u alone, and after the first hop elsewhere to nobody: net/http would
-// send it to another port and down to http. onConn is told each hop's
-// connection, before the request is written to it. Errors never hold a query,
-// which may be a signature. The caller closes the response's body.
+// follow sends a request and follows redirects without changing its method, even for 303.
+// The key is sent only to the scheme, host and port of u, and never again after a redirect
+// elsewhere; net/http would send it to another port, or from https to http. onConn is
+// called with the connection of each hop before the request is written. Errors never
+// contain a query, which may be a signature. The caller closes the response's body.
 func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o outgoing, key string, onConn func(net.Conn)) (*http.Response, error) {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(i httptrace.GotConnInfo) { onConn(i.Conn) },
@@ -42,19 +41,19 @@ func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o
 		req.URL, req.Host = u, u.Host
 		if u.Opaque != "" && u.Scheme == "http" && c.proxyOf(req) != nil {
 			whole := *u
-			whole.Opaque = "//" + u.Host + u.Opaque // a proxy is asked for the whole URL
+			whole.Opaque = "//" + u.Host + u.Opaque // a proxy needs the whole URL
 			req.URL = &whole
 		}
 		if trusted && key != "" {
 			req.Header.Set("Authorization", key)
 		}
-		// Not http.Client, whose errors print the URL.
+		// Not by http.Client, whose errors contain the URL.
 		resp, err := rt.RoundTrip(req)
 		if err != nil {
 			return nil, err
 		}
 		if resp.StatusCode == http.StatusBadRequest && u.Opaque != "" {
-			// A server that takes a bare % for an error means an escaped one.
+			// The server rejects a bare %: try the escaped form.
 			_ = resp.Body.Close()
 			escaped := *u
 			escaped.Opaque = ""
@@ -64,8 +63,8 @@ func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o
 		if !redirects(resp) {
 			return resp, nil
 		}
-		_ = resp.Body.Close()     // a redirect's body is nothing to anybody
-		if hops >= maxRedirects { // a 400 to a bare % counts, too
+		_ = resp.Body.Close()     // nobody needs the body of a redirect
+		if hops >= maxRedirects { // the second try of a bare % counts, too
 			return nil, malformed(resp.StatusCode, "more than %d redirects", maxRedirects)
 		}
 		if u, err = redirectTarget(u, resp); err != nil {
@@ -74,7 +73,7 @@ func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o
 	}
 }
 
-// request makes the request of one hop.
+// request returns the request of one hop.
 func (o outgoing) request(ctx context.Context) (*http.Request, error) {
 	method, body := http.MethodGet, io.Reader(http.NoBody)
 	if o.body != nil {
@@ -107,7 +106,7 @@ func redirectTarget(from *url.URL, resp *http.Response) (*url.URL, error) {
 		return bad("a redirect whose Location is no URL")
 	}
 	if path := to.EscapedPath(); strings.Contains(path, bare) && !strings.Contains(location, bare) {
-		// net/http sends Opaque where there is one, as it is.
+		// net/http sends Opaque unchanged.
 		to.Opaque = strings.ReplaceAll(path, bare, "%")
 		if to.Path, err = url.PathUnescape(strings.ReplaceAll(path, bare, "%25")); err != nil {
 			return bad("a redirect whose Location is no URL")
@@ -124,15 +123,14 @@ func redirectTarget(from *url.URL, resp *http.Response) (*url.URL, error) {
 	return to, nil
 }
 
-// bare stands for a % that escapes nothing. No server sends this itself.
+// bare marks a % that escapes nothing. No server sends this sequence itself.
 const bare = "%00"
 
-// escapeLocation makes a URL of what servers write into Location, as curl does:
-// blanks and bytes that are not ASCII are escaped, and a % that escapes nothing in
-// the path is to be sent as it is.
+// escapeLocation turns a Location field into a valid URL, as curl does: blanks and bytes
+// that are not ASCII are escaped, and a % in the path that escapes nothing becomes bare.
 func escapeLocation(s string) string {
 	s, _, _ = strings.Cut(s, "#")
-	path := 0 // where what follows scheme and host begins
+	path := 0 // index behind scheme and host
 	if i := strings.Index(s, "//"); i >= 0 && !strings.ContainsAny(s[:i], "/?") {
 		path = i + 2 + len(s[i+2:])
 		if j := strings.IndexAny(s[i+2:], "/?"); j >= 0 {
@@ -158,13 +156,13 @@ func escapeLocation(s string) string {
 	return b.String()
 }
 
-// escape tells that s begins with an escaped byte.
+// escape reports whether s begins with a percent escape.
 func escape(s string) bool {
 	const hex = "0123456789abcdefABCDEF"
 	return len(s) >= 3 && strings.IndexByte(hex, s[1]) >= 0 && strings.IndexByte(hex, s[2]) >= 0
 }
 
-// sameOrigin tells that a and b have scheme, host and port in common.
+// sameOrigin reports whether a and b have the same scheme, host and port.
 func sameOrigin(a, b *url.URL) bool {
 	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
 }

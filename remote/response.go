@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// maxSize is the largest asset that is believed, in bytes. More fits no file
-// system, and leaves no room for sums in an int64.
+// maxSize is the largest asset size that is believed, in bytes. No file system holds more,
+// and sums must fit an int64.
 const maxSize = 1 << 60
 
-// judge decides what a response to r is: an asset's bytes, or an error. It trusts
-// what the header says over what was asked, and refuses what does not agree with
-// itself. body is not yet read; the caller closes it on error.
+// judge decides whether a response to r is an asset's bytes or an error. It trusts the
+// header rather than the request, and rejects a response that contradicts itself. body has
+// not been read yet; the caller closes it on error.
 func judge(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 	switch status := resp.StatusCode; {
 	case status == http.StatusOK:
@@ -36,9 +36,9 @@ func judge(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 	return nil, e
 }
 
-// refusesRange tells that e may be about the range that was asked for, of an
-// asset that exists: it is shorter than was thought, or it is empty, or the server
-// refuses any range, all of which servers say in many ways. The plain answer tells.
+// refusesRange reports whether e may be about the range while the asset exists. It may be
+// shorter than expected, or empty, or the server refuses all ranges, and servers say this in
+// many ways. A request without Range will show it.
 func refusesRange(e *Error) bool {
 	return e.Status == http.StatusRequestedRangeNotSatisfiable || e.refusesAny() && !e.api
 }
@@ -80,7 +80,7 @@ func partial(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 	return out, nil
 }
 
-// refused says why a success of that size can't be taken, or returns nil.
+// refused returns why a success of that size can't be used, or nil.
 func refused(resp *http.Response, size int64) *Error {
 	if c := coding(resp.Header); c != "" {
 		return malformed(resp.StatusCode, "Content-Encoding %q although none was asked for", c)
@@ -91,7 +91,7 @@ func refused(resp *http.Response, size int64) *Error {
 	return nil
 }
 
-// compressedError is the error that the body of a success is when it is decompressed,
+// compressedError returns the error in the compressed body of a success if there is one,
 // else err.
 func compressedError(resp *http.Response, body *Body, err *Error) *Error {
 	if len(resp.Header.Values("Content-Disposition")) > 0 || resp.ContentLength > maxErrorBody {
@@ -107,15 +107,15 @@ func compressedError(resp *http.Response, body *Body, err *Error) *Error {
 	return err
 }
 
-// codings are the content codings that clients know. Any other word is taken, as
-// curl and browsers take it, for a note on plain bytes: servers write
-// "identity", "aws-chunked", "utf-8", "binary".
+// codings are the content codings that clients know. Like curl and browsers, assetfs takes
+// any other word for plain bytes: servers write "identity", "aws-chunked", "utf-8",
+// "binary".
 var codings = map[string]bool{
 	"gzip": true, "x-gzip": true, "deflate": true, "compress": true, "x-compress": true,
 	"br": true, "zstd": true, "dcb": true, "dcz": true,
 }
 
-// coding returns the first coding of a body that is not the asset's own bytes, or "".
+// coding returns the first coding that changes a body's bytes, or "".
 func coding(h http.Header) string {
 	for _, field := range h.Values("Content-Encoding") {
 		for word := range strings.SplitSeq(field, ",") {
@@ -127,10 +127,9 @@ func coding(h http.Header) string {
 	return ""
 }
 
-// impostor looks for what a success without a Content-Disposition may be instead of
-// an asset: an error of the API or of its gateway as JSON, or the HTML page of a
-// proxy or a login page. complete tells that the body is all there is. What is read of
-// anything else is kept for the reader.
+// impostor looks for an error in a success without Content-Disposition: a JSON error of the
+// API or its gateway, or the HTML page of a proxy or a login. complete means that the body
+// is the whole asset. Bytes that it reads are kept for the reader.
 func impostor(resp *http.Response, body *Body, complete bool) *Error {
 	if len(resp.Header.Values("Content-Disposition")) > 0 {
 		return nil
@@ -149,7 +148,7 @@ func impostor(resp *http.Response, body *Body, complete bool) *Error {
 	return pageError(resp, body.peeked)
 }
 
-// objectError is the error that b, the body of a success, is as JSON, or nil.
+// objectError returns the JSON error that b, the body of a success, holds, or nil.
 func objectError(resp *http.Response, b []byte) *Error {
 	if len(b) > maxErrorBody {
 		return nil
@@ -169,13 +168,12 @@ func objectError(resp *http.Response, b []byte) *Error {
 	return nil
 }
 
-// pageError is the error that b, the beginning of a success's body, is as a web
-// page, or nil.
+// pageError returns an error if b, the beginning of a success's body, is a web page.
 func pageError(resp *http.Response, b []byte) *Error {
 	page := htmlPage(b)
 	switch mediaType(resp.Header.Get("Content-Type")) {
 	case "text/html", "application/xhtml+xml":
-		// Some servers send whatever they don't know with this type.
+		// Some servers send this type for everything they don't know.
 		page = page || len(b) == 0 || strings.HasPrefix(http.DetectContentType(b), "text/")
 	}
 	if !page {
@@ -187,10 +185,9 @@ func pageError(resp *http.Response, b []byte) *Error {
 	}
 }
 
-// peek reads until n bytes, or all there are, are in b.peeked.
+// peek reads until b.peeked holds n bytes, or all there are.
 func (b *Body) peek(n int) *Error {
-	// Not io.ReadFull, which reports the end of a short body as net/http
-	// reports a cut.
+	// io.ReadFull would not distinguish a short body from a cut one.
 	buf := make([]byte, min(n, maxErrorBody+1)) // few answers are longer
 	had := copy(buf, b.peeked)
 	for had < n {
@@ -202,7 +199,7 @@ func (b *Body) peek(n int) *Error {
 		had += m
 		b.peeked = buf[:had]
 		if left := b.left.Load(); errors.Is(err, io.EOF) && (left < 0 || int64(had) >= left) {
-			return nil // the reader will meet io.EOF again
+			return nil // Read will return io.EOF again
 		}
 		if err != nil {
 			return classify(b.ctx, b.life, err)

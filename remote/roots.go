@@ -8,8 +8,8 @@ import (
 	"os"
 )
 
-// Roots returns the certificates that this machine trusts (with SSL_CERT_FILE and
-// SSL_CERT_DIR those of the environment) and those in file, in PEM or DER form.
+// Roots returns the certificates that this machine trusts (or those of SSL_CERT_FILE and
+// SSL_CERT_DIR) together with those in file, in PEM or DER form.
 func Roots(file string) (*x509.CertPool, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -17,7 +17,7 @@ func Roots(file string) (*x509.CertPool, error) {
 	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {
-		pool = x509.NewCertPool() // the file may be all there is
+		pool = x509.NewCertPool() // file may hold all that is needed
 	}
 	if pool.AppendCertsFromPEM(text) {
 		return pool, nil

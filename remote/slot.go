@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// slot is the right to one call. Exactly one of release and done ends it, and
-// write comes before done.
+// slot is the right to make one call. It ends with exactly one of release and done; write
+// comes before done.
 type slot struct {
 	l       *limiter
-	due     time.Time // not written before
+	due     time.Time // not to be written before
 	noted   time.Time
 	granted time.Time
 	written bool
@@ -20,11 +20,11 @@ type slot struct {
 	round   int // of the gate
 }
 
-// write is called when the call is about to be written to a connection. It waits
-// until that may be; from then on the call counts.
+// write is called when the call is about to be written to a connection. It waits until that
+// is allowed. From then on the call counts.
 func (s *slot) write(ctx context.Context) {
 	if s.written {
-		return // a redirect: the same call as far as the API is concerned
+		return // a redirect, which the API counts as the same call
 	}
 	s.written = true
 	l := s.l
@@ -34,14 +34,14 @@ func (s *slot) write(ctx context.Context) {
 		defer t.Stop()
 		select {
 		case <-t.C:
-		case <-ctx.Done(): // it is written nevertheless, or soon known not to be
+		case <-ctx.Done(): // net/http may still write it, so it counts
 		}
 	}
 	now := time.Now()
 	if l.ledger != nil && now.Sub(s.noted) > noteAgain {
-		// A process that starts with the earlier time alone would count this call
-		// too short. The first note stands when this one fails: the call can't
-		// be held back any more.
+		// A new process that knows only the earlier time would let the next call go too
+		// soon. If this record fails, the first one stands: it is too late to hold the
+		// call back.
 		_ = l.ledger.NoteCall(l.call, now)
 	}
 	l.mu.Lock()
@@ -50,13 +50,13 @@ func (s *slot) write(ctx context.Context) {
 	l.times.pending--
 	l.times.sent = append(l.times.sent, now)
 	l.last = now
-	slices.SortFunc(l.times.sent, time.Time.Compare) // two may be written in one order and get here in the other
+	slices.SortFunc(l.times.sent, time.Time.Compare) // two calls may get here in another order than they were written
 	l.times.forget(l.ratesLocked(now), now)
 	l.serveLocked()
 }
 
-// release gives back a slot whose call never reached the wire, which says nothing
-// on the server.
+// release gives back a slot whose call was never written. That says nothing about the
+// server.
 func (s *slot) release() {
 	l := s.l
 	l.mu.Lock()
@@ -73,15 +73,15 @@ func (l *limiter) releaseLocked(s *slot) {
 	}
 }
 
-// abandonedLocked passes a probe to the next who waits.
+// abandonedLocked lets the next waiting call be the probe if s was one.
 func (l *limiter) abandonedLocked(s *slot) {
 	if s.probe && s.round == l.gate.round {
 		l.gate.probing = false
 	}
 }
 
-// done tells how the call on an asset went: err is nil for an answer. gaveUp is
-// true if the caller ended it.
+// done reports how the call on an asset went; err is nil for an answer. gaveUp means that
+// the caller ended it.
 func (s *slot) done(id string, err *Error, gaveUp bool) {
 	l := s.l
 	now := time.Now()
@@ -101,8 +101,7 @@ func (s *slot) done(id string, err *Error, gaveUp bool) {
 	}
 }
 
-// heardLocked takes over what an outcome says of the host, and returns what to
-// log about it.
+// heardLocked updates the gate and what is learnt after a call, and returns what to log.
 func (l *limiter) heardLocked(s *slot, id string, err *Error, gaveUp bool, now time.Time) (said string) {
 	g := &l.gate
 	current := s.round == g.round
@@ -115,7 +114,7 @@ func (l *limiter) heardLocked(s *slot, id string, err *Error, gaveUp bool, now t
 		if current {
 			said = l.learnt.refused(l.limit, l.passedLocked(now), g.closed, now)
 		}
-		l.last = time.Time{} // the gate holds long enough
+		l.last = time.Time{} // the gate is closed for long enough
 		g.close(s, err, now)
 	case err != nil && errors.Is(err, ErrUnreachable):
 		if current && g.cause == nil {
@@ -132,7 +131,7 @@ func (l *limiter) heardLocked(s *slot, id string, err *Error, gaveUp bool, now t
 			g.close(s, err, now)
 			break
 		}
-		// The host was reached, which is no word on a rate limit without an answer.
+		// The host was reached. Without an answer that says nothing about a rate limit.
 		if s.probe && current && (err.Status != 0 || g.cause == nil || errors.Is(g.cause, ErrUnreachable)) {
 			l.openLocked()
 		} else {
@@ -145,8 +144,7 @@ func (l *limiter) heardLocked(s *slot, id string, err *Error, gaveUp bool, now t
 		l.learnt.accepted(l.passedLocked(now), now)
 		clear(g.trouble)
 		delete(g.asked, id)
-		// An answer to a call that was sent before the gate closed says nothing
-		// about now.
+		// The answer to a call sent before the gate closed says nothing about now.
 		if s.probe && current {
 			g.open()
 		}
@@ -154,7 +152,7 @@ func (l *limiter) heardLocked(s *slot, id string, err *Error, gaveUp bool, now t
 	return said
 }
 
-// openLocked opens the gate and keeps what is known of assets in trouble.
+// openLocked opens the gate, but keeps which assets are in trouble.
 func (l *limiter) openLocked() {
 	trouble, asked := l.gate.trouble, l.gate.asked
 	l.gate.trouble, l.gate.asked = nil, nil

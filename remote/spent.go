@@ -6,21 +6,22 @@ import (
 	"sync/atomic"
 )
 
-// Spent is what downloads have taken.
+// Spent is what downloads have cost.
 type Spent struct {
-	Requests int64 // that reached the wire, redirects not counted
-	Bytes    int64 // of bodies, as far as they have come to this machine
+	Requests int64 // written to the network; redirects don't count
+	Bytes    int64 // of bodies, as far as they have reached this machine
 }
 
 // meter counts what one program has caused.
 type meter struct{ requests, bytes atomic.Int64 }
 
-// meters count what downloads take, in all and for whom. The zero value is ready.
+// meters count the requests and bytes of downloads, in total and by program. The zero value
+// is ready to use.
 type meters struct {
-	bytes   atomic.Int64 // in all; the budgets look at it
-	allowed atomic.Int64 // one more than bytes may become, by Client.Allow; 0: no limit
+	bytes   atomic.Int64 // in total, for the budgets
+	allowed atomic.Int64 // bytes may reach this less one (Client.Allow); 0: no limit
 
-	mu   sync.Mutex // guards what follows
+	mu   sync.Mutex // guards the fields below
 	by   map[string]*meter
 	open map[*Body]struct{} // bodies of assets
 }
@@ -38,7 +39,7 @@ func (m *meters) of(program string) *meter {
 	return m.by[program]
 }
 
-// count adds n bytes of b.
+// count adds n bytes to b.
 func (m *meters) count(b *Body, n int64) {
 	m.bytes.Add(n)
 	if c := b.meter.Load(); c != nil {
@@ -46,8 +47,7 @@ func (m *meters) count(b *Body, n int64) {
 	}
 }
 
-// opened notes a body of an asset, and closed its end. What the kernel still
-// holds of it then counts, too.
+// opened records an open body of an asset. What the kernel holds of it counts, too.
 func (m *meters) opened(b *Body) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -59,13 +59,13 @@ func (m *meters) opened(b *Body) {
 
 func (m *meters) closed(b *Body) {
 	m.mu.Lock()
-	delete(m.open, b) // first: nothing may count twice
+	delete(m.open, b) // first, so that nothing counts twice
 	m.mu.Unlock()
 	m.count(b, b.received())
 }
 
-// spent returns what each program has caused. A body that is open counts with what
-// the kernel holds of it.
+// spent returns what each program has caused, including what the kernel holds of open
+// bodies.
 func (m *meters) spent() map[string]Spent {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -75,7 +75,7 @@ func (m *meters) spent() map[string]Spent {
 		sum[program] = Spent{c.requests.Load(), c.bytes.Load()}
 		names[c] = program
 	}
-	// After the counters: what is read in between must not count twice.
+	// After the counters, so that bytes read in between don't count twice.
 	for b := range m.open {
 		program := names[b.meter.Load()]
 		s := sum[program]
@@ -85,12 +85,12 @@ func (m *meters) spent() map[string]Spent {
 	return sum
 }
 
-// Spent returns what each program has caused by its downloads, as Request.For and
-// Body.Charge name them. What the kernel holds of open bodies is estimated from below.
+// Spent returns what the downloads of each program have cost, by the names in Request.For
+// and Body.Charge. For what the kernel holds of open bodies it uses a lower bound.
 func (c *Client) Spent() map[string]Spent { return c.meters.spent() }
 
-// Allow lets at most n more bytes be downloaded, beside Options.MaxDownload; a
-// negative n is no limit. Beyond it downloads fail with ErrBudget.
+// Allow lets at most n more bytes be downloaded, in addition to the limit of
+// Options.MaxDownload. A negative n means no limit. Beyond it downloads fail with ErrBudget.
 func (c *Client) Allow(n int64) {
 	most := int64(0)
 	if n >= 0 {
@@ -99,7 +99,7 @@ func (c *Client) Allow(n int64) {
 	c.meters.allowed.Store(most)
 }
 
-// left is how many more bytes may be downloaded, and the error if none may.
+// left returns how many more bytes may be downloaded, or an error if none may.
 func (c *Client) left() (int64, *Error) {
 	bytes, left := c.meters.bytes.Load(), int64(math.MaxInt64)
 	if most := c.meters.allowed.Load(); most > 0 {

@@ -15,18 +15,18 @@ import (
 )
 
 const (
-	// connectTimeout bounds the making of a connection, no longer than a LOOKUP
-	// has by default (--list-wait): a SYN lost twice in a row takes 3 s.
+	// connectTimeout bounds connecting. It is no longer than a LOOKUP waits by default
+	// (--list-wait), and longer than the 3 s that two lost SYNs in a row take.
 	connectTimeout = 5 * time.Second
-	// answerTimeout bounds a TLS handshake, and the answer to a ping.
+	// answerTimeout bounds a TLS handshake and the answer to a ping.
 	answerTimeout = 10 * time.Second
 	// maxHeader bounds a response's header, in bytes.
 	maxHeader = 64 << 10
 )
 
-// downloadTransport makes a connection for each request: one that is kept and
-// has died would be replaced silently, and its GET sent again, uncounted.
-// HTTP/1.1 gives each stream its own TCP window, which pausing needs.
+// downloadTransport makes a new connection for each request: net/http would silently replace
+// a kept connection that has died, and send its GET a second time, uncounted. HTTP/1.1 gives
+// each stream its own TCP window, which pausing needs.
 func downloadTransport(o Options) *http.Transport {
 	d := newDialer(o, "http/1.1")
 	t := transport(o, d)
@@ -51,15 +51,15 @@ func downloadTransport(o Options) *http.Transport {
 	return t
 }
 
-// metadataTransport keeps connections: its calls are short, many, and free.
+// metadataTransport keeps connections, because its calls are short, many, and free.
 func metadataTransport(o Options) *http.Transport {
 	d := newDialer(o, "h2", "http/1.1")
 	t := transport(o, d)
 	t.ForceAttemptHTTP2 = true
 	t.MaxIdleConnsPerHost = metadataAtOnce
 	t.IdleConnTimeout = 30 * time.Second
-	// HTTP/2 goes on using a connection that died without a word, in a sleep or
-	// a change of networks, until the kernel gives it up: a quarter of an hour.
+	// Without pings HTTP/2 would keep using a connection that died silently (sleep, another
+	// network) until the kernel gives up after a quarter of an hour.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: answerTimeout, PingTimeout: answerTimeout}
 	t.DialContext = d.dial
 	t.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -67,7 +67,7 @@ func metadataTransport(o Options) *http.Transport {
 		if err != nil {
 			return nil, err
 		}
-		return conn, nil // as a *tls.Conn, whose protocol net/http looks at
+		return conn, nil // must be a *tls.Conn: net/http reads the protocol from it
 	}
 	return t
 }
@@ -91,20 +91,20 @@ func newDialer(o Options, protocols ...string) *dialer {
 		d.tls = o.TLS.Clone()
 	}
 	d.tls.NextProtos = protocols
-	// Each download connects anew; with a ticket TLS 1.2 takes one round trip less,
-	// and any version saves certificates and their check (RFC 8446, 2.2).
+	// Each download connects anew. A session ticket saves TLS 1.2 a round trip, and every
+	// version the certificates and their verification (RFC 8446, 2.2).
 	d.tls.ClientSessionCache = tls.NewLRUClientSessionCache(0)
 	return d
 }
 
-// loadRoots reads the certificates that this machine trusts. The first handshake
-// would do it, and its reader wait for that some 10 ms longer.
+// loadRoots reads the certificates that this machine trusts, so that the first handshake
+// does not have to, which would take its reader some 10 ms.
 func loadRoots() {
-	_, _ = x509.SystemCertPool() // the handshake will say what is wrong
+	_, _ = x509.SystemCertPool() // the handshake reports errors
 }
 
-// classify says what a failure of the transport means. ctx is the caller's,
-// life that of the exchange, whose cause tells a stall.
+// classify turns a failure of the transport into an *Error. ctx is the caller's; life is
+// that of the exchange, and its cause shows a stall.
 func classify(ctx, life context.Context, err error) *Error {
 	var e *Error
 	var op *net.OpError
@@ -133,24 +133,24 @@ func classify(ctx, life context.Context, err error) *Error {
 	case errors.As(err, &op), errors.As(err, &number), errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrClosedPipe):
 		return &Error{Err: &causeError{errCut, err}, temporary: true}
 	}
-	// What is left is net/http refusing what it read: a bad status line, a
-	// control byte in a header, two lengths.
+	// What remains is net/http refusing what it read: a bad status line, a control byte in
+	// a header, two lengths.
 	return &Error{Err: &causeError{ErrMalformed, err}}
 }
 
 var (
-	// errCut means that a connection broke.
+	// errCut means that the connection broke.
 	errCut = errors.New("connection cut")
 	// errClosed means that a body was closed while it was read.
 	errClosed = errors.New("download closed")
 )
 
-// errDescriptors means that this process may open nothing more, which says
-// nothing of the host.
+// errDescriptors means that this process can't open more files. It says nothing about the
+// host.
 var errDescriptors = fmt.Errorf("our own limit of open files is reached (ulimit -n): %w", syscall.EMFILE)
 
-// ownShortage reports whether a connection failed for want of a descriptor. A
-// failed lookup of a name doesn't tell: then a socket is tried.
+// ownShortage reports whether a connection failed because of too few descriptors. A failed
+// DNS lookup hides that, so a socket is tried.
 func ownShortage(err error) bool {
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 		return true
@@ -165,7 +165,7 @@ func ownShortage(err error) bool {
 	return err == syscall.EMFILE || err == syscall.ENFILE
 }
 
-// causeError is a sentinel together with the error it was concluded from.
+// causeError is a sentinel error together with the error behind it.
 type causeError struct{ is, err error }
 
 func (e *causeError) Error() string   { return e.is.Error() + ": " + e.err.Error() }
@@ -187,8 +187,8 @@ func unreachable(err error) bool {
 	return false
 }
 
-// tlsRefusal explains why the two sides could not agree on TLS, or is "". That
-// is for somebody to repair, so it is neither unreachable nor temporary.
+// tlsRefusal explains why TLS failed, or returns "". Somebody has to repair that, so it is
+// neither unreachable nor temporary.
 func tlsRefusal(err error) string {
 	var authority x509.UnknownAuthorityError
 	var host x509.HostnameError
