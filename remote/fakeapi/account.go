@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// account is what limits are counted for: one for each server, or one that
-// several share.
+// account counts requests for the limits. A server has one of its own, or shares one with
+// other servers.
 type account struct {
-	mu     sync.Mutex // guards all below
+	mu     sync.Mutex // guards all fields below
 	meters map[string]*meter
 }
 
 func newAccount() *account { return &account{meters: map[string]*meter{}} }
 
-// limit puts op under l, which is correct. Requests counted so far go on
-// counting unless rates or mode change.
+// limit sets the limit l, which must be valid, for calls of kind op. Earlier requests keep
+// counting unless the rates or the mode change.
 func (a *account) limit(op string, l Limit) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -29,8 +29,8 @@ func (a *account) limit(op string, l Limit) {
 	}
 }
 
-// admit counts a request of kind op. When it is refused it returns the limit and
-// how long the next one would be.
+// admit counts a request of kind op. If it is refused, it returns the limit and how long to
+// wait for the next one.
 func (a *account) admit(op string) (l Limit, wait time.Duration, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -46,7 +46,7 @@ func (a *account) admit(op string) (l Limit, wait time.Duration, ok bool) {
 	return m.limit, m.wait(now), false
 }
 
-// other returns what the other client got so far of one kind of call.
+// other returns how many requests of kind op the other client has made so far.
 func (a *account) other(op string) (accepted, refused int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -63,17 +63,17 @@ type meter struct {
 	limit             Limit
 	counters          []counter
 	others            []visitor
-	accepted, refused int // of the others
+	accepted, refused int // requests of the others
 }
 
 // counter is one rate of a limit.
 type counter interface {
 	allows(now time.Time) bool
 	count(now time.Time, accepted bool)
-	wait(now time.Time) time.Duration // until it allows one, if none comes before
+	wait(now time.Time) time.Duration // until it allows another request, if none comes before
 }
 
-// visitor is the other client in one of its paces.
+// visitor is another client, at one pace.
 type visitor struct {
 	pace
 	next time.Time
@@ -96,7 +96,7 @@ func newMeter(l Limit, now time.Time) *meter {
 	return m
 }
 
-// take counts a request, and tells whether all rates allow it.
+// take counts a request, and reports whether all rates allow it.
 func (m *meter) take(now time.Time) bool {
 	ok := true
 	for _, c := range m.counters {
@@ -116,8 +116,8 @@ func (m *meter) wait(now time.Time) time.Duration {
 	return d
 }
 
-// catchUp makes the requests that the other client would have made by now, each
-// at its time: so there is no need of anybody who runs.
+// catchUp makes the requests that the other client would have made by now, each at its own
+// time. So no other client has to run.
 func (m *meter) catchUp(now time.Time) {
 	for {
 		var first *visitor
@@ -143,8 +143,8 @@ func (m *meter) catchUp(now time.Time) {
 // window allows n requests in any interval.
 type window struct {
 	rate
-	strict bool        // refused ones count, too
-	times  []time.Time // of what counts, oldest first
+	strict bool        // refused requests count, too
+	times  []time.Time // of the requests that count, oldest first
 }
 
 func (w *window) allows(now time.Time) bool {
@@ -169,14 +169,14 @@ func (w *window) wait(now time.Time) time.Duration {
 	return w.times[len(w.times)-w.n].Add(w.per).Sub(now)
 }
 
-// bucket holds up to n tokens, of which each accepted request takes one.
+// bucket holds up to n tokens; each accepted request takes one.
 type bucket struct {
 	rate
 	tokens float64
-	at     time.Time // when there were so many
+	at     time.Time // when there were that many
 }
 
-// tokenDust is how much of a token may be missing for want of precision.
+// tokenDust is the rounding error allowed in a token.
 const tokenDust = 1e-6
 
 func (b *bucket) allows(now time.Time) bool {

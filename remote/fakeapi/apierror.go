@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// What the API says, word for word.
+// The messages of the API, word for word.
 const (
 	msgNotFound     = "Asset not found"
 	msgNoBucket     = "Bucket cannot be null or empty"
@@ -27,7 +27,7 @@ const (
 	msgUnacceptable = "Requested range not satisfiable."
 )
 
-// messageOf returns what the API says for a status.
+// messageOf returns the message of the API for a status.
 func messageOf(status int) string {
 	switch status {
 	case http.StatusBadRequest:
@@ -50,7 +50,7 @@ func messageOf(status int) string {
 	return http.StatusText(status)
 }
 
-// oldCode returns the string that older pages have for a status.
+// oldCode returns the code of the older pages for a status.
 func oldCode(status int) string {
 	switch status {
 	case http.StatusOK:
@@ -61,8 +61,8 @@ func oldCode(status int) string {
 	return fmt.Sprintf("%04d", status)
 }
 
-// object is the frame of each JSON answer. Code is a number, or a string on the
-// older pages.
+// object is the envelope of each JSON answer. Code is a number, or a string on the older
+// pages.
 type object struct {
 	Code    any    `json:"code"`
 	Msg     string `json:"msg"`
@@ -71,7 +71,7 @@ type object struct {
 	Failed  bool   `json:"failed"`
 }
 
-// bareObject is the frame in the examples of the newer pages.
+// bareObject is the envelope in the examples of the newer pages.
 type bareObject struct {
 	Code any    `json:"code"`
 	Msg  string `json:"msg"`
@@ -81,18 +81,18 @@ type bareObject struct {
 func (o object) encode() []byte     { return encode(o) }
 func (o bareObject) encode() []byte { return encode(o) }
 
-// encode returns a frame as JSON.
+// encode returns an envelope as JSON.
 func encode(o any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(o); err != nil {
-		panic(err) // only strings, numbers and nil in it
+		panic(err) // it holds only strings, numbers and nil
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// frame returns a JSON answer in the dialect of the settings.
+// frame returns a JSON answer in the dialect that cfg selects.
 func frame(cfg Config, code any, msg string, data any, success bool) []byte {
 	if cfg.Bare {
 		return bareObject{code, msg, data}.encode()
@@ -100,7 +100,7 @@ func frame(cfg Config, code any, msg string, data any, success bool) []byte {
 	return object{code, msg, data, success, !success}.encode()
 }
 
-// codeOf returns what stands for a status in the dialect of the settings.
+// codeOf returns the code for a status in the dialect that cfg selects.
 func codeOf(cfg Config, status int) any {
 	if cfg.OldCodes {
 		return oldCode(status)
@@ -108,7 +108,7 @@ func codeOf(cfg Config, status int) any {
 	return status
 }
 
-// errorReply is an error object in the dialect of the settings.
+// errorReply returns an error object in the dialect that cfg selects.
 func errorReply(cfg Config, status int, msg string) *reply {
 	rp := textReply(status, "application/json", frame(cfg, codeOf(cfg, status), msg, nil, false))
 	if cfg.ErrorsOn200 {
@@ -117,7 +117,7 @@ func errorReply(cfg Config, status int, msg string) *reply {
 	return rp
 }
 
-// refusal is the answer to a request beyond a limit, in the form that it says.
+// refusal returns the answer to a request beyond a limit, in the form that l selects.
 func refusal(cfg Config, l Limit, wait time.Duration) *reply {
 	var rp *reply
 	switch l.Refusal {
@@ -141,7 +141,7 @@ func refusal(cfg Config, l Limit, wait time.Duration) *reply {
 	return rp
 }
 
-// textReply is a small body that is not billed.
+// textReply returns a reply with a small body that is not billed.
 func textReply(status int, mediaType string, b []byte) *reply {
 	return &reply{
 		status: status,

@@ -10,87 +10,85 @@ import (
 	"time"
 )
 
-// Asset is one asset and how it is served. The zero value of each field but ID
-// is a sensible default.
+// Asset is one asset and how it is served. The zero value of each field but ID is a
+// sensible default.
 type Asset struct {
 	ID   string
 	Name string // the original file name
-	// Bucket and Blob are the place by which the asset can be downloaded, too.
-	// With Blob "" there is none.
+	// Bucket and Blob are the place from which the asset can be downloaded, too. If Blob
+	// is "", there is none.
 	Bucket, Blob string
-	// Disposition is the Content-Disposition: "" is made from Name (RFC 6266,
-	// with filename* where Name is not ASCII; without a Name it names none), "-"
-	// is no such header, anything else goes out byte for byte (line breaks
-	// become spaces).
+	// Disposition is the Content-Disposition. "" makes it from Name (RFC 6266, with
+	// filename* if Name is not ASCII; without a Name it holds no name). "-" omits the
+	// header. Anything else is sent byte for byte (line breaks become spaces).
 	Disposition string
-	Type        string // media type; "" is application/octet-stream, "-" no such header
+	Type        string // media type; "": application/octet-stream; "-" omits the header
 	Size        int64  // bytes
-	// Content holds at least Size bytes and is safe for concurrent use; nil is
+	// Content holds at least Size bytes and is safe for concurrent use; nil means
 	// Content(ID, Version).
 	Content io.ReaderAt `json:"-"`
 	Version int
-	// ETag is "" for none; "auto" a strong one made from ID and Version; "new"
-	// another one in each answer; "turns" one of two, in turns, as two backends
-	// behind one name have it; else as given, with quotes or without.
+	// ETag is "" for none; "auto" for a strong one made from ID and Version; "new" for
+	// another one in each answer; "turns" for two that alternate, as with two backends
+	// behind one name; or any other text, sent as it is, with quotes or without.
 	ETag    string
-	ModTime time.Time // zero is no Last-Modified
-	// LastModified goes before ModTime in downloads: "now" is the time of the
-	// answer, "new" another time in each, "-" none; else as given.
+	ModTime time.Time // zero omits Last-Modified
+	// LastModified replaces ModTime in downloads: "now" is the time of the answer, "new"
+	// another time in each answer, "-" none, and any other text is sent as it is.
 	LastModified string
-	// StaleFor is for how long ETag and Last-Modified stay what they were after
-	// another Put or Update has changed them: new bytes under an old name.
+	// StaleFor is how long ETag and Last-Modified keep their old values after a Put or
+	// Update changes them: new bytes with old validators.
 	StaleFor time.Duration
-	// NoLength means that nobody tells the size: downloads are chunked and
-	// have no ranges, metadata has no file_size. (Fault.Chunked leaves ranges
-	// and metadata alone.)
+	// NoLength hides the size: downloads are chunked and have no ranges, and metadata
+	// has no file_size. (Fault.Chunked affects neither ranges nor metadata.)
 	NoLength bool
 	NoRange  bool // ranges of this asset are ignored
-	Whole200 bool // a range that covers all is answered with 200, others with 206
-	// ContentRange is this field of a 206, where "{first}", "{last}", "{end}"
-	// (one more), "{length}", "{size}" and "{size+1}" become numbers: `bytes
-	// {first}-/{size}`, `bytes */{size}`. "" is right, "-" no such field.
+	Whole200 bool // a range that covers everything is answered with 200, others with 206
+	// ContentRange is the field of that name in a 206. "{first}", "{last}", "{end}" (last
+	// plus one), "{length}", "{size}" and "{size+1}" in it are replaced by numbers: `bytes
+	// {first}-/{size}`, `bytes */{size}`. "" is the right value, "-" omits the field.
 	ContentRange string
-	// EmptyRange is how ranges of an asset of no bytes are answered: 400, 403,
-	// 416, ... with a page, 200, or 206. 0 is 416 as it should be.
+	// EmptyRange is the status of the answer to a range of an asset of no bytes: 400, 403,
+	// 416, ... with a page, 200, or 206. 0 is the correct 416.
 	EmptyRange int
-	Encoding   string // Content-Encoding, of bytes that are plain all the same; "" is none
+	Encoding   string // Content-Encoding, although the bytes are plain; "": none
 
-	// UploadStatus is WAITING, UPLOADING or FAILED, and the asset can't be
-	// downloaded; "" is SUCCESS. It becomes that ReadyAfter after the Put, or
-	// with the metadata call after the first ReadyCalls; both 0 is never.
+	// UploadStatus is WAITING, UPLOADING or FAILED: the asset can't be downloaded. ""
+	// means SUCCESS. The status becomes SUCCESS at the time ReadyAfter after Put, or after
+	// ReadyCalls metadata calls; if both are 0, never.
 	UploadStatus  string
 	ReadyAfter    time.Duration
 	ReadyCalls    int
-	MetaName      string // original_filename; "" is Name without its extension
-	MetaExtension string // extension; "" is that of Name
-	MetaSize      string // file_size as given, right or wrong; "" is Size
-	MetaOmit      string // fields that are left out: "file_size,modify_time"
+	MetaName      string // original_filename; "": Name without its extension
+	MetaExtension string // extension; "": that of Name
+	MetaSize      string // file_size, sent as it is, right or wrong; "": Size
+	MetaOmit      string // fields to omit: "file_size,modify_time"
 
-	// Faults are looked at in order; the first that strikes a request decides.
-	// The slice must not be changed once the asset has been put.
+	// Faults are tried in order; the first that strikes a request is applied. The slice
+	// must not be changed after Put.
 	Faults []Fault
 
-	// generate makes all bytes at the first use; Content and Size follow.
+	// generate makes all bytes when they are first used; Content and Size follow.
 	generate func() []byte
 
-	turn turn // of the answer under way
+	turn turn // of the current answer
 }
 
-// turn is what one answer depends on beside its asset.
+// turn holds what an answer depends on in addition to its asset.
 type turn struct {
 	number int // of the answer, for this asset
 	boot   int // Config.Boot
-	// stale are validators that hold in place of the asset's, nil for none.
+	// stale replaces the validators of the asset; nil: it does not.
 	stale *validators
 }
 
-// validators are what caches compare, each "" for none.
+// validators are what caches compare; "" means none.
 type validators struct{ etag, lastModified string }
 
-// Check returns what is wrong with a; nil is nothing.
+// Check returns an error if a is not valid.
 func (a Asset) Check() error { return checkFaults(a.Faults) }
 
-// settled returns a with its bytes at hand.
+// settled returns a with its bytes generated.
 func (a Asset) settled() Asset {
 	if a.generate != nil {
 		b := a.generate()
@@ -100,7 +98,7 @@ func (a Asset) settled() Asset {
 	return a
 }
 
-// body returns what a's bytes are read from.
+// body returns the source of the asset's bytes.
 func (a *Asset) body() io.ReaderAt {
 	if a.Content != nil {
 		return a.Content
@@ -129,7 +127,7 @@ func (a *Asset) etag() string {
 	return `"` + tag + `"`
 }
 
-// lastModified returns what should be an HTTP date, or "".
+// lastModified returns the Last-Modified field, or "".
 func (a *Asset) lastModified() string {
 	t := a.ModTime
 	switch {
@@ -149,7 +147,7 @@ func (a *Asset) lastModified() string {
 	return t.UTC().Format(http.TimeFormat)
 }
 
-// header returns what each response with bytes of a says of it.
+// header returns the fields that each response with the asset's bytes has.
 func (a *Asset) header() http.Header {
 	h := http.Header{}
 	set(h, "Content-Disposition", cmp.Or(a.Disposition, disposition(a.Name)))
@@ -159,7 +157,7 @@ func (a *Asset) header() http.Header {
 	return h
 }
 
-// set sets a field byte for byte; "" leaves it alone, "-" takes it away.
+// set sets a field byte for byte. "" leaves it unchanged, "-" removes it.
 func set(h http.Header, key, value string) {
 	switch value {
 	case "":
@@ -170,9 +168,8 @@ func set(h http.Header, key, value string) {
 	}
 }
 
-// disposition returns the Content-Disposition for a file name as RFC 6266,
-// appendix D, advises: a plain filename for all, filename* where that loses
-// something.
+// disposition returns the Content-Disposition for a file name as RFC 6266, appendix D,
+// recommends: always a plain filename, and filename* if that is not exact.
 func disposition(name string) string {
 	if name == "" {
 		return "attachment"
@@ -206,7 +203,7 @@ func disposition(name string) string {
 	return d + "; filename*=UTF-8''" + extended.String()
 }
 
-// isAttrChar tells what stands for itself in an extended value (RFC 8187, 3.2.1).
+// isAttrChar reports whether c needs no escape in an extended value (RFC 8187, 3.2.1).
 func isAttrChar(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$&+-.^_`|~", c) >= 0
 }

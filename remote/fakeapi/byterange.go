@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// byteRange is what a Range header asks of an asset.
+// byteRange is the answer to a Range header.
 type byteRange struct {
 	start, end     int64 // end is exclusive
-	partial        bool  // 206; else all of it
+	partial        bool  // 206; false: the whole asset
 	unsatisfiable  bool  // 416
-	contentRangeAt int64 // added to both ends in Content-Range, which then lies
+	contentRangeAt int64 // added to both ends in Content-Range, which is then wrong
 }
 
-// parseRange reads a Range header (RFC 9110, 14.1.2). One that is malformed or
-// asks for several ranges is ignored.
+// parseRange reads a Range header (RFC 9110, 14.1.2). It ignores a malformed header, and
+// one with several ranges.
 func parseRange(h string, size int64) byteRange {
 	all := byteRange{end: size}
 	spec, ok := strings.CutPrefix(h, "bytes=")
@@ -56,8 +56,8 @@ func parseRange(h string, size int64) byteRange {
 	return byteRange{start: start, end: end, partial: true}
 }
 
-// digits reads a number as the grammar has it: digits only. A number too large
-// for any file is the largest there is.
+// digits reads a number that consists of digits only, as the grammar demands. A number too
+// large for an int64 becomes the largest int64.
 func digits(s string) (int64, bool) {
 	if s == "" || strings.Trim(s, "0123456789") != "" {
 		return 0, false
@@ -69,7 +69,7 @@ func digits(s string) (int64, bool) {
 	return n, true
 }
 
-// rangeOf returns which bytes of a to send for r.
+// rangeOf returns which bytes of a to send in answer to r.
 func rangeOf(r *http.Request, a *Asset, cfg Config, f Fault) byteRange {
 	all := byteRange{end: a.Size}
 	if cfg.NoRange || a.NoRange || f.IgnoreRange || a.NoLength {
@@ -90,8 +90,8 @@ func rangeOf(r *http.Request, a *Asset, cfg Config, f Fault) byteRange {
 	return br
 }
 
-// sameVersion compares an If-Range with a: an ETag only if both are strong, a
-// date only exactly (RFC 9110, 13.1.5).
+// sameVersion compares an If-Range with a: an ETag matches only if both are strong, a date
+// only if it is equal (RFC 9110, 13.1.5).
 func sameVersion(v string, a *Asset) bool {
 	if strings.HasPrefix(v, `"`) {
 		return v == a.etag()
@@ -108,7 +108,7 @@ func (br byteRange) contentRange(size int64) string {
 	return "bytes " + at(br.start) + "-" + at(br.end-1) + "/" + strconv.FormatInt(size, 10)
 }
 
-// fill puts the numbers of br into a Content-Range as Asset has it.
+// fill replaces the placeholders of Asset.ContentRange.
 func (br byteRange) fill(pattern string, size int64) string {
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
 	return strings.NewReplacer(

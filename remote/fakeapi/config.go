@@ -7,50 +7,52 @@ import (
 	"time"
 )
 
-// Config is how the server behaves towards everybody. The zero Config is a
-// server with ranges and metadata, no limits and no key.
+// Config is how the server behaves towards all clients. The zero Config has ranges and
+// metadata, no limits and no key.
 type Config struct {
-	Key         string        // what is accepted as Authorization, words between blanks; "" accepts any, even none
+	Key         string        // accepted as Authorization, several separated by blanks; "": everything is, even none
 	NoRange     bool          // ranges are ignored
 	NoMetadata  bool          // there is no metadata call
-	Downloads   Limit         // of the account, for downloads: what a redirect leads to is none
-	Metadata    Limit         // the same for metadata
-	List        Limit         // the same for lists of videos
+	Downloads   Limit         // of the account, for downloads; the target of a redirect does not count
+	Metadata    Limit         // of the account, for metadata
+	List        Limit         // of the account, for lists of videos
 	Latency     time.Duration // before each header
-	Rate        int64         // bytes a second on each connection; 0 is unshaped
-	SendTimeout time.Duration // a client that takes nothing for so long is cut off, as nginx does after 60 s; 0 is never
-	Connections int           // assets that can be on their way at a time, others get a gateway's 503; 0 is no limit
+	Rate        int64         // bytes a second on each connection; 0: no limit
+	SendTimeout time.Duration // a client that reads nothing for this long is cut off (nginx: 60 s); 0: never
+	Connections int           // assets sent at the same time; further ones get a gateway's 503; 0: no limit
 	OldCodes    bool          // string codes: "0429" for 429, "0000" for success
-	Bare        bool          // JSON has code, msg and data alone, neither success nor failed
-	ErrorsOn200 bool          // error objects ride on HTTP 200
+	Bare        bool          // JSON has only code, msg and data, neither success nor failed
+	ErrorsOn200 bool          // error objects have status 200
 	MetaNumbers bool          // numbers and times in metadata are numbers, not strings
 	NoLibrary   bool          // there is no list call
 	ListStrings bool          // numbers and times in lists are strings
-	ListOmit    string        // fields that lists are without: "total_count,page_size"
-	ListTotal   int           // total_count as given, right or wrong; 0 is right
-	ListOrder   string        // "oldest", "name"; "" is newest first
-	PageMost    int           // videos on a page of a list, however many are asked for; 0 is no limit
-	PageRefuse  bool          // and who asks for more is refused
-	Boot        int           // another number gives other ETags of the kinds "auto", "new" and "turns", as a restart does
+	ListOmit    string        // fields to omit from lists: "total_count,page_size"
+	ListTotal   int           // total_count, right or wrong; 0: the right one
+	ListOrder   string        // "oldest", "name"; "": newest first
+	PageMost    int           // most videos on a page of a list; 0: no limit
+	PageRefuse  bool          // a request for more than PageMost is refused, not shortened
+	Boot        int           // changing it changes ETags of the kinds "auto", "new" and "turns", like a restart
+	// Portal is the status of a captive portal in front of everything: 511 or 200 with
+	// its page, or 302 to it. 0: none.
 	// Portal is a captive portal in front of everything: 511, or 200, with its
 	// page; or 302, which leads to it. 0 is none.
 	Portal int
-	// Redirect is where downloads are sent with 302 once key and limit are
-	// checked; "{id}" in it becomes the asset's ID. "" serves them here.
+	// Redirect is where downloads are redirected with 302 after key and limit are checked.
+	// "{id}" in it becomes the asset's ID. "" serves them here.
 	Redirect string
-	// Faults strike requests for any asset, known or not, and come before those
-	// of the asset. The slice must not be changed in place.
+	// Faults strike requests for any asset, even an unknown one, and are applied before
+	// those of the asset. The slice must not be changed in place.
 	Faults []Fault
 }
 
-// Check returns what is wrong with c; nil is nothing.
+// Check returns an error if c is not valid.
 func (c Config) Check() error {
 	return errors.Join(c.Downloads.check(), c.Metadata.check(), c.List.check(), oneOf("ListOrder", c.ListOrder, "", "newest", "oldest", "name"), checkFaults(c.Faults))
 }
 
-// Configure changes the settings, under a lock and for requests to come; Rate
-// also for bytes to come. The function must not call the server. It panics where
-// Check finds something.
+// Configure changes the settings, under a lock. They apply to later requests; Rate also
+// applies to the rest of running ones. change must not call the server. Configure panics
+// if Check fails.
 func (s *Server) Configure(change func(*Config)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,8 +78,8 @@ func (s *Server) Config() Config {
 	return s.config
 }
 
-// Share makes s serve the account of another server: what is asked of either
-// counts for both, and the limits are those that were set last, at either.
+// Share makes s use the account of another server: requests to either count for both, and
+// the limits set last, at either, apply.
 func (s *Server) Share(with *Server) {
 	with.mu.Lock()
 	account := with.account

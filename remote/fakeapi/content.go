@@ -9,25 +9,25 @@ import (
 	"strconv"
 )
 
-// blockWords is the size of a block of content in 8-byte words: 16 KiB, so that
-// it stays in the first-level cache while a page is filled from it.
+// blockWords is the size of a block of content in 8-byte words: 16 KiB, which stays in the
+// first-level cache while a page is filled from it.
 const blockWords = 2048
 
 const blockSize = 8 * blockWords
 
-// content is endless. Word w of block k is base[w] XOR key(k), so that bytes
-// which end up anywhere but at their own offset are seen to be wrong.
+// content is endless. Word w of block k is base[w] XOR key(k), so bytes at a wrong offset
+// are noticed.
 type content struct {
 	seed uint64
 	base [blockWords]uint64
 }
 
-// Content returns the bytes of one version of an asset, the same for the same
-// arguments in every run. It never ends, keeps nothing, and is safe for
-// concurrent use; whoever serves it knows the size.
+// Content returns the bytes of one version of an asset. They are the same for the same
+// arguments in every run. The reader never ends, allocates nothing, and is safe for
+// concurrent use; the caller knows the size.
 func Content(id string, version int) io.ReaderAt {
 	h := fnv.New64a()
-	_, _ = io.WriteString(h, id+"\x00"+strconv.Itoa(version)) // a hash takes everything
+	_, _ = io.WriteString(h, id+"\x00"+strconv.Itoa(version)) // a hash never fails
 	c := &content{seed: mix(h.Sum64())}
 	for w := range c.base {
 		c.base[w] = mix(c.seed + uint64(w)*golden)
@@ -35,10 +35,10 @@ func Content(id string, version int) io.ReaderAt {
 	return c
 }
 
-// golden is 2^64 divided by the golden ratio: multiples of it are spread evenly.
+// golden is 2^64 divided by the golden ratio; its multiples are spread evenly.
 const golden = 0x9e3779b97f4a7c15
 
-// mix is the output function of SplitMix64: neighbours become strangers.
+// mix is the output function of SplitMix64. It makes neighbouring numbers unrelated.
 func mix(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
@@ -47,7 +47,7 @@ func mix(x uint64) uint64 {
 
 var errNegativeOffset = errors.New("fakeapi: negative offset")
 
-// ReadAt fills all of p; it fails for offsets that no file has.
+// ReadAt fills all of p. It fails only for offsets outside of an int64.
 func (c *content) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, errNegativeOffset
@@ -65,7 +65,7 @@ func (c *content) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// fill writes the bytes of a block from its byte in on.
+// fill writes the bytes of a block, starting at its byte in.
 func (c *content) fill(p []byte, in int, key uint64) {
 	if skip := in % 8; skip != 0 {
 		var word [8]byte

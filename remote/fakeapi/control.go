@@ -12,8 +12,8 @@ import (
 // maxControl bounds the body of a control request, in bytes.
 const maxControl = 64 << 20
 
-// Control returns a handler by which a shell script with curl sets up the server.
-// It lets anybody read the files of this user: it belongs on loopback, in tests.
+// Control returns a handler with which a shell script can set up the server by curl. It
+// gives access to this user's files, so serve it only on loopback, in tests.
 //
 //	PUT    /asset      an Asset as a JSON object; its bytes may be given by "Text",
 //	                   "Base64" or "File" (a path), which also give the Size
@@ -22,8 +22,8 @@ const maxControl = 64 << 20
 //	PUT    /video      a Video, likewise
 //	DELETE /video/ID
 //	PUT    /videos     {"Scope": "s", "First": 0, "Count": 1000}: that many SampleVideos
-//	GET    /scopes     the scopes that there are
-//	PUT    /config     a Config; what the object does not name stays
+//	GET    /scopes     all scopes
+//	PUT    /config     a Config; fields that are not given keep their value
 //	GET    /config
 //	GET    /requests   a list of Request
 //	GET    /billed     {"Billed": bytes, "Acknowledged": bytes}
@@ -31,8 +31,8 @@ const maxControl = 64 << 20
 //	GET    /idle       answers once no request is running
 //	POST   /reset      ResetLog
 //
-// POST does for PUT. Names are those of the Go fields, in any case; durations are
-// strings such as "20ms". What can't be understood is a 400 with a line of text.
+// POST works like PUT. Names are those of the Go fields, in any case; durations are strings
+// such as "20ms". An invalid request is answered with 400 and a line of text.
 func (s *Server) Control() http.Handler {
 	mux := http.NewServeMux()
 	handle := func(pattern string, f func(w http.ResponseWriter, r *http.Request) error) {
@@ -70,7 +70,7 @@ func (s *Server) Control() http.Handler {
 	handle("GET /scopes", func(w http.ResponseWriter, _ *http.Request) error { return answer(w, s.Scopes()) })
 	handle("GET /requests", func(w http.ResponseWriter, _ *http.Request) error { return answer(w, s.Requests()) })
 	handle("GET /billed", func(w http.ResponseWriter, _ *http.Request) error {
-		acknowledged := s.Acknowledged() // first: it is never more
+		acknowledged := s.Acknowledged() // first, so that it is never more than Billed
 		return answer(w, map[string]int64{"Billed": s.Billed(), "Acknowledged": acknowledged})
 	})
 	handle("GET /refused", func(w http.ResponseWriter, _ *http.Request) error {
@@ -84,12 +84,12 @@ func (s *Server) Control() http.Handler {
 	return mux
 }
 
-// controlError is a control request that can't be done.
+// controlError is the error of an impossible control request.
 type controlError struct{ problem, subject string }
 
 func (e *controlError) Error() string { return e.problem + ": " + e.subject }
 
-// assetJSON is an asset with readable durations and with its bytes.
+// assetJSON is an asset with readable durations and its bytes.
 type assetJSON struct {
 	assetFields
 	StaleFor, ReadyAfter duration
@@ -151,7 +151,7 @@ func (s *Server) controlConfigure(_ http.ResponseWriter, r *http.Request) error 
 	}
 	var err error
 	s.Configure(func(c *Config) {
-		// A slice is decoded in place, and the old one may be in use.
+		// Slices are decoded in place, and the old one may be in use.
 		j := configOf(*c)
 		j.Faults = nil
 		if err = strictly(body, &j); err != nil {
@@ -169,14 +169,14 @@ func (s *Server) controlConfigure(_ http.ResponseWriter, r *http.Request) error 
 	return err
 }
 
-// decode reads the body of r as one JSON value without unknown names.
+// decode reads the body of r as one JSON value without unknown fields.
 func decode(r *http.Request, v any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	return d.Decode(v)
 }
 
-// strictly decodes b without unknown names.
+// strictly decodes b, without unknown fields.
 func strictly(b []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
@@ -191,7 +191,7 @@ func answer(w http.ResponseWriter, v any) error {
 	return e.Encode(v)
 }
 
-// duration is a time.Duration that JSON has as "20ms".
+// duration is a time.Duration that is "20ms" in JSON.
 type duration time.Duration
 
 // MarshalText writes d as time.Duration does.
@@ -204,8 +204,7 @@ func (d *duration) UnmarshalText(b []byte) error {
 	return err
 }
 
-// The types without methods, and around them those that put readable durations
-// before theirs.
+// These types drop the methods, and replace durations by readable ones.
 type (
 	assetFields  Asset
 	configFields Config

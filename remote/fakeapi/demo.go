@@ -8,20 +8,19 @@ import (
 	"time"
 )
 
-// Demo returns a server of some assets that are worth opening, and of some that
-// are awkward. All are computed, the costly ones at their first use, and are the
-// same in every run. There is no limit and no key.
+// Demo returns a server with some assets that are worth opening, and some that are
+// awkward. All are computed, the costly ones when first used, and are the same in every
+// run. There is no limit and no key.
 func Demo() *Server {
 	s := New(demoAssets()...)
 	s.AddVideos(demoVideos())
 	return s
 }
 
-// DemoScope is the scope of the videos that Demo's library has.
+// DemoScope is the scope of the videos in Demo's library.
 const DemoScope = "default"
 
-// demoVideos lists the library, the oldest first. Of the last one the place is not known
-// yet.
+// demoVideos returns the videos of the library, oldest first. The last one has no place yet.
 func demoVideos() []Video {
 	taken := time.Date(2026, time.May, 1, 6, 0, 0, 0, time.UTC)
 	var videos []Video
@@ -44,7 +43,7 @@ func demoVideos() []Video {
 	return videos
 }
 
-// DemoIDs returns the IDs of Demo's assets in the order in which to show them.
+// DemoIDs returns the IDs of Demo's assets in display order.
 func DemoIDs() []string {
 	var ids []string
 	for _, a := range demoAssets() {
@@ -53,8 +52,8 @@ func DemoIDs() []string {
 	return ids
 }
 
-// demoAssets lists the assets. Two postcards have one name; of the tide table
-// nobody tells the size; the film is refused for lack of money.
+// demoAssets returns the assets. Two postcards have the same name, the size of the tide
+// table is not given, and the film is refused for lack of money.
 func demoAssets() []Asset {
 	return []Asset{
 		demoAsset(Asset{ID: "re_1001", Name: "welcome.txt", Type: "text/plain; charset=utf-8"}, welcome),
@@ -74,7 +73,7 @@ func demoAssets() []Asset {
 	}
 }
 
-// demoAsset completes a with what all have, and with its bytes.
+// demoAsset completes a with what all assets have, and with its bytes.
 func demoAsset(a Asset, generate func() []byte) Asset {
 	a.ETag = "auto"
 	a.ModTime = time.Date(2026, time.May, 4, 9, 30, 0, 0, time.UTC)

@@ -8,8 +8,8 @@ import (
 	"math"
 )
 
-// lavaLamp is a GIF in which warm drops rise, sink and merge. Each drop is back
-// where it was when the last frame ends, so the loop has no seam.
+// lavaLamp is a GIF of warm drops that rise, sink and merge. After the last frame each drop
+// is back at its start, so the loop has no seam.
 func lavaLamp() []byte {
 	const (
 		width, height = 180, 260
@@ -54,7 +54,7 @@ func lavaLamp() []byte {
 	}
 	var b bytes.Buffer
 	if err := gif.EncodeAll(&b, g); err != nil {
-		panic(err) // all frames are of one size, and a buffer takes everything
+		panic(err) // all frames have the same size, and a buffer never fails
 	}
 	return b.Bytes()
 }

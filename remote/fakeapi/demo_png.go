@@ -42,7 +42,7 @@ func night() light {
 	}
 }
 
-// mixed is a at 0, b at 1.
+// mixed returns a at 0, b at 1, and a mixture in between.
 func mixed(a, b rgb, at float64) rgb {
 	at = min(max(at, 0), 1)
 	for i := range a {
@@ -51,8 +51,8 @@ func mixed(a, b rgb, at float64) rgb {
 	return a
 }
 
-// ridges is how many mountain ranges stand one behind the other, and shore
-// how far down the picture the lake begins.
+// ridges is the number of mountain ranges, one behind the other. shore is how far down the
+// picture the lake begins.
 const (
 	ridges = 5
 	shore  = .72
@@ -60,7 +60,7 @@ const (
 
 // landscape paints mountains at a lake, as a PNG.
 func landscape(width, height int, l light) []byte {
-	// The upper part is painted first: the lake mirrors it.
+	// The upper part comes first, because the lake mirrors it.
 	top := int(float64(height) * shore)
 	sky := make([]rgb, width*top)
 	aspect := float64(width) / float64(top)
@@ -102,7 +102,7 @@ func landscape(width, height int, l light) []byte {
 	var b bytes.Buffer
 	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
 	if err := encoder.Encode(&b, img); err != nil {
-		panic(err) // the picture is not empty, and a buffer takes everything
+		panic(err) // the picture is not empty, and a buffer never fails
 	}
 	return b.Bytes()
 }
@@ -111,7 +111,7 @@ func landscape(width, height int, l light) []byte {
 func (l light) sky(across, up, aspect float64, x, y int) rgb {
 	c := mixed(l.horizon, l.zenith, math.Pow(up, .8))
 	if l.stars {
-		// One pixel in some hundred holds a star, each of its own brightness.
+		// One pixel in 400 holds a star, each with its own brightness.
 		if n := noise(x, y); n > .9975 {
 			c = mixed(c, rgb{1, 1, 1}, (n-.9975)/.0025*up)
 		}
@@ -121,8 +121,8 @@ func (l light) sky(across, up, aspect float64, x, y int) rgb {
 	return mixed(l.disc, c, (d-l.radius)*250)
 }
 
-// ridge returns the height of a range of mountains at a place: waves of
-// doubling frequency, folded so that they have edges.
+// ridge returns the height of a mountain range at x: waves of doubling frequency, folded to
+// get edges.
 func ridge(i int, x float64) float64 {
 	h, amplitude, frequency := 0., .5, 1.1+.35*float64(i)
 	for octave := range 7 {
@@ -135,12 +135,12 @@ func ridge(i int, x float64) float64 {
 	return .04 + .50*back*h + .06*back
 }
 
-// noise is a number from 0 to 1 that belongs to a place.
+// noise returns a number from 0 to 1 that depends only on x and y.
 func noise(x, y int) float64 {
 	return float64(mix(uint64(x)*golden^mix(uint64(y)+1))>>11) / (1 << 53)
 }
 
-// quantized returns c in eight bits, with noise in place of bands.
+// quantized returns c in eight bits, with noise instead of bands.
 func quantized(c rgb, x, y int) color.NRGBA {
 	n := noise(x, y)
 	q := func(v float64) uint8 { return uint8(min(max(v*255+n, 0), 255)) }

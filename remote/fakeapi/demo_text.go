@@ -56,7 +56,7 @@ English     Hello! This name travelled as filename*=UTF-8''Gr%C3%BC%C3%9Fe...
 `)
 }
 
-// planets is a table of the solar system; rounded figures.
+// planets is a table of the solar system, with rounded figures.
 func planets() []byte {
 	type planet struct {
 		Name         string  `json:"name"`
@@ -81,13 +81,13 @@ func planets() []byte {
 	}
 	b, err := json.MarshalIndent(map[string]any{"star": "Sun", "planets": all}, "", "  ")
 	if err != nil {
-		panic(err) // numbers and strings only
+		panic(err) // it holds only numbers and strings
 	}
 	return append(b, '\n')
 }
 
-// tideTable is a year of hourly tides in a harbour that does not exist: the two
-// main lunar and solar waves, which come into step each fortnight.
+// tideTable is a year of hourly tides in a harbour that does not exist. It adds the two main
+// waves, of moon and sun, which coincide every fortnight.
 func tideTable() []byte {
 	const (
 		moon = 12.4206 // hours, the principal lunar wave M2

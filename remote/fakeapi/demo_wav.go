@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// musicBox is a WAV file: the tune on a music box, 16 bits, one channel.
+// musicBox is a WAV file of a tune on a music box: 16 bits, one channel.
 func musicBox() []byte {
 	const (
 		rate    = 44100
@@ -53,12 +53,12 @@ func musicBox() []byte {
 	}
 	sound := make([]float64, int((beats*beat+ring)*rate))
 	pluck := func(at, frequency, volume float64) {
-		// A tooth of steel: its overtones are high, and die first.
+		// The tooth of a steel comb: its overtones are high and fade first.
 		for _, partial := range [][3]float64{{1, 1, 3}, {2.76, .35, 7}, {5.40, .15, 14}} {
 			step := 2 * math.Pi * frequency * partial[0] / rate
 			decay, left := math.Exp(-partial[2]/rate), volume*partial[1]
 			for i := range int(ring * rate) {
-				attack := min(float64(i)*400/rate, 1) // 2.5 ms, or it clicks
+				attack := min(float64(i)*400/rate, 1) // 2.5 ms; otherwise it clicks
 				sound[int(at*rate)+i] += left * attack * math.Sin(step*float64(i))
 				left *= decay
 			}
@@ -68,7 +68,7 @@ func musicBox() []byte {
 	for i, note := range tune {
 		frequency := 2 * middleC * math.Exp2(note[0]/12)
 		pluck(at, frequency, .30)
-		if i%2 == 0 { // the root of the chord: C, or G for what C has not
+		if i%2 == 0 { // the root of the chord: C, or G for notes that C does not have
 			root := 0.
 			if note[0] == 2 || note[0] == 5 {
 				root = -5
@@ -90,7 +90,7 @@ func musicBox() []byte {
 		[]byte("data"), size, samples,
 	} {
 		if err := binary.Write(&b, binary.LittleEndian, field); err != nil {
-			panic(err) // all are of fixed size, and a buffer takes everything
+			panic(err) // all have a fixed size, and a buffer never fails
 		}
 	}
 	return b.Bytes()

@@ -6,22 +6,22 @@ import (
 	"strconv"
 )
 
-// reply is what is to be sent.
+// reply is an answer that is to be sent.
 type reply struct {
 	status     int
 	header     http.Header
-	body       io.ReaderAt // nil is no body
-	start, end int64       // what of body to send; end is exclusive
-	asset      bool        // body is an asset's: it is billed, and Start says where it begins
+	body       io.ReaderAt // nil: no body
+	start, end int64       // the part of body to send; end is exclusive
+	asset      bool        // body is an asset's: it is billed
 	chunked    bool        // no Content-Length
-	unframed   bool        // nor chunks
-	length     string      // Content-Length where a fault says so, else ""
-	raw        bool        // past net/http, which would not send this
+	unframed   bool        // neither Content-Length nor chunks
+	length     string      // Content-Length set by a fault, else ""
+	raw        bool        // net/http would not send this, so bypass it
 	special    special
 	fault      Fault
 }
 
-// special is an answer that is none.
+// special says what to do instead of answering.
 type special int
 
 const (
@@ -31,7 +31,7 @@ const (
 	endlessHeader
 )
 
-// download is the answer with a's bytes.
+// download returns the answer with a's bytes.
 func download(r *http.Request, a *Asset, cfg Config, f Fault) *reply {
 	if f.Version != 0 {
 		a.Version = f.Version
@@ -75,7 +75,7 @@ func download(r *http.Request, a *Asset, cfg Config, f Fault) *reply {
 	return rp
 }
 
-// decorate applies what f does to the header. The rest of rp is as it will be.
+// decorate applies f to the header. It is called last.
 func (rp *reply) decorate(r *http.Request, f Fault) {
 	for key, value := range f.Header {
 		if value == "" {
@@ -93,7 +93,7 @@ func (rp *reply) decorate(r *http.Request, f Fault) {
 	case f.LengthDelta != 0:
 		rp.length = strconv.FormatInt(rp.end-rp.start+f.LengthDelta, 10)
 	}
-	// HTTP/2 has no connection to take over; it counts for itself anyway.
+	// HTTP/2 has no connection to take over, and frames bodies itself.
 	rp.unframed = f.Unframed && r.ProtoMajor == 1
 	rp.raw = rp.unframed || rp.length != "" && r.ProtoMajor == 1
 }

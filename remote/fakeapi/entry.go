@@ -2,22 +2,22 @@ package fakeapi
 
 import "time"
 
-// entry is an asset with what it and its faults have seen.
+// entry is an asset and what has happened to it.
 type entry struct {
 	asset   Asset
-	video   bool // its ID is none of the base API
+	video   bool // the base API does not know its ID
 	faults  faults
 	put     time.Time
 	calls   int        // of metadata
 	answers int        // of any kind
 	old     validators // before they changed
-	changed time.Time  // when they did; zero is never
+	changed time.Time  // when they changed; zero: never
 }
 
-// place is where the asset lies.
+// place returns where the asset is stored.
 func (e *entry) place() place { return place{e.asset.Bucket, e.asset.Blob} }
 
-// follow makes e remember the validators of the entry that it replaces.
+// follow takes the old validators from the entry that e replaces.
 func (e *entry) follow(before *entry) {
 	if before == nil {
 		return
@@ -29,7 +29,7 @@ func (e *entry) follow(before *entry) {
 	}
 }
 
-// show counts an answer, and returns the asset as it is to have it.
+// show counts an answer, and returns the asset as that answer should show it.
 func (e *entry) show(op string, now time.Time) Asset {
 	if op == opMetadata {
 		e.calls++

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The forms of an answer that a fault gives, Fault.Form.
+// The values of Fault.Form.
 const (
 	formNew     = "new"
 	formOld     = "old"
@@ -22,15 +22,14 @@ const (
 	formNothing = "nothing"
 )
 
-// formStatus is the HTTP status of a form unless the fault names one; 200 for those
-// not in it.
+// formStatus is the HTTP status of a form if the fault sets none. It is 200 for the others.
 var formStatus = map[string]int{
 	formSpring:  http.StatusNotFound,
 	formGateway: http.StatusNotFound,
 	formXML:     http.StatusForbidden,
 }
 
-// faultReply is the body that f puts in an answer's place.
+// faultReply returns the answer that f gives instead of the normal one.
 func faultReply(rq Request, cfg Config, f Fault, size int64) *reply {
 	status := f.Status
 	if status == 0 {
@@ -45,7 +44,7 @@ func faultReply(rq Request, cfg Config, f Fault, size int64) *reply {
 	}
 	if f.BOM {
 		b := make([]byte, rp.end)
-		n, _ := rp.body.ReadAt(b, 0) // of bytes in memory
+		n, _ := rp.body.ReadAt(b, 0) // the bytes are in memory
 		b = append([]byte("\ufeff"), b[:n]...)
 		rp.body, rp.end = bytes.NewReader(b), int64(len(b))
 	}
@@ -58,7 +57,7 @@ func faultReply(rq Request, cfg Config, f Fault, size int64) *reply {
 	return rp
 }
 
-// formReply is the body of f in its form.
+// formReply returns the body of f in its form.
 func formReply(rq Request, cfg Config, f Fault, status int) *reply {
 	msg := f.Msg
 	if msg == "" {
@@ -99,7 +98,7 @@ func formReply(rq Request, cfg Config, f Fault, status int) *reply {
 	return json(frame(cfg, codeIn(cfg, f, status), msg, nil, false))
 }
 
-// codeIn returns the code of f, or what stands for a status.
+// codeIn returns the code of f, or the one for status.
 func codeIn(cfg Config, f Fault, status int) any {
 	switch {
 	case f.OldCode != "":
@@ -110,7 +109,7 @@ func codeIn(cfg Config, f Fault, status int) any {
 	return codeOf(cfg, status)
 }
 
-// gatewayObject is what the gateway in front of the API says.
+// gatewayObject is the error object of the gateway in front of the API.
 type gatewayObject struct {
 	Timestamp string `json:"timestamp"`
 	Path      string `json:"path"`
@@ -119,7 +118,7 @@ type gatewayObject struct {
 	RequestID string `json:"requestId"`
 }
 
-// pageReply is an HTML page as gateways and captive portals send it.
+// pageReply returns an HTML page as gateways and captive portals send it.
 func pageReply(status int) *reply {
 	title := fmt.Sprintf("%d %s", status, http.StatusText(status))
 	text := "The server at the other end has nothing to say."
@@ -131,7 +130,7 @@ func pageReply(status int) *reply {
 	return textReply(status, "text/html; charset=utf-8", []byte(page))
 }
 
-// padded is text followed by spaces without end.
+// padded is text followed by endless spaces.
 type padded struct {
 	text io.ReaderAt
 	size int64

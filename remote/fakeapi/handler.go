@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// ServeHTTP answers one request. Any path prefix may stand before the ID.
+// ServeHTTP answers one request. Any path prefix may come before the ID.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	op, id := s.route(r.URL)
 	var list listRequest
@@ -45,7 +45,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.send(out, rec, rp)
 }
 
-// route tells what a request is for.
+// route returns the kind of a request, and the ID it is about.
 func (s *Server) route(u *url.URL) (op, id string) {
 	if p, ok := placeOf(u); ok {
 		return opDownload, s.locate(p)
@@ -67,7 +67,7 @@ func (s *Server) route(u *url.URL) (op, id string) {
 	return opOther, ""
 }
 
-// pause waits for d, and reports false if ctx ended first.
+// pause waits for d, and returns false if ctx ended first.
 func pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
@@ -82,7 +82,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// portalReply is what a captive portal says to everybody, nil when there is none.
+// portalReply returns the answer of the captive portal, nil if there is none.
 func portalReply(r *http.Request, rq Request, cfg Config) *reply {
 	switch {
 	case cfg.Portal == 0:
@@ -96,8 +96,8 @@ func portalReply(r *http.Request, rq Request, cfg Config) *reply {
 	return redirectReply(cfg.Portal, path+"?portal", rq)
 }
 
-// refuse counts a request that the account answers for, and returns the refusal
-// if it is beyond a limit. Such a request never comes as far as a fault.
+// refuse counts a request for the limits, and returns the refusal if it is beyond one. Such
+// a request never reaches a fault.
 func (s *Server) refuse(r *http.Request, rec *record, cfg Config) *reply {
 	if r.Method != methodOf(rec.req.Op) || !knows(cfg, rec.req) {
 		return nil
@@ -109,12 +109,12 @@ func (s *Server) refuse(r *http.Request, rec *record, cfg Config) *reply {
 	return refusal(cfg, l, wait)
 }
 
-// knows tells whether a request brings a key of the account.
+// knows reports whether a request has a key of the account.
 func knows(cfg Config, rq Request) bool {
 	return cfg.Key == "" || slices.Contains(strings.Fields(cfg.Key), rq.Authorization)
 }
 
-// methodOf is the only method that a kind of request has.
+// methodOf returns the only method that a kind of request allows.
 func methodOf(op string) string {
 	if op == opList {
 		return http.MethodPost
@@ -122,14 +122,14 @@ func methodOf(op string) string {
 	return http.MethodGet
 }
 
-// notAllowed is the answer to another one.
+// notAllowed returns the answer to any other method.
 func notAllowed(cfg Config, op string) *reply {
 	rp := errorReply(cfg, http.StatusMethodNotAllowed, msgMethod)
 	rp.header.Set("Allow", methodOf(op))
 	return rp
 }
 
-// replyToList decides what to answer to a list call.
+// replyToList returns the answer to a list call.
 func (s *Server) replyToList(r *http.Request, rq Request, cfg Config, f Fault, list listRequest) *reply {
 	switch {
 	case f.replaces():
@@ -146,7 +146,7 @@ func (s *Server) replyToList(r *http.Request, rq Request, cfg Config, f Fault, l
 	return rp
 }
 
-// replyTo decides what to answer.
+// replyTo returns the answer to any other request.
 func (s *Server) replyTo(r *http.Request, rq Request, cfg Config, f Fault) *reply {
 	_, byPlace := placeOf(r.URL)
 	a, known := s.look(rq.Op, rq.ID, byPlace, cfg)
@@ -161,7 +161,7 @@ func (s *Server) replyTo(r *http.Request, rq Request, cfg Config, f Fault) *repl
 		switch {
 		case rq.HasAuthorization:
 			return storageRefusal(http.StatusBadRequest, "InvalidArgument")
-		case !strings.Contains(r.URL.RawQuery, "signature="): // even where % stands for itself
+		case !strings.Contains(r.URL.RawQuery, "signature="): // RawQuery, because it may hold a bare %
 			return storageRefusal(http.StatusForbidden, "AccessDenied")
 		}
 	case !knows(cfg, rq):
@@ -180,7 +180,7 @@ func (s *Server) replyTo(r *http.Request, rq Request, cfg Config, f Fault) *repl
 	return download(r, &a, cfg, f)
 }
 
-// replacement is the answer of a fault that gives one of its own.
+// replacement returns the answer of a fault that replaces the normal one.
 func replacement(r *http.Request, rq Request, cfg Config, f Fault, size int64) *reply {
 	var rp *reply
 	switch {
@@ -210,14 +210,14 @@ func replacement(r *http.Request, rq Request, cfg Config, f Fault, size int64) *
 	return rp
 }
 
-// redirectReply sends to a URL, which may hold "{id}".
+// redirectReply redirects to a URL, which may hold "{id}".
 func redirectReply(status int, to string, rq Request) *reply {
 	rp := &reply{status: status, header: http.Header{}}
 	rp.header.Set("Location", strings.ReplaceAll(to, "{id}", rq.ID))
 	return rp
 }
 
-// storageRefusal is what a storage host says to those who bring a key, or no
+// storageRefusal returns the error of a storage host, for a request with a key or without a
 // signature.
 func storageRefusal(status int, code string) *reply {
 	return textReply(status, "application/xml", []byte("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>"+code+"</Code></Error>\n"))

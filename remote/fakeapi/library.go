@@ -13,35 +13,35 @@ import (
 )
 
 const (
-	// msgNoScope is what the API says of a list without a scope.
+	// msgNoScope is the API's message for a list call without a scope.
 	msgNoScope = "unique_id cannot be null or empty"
-	// pageUsual is how many videos are on a page when nobody says how many.
+	// pageUsual is the default number of videos on a page.
 	pageUsual = 20
 	// maxListBody bounds the body of a list call, in bytes.
 	maxListBody = 64 << 10
 )
 
-// Video is an asset that the library lists, and that is downloaded by its place
-// alone: its ID, which begins with VI, is none of the base API.
+// Video is an asset of the library. It can be downloaded by its place only: the base API does
+// not know its ID, which begins with VI.
 type Video struct {
-	Asset // Bucket and Blob are its place; without a Blob the list does not tell it
+	Asset // Bucket and Blob are its place; without a Blob the list gives no place
 	// Scope is the unique_id of its upload.
 	Scope string
-	// Title is video_name; "" is Name without its extension.
+	// Title is video_name; "": Name without its extension.
 	Title   string
-	Status  string    // "" is PARSE
-	Created time.Time // zero is that of the example on the API's own page
-	Taken   time.Time // datetime_taken; zero is none
-	// Omit are fields of the list that are left out: "size,duration".
+	Status  string    // "": PARSE
+	Created time.Time // zero: the time in the API's own example
+	Taken   time.Time // datetime_taken; zero: none
+	// Omit lists fields to omit: "size,duration".
 	Omit string
 }
 
-// exampleCreated stands for the times of a video without any.
+// exampleCreated is the time of a video without one.
 const exampleCreated = 1754037217992
 
-// library is what accounts have of videos. The server's mutex guards it.
+// library holds the videos of all scopes. The server's mutex guards it.
 type library struct {
-	scopes map[string][]*Video // also those that a list call has created; as they were added
+	scopes map[string][]*Video // in the order they were added; includes empty scopes that a list call created
 	places map[place]string    // IDs
 	listed func(scope string, page int)
 }
@@ -50,8 +50,8 @@ func newLibrary() library {
 	return library{scopes: map[string][]*Video{}, places: map[place]string{}}
 }
 
-// PutVideo adds a video behind the others of its scope, or replaces the one of
-// its ID where that stands.
+// PutVideo adds a video after the others of its scope, or replaces the one with the same ID
+// in its position.
 func (s *Server) PutVideo(v Video) {
 	s.put(v.Asset, true)
 	s.mu.Lock()
@@ -64,8 +64,7 @@ func (s *Server) PutVideo(v Video) {
 	s.library.scopes[v.Scope] = append(list, &v)
 }
 
-// AddVideos is PutVideo of many new ones, in a time that does not depend on how
-// many there are.
+// AddVideos adds many new videos. Unlike PutVideo it does not search for old ones.
 func (s *Server) AddVideos(videos []Video) {
 	for _, v := range videos {
 		s.put(v.Asset, true)
@@ -85,8 +84,7 @@ func (s *Server) DeleteVideo(id string) {
 	}
 }
 
-// Scopes returns the scopes that there are, also those without a video that were
-// created because somebody asked for them.
+// Scopes returns all scopes, including empty ones that a list call created.
 func (s *Server) Scopes() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,25 +96,25 @@ func (s *Server) Scopes() []string {
 	return all
 }
 
-// WhenListed has f called, which may call the server, after the videos of each page
-// have been chosen and before they are sent.
+// WhenListed sets a function to call after the videos of a page are chosen and before they
+// are sent. f may call the server.
 func (s *Server) WhenListed(f func(scope string, page int)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.library.listed = f
 }
 
-// listRequest is the body of a list call. The filters are ignored.
+// listRequest is the body of a list call. Its filters are ignored.
 type listRequest struct {
 	Page  int    `json:"page"`
 	Size  int    `json:"size"`
 	Scope string `json:"unique_id"`
 }
 
-// isList tells that r is a list call, whose scope is in its body.
+// isList reports whether path is that of a list call, whose scope is in its body.
 func isList(path string) bool { return strings.HasSuffix("/"+strings.Trim(path, "/"), "/list_videos") }
 
-// readList reads the body of a list call. What can't be read asks for nothing.
+// readList reads the body of a list call. It returns an empty request if it can't.
 func readList(r *http.Request) listRequest {
 	var l listRequest
 	b, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxListBody))
@@ -126,7 +124,7 @@ func readList(r *http.Request) listRequest {
 	return l
 }
 
-// listVideos answers a list call. Asking for a scope creates it.
+// listVideos answers a list call, and creates the scope if it does not exist.
 func (s *Server) listVideos(cfg Config, l listRequest) *reply {
 	switch {
 	case l.Scope == "":
@@ -155,7 +153,7 @@ func (s *Server) listVideos(cfg Config, l listRequest) *reply {
 	return textReply(http.StatusOK, "application/json", b)
 }
 
-// ordered returns the videos of a scope in the order in which they are listed.
+// ordered returns the videos of a scope in list order.
 func ordered(list []*Video, order string) []*Video {
 	list = slices.Clone(list)
 	switch order {
@@ -168,7 +166,7 @@ func ordered(list []*Video, order string) []*Video {
 	return list
 }
 
-// listing is the data of an answer.
+// listing returns the data of an answer.
 func listing(cfg Config, list []*Video, number, size, total int) resource {
 	count := func(n int64) any {
 		if cfg.ListStrings {
@@ -202,13 +200,13 @@ func cutExtension(name string) (stem, ext string, ok bool) {
 	return name, "", false
 }
 
-// fields is one video of a list, in the order of the example.
+// fields returns one video of a list, with fields in the order of the API's example.
 func (v *Video) fields(count func(int64) any) resource {
 	created := int64(exampleCreated)
 	if !v.Created.IsZero() {
 		created = v.Created.UnixMilli()
 	}
-	a := v.settled() // the bytes of some are made when they are first asked for
+	a := v.settled() // the size is known only after that
 	res := resource{
 		{"video_no", v.ID},
 		{"video_name", v.title()},
@@ -228,7 +226,7 @@ func (v *Video) fields(count func(int64) any) resource {
 	return slices.DeleteFunc(res, func(f field) bool { return slices.Contains(omitted, f.name) })
 }
 
-// videoJSON is a video with its bytes.
+// videoJSON is a video and its bytes.
 type videoJSON struct {
 	assetJSON
 	Scope, Title, Status, Omit string
@@ -248,14 +246,13 @@ func (s *Server) controlVideo(_ http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// manyVideos asks for Count videos that are made up, from number First on.
+// manyVideos asks for Count sample videos, starting with number First.
 type manyVideos struct {
 	Scope        string
 	First, Count int
 }
 
-// SampleVideo is the nth of the videos that are made up: each has a name, a size and
-// times of its own.
+// SampleVideo returns sample video number n, with a name, a size and times of its own.
 func SampleVideo(scope string, n int) Video {
 	id := "VI" + strconv.FormatInt(606404158946574336+int64(n), 10)
 	return Video{

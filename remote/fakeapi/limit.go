@@ -7,34 +7,33 @@ import (
 	"time"
 )
 
-// Limit is what an account may do of one kind of call, and how it is told that it
-// did more. The zero Limit allows everything.
+// Limit limits the calls of one kind for an account, and says how further ones are refused.
+// The zero Limit allows everything.
 type Limit struct {
-	// Rates is a list of numbers of requests per interval, all of which must
-	// allow a request: "1/s", "12/m", "1/s,12/m", "12/600ms". "" is no limit.
+	// Rates is a list of rates, all of which must allow a request: "1/s", "12/m",
+	// "1/s,12/m", "12/600ms". "" is no limit.
 	Rates string
 	// Mode is how requests are counted:
 	//
 	//	"sliding"  those accepted within the last interval; also ""
-	//	"strict"   the same, but refused ones count, too
-	//	"bucket"   a token bucket that holds n, is full at first, and gets n an interval
+	//	"strict"   refused ones within the last interval count, too
+	//	"bucket"   a token bucket of n, full at first, that gets n tokens per interval
 	Mode string
-	// Refusal is the form of the answer to a request beyond the limit:
+	// Refusal is how a request beyond the limit is answered:
 	//
 	//	"429"       status 429, code 429; also ""
 	//	"400"       status 400, code "0429"
 	//	"200"       status 200, code 429; neither success nor failed
 	//	"exceeded"  status 400, code 400, `Request has exceeded the limit.`
 	//	"429 page"  status 429, the HTML page of a gateway
-	//	"503 page"  status 503, the same: nginx refuses so unless told otherwise
+	//	"503 page"  status 503, the same page: nginx's default
 	Refusal string
-	// RetryAfter makes each refusal say when the next request will do. Nobody
-	// can know what another client does until then.
+	// RetryAfter makes each refusal say when the next request may come. It can't know what
+	// another client does until then.
 	RetryAfter bool
-	// Other is another client of the account: a list such as "1/2s" (one request
-	// every two seconds), "5/30s" (five at once every 30 s), "1/2s@500ms" (the
-	// first after 500 ms). It begins when the limit is set, and does not repeat
-	// a request that was refused.
+	// Other is another client of the account: a list such as "1/2s" (one request every two
+	// seconds), "5/30s" (five at once every 30 s), "1/2s@500ms" (the first after 500 ms).
+	// It starts when the limit is set, and does not repeat refused requests.
 	Other string
 }
 
@@ -44,13 +43,13 @@ type rate struct {
 	per time.Duration
 }
 
-// pace is n requests at once every interval, the first of them after start.
+// pace is n requests at once per interval, the first of them after start.
 type pace struct {
 	rate
 	start time.Duration
 }
 
-// check returns what is wrong with l.
+// check returns an error if l is not valid.
 func (l Limit) check() error {
 	if _, err := parseRates(l.Rates); err != nil {
 		return err
@@ -64,7 +63,7 @@ func (l Limit) check() error {
 	return oneOf("Refusal", l.Refusal, "", "429", "400", "200", "exceeded", "429 page", "503 page")
 }
 
-// oneOf checks that a setting is a word that it may be.
+// oneOf checks that word is one of words.
 func oneOf(setting, word string, words ...string) error {
 	for _, w := range words {
 		if w == word {
@@ -107,7 +106,7 @@ func parsePaces(list string) ([]pace, error) {
 	return all, nil
 }
 
-// items yields the items of a list with commas; "" has none.
+// items yields the items of a comma-separated list; "" has none.
 func items(list string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		for item := range strings.SplitSeq(list, ",") {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The kinds of requests, Request.Op.
+// The kinds of requests, for Request.Op.
 const (
 	opDownload = "download"
 	opMetadata = "metadata"
@@ -20,46 +20,46 @@ const (
 // Request is one request as the server saw it.
 type Request struct {
 	Op, ID       string // Op is "download", "metadata", "list" (ID is the scope), "storage" (after a redirect) or "other"
-	Method, Path string // Path as asked for, with the query
-	Host         string // as asked for, with the port
+	Method, Path string // Path as requested, with the query
+	Host         string // as requested, with the port
 
-	Range, IfRange string // these headers, "" when absent
+	Range, IfRange string // the headers; "" if absent
 
-	// HasAuthorization and Authorization are that header. The value is there
-	// for tests that look for the key where it should not be.
+	// HasAuthorization and Authorization are that header. Tests use the value to look for
+	// the key where it should not be.
 	HasAuthorization bool
 	Authorization    string
 
 	Refused bool  // beyond a limit of Config, whatever the answer was
-	Status  int   // of the response, 0 before there is one
+	Status  int   // of the response; 0: not answered yet
 	Start   int64 // offset in the asset of the body's first byte
-	Bytes   int64 // of an asset, written so far: what is billed
-	Written int64 // of any body, errors and pages included
-	// Acknowledged is how many of Bytes the client's kernel had for certain, as
-	// far as this is known: see Watch. It may grow after the response has ended.
+	Bytes   int64 // of an asset, written so far: billed
+	Written int64 // of any body, including errors and pages
+	// Acknowledged is how many of Bytes the client's kernel certainly had, if known: see
+	// Watch. It may grow after the response has ended.
 	Acknowledged int64
-	Time         time.Time // when it came
-	Done         bool      // the response has ended, one way or another
+	Time         time.Time // when it arrived
+	Done         bool      // the response has ended, in any way
 }
 
-// record is a request in the log. The server's mutex guards req; the counters
-// are ahead of it.
+// record is a request in the log. The server's mutex guards req. The counters are newer than
+// the numbers in req.
 type record struct {
 	req            Request
 	bytes, written atomic.Int64
-	flushed        atomic.Bool  // the server holds no byte back any more
-	acknowledged   atomic.Int64 // at least
-	socket         *socket      // nil if not known
-	sending        bool         // it has a place of Server.room
+	flushed        atomic.Bool  // the server's buffers are empty
+	acknowledged   atomic.Int64 // lower bound
+	socket         *socket      // nil if unknown
+	sending        bool         // it counts in Server.sending
 }
 
-// maxHeld is more than the server's buffers hold back of what was written.
+// maxHeld is an upper bound for the server's own write buffers.
 const maxHeld = 16 << 10
 
-// acknowledgedBytes is at least how many of an asset's bytes the client's kernel
-// has. What is in the queue may be framing, or of a later answer.
+// acknowledgedBytes returns how many of an asset's bytes the client's kernel has, at least.
+// The send queue may also hold framing, or a later answer.
 func (rec *record) acknowledgedBytes() int64 {
-	n := rec.bytes.Load() // before the queue: what comes in between must not count
+	n := rec.bytes.Load() // before the queue, so that bytes written in between don't count
 	if rec.socket == nil || rec.acknowledged.Load() == n {
 		return rec.acknowledged.Load()
 	}
@@ -75,7 +75,7 @@ func (rec *record) acknowledgedBytes() int64 {
 	return rec.acknowledged.Load()
 }
 
-// begin notes a request.
+// begin records a request.
 func (s *Server) begin(r *http.Request, op, id string) *record {
 	path := r.RequestURI
 	if path == "" { // not from a real connection
@@ -99,7 +99,7 @@ func (s *Server) begin(r *http.Request, op, id string) *record {
 	return rec
 }
 
-// answered notes that the header went out.
+// answered records that the header was sent.
 func (s *Server) answered(rec *record, status int, start int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +107,7 @@ func (s *Server) answered(rec *record, status int, start int64) {
 	s.tellLocked()
 }
 
-// wrote notes n bytes of a body, of an asset if billed.
+// wrote records n bytes of a body; billed means that it is an asset's.
 func (s *Server) wrote(rec *record, n int, billed bool) {
 	rec.written.Add(int64(n))
 	if billed {
@@ -118,9 +118,9 @@ func (s *Server) wrote(rec *record, n int, billed bool) {
 	s.tellLocked()
 }
 
-// end notes that a request is done with.
+// end records that a request has ended.
 func (s *Server) end(rec *record) {
-	rec.acknowledgedBytes() // before another answer may come into the queue
+	rec.acknowledgedBytes() // before another answer may enter the queue
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	rec.req.Done = true
@@ -131,7 +131,7 @@ func (s *Server) end(rec *record) {
 	s.tellLocked()
 }
 
-// tellLocked wakes those who wait for a change.
+// tellLocked wakes those that wait for a change.
 func (s *Server) tellLocked() {
 	if s.changed != nil {
 		close(s.changed)
@@ -139,7 +139,7 @@ func (s *Server) tellLocked() {
 	}
 }
 
-// Requests returns all requests since the last ResetLog in the order they came.
+// Requests returns all requests since the last ResetLog, in the order they arrived.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	all, records := s.requestsLocked(), slices.Clone(s.log)
@@ -150,8 +150,7 @@ func (s *Server) Requests() []Request {
 	return all
 }
 
-// requestsLocked returns them without what the kernel would have to be asked for.
-
+// requestsLocked is Requests without Acknowledged, which needs system calls.
 func (s *Server) requestsLocked() []Request {
 	all := make([]Request, len(s.log))
 	for i, rec := range s.log {
@@ -161,8 +160,8 @@ func (s *Server) requestsLocked() []Request {
 	return all
 }
 
-// Downloads returns the requests that count against the limit: those of kind
-// "download", also where they were refused or redirected.
+// Downloads returns the requests that count for the limit: those of kind "download",
+// including refused and redirected ones.
 func (s *Server) Downloads() []Request {
 	var downloads []Request
 	for _, r := range s.Requests() {
@@ -182,8 +181,8 @@ func (s *Server) Billed() int64 {
 	return n
 }
 
-// Acknowledged returns how many of the bytes of assets clients' kernels had for
-// certain: what a client can have counted is between this and Billed.
+// Acknowledged returns how many bytes of assets the clients' kernels certainly had. What a
+// client has counted lies between this and Billed.
 func (s *Server) Acknowledged() int64 {
 	var n int64
 	for _, r := range s.Requests() {
@@ -192,8 +191,8 @@ func (s *Server) Acknowledged() int64 {
 	return n
 }
 
-// Refused returns how many requests of one kind were beyond a limit of Config since
-// the last ResetLog.
+// Refused returns how many requests of one kind were beyond a limit of Config since the last
+// ResetLog.
 func (s *Server) Refused(op string) int {
 	n := 0
 	for _, r := range s.Requests() {
@@ -204,8 +203,8 @@ func (s *Server) Refused(op string) int {
 	return n
 }
 
-// Other returns how many requests of one kind the other client of the account has
-// made by now, since its limit was set.
+// Other returns how many requests of one kind the other client of the account has made since
+// its limit was set.
 func (s *Server) Other(op string) (accepted, refused int) {
 	s.mu.Lock()
 	account := s.account
@@ -213,7 +212,7 @@ func (s *Server) Other(op string) (accepted, refused int) {
 	return account.other(op)
 }
 
-// Peak returns the most requests of one kind that ran at a time since the last
+// Peak returns how many requests of one kind ran at the same time, at most, since the last
 // ResetLog.
 func (s *Server) Peak(op string) int {
 	s.mu.Lock()
@@ -221,8 +220,8 @@ func (s *Server) Peak(op string) int {
 	return s.peak[op]
 }
 
-// ResetLog forgets all requests. One that still runs goes on, but neither it nor
-// its bytes are seen again; WaitIdle comes first where that matters.
+// ResetLog forgets all requests. Those still running go on, but neither they nor their bytes
+// are seen again; call WaitIdle first if that matters.
 func (s *Server) ResetLog() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -231,14 +230,14 @@ func (s *Server) ResetLog() {
 	s.tellLocked()
 }
 
-// Wait returns once ok is true of the log, or with ctx's error. It looks after
-// each change: a request, a header, a write, an end.
+// Wait returns nil once ok returns true for the log, or ctx's error. ok is called after each
+// change: a request, a header, a write, an end.
 func (s *Server) Wait(ctx context.Context, ok func([]Request) bool) error {
 	return s.wait(ctx, func() bool { return ok(s.requestsLocked()) })
 }
 
-// WaitIdle returns once no request is running, also of those that ResetLog
-// forgot, or with ctx's error.
+// WaitIdle returns nil once no request is running, including those that ResetLog forgot, or
+// ctx's error.
 func (s *Server) WaitIdle(ctx context.Context) error {
 	return s.wait(ctx, func() bool {
 		for _, n := range s.running {
@@ -250,7 +249,7 @@ func (s *Server) WaitIdle(ctx context.Context) error {
 	})
 }
 
-// wait returns once ok, called with the lock held, is true.
+// wait returns nil once ok, called with the lock held, returns true.
 func (s *Server) wait(ctx context.Context, ok func() bool) error {
 	for {
 		s.mu.Lock()
@@ -271,8 +270,8 @@ func (s *Server) wait(ctx context.Context, ok func() bool) error {
 	}
 }
 
-// MostWithin returns how many of the requests, in the order of their times, came
-// within any span of length d.
+// MostWithin returns the most requests that arrived within any span of length d. They must be
+// in order of time.
 func MostWithin(requests []Request, d time.Duration) int {
 	most, first := 0, 0
 	for i, r := range requests {

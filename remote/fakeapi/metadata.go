@@ -16,11 +16,11 @@ import (
 // uploaded is the only upload status whose asset can be downloaded.
 const uploaded = "SUCCESS"
 
-// unknownTime stands in metadata for the times of an asset without ModTime: the
-// example of the API's own page.
+// unknownTime is used in metadata for assets without ModTime. It is from the API's own
+// example.
 const unknownTime = 1766989317192
 
-// resource is one asset in metadata, in the order of the example.
+// resource is one asset in metadata, with fields in the order of the API's example.
 type resource []field
 
 // field is one name with its value.
@@ -49,15 +49,14 @@ type resources struct {
 	Resource []resource `json:"resource"`
 }
 
-// metadataReply is the answer of the metadata call.
+// metadataReply returns the answer to a metadata call.
 func metadataReply(cfg Config, a *Asset) *reply {
 	extension := path.Ext(a.Name)
 	t := a.ModTime
 	if t.IsZero() {
 		t = time.UnixMilli(unknownTime)
 	}
-	// A number is a string, unless the settings say otherwise. A size that
-	// nobody knows is null.
+	// Numbers are strings unless cfg says otherwise. An unknown size is null.
 	number := func(text string) any {
 		if cfg.MetaNumbers && json.Valid([]byte(text)) {
 			return json.RawMessage(text)

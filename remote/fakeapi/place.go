@@ -6,11 +6,10 @@ import (
 	"strings"
 )
 
-// place is where an asset lies in the vendor's storage, by which it can be
-// downloaded, too.
+// place is where an asset lies in the vendor's storage. It can be downloaded from there, too.
 type place struct{ bucket, blob string }
 
-// placeOf returns the place that a URL asks for.
+// placeOf returns the place that a URL requests.
 func placeOf(u *url.URL) (p place, ok bool) {
 	if !strings.HasSuffix("/"+strings.Trim(u.Path, "/"), "/"+opDownload) {
 		return place{}, false
@@ -31,7 +30,7 @@ func (s *Server) locate(p place) string {
 	return id
 }
 
-// missing is what the API says when it does not have what r asks for.
+// missing returns the API's message when what r requests does not exist.
 func missing(r *http.Request) string {
 	p, ok := placeOf(r.URL)
 	switch {

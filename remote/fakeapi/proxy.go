@@ -10,36 +10,36 @@ import (
 	"sync"
 )
 
-// Proxy is a user's HTTP proxy as an http.Handler: it tunnels CONNECT, forwards
-// plain requests, or refuses both. All methods may be called at any time.
+// Proxy is a user's HTTP proxy as an http.Handler: it tunnels CONNECT, forwards plain
+// requests, or refuses both. All methods may be called at any time.
 type Proxy struct {
-	// Target is where everything goes, HOST:PORT, whatever a client asks for;
-	// "" is where it asks to go. It must not be changed while the proxy serves.
+	// Target is where all connections go, HOST:PORT; "" is where the client asks to go. It
+	// must not be changed while the proxy serves.
 	Target string
 
-	mu      sync.Mutex // guards all below
+	mu      sync.Mutex // guards all fields below
 	refusal int
 	asked   []string
 }
 
 var _ http.Handler = (*Proxy)(nil)
 
-// Refuse makes the proxy answer with this status from now on, in plain text; 0 is
-// none, and what it does at first. Tunnels stay.
+// Refuse makes the proxy answer all further requests with this status, in plain text; 0, the
+// default, does not. Open tunnels stay open.
 func (p *Proxy) Refuse(status int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refusal = status
 }
 
-// Asked returns what the proxy was asked for: "CONNECT example.com:443".
+// Asked returns the requests to the proxy: "CONNECT example.com:443".
 func (p *Proxy) Asked() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.asked)
 }
 
-// ServeHTTP answers one request, and returns at the end of its tunnel.
+// ServeHTTP answers one request. It returns when its tunnel has ended.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	p.asked = append(p.asked, r.Method+" "+r.RequestURI)
@@ -60,7 +60,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// forward sends a plain request on.
+// forward forwards a plain request.
 func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
 	forwarder := httputil.ReverseProxy{Rewrite: func(pr *httputil.ProxyRequest) {
 		if p.Target != "" {
@@ -70,7 +70,7 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
 	forwarder.ServeHTTP(w, r)
 }
 
-// tunnel joins the client to what it wants to reach.
+// tunnel connects the client to its target.
 func (p *Proxy) tunnel(w http.ResponseWriter, r *http.Request) {
 	target := p.Target
 	if target == "" {
@@ -97,8 +97,8 @@ func (p *Proxy) tunnel(w http.ResponseWriter, r *http.Request) {
 	wg.Wait()
 }
 
-// pass copies what comes from a connection until it ends. An orderly end is passed
-// on; one that is not ends both.
+// pass copies from a connection until it ends. It passes an orderly end on; any other end
+// closes both connections.
 func pass(to net.Conn, from io.Reader, conn net.Conn) {
 	_, err := io.Copy(to, from)
 	if half, ok := to.(interface{ CloseWrite() error }); ok {

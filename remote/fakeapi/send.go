@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// writeSize is how many bytes are computed and written at a time: they stay in
-// the second-level cache, and four system calls per MiB cost little.
+// writeSize is how many bytes are computed and written at a time. They stay in the
+// second-level cache, and four system calls per MiB cost little.
 const writeSize = 256 << 10
 
-// timedSize is how much is written at a time where each write has a deadline: a
-// client that takes anything at all takes so much in time.
+// timedSize is how much is written at a time if each write has a deadline. A client that
+// reads at all reads this much in time.
 const timedSize = 16 << 10
 
-// A shaped connection writes what one shapedStep allows at a time, and may catch
-// up maxLag after its client was slow to read.
+// A connection with a rate writes what it may in one shapedStep at a time. It may catch up to
+// maxLag after its client was slow.
 const (
 	shapedStep = 20 * time.Millisecond
 	maxLag     = 100 * time.Millisecond
@@ -28,8 +28,8 @@ var (
 	errGone = errors.New("fakeapi: the client went away")
 )
 
-// send sends rp and counts what it writes. An error ends it: the client went
-// away, or a fault has cut it.
+// send sends rp and counts what it writes. It ends early if the client goes away or a fault
+// cuts the connection.
 func (s *Server) send(out wire, rec *record, rp *reply) {
 	switch rp.special {
 	case hang:
@@ -56,24 +56,24 @@ func (s *Server) send(out wire, rec *record, rp *reply) {
 	case err == nil:
 		rec.flushed.Store(out.flush() == nil)
 	case rp.chunked:
-		out.cut(false) // or net/http would end the body as if it were whole
+		out.cut(false) // otherwise net/http would end the body as if it were whole
 	}
 }
 
-// courier brings one body to one client.
+// courier sends one body to one client.
 type courier struct {
 	s       *Server
 	out     wire
 	rec     *record
 	rp      *reply
-	sent    int64     // bytes of the body, as they go over the wire
-	due     time.Time // when the next byte of a shaped connection may go
+	sent    int64     // bytes of the body as sent, perhaps compressed
+	due     time.Time // when the next byte may be sent, if there is a rate
 	stalled bool      // the fault's stall is over
 	// patience is Config.SendTimeout.
 	patience time.Duration
 }
 
-// run brings the body, compressed if the fault says so.
+// run sends the body, compressed if the fault says so.
 func (c *courier) run() error {
 	if !c.rp.fault.Gzip || !c.rp.asset {
 		if err := c.copy(c); err != nil {
@@ -112,7 +112,7 @@ func (c *courier) copy(w io.Writer) error {
 	return nil
 }
 
-// corrupt inverts what the fault says of the bytes p at off.
+// corrupt inverts the bytes of p, which is at off, that the fault selects.
 func (c *courier) corrupt(p []byte, off int64) {
 	f := &c.rp.fault
 	if f.CorruptBytes <= 0 || !c.rp.asset {
@@ -125,7 +125,7 @@ func (c *courier) corrupt(p []byte, off int64) {
 	}
 }
 
-// Write sends p as fast, and as far, as settings and fault allow.
+// Write sends p, as fast and as far as settings and fault allow.
 func (c *courier) Write(p []byte) (int, error) {
 	done := 0
 	for done < len(p) {
@@ -156,12 +156,12 @@ func (c *courier) Write(p []byte) (int, error) {
 	return done, nil
 }
 
-// reached tells whether the body has come to where a fault's Cut or Stall is.
+// reached reports whether the body has reached the position at of a Cut or Stall.
 func (c *courier) reached(at int64) bool {
 	return at != 0 && c.sent >= max(at, 0)
 }
 
-// boundary does what the fault wants done at this point of the body.
+// boundary stalls or cuts if the fault wants that at this point of the body.
 func (c *courier) boundary() error {
 	f := &c.rp.fault
 	if !c.stalled && c.reached(f.Stall) {
@@ -187,7 +187,7 @@ func (c *courier) boundary() error {
 	return nil
 }
 
-// toBoundary returns how many of n bytes come before the next boundary.
+// toBoundary returns how many of n bytes to send before the next boundary.
 func (c *courier) toBoundary(n int) int {
 	left := int64(n)
 	f := &c.rp.fault
@@ -200,8 +200,8 @@ func (c *courier) toBoundary(n int) int {
 	return int(left)
 }
 
-// pace waits until a shaped connection may go on, and returns how many of n
-// bytes may then go at once.
+// pace waits until a connection with a rate may go on, and returns how many of n bytes may be
+// sent then.
 func (c *courier) pace(n int) (allowed int, shaped bool, err error) {
 	rate := c.rp.fault.Rate
 	if rate == 0 {

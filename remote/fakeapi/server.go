@@ -8,28 +8,27 @@ import (
 	"time"
 )
 
-// Server is the API. Make it with New or Demo. All methods may be called at any
-// time from anywhere. It starts nothing that outlives a request; whoever serves
-// it closes the listener.
+// Server is the API. Make it with New or Demo. All methods may be called at any time from any
+// goroutine. It starts nothing that outlives a request; whoever serves it closes the listener.
 type Server struct {
 	buffers sync.Pool // of *[writeSize]byte
 
-	mu      sync.Mutex // guards all below
+	mu      sync.Mutex // guards all fields below
 	config  Config
 	faults  faults // of config
 	assets  map[string]*entry
 	library library
 	account *account
 	log     []*record
-	sending int            // assets on their way
-	running map[string]int // requests not yet done, by Op
-	peak    map[string]int // the most there were of them
-	changed chan struct{}  // closed at the next change of the log; nil when nobody waits
+	sending int            // assets being sent
+	running map[string]int // running requests, by Op
+	peak    map[string]int // the maximum of running
+	changed chan struct{}  // closed at the next change of the log; nil if nobody waits
 }
 
 var _ http.Handler = (*Server)(nil)
 
-// New returns a server of these assets.
+// New returns a server with these assets.
 func New(assets ...Asset) *Server {
 	s := &Server{
 		account: newAccount(),
@@ -45,9 +44,8 @@ func New(assets ...Asset) *Server {
 	return s
 }
 
-// Put adds an asset or replaces the one of its ID. What its faults have seen is
-// forgotten; responses under way go on as they were. It panics where Asset.Check
-// finds something.
+// Put adds an asset, or replaces the one with the same ID. Its faults start counting anew.
+// Running responses are not affected. Put panics if Asset.Check fails.
 func (s *Server) Put(a Asset) { s.put(a, false) }
 
 func (s *Server) put(a Asset, video bool) {
@@ -64,9 +62,8 @@ func (s *Server) put(a Asset, video bool) {
 	}
 }
 
-// Update changes an asset, under a lock; the function must not call the server.
-// It reports whether there is such an asset. Faults that stay the same go on
-// counting.
+// Update changes an asset, under a lock; change must not call the server. It reports whether
+// the asset exists. Faults that are not changed go on counting.
 func (s *Server) Update(id string, change func(*Asset)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,7 +106,7 @@ func (s *Server) Asset(id string) (Asset, bool) {
 	return e.asset.settled(), true
 }
 
-// look returns an asset as the answer to a request is to have it.
+// look returns an asset as the answer to a request should show it.
 func (s *Server) look(op, id string, byPlace bool, cfg Config) (Asset, bool) {
 	s.mu.Lock()
 	e := s.assets[id]
@@ -123,8 +120,8 @@ func (s *Server) look(op, id string, byPlace bool, cfg Config) (Asset, bool) {
 	return a.settled(), true
 }
 
-// room takes a place for an asset that is to be sent, until the request ends. It
-// reports false when all are taken.
+// room reserves one of Config.Connections until the request ends. It returns false if none is
+// left.
 func (s *Server) room(rec *record, cfg Config) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,8 +146,8 @@ func (s *Server) strike(op, id string) Fault {
 	return f
 }
 
-// admit counts a request for the limits. When it is refused it returns the limit
-// and how long the next one would be.
+// admit counts a request for the limits. If it is refused, it returns the limit and how long
+// to wait for the next one.
 func (s *Server) admit(rec *record) (l Limit, wait time.Duration, ok bool) {
 	s.mu.Lock()
 	account := s.account

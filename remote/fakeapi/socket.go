@@ -7,10 +7,10 @@ import (
 	"sync"
 )
 
-// Watch makes it known what clients have acknowledged of the answers that server
-// sends to connections of the listener it returns: l with TCP's send queues in
-// view. Other listeners may be put around it if their connections have a method
-// NetConn, as those of TLS have. Without Watch, Request.Acknowledged is 0.
+// Watch makes Request.Acknowledged known for connections of the listener that it returns,
+// which is l with access to TCP's send queues. It may be wrapped in other listeners whose
+// connections have a NetConn method, as those of TLS have. Without Watch,
+// Request.Acknowledged is 0.
 func Watch(server *http.Server, l net.Listener) net.Listener {
 	server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		for {
@@ -27,11 +27,11 @@ func Watch(server *http.Server, l net.Listener) net.Listener {
 	return watched{l}
 }
 
-// socketKey is where a request's context has its *socket.
+// socketKey is the key of the *socket in a request's context.
 type socketKey struct{}
 
-// socketOf returns the socket of a request, nil if it is not watched. HTTP/2 mixes
-// answers in one.
+// socketOf returns the socket of a request, nil if unknown. It is nil for HTTP/2, where
+// several answers share a connection.
 func socketOf(r *http.Request) *socket {
 	if r.ProtoMajor != 1 {
 		return nil
@@ -40,7 +40,7 @@ func socketOf(r *http.Request) *socket {
 	return s
 }
 
-// watched hands out sockets.
+// watched is a listener whose connections are sockets.
 type watched struct{ net.Listener }
 
 func (l watched) Accept() (net.Conn, error) {
@@ -51,18 +51,18 @@ func (l watched) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// socket is a connection that tells how much of what was written to it has not
-// been acknowledged.
+// socket is a connection that knows how much of what was written to it has not been
+// acknowledged.
 type socket struct {
 	*net.TCPConn
 
-	mu     sync.Mutex // guards all below
+	mu     sync.Mutex // guards all fields below
 	closed bool
 	left   int  // what was not acknowledged when it was closed
-	known  bool // left is
+	known  bool // left is valid
 }
 
-// Close notes what will never be known otherwise.
+// Close records the size of the send queue, which is lost afterwards.
 func (s *socket) Close() error {
 	s.mu.Lock()
 	if !s.closed {
@@ -73,8 +73,8 @@ func (s *socket) Close() error {
 	return s.TCPConn.Close()
 }
 
-// unacknowledged is how many of the bytes written to s its peer has not
-// acknowledged, or had not at the end; false is not known.
+// unacknowledged returns how many bytes written to s its peer has not acknowledged, or had not
+// when s was closed; false means unknown.
 func (s *socket) unacknowledged() (int, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

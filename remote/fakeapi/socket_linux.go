@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendQueue is how many bytes the kernel holds that the peer has not acknowledged;
-// after a reset, those that it never will.
+// sendQueue returns how many bytes the peer has not acknowledged, and after a reset, how many
+// it never will.
 func sendQueue(c *net.TCPConn) (int, bool) {
 	raw, err := c.SyscallConn()
 	if err != nil {

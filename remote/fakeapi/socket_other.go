@@ -4,5 +4,5 @@ package fakeapi
 
 import "net"
 
-// sendQueue is not known here.
+// sendQueue is unknown on this system.
 func sendQueue(*net.TCPConn) (int, bool) { return 0, false }

@@ -14,20 +14,20 @@ import (
 	"time"
 )
 
-// wire is the way to one client, for one response.
+// wire is the connection to one client, for one response.
 type wire interface {
 	io.Writer             // of the body
 	ctx() context.Context // ends when the client goes away
 	head(*reply) error    // sends the header
 	flush() error
-	within(d time.Duration) error // bounds the next write, 0: no more
-	cut(reset bool)               // ends the connection; nothing may follow but close
+	within(d time.Duration) error // sets a deadline for the next write; 0: none
+	cut(reset bool)               // ends the connection; only close may follow
 	endless()                     // sends header fields until the client goes away
 	close()
 }
 
-// newWire answers by net/http, or, if raw and the connection can be taken over,
-// past it.
+// newWire answers through net/http, or around it if raw is set and the connection can be
+// taken over.
 func newWire(w http.ResponseWriter, r *http.Request, raw bool) wire {
 	plain := &httpWire{w, http.NewResponseController(w), r.Context()}
 	if !raw {
@@ -40,11 +40,11 @@ func newWire(w http.ResponseWriter, r *http.Request, raw bool) wire {
 	return newRawWire(r.Context(), conn)
 }
 
-// httpWire sends by net/http.
+// httpWire sends through net/http.
 type httpWire struct {
 	http.ResponseWriter
 	ctl     *http.ResponseController
-	request context.Context // of the request, and only as long
+	request context.Context // of the request, whose lifetime the wire shares
 }
 
 func (h *httpWire) ctx() context.Context { return h.request }
@@ -65,7 +65,7 @@ func (h *httpWire) head(rp *reply) error {
 	}
 	h.WriteHeader(rp.status)
 	if rp.chunked {
-		return h.flush() // or net/http counts a small body and sends its length
+		return h.flush() // otherwise net/http sends the length of a small body
 	}
 	return nil
 }
@@ -73,12 +73,12 @@ func (h *httpWire) head(rp *reply) error {
 func (h *httpWire) cut(reset bool) {
 	conn, _, err := h.ctl.Hijack()
 	if err != nil {
-		panic(http.ErrAbortHandler) // net/http then cuts, in its own way
+		panic(http.ErrAbortHandler) // makes net/http cut the connection in its own way
 	}
 	hangUp(conn, reset)
 }
 
-// deadline is d from now on; for 0 there is none.
+// deadline returns the time in d from now, or none for 0.
 func deadline(d time.Duration) time.Time {
 	if d == 0 {
 		return time.Time{}
@@ -86,13 +86,13 @@ func deadline(d time.Duration) time.Time {
 	return time.Now().Add(d)
 }
 
-// hangUp closes conn, with a TCP reset if so asked and possible.
+// hangUp closes conn, with a TCP reset if requested and possible.
 func hangUp(conn net.Conn, reset bool) {
 	if t, ok := conn.(*tls.Conn); ok && reset {
 		conn = t.NetConn()
 	}
 	if l, ok := conn.(interface{ SetLinger(sec int) error }); ok && reset {
-		_ = l.SetLinger(0) // fails if closed, which is as good
+		_ = l.SetLinger(0) // it fails only if conn is closed
 	}
 	conn.Close()
 }
@@ -103,7 +103,7 @@ type rawWire struct {
 	w      *bufio.Writer
 	alive  context.Context // until the client goes away or close
 	finish context.CancelFunc
-	done   chan struct{} // closed when nobody reads conn any more
+	done   chan struct{} // closed when nobody reads from conn any more
 }
 
 func newRawWire(ctx context.Context, conn net.Conn) *rawWire {
@@ -111,7 +111,7 @@ func newRawWire(ctx context.Context, conn net.Conn) *rawWire {
 	rw := &rawWire{conn, bufio.NewWriter(conn), alive, finish, make(chan struct{})}
 	go func() {
 		defer close(rw.done)
-		_, _ = io.Copy(io.Discard, conn) // however it ends, the client is gone
+		_, _ = io.Copy(io.Discard, conn) // in any case, the client is gone afterwards
 		finish()
 	}()
 	return rw
