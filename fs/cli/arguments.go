@@ -15,8 +15,8 @@ import (
 	"assetfs/fs/cli/mountopt"
 )
 
-// check refuses what makes no sense, saying what to write instead, and
-// completes the rest.
+// check validates the arguments and flags, and completes the settings. Its errors say what
+// to write instead.
 func (s *settings) check(args []string) error {
 	if len(args) == 0 || slices.Contains(args, "") {
 		return errors.New("which directory? write assetfs [flags] MOUNTPOINT [ASSET_ID...]; see assetfs --help")
@@ -54,7 +54,7 @@ func (s *settings) check(args []string) error {
 	return s.absolute()
 }
 
-// notEmpty refuses flags whose value is empty: a shell variable was not set.
+// notEmpty rejects flags with an empty value: probably a shell variable that is not set.
 func notEmpty(flags *pflag.FlagSet) error {
 	var err error
 	flags.VisitAll(func(f *pflag.Flag) {
@@ -65,9 +65,9 @@ func notEmpty(flags *pflag.FlagSet) error {
 	return err
 }
 
-// numbers refuses those out of range.
+// numbers rejects numbers out of range.
 func (s *settings) numbers() error {
-	if !(s.PricePerGB >= 0) || math.IsInf(s.PricePerGB, 0) { // nor not a number
+	if !(s.PricePerGB >= 0) || math.IsInf(s.PricePerGB, 0) { // rejects NaN, too
 		return fmt.Errorf("--price-per-gb=%v: write a number like 0.12", s.PricePerGB)
 	}
 	for _, d := range []struct {
@@ -81,9 +81,9 @@ func (s *settings) numbers() error {
 	return nil
 }
 
-// mountForm recognises SOURCE MOUNTPOINT -o OPTS, as mount(8) calls us: there
-// are options, and what stands second is no asset. It returns the arguments in
-// the usual form.
+// mountForm recognises SOURCE MOUNTPOINT -o OPTS, the form that mount(8) uses: there are
+// options, and the second argument is not an asset ID. It returns the arguments in the usual
+// form.
 func (s *settings) mountForm(args []string) ([]string, error) {
 	if !s.options.Given() || len(args) != 2 || s.IDPattern.MatchString(args[1]) {
 		return args, nil
@@ -98,8 +98,7 @@ func (s *settings) mountForm(args []string) ([]string, error) {
 	return args[1:], nil
 }
 
-// absolute makes all paths independent of the working directory, which a
-// process in the background leaves.
+// absolute makes all paths absolute, since a background process changes its directory.
 func (s *settings) absolute() error {
 	paths := []*string{&s.Mountpoint, &s.KeyFile, &s.CAFile, &s.SpoolDir}
 	if s.IDs != "-" {

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// unlistedID is asked for where no asset is listed. It need not exist: an answer
-	// of the API is all that is wanted.
+	// unlistedID is used if no asset is listed. It need not exist: any answer of the API
+	// will do.
 	unlistedID = "re_0"
 	// answerWithin is how long check waits for the API.
 	answerWithin = 15 * time.Second
@@ -56,11 +56,11 @@ func newCheck() *cobra.Command {
 	return c
 }
 
-// notChecked are flags that mount nothing. Those that do, --daemon too, are taken, so
-// that the command line of a mount becomes that of a check by one word.
+// notChecked are flags that do not belong to a mount. All others, even --daemon, are accepted,
+// so that "check" can be inserted into the command line of a mount.
 var notChecked = []string{"manual", "version", "help-all"}
 
-// completeCheck is complete for a command that needs no mount point.
+// completeCheck is complete without a required mount point.
 func (s *settings) completeCheck(args []string) error {
 	if len(args) > 0 {
 		return s.complete(args)
@@ -70,14 +70,14 @@ func (s *settings) completeCheck(args []string) error {
 	return err
 }
 
-// errFaults ends a check that has found a fault; each has its line.
+// errFaults ends a check that has found faults, which were printed.
 var errFaults = errors.New("a mount would not work as wanted: see the faults above")
 
-// check looks at all that a mount needs, writes a line for each, and returns
-// errFaults if something is not as it must be.
+// check examines everything that a mount needs, and writes a line for each. It returns
+// errFaults if something is wrong.
 func check(ctx context.Context, out io.Writer, s *settings) error {
 	key := os.Getenv(keyVariable)
-	_ = os.Unsetenv(keyVariable) // as for a mount
+	_ = os.Unsetenv(keyVariable) // as a mount does
 	found := fine
 	show := func(lines ...finding) {
 		for _, f := range lines {
@@ -103,7 +103,7 @@ func check(ctx context.Context, out io.Writer, s *settings) error {
 	return nil
 }
 
-// mountpointFinding looks at the mount point, if one was given.
+// mountpointFinding examines the mount point, if one was given.
 func (a *app) mountpointFinding() []finding {
 	const what = "mount point"
 	if a.Mountpoint == "" {
@@ -122,7 +122,7 @@ func (a *app) mountpointFinding() []finding {
 	return []finding{ok(what, "%s is an empty directory", a.Mountpoint)}
 }
 
-// listFindings looks at the list of assets.
+// listFindings examines the list of assets.
 func (a *app) listFindings() (ids []string, found []finding) {
 	const what = "assets"
 	switch a.IDs {
@@ -145,8 +145,8 @@ func (a *app) listFindings() (ids []string, found []finding) {
 	return append(a.Args, ids...), found
 }
 
-// apiFindings looks at the key, the spool, and by one free call at all that lies
-// between here and the API.
+// apiFindings examines the key, the spool, and, by one free call, everything between this
+// machine and the API.
 func (a *app) apiFindings(ctx context.Context, ids []string, show func(...finding)) {
 	key, found := a.keyFindings()
 	show(found...)
@@ -176,7 +176,7 @@ func (a *app) apiFindings(ctx context.Context, ids []string, show func(...findin
 	defer cancel()
 	id := append(ids, unlistedID)[0]
 	show(networkFindings(client.Check(ctx, id), base, key.Check() == nil)...)
-	// A mount right after this must not be refused for our call.
+	// Wait until the rate limit allows a mount's first call, too.
 	if b := client.MetadataBudget(remote.Reader); b.Available == 0 && b.Down == nil {
 		select {
 		case <-time.After(min(time.Until(b.Next), 2*time.Second)):
@@ -185,7 +185,7 @@ func (a *app) apiFindings(ctx context.Context, ids []string, show func(...findin
 	}
 }
 
-// keyFindings looks at the key.
+// keyFindings examines the key.
 func (a *app) keyFindings() (*remote.Key, []finding) {
 	const what = "key"
 	key, err := a.apiKey()
@@ -203,7 +203,7 @@ func (a *app) keyFindings() (*remote.Key, []finding) {
 	return key, []finding{ok(what, "from %s", a.KeyFile)}
 }
 
-// spoolFindings looks at the spool and its disk.
+// spoolFindings examines the spool and its disk.
 func (a *app) spoolFindings() (fs.StoreState, []finding) {
 	const what = "spool"
 	root, err := a.spoolRoot()
@@ -224,12 +224,12 @@ func (a *app) spoolFindings() (fs.StoreState, []finding) {
 	return state, append(found, ok(what, "%s holds %s", state.Path, bytesText(state.Held)))
 }
 
-// nested refuses a spool that the mount would hide, or that would hold it.
+// nested is the error for a spool inside of the mount point, or around it.
 func nested(root, point string) error {
 	return fmt.Errorf("the spool (%s) and the mount point (%s) must not be one inside the other; give another --spool-dir or mount point", root, point)
 }
 
-// networkFindings says what one free call has met.
+// networkFindings describes what one free call has shown.
 func networkFindings(c remote.Checkup, base *url.URL, hasKey bool) []finding {
 	return append([]finding{verdictFinding(c, base, hasKey)}, answerFindings(c, base)...)
 }

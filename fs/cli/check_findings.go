@@ -12,7 +12,7 @@ import (
 	"assetfs/remote"
 )
 
-// machineFindings says what is wrong with what mounting needs of the machine.
+// machineFindings describes whether this machine can mount.
 func machineFindings(m fs.Machine, s *settings) []finding {
 	found := []finding{ok("FUSE", "can be used")}
 	if m.Device != nil {
@@ -42,7 +42,7 @@ func machineFindings(m fs.Machine, s *settings) []finding {
 	return append(found, timeoutFinding(m.Timeout, s))
 }
 
-// timeoutFinding compares the kernel's patience with ours.
+// timeoutFinding compares the kernel's timeout with ours.
 func timeoutFinding(limit time.Duration, s *settings) finding {
 	const what = "timeouts"
 	patience := fs.Patience(limit)
@@ -56,20 +56,20 @@ func timeoutFinding(limit time.Duration, s *settings) finding {
 	return ok(what, "the kernel ends a mount whose answer takes %v; reads wait %v at most", limit, patience)
 }
 
-// littleMemory is below what a mount needs, in bytes.
+// littleMemory is less than a mount needs, in bytes.
 const littleMemory = 64 << 20
 
-// memoryLimit is what a container allows this process, in bytes; 0: no limit. Half of
-// it is the Go runtime's limit.
+// memoryLimit returns how many bytes this process may have; 0: no limit. The Go runtime's
+// limit was set to half of that.
 func memoryLimit() int64 {
-	if limit := debug.SetMemoryLimit(-1); limit < 1<<60 { // it asks
+	if limit := debug.SetMemoryLimit(-1); limit < 1<<60 { // -1 only reads it
 		return 2 * limit
 	}
 	return 0
 }
 
-// processFindings says what is wrong with the limits of this process, and what
-// stands in its environment in vain.
+// processFindings describes the limits of this process, and variables of its environment that
+// have no effect.
 func processFindings(files uint64, memory int64, getenv func(string) string) []finding {
 	var found []finding
 	switch err := enoughFiles(files); {
@@ -89,7 +89,7 @@ func processFindings(files uint64, memory int64, getenv func(string) string) []f
 	return found
 }
 
-// first is the first variable that is set.
+// first returns the value of the first variable that is set.
 func first(getenv func(string) string, names ...string) string {
 	for _, name := range names {
 		if v := getenv(name); v != "" {
@@ -99,7 +99,7 @@ func first(getenv func(string) string, names ...string) string {
 	return ""
 }
 
-// diskFindings compares the disk with what the spool is to keep of it.
+// diskFindings compares the free space with what the spool may use.
 func diskFindings(d spool.State, s *settings) []finding {
 	const what = "disk"
 	var found []finding
@@ -107,7 +107,7 @@ func diskFindings(d spool.State, s *settings) []finding {
 	room := d.Held + d.Free - keep
 	switch {
 	case d.Disk == 0:
-		return nil // nothing is known
+		return nil // nothing is known about the disk
 	case keep > d.Disk:
 		found = append(found, fault(what, "--spool-min-free=%s is more than the whole disk of %s: nothing can be downloaded", &s.MinFree, bytesText(d.Disk)))
 	case room <= 0:
@@ -131,7 +131,7 @@ func diskFindings(d spool.State, s *settings) []finding {
 	return found
 }
 
-// verdictFinding says what the call means to the user.
+// verdictFinding says what the result of the call means for the user.
 func verdictFinding(c remote.Checkup, base *url.URL, hasKey bool) finding {
 	const what = "API"
 	switch c.Verdict {
@@ -176,13 +176,13 @@ func acceptedFinding(c remote.Checkup, base *url.URL) finding {
 }
 
 const (
-	// clockMost is by how much clocks may differ.
+	// clockMost is how much clocks may differ.
 	clockMost = 2 * time.Minute
-	// endsSoon is when somebody should know that a certificate ends.
+	// endsSoon: a certificate that expires within this time is worth a warning.
 	endsSoon = 12 * time.Hour
 )
 
-// answerFindings says what the header of an answer tells.
+// answerFindings describes what the header of the answer shows.
 func answerFindings(c remote.Checkup, base *url.URL) []finding {
 	var found []finding
 	switch left := time.Until(c.Expires); {

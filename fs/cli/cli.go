@@ -1,6 +1,5 @@
-// Package cli is the command line: it reads flags and mount options, mounts,
-// goes to the background, and shows what a mount does. The packages below it are
-// leaves.
+// Package cli is the command line: it reads flags and mount options, mounts, runs in the
+// background, and shows what a mount does. The packages below it are leaves.
 package cli
 
 import (
@@ -19,18 +18,18 @@ import (
 // Exit statuses.
 const (
 	exitOK    = 0
-	exitError = 1 // the mount could not be made, or something failed later
+	exitError = 1 // mounting failed, or something failed later
 	exitUsage = 2
 )
 
-// farewell is how long the end waits for somebody to take the last lines from
-// standard error: more than a busy machine needs.
+// farewell is how long the program waits at its end until the last lines are read from
+// standard error. A busy machine needs less.
 const farewell = time.Second
 
-// console is standard error. Nobody waits for whoever reads it.
+// console is standard error. Writing to it never waits for its reader.
 type console struct {
-	*logqueue.Queue           // takes all that is said, and hands it to:
-	screen          *progress // puts it above the live lines
+	*logqueue.Queue           // takes all text, and writes it to screen
+	screen          *progress // writes it above the live lines
 	tty             bool      // it is a terminal
 }
 
@@ -45,9 +44,9 @@ func Main() {
 	if limits.Probed() {
 		return
 	}
-	// A closed stderr or pipe must never leave a dead mount behind.
+	// A closed stderr or pipe must not kill the process and leave a dead mount.
 	signal.Ignore(syscall.SIGPIPE)
-	// A core file would hold the key.
+	// A core file would contain the key.
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}) // lowering it is always allowed
 	limits.SetMemory()
 	child, err := background.Inherited()
@@ -80,7 +79,7 @@ func exitStatus(err error) int {
 	return exitError
 }
 
-// run does what the command line asks for.
+// run executes the command line.
 func run(args []string, child *background.Child, out *console) error {
 	return newRoot(args, func(s *settings) error {
 		a, err := newApp(s, child, out)

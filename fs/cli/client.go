@@ -21,26 +21,26 @@ import (
 	"assetfs/fs/cli/idlist"
 )
 
-// errOtherUser means that a mount is another user's.
+// errOtherUser means that the mount belongs to another user.
 var errOtherUser = errors.New("another user's mount; ask as that user")
 
-// errNoSocket means that a mount could not make a socket, or is of an older version.
+// errNoSocket means that the mount has no socket: it could not make one, or is too old.
 var errNoSocket = errors.New("the mount takes no commands: its log says why, or it is of an older version")
 
-// The attributes by which commands find a mount, and an asset in it.
+// The attributes with which commands find a mount and the assets in it.
 const (
 	socketAttr = "user.assetfs.socket"
 	idAttr     = "user.assetfs.id"
 )
 
-// client gives commands to a running mount.
+// client sends commands to a running mount.
 type client struct {
 	socket string
 	http   http.Client
 }
 
-// dial returns a client of the mount that path lies in, or is. The error is
-// errNoSocket or a *noMountError.
+// dial returns a client for the mount that contains path. The error is errNoSocket or a
+// *noMountError.
 func dial(path string) (*client, error) {
 	socket, err := attr(path, socketAttr)
 	if errors.Is(err, noAttr) && isMount(path) {
@@ -61,7 +61,7 @@ func dial(path string) (*client, error) {
 	return c, nil
 }
 
-// isMount reports whether path is, or lies in, a mount of ours.
+// isMount reports whether path lies in a mount of ours.
 func isMount(path string) bool {
 	_, err := attr(path, idAttr)
 	if err != nil {
@@ -70,7 +70,7 @@ func isMount(path string) bool {
 	return err == nil
 }
 
-// call makes a request and returns the answer's body, which the caller closes.
+// call makes a request and returns the body of the answer, which the caller closes.
 func (c *client) call(ctx context.Context, method, path string, body any) (io.ReadCloser, error) {
 	var text bytes.Buffer
 	if body != nil {
@@ -104,7 +104,7 @@ func (c *client) call(ctx context.Context, method, path string, body any) (io.Re
 	case resp.StatusCode == http.StatusNotFound:
 		return nil, errors.New("the mount is of an older version, which does not know this command; unmount it and mount it again")
 	}
-	return nil, errors.New(printable(strings.TrimSpace(string(why)))) // another user's mount may say anything
+	return nil, errors.New(printable(strings.TrimSpace(string(why)))) // another user's mount may answer anything
 }
 
 // ask makes a request and decodes the answer.
@@ -133,14 +133,14 @@ func attr(path, name string) (string, error) {
 	return string(buf[:n]), nil
 }
 
-// target is what a command is about: assets of one mount.
+// target is a group of assets in one mount, for a command.
 type target struct {
 	*client
 	ids  []string
-	path map[string]string // as given, by ID
+	path map[string]string // as the user gave it, by ID
 }
 
-// title is what the user called an asset, or what the mount calls it.
+// title returns the user's path of an asset, or its name in the mount.
 func (t *target) title(r *result) string {
 	switch {
 	case t.path[r.ID] != "":
@@ -159,9 +159,8 @@ func (t *target) add(id, path string) {
 	}
 }
 
-// targets finds out what args are about. With mount they are IDs in that mount, and
-// "-" stands for a list of IDs on in; else they are files or directories, each in a
-// mount.
+// targets finds the assets that args denote. With mount they are IDs in that mount, and "-"
+// reads IDs from in. Otherwise they are files and directories in mounts.
 func targets(args []string, mount string, in io.Reader) ([]*target, error) {
 	if mount == "" {
 		return filesOf(args)
@@ -191,7 +190,7 @@ func targets(args []string, mount string, in io.Reader) ([]*target, error) {
 	return []*target{t}, nil
 }
 
-// filesOf finds the assets that files are, and those in directories.
+// filesOf finds the assets of files, and of all files in directories.
 func filesOf(paths []string) ([]*target, error) {
 	var all []*target
 	add := func(path string) error {
@@ -216,7 +215,7 @@ func filesOf(paths []string) ([]*target, error) {
 		return nil
 	}
 	for _, path := range paths {
-		err := add(path) // first: a stat may wait for a size
+		err := add(path) // before Stat, which may wait for a size
 		if errors.Is(err, noAttr) {
 			if info, serr := os.Stat(path); serr == nil && info.IsDir() {
 				err = walk(path, add)
@@ -229,8 +228,8 @@ func filesOf(paths []string) ([]*target, error) {
 	return all, nil
 }
 
-// walk calls add with the files in a directory of a mount. Links are files of
-// their own only where they are all that there is.
+// walk calls add with the files in a directory of a mount. It skips by-id, whose links lead to
+// the same files, unless dir is by-id itself.
 func walk(dir string, add func(string) error) error {
 	if _, err := dial(dir); err != nil && filepath.Base(dir) != byID {
 		return err
@@ -251,7 +250,7 @@ func walk(dir string, add func(string) error) error {
 // byID is the directory of links in a mount.
 const byID = "by-id"
 
-// fileProblem says what an error of a file means to whoever gave its path.
+// fileProblem describes an error of a file to the user who gave its path.
 func fileProblem(err error) string {
 	switch {
 	case errors.Is(err, noAttr), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.EPERM):

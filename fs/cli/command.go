@@ -12,11 +12,11 @@ import (
 	"assetfs/fs/cli/mountopt"
 )
 
-// commands are the words that are no mount points.
+// commands are the words that are not taken for mount points.
 var commands = []string{"status", "fetch", "free", "pin", "unpin", "refresh", "check", "completion", "help", "version"}
 
-// newRoot returns what runs the command line args: a command, or mount. Errors
-// of usage are of type *usageError, and all are of one line.
+// newRoot returns the root command for args: it runs another command, or mount. Usage errors
+// are of type *usageError; each is one line.
 func newRoot(args []string, mount func(*settings) error) *cobra.Command {
 	s := newSettings()
 	root := &cobra.Command{
@@ -54,7 +54,7 @@ func newRoot(args []string, mount func(*settings) error) *cobra.Command {
 		if c != root {
 			write = func(w io.Writer) error { return commandHelp(w, c) }
 		}
-		_ = write(c.OutOrStdout()) // nobody is left to be told
+		_ = write(c.OutOrStdout()) // there is nobody to report an error to
 	})
 	root.SetHelpCommand(newHelp())
 	if isCommand(s.flags, args) {
@@ -63,14 +63,13 @@ func newRoot(args []string, mount func(*settings) error) *cobra.Command {
 	return root
 }
 
-// isCommand reports whether args begin with the word of a command. A path or a
-// directory that there is never does, nor do the arguments of mount(8), whose
-// SOURCE may be any word.
+// isCommand reports whether args begin with a command. An argument with a slash or an existing
+// directory is not one. Neither are the arguments of mount(8), whose SOURCE may be any word.
 func isCommand(flags *pflag.FlagSet, args []string) bool {
 	word := ""
 	for i := 0; i < len(args) && args[i] != "--"; i++ {
 		arg := args[i]
-		var flag *pflag.Flag // the last of arg
+		var flag *pflag.Flag // the last one in arg
 		valued := false
 		switch name, long := strings.CutPrefix(arg, "--"); {
 		case long:
@@ -139,7 +138,7 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// none refuses arguments.
+// none rejects arguments.
 func none(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usagef("%s takes no %q; write %s", c.CommandPath(), args[0], c.UseLine())
@@ -147,7 +146,7 @@ func none(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// some refuses no argument, and empty ones: a shell variable was not set.
+// some requires arguments, and rejects empty ones: probably a shell variable that is not set.
 func some(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return usagef("which ones? write %s", c.UseLine())

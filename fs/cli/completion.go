@@ -42,9 +42,9 @@ func newCompletion() *cobra.Command {
 	}
 }
 
-// completeMount completes the arguments of a mount: a directory, then asset IDs,
-// which nobody but the user knows. While the word may become a command, shells must
-// not be told to look for directories alone.
+// completeMount completes the arguments of a mount: a directory, then asset IDs, which only
+// the user knows. While the word may become a command, the shell must not look for directories
+// only.
 func completeMount(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	switch {
 	case len(args) > 0:
@@ -55,7 +55,7 @@ func completeMount(c *cobra.Command, args []string, word string) ([]string, cobr
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-// completeFlags completes the values of flags, each by its kind.
+// completeFlags completes the values of flags according to their kind.
 func completeFlags(c *cobra.Command, flags *pflag.FlagSet) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		var err error
@@ -73,13 +73,13 @@ func completeFlags(c *cobra.Command, flags *pflag.FlagSet) {
 			}
 		}
 		if err != nil {
-			panic(err) // there is no such flag, or it is registered twice
+			panic(err) // the flag does not exist, or is registered twice
 		}
 	})
 }
 
-// completeFiles completes the arguments of commands on files: paths, and with
-// --mount the IDs that are listed there.
+// completeFiles completes the arguments of commands on files: paths, or with --mount the IDs
+// listed there.
 func completeFiles(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	mount, err := c.Flags().GetString("mount")
 	if err != nil || mount == "" {
@@ -87,7 +87,7 @@ func completeFiles(c *cobra.Command, args []string, word string) ([]string, cobr
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	status, err := askStatus(ctx, mount, true) // a listing would wait for names, and may cost
+	status, err := askStatus(ctx, mount, true) // a listing could wait for names, and cost money
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -16,31 +16,30 @@ import (
 	"assetfs/fs"
 )
 
-// socketName is what the socket is called in the spool directory. That is
-// private and locked, so one that is there already was left by a mount that was
-// killed.
+// socketName is the name of the socket in the spool directory. That directory is private and
+// locked, so an existing socket was left by a mount that was killed.
 const socketName = "socket"
 
-// maxAsked bounds what a command may ask for, in bytes: a million IDs.
+// maxAsked bounds the body of a request, in bytes: enough for a million IDs.
 const maxAsked = 64 << 20
 
-// control takes commands on a socket: HTTP and JSON, under /v1/.
+// control serves commands on a socket: HTTP and JSON, under /v1/.
 type control struct {
 	server http.Server
-	dir    *os.File // of the socket: it is reached through that, however long its path is
+	dir    *os.File // of the socket, which is reached through it because paths of sockets must be short
 	done   sync.WaitGroup
 }
 
-// peerKey is where the process at the other end is kept in a request's context.
+// peerKey is the key of the client process in a request's context.
 type peerKey struct{}
 
-// process is who gives a command.
+// process is the client of a command.
 type process struct {
 	uid int
-	pid int // 0 if nobody knows
+	pid int // 0: unknown
 }
 
-// listen begins to take commands for m in the directory path. close ends it.
+// listen starts to serve commands for m on a socket in the directory path, until close.
 func listen(m *fs.FS, path string, log *slog.Logger) (c *control, err error) {
 	c = &control{}
 	if c.dir, err = os.Open(path); err != nil {
@@ -68,8 +67,7 @@ func listen(m *fs.FS, path string, log *slog.Logger) (c *control, err error) {
 	return c, nil
 }
 
-// bind makes the socket name in dir, for its owner alone, in place of one that
-// was left there.
+// bind makes the socket name in dir, for its owner alone. It replaces one that was left there.
 func bind(dir *os.File, name string) (net.Listener, error) {
 	path := within(dir, name)
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
@@ -88,21 +86,20 @@ func bind(dir *os.File, name string) (net.Listener, error) {
 	return l, nil
 }
 
-// close ends commands that are under way, and takes the socket away.
+// close ends running commands and removes the socket.
 func (c *control) close() {
 	c.server.Close()
 	c.done.Wait()
 	c.dir.Close()
 }
 
-// allowed reports whether the user at the other end may give commands: the
-// mount's own, and root.
+// allowed reports whether a user may give commands: the owner of the mount, and root.
 func allowed(uid int) bool { return uid == os.Geteuid() || uid == 0 }
 
-// commander answers commands.
+// commander executes commands.
 type commander struct{ m *fs.FS }
 
-// asked is what a command says.
+// asked is the body of a request.
 type asked struct {
 	IDs []string `json:"ids"`
 }
@@ -126,8 +123,8 @@ func (c *commander) handler() http.Handler {
 	})
 }
 
-// status answers with the assets that a page shows, or if asked so with all, in
-// lines for people.
+// status answers with the assets worth showing, or, on request, with all assets and in
+// indented JSON.
 func (c *commander) status(w http.ResponseWriter, r *http.Request) {
 	s := c.m.Status()
 	if r.FormValue("all") == "" {
@@ -135,10 +132,10 @@ func (c *commander) status(w http.ResponseWriter, r *http.Request) {
 		answer(w, &s)
 		return
 	}
-	_ = writeJSON(w, &s) // who has gone needs no answer
+	_ = writeJSON(w, &s) // fails only if the client is gone
 }
 
-// ids reads what a command is about; false if the request was answered.
+// ids reads the IDs in a request. If it returns false, the request has been answered.
 func (c *commander) ids(w http.ResponseWriter, r *http.Request) ([]string, bool) {
 	var a asked
 	if err := json.NewDecoder(r.Body).Decode(&a); err != nil {
@@ -148,17 +145,17 @@ func (c *commander) ids(w http.ResponseWriter, r *http.Request) ([]string, bool)
 	return a.IDs, true
 }
 
-// result is what came of a command for one asset.
+// result is the result of a command for one asset.
 type result struct {
 	ID    string  `json:"id"`
 	Name  string  `json:"name,omitempty"`
 	Size  int64   `json:"size"`
 	Here  int64   `json:"present_bytes"`
-	Cost  float64 `json:"cost_dollars,omitempty"` // of what is absent
+	Cost  float64 `json:"cost_dollars,omitempty"` // of the absent bytes
 	Freed int64   `json:"freed_bytes,omitempty"`
-	Later bool    `json:"later,omitempty"` // freed at the last close
+	Later bool    `json:"later,omitempty"` // will be freed at the last close
 	Done  bool    `json:"done,omitempty"`
-	For   string  `json:"for,omitempty"` // what its download waits for, while nothing comes
+	For   string  `json:"for,omitempty"` // what its download waits for, if it waits
 	Error string  `json:"error,omitempty"`
 }
 
@@ -166,7 +163,7 @@ func (r *result) fill(a fs.AssetStatus, err error) {
 	r.Name, r.Size, r.Here = a.Name, a.Size, a.Spooled
 	for _, st := range a.Streams {
 		if r.For = st.For; r.For == "" && !st.Paused {
-			break // bytes come
+			break // bytes are coming
 		}
 	}
 	if err != nil {
@@ -174,7 +171,7 @@ func (r *result) fill(a fs.AssetStatus, err error) {
 	}
 }
 
-// plan tells of each asset what is absent and what that costs.
+// plan answers how many bytes of each asset are absent and what they cost.
 func (c *commander) plan(w http.ResponseWriter, r *http.Request) {
 	ids, ok := c.ids(w, r)
 	if !ok {
@@ -225,11 +222,11 @@ func (c *commander) pin(pinned bool) http.HandlerFunc {
 	}
 }
 
-// atOnce is how many assets are fetched or asked about at a time: as many streams
-// as fill a line, each of which needs a request of its own.
+// atOnce is how many assets are fetched or examined at the same time. Each needs a request of
+// its own; four streams fill a line.
 const atOnce = 4
 
-// each calls do with the numbers below n, atOnce at a time, until ctx ends.
+// each calls do with 0 to n-1, atOnce at a time, until ctx ends.
 func each(ctx context.Context, n int, do func(int)) {
 	var wg sync.WaitGroup
 	next := make(chan int)
@@ -252,12 +249,12 @@ func each(ctx context.Context, n int, do func(int)) {
 	wg.Wait()
 }
 
-// told is how often progress is told.
+// told is the interval of progress reports.
 const told = 250 * time.Millisecond
 
-// fetch fetches assets and tells of their progress, a JSON object a line: one for
-// each asset under way now and then, and one when it is done or has failed.
-// Assets that are done stay in the spool until all are.
+// fetch fetches assets and reports their progress, one JSON object a line: repeatedly for each
+// asset being fetched, and finally when it is done or has failed. Fetched assets are kept in
+// the spool until all are done.
 func (c *commander) fetch(w http.ResponseWriter, r *http.Request) {
 	ids, ok := c.ids(w, r)
 	if !ok {
@@ -295,9 +292,9 @@ func (c *commander) fetch(w http.ResponseWriter, r *http.Request) {
 	teller.Wait()
 }
 
-// lines writes JSON objects, one a line, so that each is seen at once.
+// lines writes JSON objects, one a line, and flushes each.
 type lines struct {
-	mu      sync.Mutex // guards what follows, and is held while writing, so that lines stay in order
+	mu      sync.Mutex // guards the fields below; held while writing, to keep lines in order
 	w       http.ResponseWriter
 	running map[string]bool
 }
@@ -317,11 +314,11 @@ func (l *lines) end(r *result) {
 
 func (l *lines) writeLocked(r *result) {
 	if json.NewEncoder(l.w).Encode(r) == nil {
-		_ = http.NewResponseController(l.w).Flush() // who has gone ends the request
+		_ = http.NewResponseController(l.w).Flush() // if the client is gone, the request ends
 	}
 }
 
-// tell writes how far what is under way has come, until ctx ends.
+// tell writes the progress of running assets, until ctx ends.
 func (l *lines) tell(ctx context.Context, m *fs.FS) {
 	tick := time.NewTicker(told)
 	defer tick.Stop()
@@ -352,5 +349,5 @@ func (l *lines) tell(ctx context.Context, m *fs.FS) {
 
 func answer(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // who has gone needs no answer
+	_ = json.NewEncoder(w).Encode(v) // fails only if the client is gone
 }

@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// within is the path of a file in a directory that is open. Of a path that is
-// longer than 104 bytes no socket can be made here.
+// within returns the path of a file in an open directory. On macOS a socket's path can have
+// 104 bytes at most.
 func within(dir *os.File, name string) string { return filepath.Join(dir.Name(), name) }
 
-// peer is who is at the other end of a socket, user -1 if nobody knows.
+// peer returns the process at the other end of a socket, with uid -1 if unknown.
 func peer(conn net.Conn) (who process) {
 	who.uid = -1
 	if c, ok := conn.(*net.UnixConn); ok {

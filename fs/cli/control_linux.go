@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// within is the path of a file in a directory that is open: short enough for a
-// socket, which has 108 bytes. Without /proc it is as long as it is.
+// within returns a path of a file in an open directory that is short enough for a socket, which
+// allows 108 bytes. Without /proc it is the normal path.
 func within(dir *os.File, name string) string {
 	path := fmt.Sprintf("/proc/self/fd/%d", dir.Fd())
 	if _, err := os.Stat(path); err != nil {
@@ -19,7 +19,7 @@ func within(dir *os.File, name string) string {
 	return filepath.Join(path, name)
 }
 
-// peer is who is at the other end of a socket, user -1 if nobody knows.
+// peer returns the process at the other end of a socket, with uid -1 if unknown.
 func peer(conn net.Conn) (who process) {
 	who.uid = -1
 	if c, ok := conn.(*net.UnixConn); ok {

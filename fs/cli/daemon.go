@@ -6,7 +6,7 @@ import (
 	"assetfs/fs/cli/background"
 )
 
-// startChild goes on in the background, and returns when the mount is ready.
+// startChild continues in the background, and returns when the mount is ready.
 func (a *app) startChild(args []string) error {
 	root, err := a.spoolRoot()
 	if err != nil {
@@ -31,11 +31,11 @@ func (a *app) startChild(args []string) error {
 	}
 	point, err := filepath.EvalSymlinks(a.Mountpoint)
 	if err != nil {
-		point = a.Mountpoint // unmounted again already
+		point = a.Mountpoint // it has been unmounted already
 	}
 	a.sayMounted(point)
 	return nil
 }
 
-// handed reports whether the parent has read --ids for us, since only it could.
+// handed reports whether the parent has read --ids, because only it could.
 func (a *app) handed() bool { return a.child != nil && a.child.IDs != nil }

@@ -12,7 +12,7 @@ import (
 	"assetfs/remote/fakeapi"
 )
 
-// serveDemo starts the embedded API on loopback and points the mount at it.
+// serveDemo starts the embedded API on loopback and uses it for the mount.
 func (a *app) serveDemo() (stop func(), err error) {
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -24,7 +24,7 @@ func (a *app) serveDemo() (stop func(), err error) {
 	a.libraryURL = a.base
 	a.RateLimit = remote.RateLimit{}
 	if !a.flags.Changed("list-wait") {
-		a.ListWait = time.Minute // on a busy machine, too, its first listing has all names
+		a.ListWait = time.Minute // so that the first listing has all names on a busy machine, too
 	}
 	remove := func() {}
 	if a.SpoolDir == "" {

@@ -20,7 +20,7 @@ import (
 	"assetfs/fs/cli/mountopt"
 )
 
-// once is the directory of --mount: it can't be empty.
+// once is the directory of --mount. It can't be empty.
 type once string
 
 func (o *once) Set(text string) error {
@@ -33,7 +33,7 @@ func (o *once) Set(text string) error {
 func (o *once) String() string { return string(*o) }
 func (o *once) Type() string   { return "string" }
 
-// interruptible is the context of a command. It ends with Ctrl-C.
+// interruptible returns the context of a command. It ends with Ctrl-C.
 func interruptible() (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 }
@@ -41,22 +41,22 @@ func interruptible() (context.Context, context.CancelFunc) {
 // fetcher is one run of "assetfs fetch".
 type fetcher struct {
 	list    bool
-	maxCost float64 // dollars; below 0: any
+	maxCost float64 // dollars; negative: no limit
 
-	out  *os.File // for what is there
+	out  *os.File // for assets that are done
 	live *progress
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	running map[string]*running
 	total   tally
 }
 
-// tally adds up assets.
+// tally sums up assets.
 type tally struct {
 	assets, there int
-	bytes, here   int64 // of those whose size is known
+	bytes, here   int64 // of assets of known size
 	cost          float64
-	unknown       int // sizes
+	unknown       int // assets of unknown size
 }
 
 // running is an asset that is being fetched.
@@ -64,7 +64,7 @@ type running struct {
 	result
 	name  string
 	since time.Time
-	from  int64 // bytes that were there before
+	from  int64 // bytes present at the start
 }
 
 // newFetch is "assetfs fetch FILE...".
@@ -125,8 +125,8 @@ func (f *fetcher) run(ctx context.Context, all []*target) error {
 	return err
 }
 
-// plan finds out what is missing. With --list it shows that; else it refuses what
-// costs too much.
+// plan finds out what is missing. With --list it prints that. Otherwise it returns an error if
+// that would cost too much.
 func (f *fetcher) plan(ctx context.Context, all []*target) error {
 	failed := 0
 	table := tabwriter.NewWriter(f.out, 0, 0, 2, ' ', 0)
@@ -237,8 +237,8 @@ func (f *fetcher) fetch(ctx context.Context, t *target) (failed int, err error) 
 	}
 }
 
-// done writes a line on what is there. If that goes to a terminal, too, it goes
-// above the live lines.
+// done prints a line about an asset that is done, above the live lines if both go to a
+// terminal.
 func (f *fetcher) done(line string) (err error) {
 	_, live := terminal(os.Stderr)
 	if _, tty := terminal(f.out); tty && live {
@@ -249,7 +249,7 @@ func (f *fetcher) done(line string) (err error) {
 	return err
 }
 
-// goesOn notes how far an asset has come.
+// goesOn records the progress of an asset.
 func (f *fetcher) goesOn(r *result, name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -261,8 +261,7 @@ func (f *fetcher) goesOn(r *result, name string) {
 	now.result, now.name = *r, name
 }
 
-// changes returns a function that never returns the same twice: there is always
-// something to look at.
+// changes returns a counter for activity.Requests that makes the live lines be drawn each time.
 func (f *fetcher) changes() func() int64 {
 	n := int64(0)
 	return func() int64 {
@@ -271,7 +270,7 @@ func (f *fetcher) changes() func() int64 {
 	}
 }
 
-// status is what is fetched now, in the form of a mount's.
+// status returns what is being fetched, as the status of a mount.
 func (f *fetcher) status() fs.Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -289,7 +288,7 @@ func (f *fetcher) status() fs.Status {
 	return s
 }
 
-// sum is the line below those of the assets.
+// sum returns the last live line.
 func (f *fetcher) sum(s *fs.Status) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -8,13 +8,13 @@ import (
 	"syscall"
 )
 
-// fileError says what is wrong with the file that was given for a flag: "--ids
-// /x: no such file; give ...".
+// fileError describes an error of the file that was given for a flag: "--ids /x: no such file;
+// give ...".
 func fileError(flag, path string, err error, instead string) error {
 	return &usageError{fmt.Errorf("%s %s: %w; %s", flag, path, &pathProblem{path, err}, instead)}
 }
 
-// pathProblem is an error of a file in words that leave out which operation failed.
+// pathProblem describes an error of a file without naming the failed operation.
 type pathProblem struct {
 	path string
 	err  error
@@ -39,7 +39,7 @@ func (p *pathProblem) Error() string {
 	return p.err.Error()
 }
 
-// dangling reports whether path is a symbolic link that leads to nothing.
+// dangling reports whether path is a symbolic link to a file that does not exist.
 func dangling(path string) bool {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode()&os.ModeSymlink == 0 {

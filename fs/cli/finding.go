@@ -12,12 +12,12 @@ type grade int
 const (
 	fine grade = iota
 	odd        // a mount works, but not as well as it could, or not for long
-	bad        // a mount does not work, or nothing new can be read
+	bad        // a mount does not work, or can read nothing new
 )
 
 func (g grade) String() string { return [...]string{"ok", "warning", "fault"}[g] }
 
-// finding is one thing that was looked at, and what to do about it.
+// finding is the result of one check, and what to do about it.
 type finding struct {
 	grade grade
 	what  string // one or two words
@@ -36,7 +36,7 @@ func fault(what, format string, args ...any) finding {
 	return finding{bad, what, fmt.Sprintf(format, args...)}
 }
 
-// write writes the finding as a line. What others chose does nothing to a terminal.
+// write writes the finding as a line, escaped so that a terminal only shows it.
 func (f finding) write(w io.Writer) {
 	fmt.Fprintf(w, "%-8s %-12s %s\n", f.grade, f.what, printable(f.text))
 }

@@ -37,8 +37,7 @@ func newUnpin() *cobra.Command {
 	})
 }
 
-// eachFile is a command that does something with files at once. say tells what
-// came of it for one.
+// eachFile returns a command whose results come at once. say describes the result for one asset.
 func eachFile(verb, short string, say func(r *result, name string) string) *cobra.Command {
 	var mount string
 	c := fileCommand(verb, short, &mount)
@@ -72,7 +71,7 @@ func eachFile(verb, short string, say func(r *result, name string) string) *cobr
 	return c
 }
 
-// fileCommand is a command on files, or with --mount on IDs.
+// fileCommand returns a command on files, or, with --mount, on IDs.
 func fileCommand(verb, short string, mount *string) *cobra.Command {
 	c := &cobra.Command{
 		Use:                   verb + " FILE... | --mount DIR ID...",
@@ -84,18 +83,18 @@ func fileCommand(verb, short string, mount *string) *cobra.Command {
 	}
 	c.Flags().Var((*once)(mount), "mount", "arguments are asset IDs in the mount at `DIR`")
 	if err := c.MarkFlagDirname("mount"); err != nil {
-		panic(err) // there is no such flag
+		panic(err) // the flag does not exist
 	}
 	return c
 }
 
-// complain tells of one asset that failed.
+// complain prints the error of one asset.
 func complain(name, why string) {
 	fmt.Fprintf(os.Stderr, "assetfs: %s: %s\n", printable(name), printable(why))
 }
 
-// incomplete is the error of a command of whose assets some failed. Each was
-// told.
+// incomplete returns the error of a command that failed for some assets, whose errors were
+// printed.
 func incomplete(failed, total int) error {
 	if failed == 0 {
 		return nil

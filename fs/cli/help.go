@@ -22,16 +22,16 @@ const usage = `Mounts remote assets as ordinary read-only files.
   assetfs fetch|free|pin|unpin FILE...  into the spool, out of it, keep it
 `
 
-// everyday are the flags that --help shows.
+// everyday lists the flags that --help shows.
 var everyday = []string{
 	"api-key-file", "ids", "base-url", "daemon", "allow-other", "spool-dir", "spool-size",
 	"read-ahead", "rate-limit", "max-download", "verbose",
 }
 
-// Help fits a terminal of 80 columns, and what --help prints its 24 lines.
+// Help fits into 80 columns, and the output of --help into 24 lines.
 const (
 	helpWidth = 80
-	helpText  = 28 // where a flag's text begins
+	helpText  = 28 // column where a flag's text begins
 )
 
 // writeHelp writes the everyday flags.
@@ -46,7 +46,7 @@ func (s *settings) writeHelp(w io.Writer) error {
 	return err
 }
 
-// writeHelpAll writes all flags in their groups.
+// writeHelpAll writes all flags by group.
 func (s *settings) writeHelpAll(w io.Writer) error {
 	var page bytes.Buffer
 	page.WriteString(usage + `  assetfs SOURCE MOUNTPOINT -o OPTIONS  as mount(8) and fstab(5) call it;
@@ -65,7 +65,7 @@ func (s *settings) writeHelpAll(w io.Writer) error {
 	return err
 }
 
-// commandHelp writes what a command does, takes, and its flags.
+// commandHelp writes what a command does and takes, and its flags.
 func commandHelp(w io.Writer, c *cobra.Command) error {
 	var page bytes.Buffer
 	fmt.Fprintf(&page, "%s\n\n  %s\n", cmp.Or(c.Long, c.Short), c.UseLine())
@@ -81,7 +81,7 @@ func commandHelp(w io.Writer, c *cobra.Command) error {
 	return err
 }
 
-// helpLine writes what a flag is called, takes, means and is by default.
+// helpLine writes a flag's name, value, meaning and default.
 func helpLine(page *bytes.Buffer, f *pflag.Flag) {
 	_, text := pflag.UnquoteUsage(f)
 	kind := mountopt.Kind(f)
@@ -96,7 +96,7 @@ func helpLine(page *bytes.Buffer, f *pflag.Flag) {
 		text += " (" + value + ")"
 	}
 	line := fmt.Sprintf("  %-*s ", helpText-3, name)
-	if len(line) > helpText { // the text begins below
+	if len(line) > helpText { // the text begins on the next line
 		page.WriteString(strings.TrimRight(line, " ") + "\n")
 		line = strings.Repeat(" ", helpText)
 	}
@@ -110,8 +110,8 @@ func helpLine(page *bytes.Buffer, f *pflag.Flag) {
 	page.WriteString(strings.TrimRight(line, " ") + "\n")
 }
 
-// shownDefault is a flag's default as people write it; "" if it is nothing, or is
-// the user's own.
+// shownDefault returns a flag's default as people write it, or "" if it is zero or depends on
+// the user.
 func shownDefault(f *pflag.Flag) string {
 	switch f.DefValue {
 	case "0", "000", "false", defaultBaseURL, defaultLibraryURL:

@@ -10,19 +10,19 @@ import (
 )
 
 const (
-	// keyEvery is how often the file of the key is looked at.
+	// keyEvery is how often the key's file is checked.
 	keyEvery = 500 * time.Millisecond
-	// keySettled is the age from which on a file's time stamp tells versions apart.
+	// keySettled is the age at which a file's time stamp identifies its version.
 	keySettled = 2 * time.Second
 )
 
-// watchKey calls changed when the file holds another key, until the function that
-// it returns is called. What can be read only once, a pipe, say, is not watched.
+// watchKey calls changed whenever the file holds another key, until end is called. A file that
+// can be read only once, like a pipe, is not watched.
 func watchKey(file string, key *remote.Key, changed func()) (end func()) {
 	if file == "" {
 		return func() {}
 	}
-	key.Renewed() // from now on
+	key.Renewed() // changes count from now on
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {

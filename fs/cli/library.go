@@ -16,10 +16,10 @@ import (
 	"assetfs/remote"
 )
 
-// defaultLibraryURL is the vendor's API that lists what an account holds.
+// defaultLibraryURL is the vendor's API that lists the videos of an account.
 const defaultLibraryURL = "https://api.memories.ai/serve/api/v1"
 
-// libraries are what the command line says of them.
+// libraries are the flags about libraries.
 type libraries struct {
 	Scopes scopeList
 	URL    string // unchecked
@@ -31,8 +31,8 @@ func (l *libraries) define(f *pflag.FlagSet) {
 	f.StringVar(&l.URL, "library-url", defaultLibraryURL, "`URL` of the API that lists them (default: the vendor's)")
 }
 
-// check refuses the vendor's list for the assets of somebody else's API, who would
-// see the key.
+// check rejects the vendor's list together with the assets of another API, because the vendor
+// would see that API's key.
 func (l *libraries) check(baseURL string, demo bool) error {
 	if len(l.Scopes) > 0 && !demo && l.URL == defaultLibraryURL && strings.TrimRight(baseURL, "/") != defaultBaseURL {
 		return errors.New("--library with another --base-url: write --library-url=URL, the API that lists the videos there")
@@ -40,7 +40,7 @@ func (l *libraries) check(baseURL string, demo bool) error {
 	return nil
 }
 
-// root returns the checked URL, nil if no library is wanted.
+// root returns the checked URL, nil if there is no library.
 func (l *libraries) root(insecure bool) (*url.URL, error) {
 	if len(l.Scopes) == 0 {
 		return nil, nil
@@ -52,14 +52,13 @@ func (l *libraries) root(insecure bool) (*url.URL, error) {
 	return u, nil
 }
 
-// maxScope bounds a scope, in bytes: a directory may be called so.
+// maxScope bounds a scope, in bytes, since it may become the name of a directory.
 const maxScope = 255
 
 // scopeList is the value of --library.
 type scopeList []string
 
-// Set adds a scope. One that is mistyped would be created, so what can't be meant is
-// refused.
+// Set adds a scope. The server would create a mistyped one, so Set rejects what can't be meant.
 func (l *scopeList) Set(text string) error {
 	switch {
 	case text == "" || text[0] == '-' || strings.TrimSpace(text) != text || len(text) > maxScope || !utf8.ValidString(text) ||
@@ -72,13 +71,13 @@ func (l *scopeList) Set(text string) error {
 	return nil
 }
 
-// String writes the scopes.
+// String returns the scopes.
 func (l *scopeList) String() string { return strings.Join(*l, ",") }
 
 // Type names the value in the help text.
 func (l *scopeList) Type() string { return "SCOPE" }
 
-// looked tells how a look at a library went.
+// looked reports a pass over a library.
 func (a *app) looked(l fs.Look) {
 	scope := l.Scope
 	if quoted := strconv.Quote(scope); quoted != `"`+scope+`"` || strings.Contains(scope, " ") {

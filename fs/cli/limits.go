@@ -6,15 +6,14 @@ import (
 )
 
 const (
-	// filesLeast is how many open files a mount needs to begin with: some dozen of
-	// its own, and room for a few readers, downloads and programs that it starts.
+	// filesLeast is how many open files a mount needs: a few dozen of its own, and some for
+	// readers, downloads and programs that it starts.
 	filesLeast = 64
-	// filesEnough is from how many on ordinary use meets no limit.
+	// filesEnough is how many suffice for ordinary use.
 	filesEnough = 1024
 )
 
-// openFiles is the limit of open files of this process. Go has raised it as far as
-// it may.
+// openFiles returns this process's limit of open files. Go has already raised it to the maximum.
 func openFiles() uint64 {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
@@ -23,7 +22,7 @@ func openFiles() uint64 {
 	return limit.Cur
 }
 
-// enoughFiles refuses a limit of open files with which reads would fail.
+// enoughFiles rejects a limit of open files that would make reads fail.
 func enoughFiles(limit uint64) error {
 	if limit >= filesLeast {
 		return nil

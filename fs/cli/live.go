@@ -10,28 +10,27 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 )
 
-// liveTerminal draws live lines in place of those drawn before, on a terminal that
-// may have another width at any time: one that has become narrower shows a line that
-// stands there as several.
+// liveTerminal replaces the live lines on a terminal by new ones. The terminal may change its
+// width at any time: after it becomes narrower, it shows an old line as several.
 type liveTerminal struct {
-	bytes.Buffer // what is to be drawn
+	bytes.Buffer // to be drawn
 	out          io.Writer
 	size         func() (width, height int)
-	columns      []int // of each line that stands there
+	columns      []int // of each line on the terminal
 }
 
 var _ mpb.ConsoleWriter = (*liveTerminal)(nil)
 
-// IsTerminal is what it is.
+// IsTerminal returns true.
 func (t *liveTerminal) IsTerminal() bool { return true }
 
-// GetTermSize tells how long lines may be now, and how many.
+// GetTermSize returns how long lines may be now, and how many.
 func (t *liveTerminal) GetTermSize() (width, height int, err error) {
 	width, height = t.size()
-	return width, max(1, height-1), nil // the cursor stands below
+	return width, max(1, height-1), nil // the cursor is on the last line
 }
 
-// Flush draws what was written, whose last lines are the live ones.
+// Flush draws the buffer, whose last lines are the live ones.
 func (t *liveTerminal) Flush(lines int) error {
 	width, _ := t.size()
 	rows := 0
@@ -53,7 +52,7 @@ func (t *liveTerminal) Flush(lines int) error {
 	return err
 }
 
-// columns is how wide a terminal shows text without controls.
+// columns returns the width of text without control characters on a terminal.
 func columns(text string) int {
 	_, n := (&decor.WC{}).Init().Format(text)
 	return n

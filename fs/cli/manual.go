@@ -13,7 +13,7 @@ import (
 	"assetfs/fs/cli/mountopt"
 )
 
-// manual is assetfs(1) in mdoc(7). The line flagsHere stands for the flags.
+// manual is assetfs(1) in mdoc(7). The flags replace the line flagsHere.
 //
 //go:embed docs/assetfs.1
 var manual string
@@ -23,7 +23,7 @@ const (
 	commandsHere = ".\\\" the commands\n"
 )
 
-// writeManual writes the manual page. Its flags and commands are those of the help.
+// writeManual writes the manual page, with flags and commands from the same tables as the help.
 func (s *settings) writeManual(w io.Writer) error {
 	var flags, commands strings.Builder
 	for _, g := range s.groups {
@@ -44,8 +44,8 @@ func (s *settings) writeManual(w io.Writer) error {
 	return err
 }
 
-// manualCommand writes how a command is called, what it does, and its flags,
-// unless they are a mount's.
+// manualCommand writes how a command is called, what it does, and those of its flags that are
+// not a mount's.
 func (s *settings) manualCommand(w io.Writer, c *cobra.Command) {
 	fmt.Fprintf(w, ".It Cm \"%s\"\n", strings.ReplaceAll(roff(c.UseLine()), `"`, `\(dq`))
 	for line := range strings.Lines(cmp.Or(c.Long, c.Short+".")) {
@@ -69,7 +69,7 @@ func (s *settings) manualCommand(w io.Writer, c *cobra.Command) {
 	io.WriteString(w, tail) //nolint:errcheck // to memory
 }
 
-// manualEntry writes what a flag is called, takes, means and is by default.
+// manualEntry writes a flag's name, value, meaning and default.
 func manualEntry(w io.Writer, f *pflag.Flag) {
 	_, text := pflag.UnquoteUsage(f)
 	name := "Fl \\-" + roff(f.Name)
@@ -85,7 +85,7 @@ func manualEntry(w io.Writer, f *pflag.Flag) {
 	}
 }
 
-// roff writes a text so that none of it is taken for a request or an escape.
+// roff escapes text so that none of it is taken for a request or an escape.
 func roff(text string) string {
 	text = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(text)
 	if strings.HasPrefix(text, ".") || strings.HasPrefix(text, "'") {

@@ -25,10 +25,10 @@ import (
 	"assetfs/remote/fakeapi"
 )
 
-// fuseConf is where fusermount looks for what users may do.
+// fuseConf is the configuration of fusermount.
 const fuseConf = "/etc/fuse.conf"
 
-// app is one run of the command.
+// app is one run of the mount command.
 type app struct {
 	*settings
 	base *url.URL
@@ -37,9 +37,9 @@ type app struct {
 	listLimit  remote.RateLimit
 
 	key   string            // from the environment
-	noKey bool              // there is no key, there neither; known once serving
-	child *background.Child // what we are in the background, else nil
-	list  *idlist.List      // of --ids; nil without
+	noKey bool              // there is no key at all; set by apiKey
+	child *background.Child // set if we run in the background
+	list  *idlist.List      // of --ids; nil: none
 	log   *slog.Logger
 
 	out  *console
@@ -51,7 +51,7 @@ func newApp(s *settings, child *background.Child, out *console) (*app, error) {
 		return nil, err
 	}
 	a := &app{settings: s, child: child, out: out, key: os.Getenv(keyVariable)}
-	// Programs that we start have no business with the key.
+	// Programs that we start must not see the key.
 	if err := os.Unsetenv(keyVariable); err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func newApp(s *settings, child *background.Child, out *console) (*app, error) {
 		}
 		return slog.NewTextHandler(w, options)
 	}))
-	// Some of what net/http and go-fuse have to say goes to the standard logger.
+	// net/http and go-fuse write some messages to the standard logger.
 	slog.SetDefault(a.log)
 	slog.SetLogLoggerLevel(slog.LevelWarn)
 	if child != nil {
@@ -117,15 +117,15 @@ func (a *app) readList() ([]string, error) {
 	return ids, nil
 }
 
-// apiKey is the key, if there is one. A file that can't be read is refused
-// rather than found out by the first read.
+// apiKey returns the key, if there is one. It rejects a file that can't be read now rather than
+// at the first read.
 func (a *app) apiKey() (*remote.Key, error) {
 	key := remote.NewKey(a.KeyFile, a.key)
 	err := key.Check()
 	switch {
 	case err == nil:
 		return key, nil
-	case err == remote.ErrNoKey: //nolint:errorlint // wrapped, it has another reason
+	case err == remote.ErrNoKey: //nolint:errorlint // a wrapped one has another reason
 		a.noKey = !a.Demo
 		return key, nil
 	case a.KeyFile == "":
@@ -134,7 +134,7 @@ func (a *app) apiKey() (*remote.Key, error) {
 	return nil, fileError("--api-key-file", a.KeyFile, err, "give a file that holds the key and nothing else")
 }
 
-// trust is how servers prove who they are; nil: as everywhere on this machine.
+// trust returns the certificates to trust; nil: those of this machine.
 func (a *app) trust() (*tls.Config, error) {
 	if a.CAFile == "" {
 		return nil, nil
@@ -156,7 +156,7 @@ func (a *app) serve() error {
 	if err != nil {
 		return err
 	}
-	always := slices.Clone(a.Args) // whatever --ids says
+	always := slices.Clone(a.Args) // listed whatever --ids says
 	key, err := a.apiKey()
 	if err != nil {
 		return err
@@ -206,7 +206,7 @@ func (a *app) serve() error {
 	review := a.newReview(client, a.base, dir, slices.Concat(always, listed))
 	defer review.close()
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) // before a signal could find a mount
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) // before there is a mount to unmount
 	m, err := fs.Mount(point.Path, slices.Concat(always, listed), client, dir, a.mountOptions(few))
 	if err != nil {
 		return fmt.Errorf("can't mount on %s: %w", point.Path, err)
@@ -225,9 +225,9 @@ func (a *app) serve() error {
 		requests := func() int64 { return client.Stats().Requests }
 		a.out.screen.Start(activity{Requests: requests, Status: m.Status})
 	}
-	daemon.SdNotify(false, daemon.SdNotifyReady) //nolint:errcheck // no systemd, no matter
+	daemon.SdNotify(false, daemon.SdNotifyReady) //nolint:errcheck // fails without systemd
 	if a.child != nil && a.child.Ready(review.wait()...) != nil {
-		signals <- syscall.SIGTERM // whoever asked for the mount has gone meanwhile
+		signals <- syscall.SIGTERM // the parent is gone, so unmount again
 	}
 	review.publish()
 	forget := func() {
@@ -243,11 +243,11 @@ func (a *app) serve() error {
 		a.log.Info("SIGHUP: failures are forgotten, --ids and the key are read again")
 		select {
 		case reread <- struct{}{}:
-		default: // it is about to happen
+		default: // a reread is pending already
 		}
 	})
 	m.Wait()
-	daemon.SdNotify(false, daemon.SdNotifyStopping) //nolint:errcheck // likewise
+	daemon.SdNotify(false, daemon.SdNotifyStopping) //nolint:errcheck // fails without systemd
 	endWatch()
 	endKey()
 	a.out.screen.Close(farewell)
@@ -269,7 +269,7 @@ func (a *app) mountOptions(fewThreads bool) fs.Options {
 	}
 }
 
-// watch tells changes of --ids until the function that it returns is called.
+// watch reports changes of --ids until end is called.
 func (a *app) watch(reread <-chan struct{}, changed func(ids []string)) (end func()) {
 	if a.list == nil || a.IDs == "-" || a.handed() || a.list.Once() {
 		return func() {}
@@ -279,7 +279,7 @@ func (a *app) watch(reread <-chan struct{}, changed func(ids []string)) (end fun
 	wg.Go(func() {
 		a.list.Watch(ctx, reread, func(ids []string) {
 			changed(ids)
-			a.log.Info("the list of assets has changed", "file", a.IDs, "assets", len(ids)) // what is said is so
+			a.log.Info("the list of assets has changed", "file", a.IDs, "assets", len(ids)) // after the change took effect
 		})
 	})
 	return func() {
@@ -288,8 +288,8 @@ func (a *app) watch(reread <-chan struct{}, changed func(ids []string)) (end fun
 	}
 }
 
-// obey ends the mount on SIGINT and SIGTERM, and renews on SIGHUP. It never
-// waits, so that no signal goes unseen.
+// obey unmounts on SIGINT and SIGTERM, and renews on SIGHUP. It never waits, so no signal is
+// missed.
 func obey(signals <-chan os.Signal, out io.Writer, m *fs.FS, renew func()) {
 	say := func(text string) { fmt.Fprintln(out, "assetfs:", text) }
 	asked := false
@@ -300,7 +300,7 @@ func obey(signals <-chan os.Signal, out io.Writer, m *fs.FS, renew func()) {
 		case s == syscall.SIGINT && !asked:
 			m.Unmount(say)
 			asked = true
-		default: // systemd asks only once
+		default: // a second SIGINT, or SIGTERM, which systemd sends only once
 			m.Detach(say)
 		}
 	}

@@ -2,5 +2,5 @@ package cli
 
 import "golang.org/x/sys/unix"
 
-// noAttr is what a file without an attribute answers.
+// noAttr is the error of a file without the attribute.
 const noAttr = unix.ENODATA

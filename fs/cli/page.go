@@ -16,23 +16,22 @@ import (
 	"assetfs/fs/cli/mountopt"
 )
 
-// barCells is the width of the bar of an asset's spooled share.
+// barCells is the width of the bar that shows how much of an asset is in the spool.
 const barCells = 10
 
 // pageOptions say how a page is written.
 type pageOptions struct {
-	width int  // columns; 0: running text is not wrapped, so that each fact is a line
+	width int  // columns; 0: text is not wrapped, so each fact is one line
 	all   bool // all assets, not only those that are downloaded, waited for or fail
 }
 
-// few is how many assets a page shows without --all whatever they do.
+// few is how many assets a page always shows without --all.
 const few = 10
 
-// pageWidth is what the table of assets fits into where nobody knows better.
+// pageWidth is the width of the table of assets if the terminal's is unknown.
 const pageWidth = 80
 
-// writePage writes the status for people. Running text is wrapped, and names are
-// shortened, to fit the width.
+// writePage writes the status for people. It wraps text and shortens names to fit the width.
 func writePage(w io.Writer, s *fs.Status, o pageOptions) error {
 	var page bytes.Buffer
 	wrap(&page, "", fmt.Sprintf("assetfs at %s, process %d, up %s", printable(s.Mountpoint), s.PID, span(s.Uptime)), o.width)
@@ -60,7 +59,7 @@ func writePage(w io.Writer, s *fs.Status, o pageOptions) error {
 	return err
 }
 
-// ago is the age of an error, in front of its text.
+// ago returns the age of an error, to be written before its text.
 func ago(seconds float64) string {
 	if seconds <= 0 {
 		return ""
@@ -68,7 +67,7 @@ func ago(seconds float64) string {
 	return span(seconds) + " ago: "
 }
 
-// requestsLeft tells how many requests may start now.
+// requestsLeft says how many requests may start now.
 func requestsLeft(s *fs.Status) string {
 	if s.RequestsLeft < 0 {
 		return "no limit"
@@ -76,8 +75,7 @@ func requestsLeft(s *fs.Status) string {
 	return fmt.Sprintf("%d may start now", s.RequestsLeft)
 }
 
-// writeLimits tells what stands before calls. Of a library that nobody asks there
-// is nothing to tell.
+// writeLimits describes the limits on calls. It leaves out that on lists while it does not matter.
 func writeLimits(fact func(title, text string), limits []fs.LimitStatus) {
 	title := "Limits"
 	for _, l := range limits {
@@ -104,7 +102,7 @@ func writeLimits(fact func(title, text string), limits []fs.LimitStatus) {
 	}
 }
 
-// bytesRead tells what readers got, and what the spool has saved.
+// bytesRead says how much was read, and what the spool has saved.
 func bytesRead(s *fs.Status) string {
 	text := bytesText(s.Served)
 	if s.FromSpool > 0 {
@@ -113,7 +111,7 @@ func bytesRead(s *fs.Status) string {
 	return text
 }
 
-// kernelShare tells what is not counted.
+// kernelShare describes the reads that assetfs can't count.
 func kernelShare(k fs.KernelStatus) string {
 	switch {
 	case !k.Passthrough:
@@ -127,7 +125,7 @@ func kernelShare(k fs.KernelStatus) string {
 // failuresShown is how many failing assets a page shows without --all.
 const failuresShown = 20
 
-// rank orders assets by how much there is to see of them.
+// rank orders assets by how much there is to see.
 func rank(a *fs.AssetStatus) int {
 	switch {
 	case slices.ContainsFunc(a.Streams, func(s fs.StreamStatus) bool { return !s.Paused }):
@@ -142,11 +140,11 @@ func rank(a *fs.AssetStatus) int {
 	return idle
 }
 
-// The ranks of assets that fail, and of those of which there is nothing to see.
+// The ranks of failing assets, and of assets with nothing to see.
 const failing, idle = 2, 4
 
-// assetTable lists the assets, those first of which there is something to see. The
-// name, whose width nobody knows, comes last.
+// assetTable lists the assets, those with something to see first. The name comes last, because its
+// width is unknown.
 func assetTable(page *bytes.Buffer, s *fs.Status, o pageOptions) {
 	show, widest := make([]*fs.AssetStatus, 0, len(s.Assets)), 2
 	if !o.all {
@@ -158,7 +156,7 @@ func assetTable(page *bytes.Buffer, s *fs.Status, o pageOptions) {
 	}
 	slices.SortStableFunc(show, func(a, b *fs.AssetStatus) int { return cmp.Compare(rank(a), rank(b)) })
 	if len(show) > 0 {
-		const front = barCells + 5 + 2 + 8 + 2 // the bar with its percentage, and the size
+		const front = barCells + 5 + 2 + 8 + 2 // bar, percentage and size
 		name := max(12, cmp.Or(o.width, pageWidth)-front-widest-2)
 		line := func(share, size, id, name string) {
 			fmt.Fprintf(page, "%-15s  %-8s  %-*s  %s\n", share, size, widest, id, name)
@@ -187,8 +185,8 @@ func assetTable(page *bytes.Buffer, s *fs.Status, o pageOptions) {
 	}
 }
 
-// brief leaves out the assets of s of which there is nothing to see, if there are
-// more than a few, and all but the first that fail.
+// brief removes assets with nothing to see from s, if there are more than a few assets, and all
+// failing ones after the first failuresShown.
 func brief(s *fs.Status) {
 	if len(s.Assets) <= few {
 		return
@@ -206,11 +204,10 @@ func brief(s *fs.Status) {
 	})
 }
 
-// waitingShown is how many of those who wait for one asset a page shows without
-// --all.
+// waitingShown is how many waits for one asset a page shows without --all.
 const waitingShown = 3
 
-// writeWaiting tells who waits for what.
+// writeWaiting says who waits for what.
 func writeWaiting(page *bytes.Buffer, waiting []fs.WaitStatus, title string, o pageOptions) {
 	for i, w := range waiting {
 		if i == waitingShown && !o.all {
@@ -240,7 +237,7 @@ func share(a *fs.AssetStatus) string {
 	if a.Size > 0 {
 		part = min(1, float64(a.Spooled)/float64(a.Size))
 	}
-	// Only what is whole shows as whole.
+	// Rounding down: only whole assets show as whole.
 	cells, percent := int(part*barCells), int(part*100)
 	return strings.Repeat("#", cells) + strings.Repeat(".", barCells-cells) + fmt.Sprintf(" %3d%%", percent)
 }
@@ -252,8 +249,8 @@ func sizeText(a *fs.AssetStatus) string {
 	return bytesText(a.Size)
 }
 
-// wrap writes text behind a title, in lines of width columns. Lines after the
-// first are indented by four, or as far as the text behind a title.
+// wrap writes text after a title, in lines of width columns. Further lines are indented by four, or
+// as far as the text after the title.
 func wrap(page *bytes.Buffer, title, text string, width int) {
 	indent := strings.Repeat(" ", max(len(title)+1, 4))
 	page.WriteString(title)
@@ -283,7 +280,7 @@ func bytesText(n int64) string { return humanize.IBytes(uint64(max(0, n))) }
 
 func rate(bytesPerSecond float64) string { return bytesText(int64(bytesPerSecond)) + "/s" }
 
-// dollars shows cents where they matter, and parts of them where nothing else does.
+// dollars writes an amount with cents, or below a dollar with hundredths of a cent.
 func dollars(n float64) string {
 	if n < 1 {
 		return fmt.Sprintf("$%.4f", n)

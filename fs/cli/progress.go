@@ -13,33 +13,33 @@ import (
 )
 
 const (
-	// look is how often downloads are looked at while there are any: four times
-	// a second is as fast as figures can be read.
+	// look is how often running downloads are looked at. Figures that change faster can't
+	// be read.
 	look = 250 * time.Millisecond
 	// glance is how often an idle mount is asked whether it has made a request.
 	glance = 500 * time.Millisecond
-	// maxBars bounds the lines.
+	// maxBars bounds the number of lines.
 	maxBars = 8
-	// nameCells bounds the columns of a name.
+	// nameCells bounds the width of a name, in columns.
 	nameCells = 28
-	// plainWidth is that of lines that go to no terminal.
+	// plainWidth is the width of lines if the output is not a terminal.
 	plainWidth = 100
 )
 
-// activity is what live lines are drawn from.
+// activity is what live lines show.
 type activity struct {
-	// Requests is the number of download requests so far. It is asked often,
-	// also while nothing happens, so it must cost little.
+	// Requests returns the number of download requests so far. It is called often, even
+	// while nothing happens, so it must be cheap.
 	Requests func() int64
-	// Status tells the rest. It is asked only while downloads may be running.
+	// Status returns the rest. It is called only while downloads may be running.
 	Status func() fs.Status
-	// Sum is the last line; nil: what all downloads have cost.
+	// Sum returns the last line; nil: what all downloads have cost.
 	Sum func(*fs.Status) string
 }
 
-// progress shows running downloads as live lines. What else is written to the
-// terminal meanwhile must go through it: it is an io.Writer that puts text above
-// the lines. It may be written to before it is started and after it is closed.
+// progress shows running downloads as live lines. Other text for the same terminal must be written
+// through it: it is an io.Writer that puts text above the lines. It may be used before Start and
+// after Close.
 type progress struct {
 	out  io.Writer
 	tty  bool
@@ -48,28 +48,27 @@ type progress struct {
 	stop chan struct{}
 	done sync.WaitGroup
 
-	mu    sync.Mutex    // guards what follows, and the order of what is written to out
-	lines *mpb.Progress // nil while nothing is downloaded
+	mu    sync.Mutex    // guards the fields below, and the order of writes to out
+	lines *mpb.Progress // nil if nothing is being downloaded
 	bars  map[string]*bar
 	total *bar // the last line
 }
 
 var _ io.Writer = (*progress)(nil)
 
-// newProgress makes live lines that are drawn on out. tty tells whether out is
-// a terminal; else each drawing is appended to the one before.
+// newProgress returns live lines on out. If out is not a terminal, new lines are appended to the old
+// ones.
 func newProgress(out io.Writer, tty bool) *progress {
 	return &progress{out: out, tty: tty, size: terminalSize, stop: make(chan struct{})}
 }
 
-// Start begins to show what a mount does. Close ends it.
+// Start starts to show what a mount does, until Close.
 func (p *progress) Start(a activity) {
 	p.done.Go(func() { p.run(a) })
 }
 
-// Close takes the lines away and returns when nothing more will be drawn, or
-// after limit: a terminal may be stopped. It may be called once, also without
-// Start.
+// Close removes the lines. It returns when nothing more will be drawn, or after limit, because a
+// terminal may be stopped. It may be called once, even without Start.
 func (p *progress) Close(limit time.Duration) {
 	close(p.stop)
 	closed := make(chan struct{})
@@ -88,7 +87,7 @@ func (p *progress) Close(limit time.Duration) {
 	}
 }
 
-// Write writes text above the lines. It waits for whoever reads them.
+// Write writes text above the lines. It may block.
 func (p *progress) Write(text []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,8 +97,7 @@ func (p *progress) Write(text []byte) (int, error) {
 	return p.out.Write(text)
 }
 
-// run looks at a until Close. While no download runs it asks only whether there
-// was a request.
+// run draws until Close. While no download is running it only asks whether there was a request.
 func (p *progress) run(a activity) {
 	timer := time.NewTimer(glance)
 	defer timer.Stop()
@@ -122,7 +120,7 @@ func (p *progress) run(a activity) {
 	}
 }
 
-// draw brings the lines up to date and reports whether there are any.
+// draw updates the lines and reports whether there are any.
 func (p *progress) draw(s fs.Status, total func(*fs.Status) string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -173,7 +171,7 @@ func (p *progress) draw(s fs.Status, total func(*fs.Status) string) bool {
 	return true
 }
 
-// openLocked makes room for lines.
+// openLocked starts the live lines.
 func (p *progress) openLocked() {
 	options := []mpb.ContainerOption{mpb.WithRefreshRate(look), mpb.WithAutoRefresh()}
 	if p.tty {
@@ -186,8 +184,7 @@ func (p *progress) openLocked() {
 	p.total = newTotal(p.lines)
 }
 
-// deaf hears of no error: mpb panics when it is used after one, and a mount outlives
-// its terminal.
+// deaf ignores errors: mpb panics after one, but a mount must outlive its terminal.
 type deaf struct{ io.Writer }
 
 func (d deaf) Write(p []byte) (int, error) {
@@ -195,7 +192,7 @@ func (d deaf) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// clearLocked takes the lines away. All that was written shows.
+// clearLocked removes the lines, after all text was written.
 func (p *progress) clearLocked() {
 	if p.lines == nil {
 		return
@@ -208,7 +205,7 @@ func (p *progress) clearLocked() {
 	p.lines, p.bars, p.total = nil, nil, nil
 }
 
-// sum is the last line: what all downloads have cost.
+// sum returns the last line: what all downloads have cost.
 func sum(s *fs.Status, hidden int) string {
 	text := fmt.Sprintf("%s in %d requests, %s so far", bytesText(s.Downloaded), s.Requests, dollars(s.Cost))
 	if s.RequestsLeft >= 0 {
@@ -220,7 +217,7 @@ func sum(s *fs.Status, hidden int) string {
 	return text
 }
 
-// title is what people know the asset by.
+// title returns the asset's name, or its ID.
 func title(a *fs.AssetStatus) string {
 	if a.Name == "" {
 		return a.ID
@@ -228,11 +225,11 @@ func title(a *fs.AssetStatus) string {
 	return a.Name
 }
 
-// bar is a line. Its texts are read by the goroutine that draws.
+// bar is a line. The goroutine that draws reads its texts.
 type bar struct {
 	bar *mpb.Bar
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	left  string
 	right string
 }
@@ -254,7 +251,7 @@ func newTotal(lines *mpb.Progress) *bar {
 	return b
 }
 
-// show brings the line of an asset up to date. Its name has so many columns.
+// show updates the line of an asset. name is the width of its name, in columns.
 func (b *bar) show(a *fs.AssetStatus, name int) {
 	var speed, eta float64
 	paused, waits := true, ""
@@ -285,7 +282,7 @@ func (b *bar) show(a *fs.AssetStatus, name int) {
 		text += ", waits: " + printable(waits)
 	}
 	b.set(shorten(printable(title(a)), name), text)
-	// A bar that is full would end: the line goes when the download does.
+	// Never full, because a full bar would end before the download does.
 	b.bar.SetCurrent(max(0, min(a.Spooled, a.Size-1)))
 }
 
@@ -304,7 +301,7 @@ func (b *bar) text(left bool) string {
 	return b.right
 }
 
-// shorten keeps both ends of a name, which tell most.
+// shorten cuts the middle out of a name, because its ends say most.
 func shorten(name string, cells int) string {
 	r := []rune(name)
 	if len(r) <= cells {

@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// sayMounted says that the mount is ready, and what to try in a demo.
+// sayMounted says that the mount is ready, and in a demo what to try.
 func (a *app) sayMounted(point string) {
 	text := fmt.Sprintf("assetfs: mounted %s\n", point)
-	if a.Demo && a.child == nil { // in the background nobody reads along
+	if a.Demo && a.child == nil { // the background process has no reader
 		text += tries(point, a.Daemon)
 	}
 	fmt.Fprint(a.out, text)
 }
 
-// tries names three things to do with a demo, and how to end it.
+// tries suggests three things to do with a demo, and how to end it.
 func tries(point string, daemon bool) string {
 	where, end := "", "fusermount3 -u "+quoted(point)
 	if runtime.GOOS != "linux" || os.Geteuid() == 0 {
@@ -41,7 +41,7 @@ func tries(point string, daemon bool) string {
 `, where, quoted(point), look, what, quoted(filepath.Join(point, "one-gibibyte.bin")), end)
 }
 
-// quoted writes a path as a shell reads it.
+// quoted quotes a path for a shell if necessary.
 func quoted(path string) string {
 	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@%") == "" {
 		return path

@@ -9,7 +9,7 @@ import (
 	"assetfs/fs"
 )
 
-// refreshed is what came of a look at a library.
+// refreshed is the result of listing one library.
 type refreshed struct {
 	Library string `json:"library"`
 	Videos  int    `json:"videos"`
@@ -55,11 +55,11 @@ func newRefresh() *cobra.Command {
 	}
 }
 
-// refresh answers once all libraries have been looked at.
+// refresh answers when all libraries have been listed.
 func (c *commander) refresh(w http.ResponseWriter, r *http.Request) {
 	looks, err := c.m.Refresh(r.Context())
 	if err != nil {
-		return // who asked has gone
+		return // the client is gone
 	}
 	list := []refreshed{}
 	for _, l := range looks {

@@ -14,40 +14,38 @@ import (
 	"assetfs/remote"
 )
 
-// reviewFor is how long a mount in the background waits for the API before it is
-// ready, so that whoever mounts sees the warnings.
+// reviewFor is how long a mount in the background waits for the API before it is ready, so that its
+// user sees the warnings.
 const reviewFor = 2 * time.Second
 
-// review is what "assetfs check" would have found, while a mount is made. It delays
-// none.
+// review does the checks of "assetfs check" while a mount is made, without delaying it.
 type review struct {
 	log *slog.Logger
 
-	mu    sync.Mutex    // guards what follows
-	found []finding     // until they are logged
-	done  chan struct{} // closed when the API has been asked
+	mu    sync.Mutex    // guards the fields below
+	found []finding     // not logged yet
+	done  chan struct{} // closed when the API has answered
 	wg    sync.WaitGroup
 	stop  context.CancelFunc
 }
 
-// warn says on standard error what a user should know.
+// warn prints a warning on standard error.
 func (a *app) warn(text string) { fmt.Fprintln(a.out, "assetfs: warning:", printable(text)) }
 
-// newReview looks at this machine, and asks the API in the background. dir is the
-// spool, which is open.
+// newReview examines this machine, and calls the API in the background. dir is the open spool.
 func (a *app) newReview(client *remote.Client, base *url.URL, dir *fs.Store, ids []string) *review {
 	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
 	r := &review{log: a.log, done: make(chan struct{}), stop: cancel}
 	r.add(machineFindings(fs.LookAtMachine(), a.settings))
 	r.add(processFindings(openFiles(), memoryLimit(), os.Getenv))
 	state := dir.State()
-	state.Kind = spool.Lasting // who has it in memory or on a network wants it there
+	state.Kind = spool.Lasting // whoever put it in memory or on a network meant to
 	r.add(diskFindings(state.State, a.settings))
 	if _, found := a.keyFindings(); !a.noKey {
 		r.add(found)
 	}
-	// Of no asset it is asked only for those who leave: others see what the first
-	// read meets.
+	// Without a listed asset the API is called only for a background mount, whose user won't see
+	// what the first read meets.
 	if a.noKey || a.Demo || len(ids) == 0 && a.child == nil {
 		close(r.done)
 		return r
@@ -63,7 +61,7 @@ func (a *app) newReview(client *remote.Client, base *url.URL, dir *fs.Store, ids
 	return r
 }
 
-// add takes findings that are worth a warning.
+// add adds findings that are worth a warning.
 func (r *review) add(all []finding) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -74,8 +72,7 @@ func (r *review) add(all []finding) {
 	}
 }
 
-// wait waits for the API, but not for long, and returns what was found until then
-// in words.
+// wait waits for the API, for reviewFor at most, and returns what was found.
 func (r *review) wait() []string {
 	select {
 	case <-r.done:
@@ -90,7 +87,7 @@ func (r *review) wait() []string {
 	return texts
 }
 
-// publish logs what was found and what is still to be.
+// publish logs what was found, and later what is still to come.
 func (r *review) publish() {
 	say := func() {
 		r.mu.Lock()
@@ -108,7 +105,7 @@ func (r *review) publish() {
 	})
 }
 
-// close ends what is under way.
+// close ends a running call.
 func (r *review) close() {
 	r.stop()
 	r.wg.Wait()

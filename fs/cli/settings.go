@@ -20,24 +20,23 @@ const (
 // keyVariable is the environment variable that may hold the API key.
 const keyVariable = "MEMORIES_API_KEY"
 
-// settings are what the command line says. DESIGN.md, "The command line", is
-// the contract.
+// settings are the flags and arguments. DESIGN.md, "The command line", is the contract.
 type settings struct {
 	Mountpoint string   // absolute
 	Args       []string // asset IDs given as arguments
-	Source     string   // SOURCE as mount(8) gave it, which fstab and `mount -a` compare; "": not called by it
+	Source     string   // SOURCE as mount(8) gave it, which fstab and `mount -a` compare; "": not called by mount(8)
 
 	Demo, Version, HelpAll, Manual, Daemon bool
 
 	IDs          string         // file of asset IDs, absolute; "-": standard input, "": none
-	Pattern      string         // as written
-	IDPattern    *regexp.Regexp // the same, anchored
+	Pattern      string         // as the user wrote it
+	IDPattern    *regexp.Regexp // Pattern, anchored
 	Resolve      *mountopt.Choice
 	ListWait     time.Duration
 	BaseURL      string // unchecked
 	Insecure     bool
 	KeyFile      string // absolute; "": none
-	CAFile       string // likewise
+	CAFile       string // absolute; "": none
 	RateLimit    remote.RateLimit
 	StallTimeout time.Duration
 	RetryFor     time.Duration
@@ -69,7 +68,7 @@ type usageError struct{ Err error }
 func (e *usageError) Error() string { return e.Err.Error() }
 func (e *usageError) Unwrap() error { return e.Err }
 
-// newSettings returns the defaults, with the flags that change them bound.
+// newSettings returns the defaults, bound to the flags that change them.
 func newSettings() *settings {
 	s := &settings{
 		RateLimit: remote.AutoRateLimit(), SpoolSize: 20 << 30, MinFree: 1 << 30, ReadAhead: 64 << 20,
@@ -80,8 +79,8 @@ func newSettings() *settings {
 	return s
 }
 
-// complete takes the arguments that are no flags, once these have been parsed,
-// and checks all. Errors are of type *usageError and of one line.
+// complete reads the arguments after the flags have been parsed, and checks everything. Errors are of
+// type *usageError and are one line.
 func (s *settings) complete(args []string) error {
 	err := notEmpty(s.flags)
 	if err == nil {
@@ -157,7 +156,7 @@ func (s *settings) define() *pflag.FlagSet {
 	return all
 }
 
-// gone adds a flag that is no more. instead says what replaces it.
+// gone adds a removed flag. instead says what replaces it.
 func gone(f *pflag.FlagSet, name, instead string) {
 	f.Var(mountopt.Gone(instead), name, "")
 	f.Lookup(name).Hidden = true

@@ -11,7 +11,7 @@ import (
 	"assetfs/fs/spool"
 )
 
-// spoolRoot is the directory for spools of any base URL.
+// spoolRoot returns the directory that holds the spools of all base URLs.
 func (a *app) spoolRoot() (string, error) {
 	if a.SpoolDir != "" {
 		return spool.Root(a.SpoolDir), nil
@@ -23,7 +23,7 @@ func (a *app) spoolRoot() (string, error) {
 	return filepath.Join(cache, "assetfs"), nil
 }
 
-// checkPlaces refuses a spool that the mount would hide, or that would hold it.
+// checkPlaces rejects a spool inside of the mount point, or around it.
 func (a *app) checkPlaces() error {
 	root, err := a.spoolRoot()
 	if err != nil {
@@ -44,11 +44,11 @@ func (a *app) openSpool() (*fs.Store, error) {
 	return store, a.spoolError(err)
 }
 
-// spoolError says of a directory that can't be used which one to give.
+// spoolError adds what to do to the error of a directory that can't be used.
 func (a *app) spoolError(err error) error {
 	var path *os.PathError
 	if !errors.As(err, &path) {
-		return err // it says so itself, or it is nil
+		return err // nil, or an error that says what to do
 	}
 	if errors.Is(err, syscall.EMFILE) {
 		return fmt.Errorf("%w: raise the limit of open files (ulimit -n)", err)

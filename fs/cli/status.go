@@ -18,9 +18,8 @@ import (
 	"assetfs/fs"
 )
 
-// The attributes of a mount's root that tell its Status in JSON. An attribute is
-// 64 KiB at most, so the first tells of as many assets as fit, and the second,
-// with a number N behind it, of the next ones from the Nth on.
+// The attributes of a mount's root that hold its Status as JSON. An attribute has at most 64 KiB. So
+// the first has as many assets as fit; the second, followed by a number N, has those from the Nth on.
 const (
 	statusAttr = "user.assetfs.status"
 	assetsAttr = "user.assetfs.assets."
@@ -43,7 +42,7 @@ func newStatus() *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			ctx, stop := interruptible()
 			defer stop()
-			// What 100 000 assets need, and little more.
+			// Enough for 100 000 assets.
 			debug.SetMemoryLimit(48 << 20)
 			if asJSON {
 				return printJSON(ctx, args[0])
@@ -64,7 +63,7 @@ func newStatus() *cobra.Command {
 	return c
 }
 
-// printJSON writes the status with all assets as the mount tells it.
+// printJSON prints the status with all assets, as the mount sends it.
 func printJSON(ctx context.Context, path string) error {
 	from, err := callStatus(ctx, path, true)
 	if errors.Is(err, errNoSocket) {
@@ -89,8 +88,8 @@ func writeJSON(w io.Writer, s *fs.Status) error {
 	return e.Encode(s)
 }
 
-// askStatus asks the assetfs mounted at path for its status: over its socket, or
-// if it has none by the attributes of its root.
+// askStatus asks the mount at path for its status: through its socket, or, if it has none, through the
+// attributes of its root.
 func askStatus(ctx context.Context, path string, all bool) (*fs.Status, error) {
 	from, err := callStatus(ctx, path, all)
 	if errors.Is(err, errNoSocket) {
@@ -107,7 +106,7 @@ func askStatus(ctx context.Context, path string, all bool) (*fs.Status, error) {
 	return s, nil
 }
 
-// callStatus returns the status in JSON, with all assets or those to be shown.
+// callStatus returns the status in JSON, with all assets or only those worth showing.
 func callStatus(ctx context.Context, path string, all bool) (io.ReadCloser, error) {
 	if _, err := attr(path, idAttr); err == nil {
 		return nil, &noMountError{path, problem(noAttr), nil}
@@ -127,18 +126,17 @@ func callStatus(ctx context.Context, path string, all bool) (io.ReadCloser, erro
 	return from, nil
 }
 
-// noMountError means that nothing can be told of a path.
+// noMountError means that there is no status for a path.
 type noMountError struct {
 	Path    string
 	Problem string // what is wrong, and what to do instead
-	Err     error  // nil if it is not what matters
+	Err     error  // may be nil
 }
 
 func (e *noMountError) Error() string { return e.Path + ": " + e.Problem }
 func (e *noMountError) Unwrap() error { return e.Err }
 
-// readStatus asks the assetfs mounted at path for its Status. Errors are of type
-// *noMountError.
+// readStatus reads the Status of the mount at path from attributes. Errors are of type *noMountError.
 func readStatus(path string) (*fs.Status, error) {
 	s := &fs.Status{}
 	if err := get(path, statusAttr, s); err != nil {
@@ -151,14 +149,14 @@ func readStatus(path string) (*fs.Status, error) {
 			return nil, &noMountError{path, problem(err), err}
 		}
 		if len(more) == 0 {
-			break // the list has become shorter, or the mount is too old to tell
+			break // the list has become shorter, or the mount is too old to have this attribute
 		}
 		s.Assets = append(s.Assets, more...)
 	}
 	return s, nil
 }
 
-// problem says what an error of get means to whoever gave the path.
+// problem describes an error of get to the user who gave the path.
 func problem(err error) string {
 	switch {
 	case errors.Is(err, noAttr), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOTDIR):
@@ -173,7 +171,7 @@ func problem(err error) string {
 	return err.Error()
 }
 
-// get decodes an attribute's value.
+// get decodes the value of an attribute.
 func get(path, name string, into any) error {
 	text, err := attr(path, name)
 	if err != nil {
@@ -185,8 +183,8 @@ func get(path, name string, into any) error {
 	return nil
 }
 
-// printable writes what a server chose so that a terminal only shows it:
-// control characters and those that turn the direction of text are escaped.
+// printable escapes control characters, and those that change the direction of text, so that a
+// terminal only shows s.
 func printable(s string) string {
 	var b strings.Builder
 	for _, r := range s {

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal returns the width in columns of the terminal that f is, and whether
-// it is one. A terminal that doesn't know its width has 80 columns.
+// terminal returns the width of the terminal f in columns, and whether f is a terminal. If the width is
+// unknown, it is 80.
 func terminal(f *os.File) (width int, ok bool) {
 	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
@@ -19,8 +19,7 @@ func terminal(f *os.File) (width int, ok bool) {
 	return int(size.Col), true
 }
 
-// terminalSize is that of the terminal on standard error, and a usual one of a terminal
-// that doesn't know its own.
+// terminalSize returns the size of the terminal on standard error, or a usual one if unknown.
 func terminalSize() (width, height int) {
 	const usualWidth, usualHeight = 80, 24
 	size, err := unix.IoctlGetWinsize(int(os.Stderr.Fd()), unix.TIOCGWINSZ)

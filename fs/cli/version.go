@@ -8,13 +8,13 @@ import (
 	"runtime/debug"
 )
 
-// What .packaging/build stamps with -ldflags -X. Without it they are empty, and Go's own record of the build is used.
+// Set by .packaging/build with -ldflags -X. If they are empty, Go's own record of the build is used.
 var (
 	version string // 1.2.3
 	commit  string // the first digits, and "-dirty" if there were changes
 )
 
-// printVersion writes the one line of --version.
+// printVersion prints the one line of --version.
 func printVersion(w io.Writer) error {
 	v, c := version, commit
 	if info, ok := debug.ReadBuildInfo(); ok {

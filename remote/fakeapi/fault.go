@@ -88,25 +88,21 @@ type Fault struct {
 }
 
 // strikes reports whether f strikes the next request after seen others of its kind.
-// strikes tells whether f is for a request of kind op that comes after seen others.
 func (f *Fault) strikes(seen int) bool {
 	return seen >= f.Skip && (f.Times == 0 || seen < f.Skip+f.Times)
 }
 
 // matches reports whether f is for requests of kind op.
-// matches tells whether f is for requests of kind op.
 func (f *Fault) matches(op string) bool {
 	return f.Op == op || f.Op == "any" || f.Op == "" && op == opDownload
 }
 
 // replaces reports whether f replaces the answer.
-// replaces tells whether f gives an answer of its own.
 func (f *Fault) replaces() bool {
 	return f.Hang || f.Drop || f.EndlessHeader || f.Redirect != "" || f.Status != 0 || f.Code != 0 || f.OldCode != "" || f.Form != ""
 }
 
 // checkFaults returns an error if a fault is not valid.
-// checkFaults returns what is wrong with faults.
 func checkFaults(all []Fault) error {
 	for _, f := range all {
 		if err := errors.Join(
@@ -121,7 +117,6 @@ func checkFaults(all []Fault) error {
 
 // faults is a list of faults, with how many requests each has seen. The server's mutex
 // guards it.
-// server's mutex.
 type faults struct {
 	list []Fault
 	seen []int
@@ -130,7 +125,6 @@ type faults struct {
 func newFaults(list []Fault) faults { return faults{list, make([]int, len(list))} }
 
 // next counts a request of kind op and returns the fault that strikes it, if any.
-// zero Fault is none.
 func (fs *faults) next(op string) (struck Fault, ok bool) {
 	for i := range fs.list {
 		f := &fs.list[i]

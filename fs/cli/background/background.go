@@ -1,12 +1,10 @@
-// Package background goes on in a process of its own: the program is started
-// again with the same arguments, tells when it is ready or why it can't be, and
-// lives on. It is a leaf.
+// Package background continues in a new process: it starts the program again with the same
+// arguments, and learns when that is ready or why it failed. It is a leaf.
 //
-// A Go program can't fork, so Start executes it anew. The child reads nothing,
-// has no descriptors but the log's, and is told what must not be seen in
-// arguments or environment through a pipe. It is in a session of its own from
-// when it is ready: an automounter lets nobody but its own process group pass
-// the mount point until something is mounted there.
+// A Go program can't fork, so Start executes it again. The child inherits only the descriptor
+// of the log. What must not be visible in arguments or environment comes through a pipe. The
+// child starts its own session only when it is ready, because an automounter lets only its own
+// process group pass the mount point until something is mounted there.
 package background
 
 import (
@@ -22,26 +20,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// marker is the environment variable that tells the child what it is. It is
-// taken away at once, so that no program started later takes itself for one.
+// marker is the environment variable that tells a process that it is the child. The child
+// removes it at once, so that programs started later don't see it.
 const marker = "ASSETFS_BACKGROUND_CHILD"
 
-// The descriptors that the child inherits beside the standard ones.
+// Descriptors that the child inherits in addition to the standard ones.
 const (
 	secretFD = 3 // a Handover in JSON
 	reportFD = 4 // a report in JSON
 )
 
-// maxReport bounds what a child may tell, in bytes.
+// maxReport bounds the child's report, in bytes.
 const maxReport = 64 << 10
 
-// Handover is what the child must know and nobody else may see.
+// Handover is what the child needs and nobody else may see.
 type Handover struct {
 	Key string   `json:"key,omitempty"` // of the API
-	IDs []string `json:"ids"`           // what only this process could read; nil: there was nothing
+	IDs []string `json:"ids"`           // from a list that only the parent could read; nil: none
 }
 
-// report is what the child says when it is ready or can't be.
+// report is what the child reports when it is ready or has failed.
 type report struct {
 	Ready    bool     `json:"ready"`
 	Warnings []string `json:"warnings,omitempty"`
@@ -49,7 +47,7 @@ type report struct {
 	Status   int      `json:"status,omitempty"`
 }
 
-// Error is why the child ended before it was ready.
+// Error says why the child ended before it was ready.
 type Error struct {
 	Problem string // one line
 	Status  int    // its exit status
@@ -60,14 +58,14 @@ func (e *Error) Error() string { return e.Problem }
 // Options say how to start the child.
 type Options struct {
 	Args     []string // as os.Args[1:]
-	Hide     []string // environment variables that the child doesn't get
+	Hide     []string // environment variables to hide from the child
 	Log      *os.File // its standard output and error
 	Handover Handover
-	Warn     func(text string) // is called for what the child warns of when it is ready; nil: nobody wants to know
+	Warn     func(text string) // called with the child's warnings when it is ready; may be nil
 }
 
-// Start starts this program again and returns when it is ready. An error of
-// type *Error is the child's own, and the child is gone then.
+// Start starts this program again and returns when that is ready. An *Error comes from the
+// child, which has then ended.
 func Start(o Options) error {
 	program, err := os.Executable()
 	if err != nil {
@@ -92,7 +90,7 @@ func start(program string, o Options) error {
 	}
 	defer take.Close()
 
-	//nolint:noctx // it is to live on
+	//nolint:noctx // it must outlive us
 	cmd := exec.Command(program, o.Args...)
 	cmd.Env = append(without(os.Environ(), append([]string{marker}, o.Hide...)), marker+"=1")
 	cmd.Stdout, cmd.Stderr = o.Log, o.Log
@@ -104,7 +102,7 @@ func start(program string, o Options) error {
 		return err
 	}
 	if err := json.NewEncoder(give).Encode(o.Handover); err != nil && !errors.Is(err, syscall.EPIPE) {
-		_ = cmd.Process.Kill() // it may have ended meanwhile
+		_ = cmd.Process.Kill() // fails only if it has ended already
 		_ = cmd.Wait()
 		return err
 	}
@@ -112,8 +110,8 @@ func start(program string, o Options) error {
 	return await(cmd, take, o.Warn)
 }
 
-// await returns nil when the child is ready. One that isn't is waited for, so
-// that it leaves no zombie.
+// await returns nil when the child is ready. It waits for a child that failed, so that no
+// zombie remains.
 func await(cmd *exec.Cmd, from io.Reader, warn func(string)) error {
 	var r report
 	err := json.NewDecoder(io.LimitReader(from, maxReport)).Decode(&r)
@@ -127,7 +125,7 @@ func await(cmd *exec.Cmd, from io.Reader, warn func(string)) error {
 	}
 	waited := cmd.Wait()
 	if err != nil {
-		// It ended without a word.
+		// It ended without a report.
 		problem := "the process in the background ended before it was ready"
 		if waited != nil {
 			problem += ": " + waited.Error()
@@ -137,7 +135,7 @@ func await(cmd *exec.Cmd, from io.Reader, warn func(string)) error {
 	return &Error{r.Problem, r.Status}
 }
 
-// without returns the environment but for the variables named.
+// without returns the environment without some variables.
 func without(environ, names []string) []string {
 	var kept []string
 next:
@@ -152,14 +150,14 @@ next:
 	return kept
 }
 
-// Child is a process that Start has started, seen from inside.
+// Child is the process that Start has started, seen from inside.
 type Child struct {
 	Handover
 	report *os.File
 }
 
-// Inherited returns the child that this process is, or nil if it is none. It
-// must be called first in a process: it takes what was inherited.
+// Inherited returns a Child if this process is one, else nil. It must be called before
+// anything else uses descriptors.
 func Inherited() (*Child, error) {
 	if os.Getenv(marker) == "" {
 		return nil, nil
@@ -183,17 +181,17 @@ func Inherited() (*Child, error) {
 	return c, nil
 }
 
-// Ready leaves the parent's session and tells the parent, which then ends, that
-// all is well, but for the warnings. An error means that there is nobody to tell.
+// Ready leaves the parent's session and reports success, with warnings, to the parent, which
+// then ends. An error means that the parent is gone.
 func (c *Child) Ready(warnings ...string) error {
-	_, _ = syscall.Setsid() // fails only where there is such a session already
+	_, _ = syscall.Setsid() // fails only if this process leads a session already
 	return c.tell(report{Ready: true, Warnings: warnings})
 }
 
-// Fail tells the parent why it is to end with that exit status. After Ready it
-// does nothing.
+// Fail reports to the parent why this process ends with that exit status. After Ready it does
+// nothing.
 func (c *Child) Fail(problem string, status int) {
-	_ = c.tell(report{Problem: problem, Status: status}) // nobody else to tell
+	_ = c.tell(report{Problem: problem, Status: status}) // if the parent is gone, nobody needs it
 }
 
 func (c *Child) tell(r report) error {

@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// closeOnExec keeps the descriptors that this process was started with, but for
-// the standard ones, from the child: a shell's would live as long as the mount.
+// closeOnExec hides all descriptors of this process except the standard ones from the child:
+// a pipe of the shell would otherwise stay open as long as the mount.
 func closeOnExec() error {
 	d, err := os.Open("/dev/fd")
 	if err != nil {

@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	// LogName is the log's name in its directory.
+	// LogName is the name of the log in its directory.
 	LogName = "assetfs.log"
-	// maxLog is the size in bytes from which on a new log is begun.
+	// maxLog is the size, in bytes, at which a new log is started.
 	maxLog = 10 << 20
 )
 
-// LogError means that a log can't be kept where it should.
+// LogError means that a log can't be written where it should be.
 type LogError struct {
 	Path string
 	Err  error
@@ -26,10 +26,10 @@ type LogError struct {
 func (e *LogError) Error() string { return fmt.Sprintf("can't keep a log in %s: %v", e.Path, e.Err) }
 func (e *LogError) Unwrap() error { return e.Err }
 
-// OpenLog opens the log in dir for a child: LogName, readable by its owner
-// alone and appended to. A log larger than 10 MiB is first renamed to LogName.1,
-// in place of an older one. Where standard error is systemd's journal, that is
-// the log. Errors are of type *LogError. The caller closes the file.
+// OpenLog opens the log of a child: LogName in dir, for appending, readable by its owner
+// alone. A log of more than 10 MiB is first renamed to LogName.1, which is replaced. If
+// standard error is systemd's journal, that is the log. Errors are of type *LogError. The
+// caller closes the file.
 func OpenLog(dir string) (*os.File, error) {
 	if journaled, err := journal.StderrIsJournalStream(); err == nil && journaled {
 		return os.NewFile(uintptr(syscall.Stderr), "journal"), nil
@@ -43,8 +43,8 @@ func OpenLog(dir string) (*os.File, error) {
 			return nil, &LogError{path, err}
 		}
 	}
-	// Somebody else's directory may hold a trap: no link is followed, and the
-	// file must be ours alone.
+	// The directory may belong to somebody hostile: follow no link, and make sure that the
+	// file is ours.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
 	if errors.Is(err, syscall.ELOOP) {
 		err = errors.New("it is a symbolic link")
@@ -59,7 +59,7 @@ func OpenLog(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// private makes sure that only we read f.
+// private makes sure that f is a file of ours that nobody else can read.
 func private(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package idlist reads lists of asset IDs, one a line, # begins a comment, and
-// notices when the file of a list changes. It is a leaf.
+// Package idlist reads lists of asset IDs, one a line with # comments, and notices when the file
+// of a list changes. It is a leaf.
 package idlist
 
 import (
@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// maxLine bounds a line of a list, in bytes; an ID is some twenty.
+	// maxLine bounds a line of a list, in bytes; an ID has about twenty.
 	maxLine = 4096
-	// maxList bounds a list, in bytes: a million IDs of twenty bytes, thrice.
+	// maxList bounds a list, in bytes: three million IDs of twenty bytes.
 	maxList = 64 << 20
 )
 
@@ -22,15 +22,15 @@ const (
 type BadLine struct {
 	Source  string // file name, or "-" for standard input
 	Line    int    // from 1
-	Text    string // without comment; the beginning of a long one
-	Pattern string // what an ID has to match
+	Text    string // without the comment; long ones are cut
+	Pattern string // which an ID must match
 }
 
 func (e *BadLine) Error() string {
 	return fmt.Sprintf("%s:%d: %.80q is not an asset ID; write one that matches %s (see --id-pattern)", e.Source, e.Line, e.Text, e.Pattern)
 }
 
-// A TooLongError means that a list is no list: it is larger than any could be.
+// A TooLongError means that a list is too large to be one.
 type TooLongError struct {
 	Source string
 	Limit  int // bytes
@@ -40,29 +40,27 @@ func (e *TooLongError) Error() string {
 	return fmt.Sprintf("%s: longer than %d bytes; is it a list of asset IDs?", e.Source, e.Limit)
 }
 
-// Anchored compiles what users write as the pattern of IDs so that it has to
-// match the whole of one.
+// Anchored compiles a user's pattern of IDs so that it must match the whole ID.
 func Anchored(pattern string) (*regexp.Regexp, error) {
 	return regexp.Compile(anchor + pattern + end)
 }
 
 const anchor, end = "^(?:", ")$"
 
-// Valid reports whether id matches the pattern and can be the name of a file, as
-// it must: "/" and NUL can't, nor can ".", ".." and more than 255 bytes.
+// Valid reports whether id matches the pattern and can be a file name: it must not contain "/"
+// or NUL, be "." or "..", or have more than 255 bytes.
 func Valid(pattern *regexp.Regexp, id string) bool {
 	const nameMax = 255
 	return pattern.MatchString(id) && id != "" && id != "." && id != ".." && len(id) <= nameMax && !strings.ContainsAny(id, "/\x00")
 }
 
-// written is the pattern as users write it.
+// written returns the pattern as the user wrote it.
 func written(pattern *regexp.Regexp) string {
 	return strings.TrimSuffix(strings.TrimPrefix(pattern.String(), anchor), end)
 }
 
-// Read returns the IDs of a list in order, each once. Lines that are no IDs are
-// left out and returned beside; err is what reading itself met, and then the
-// rest is what was read until then.
+// Read returns the IDs of a list in order, each once, and separately the lines that are not IDs.
+// err is an error of r; the other results are then what was read before it.
 func Read(r io.Reader, source string, pattern *regexp.Regexp) (ids []string, bad []*BadLine, err error) {
 	limited := &io.LimitedReader{R: r, N: maxList + 1}
 	lines := bufio.NewReaderSize(limited, maxLine)
@@ -77,7 +75,7 @@ func Read(r io.Reader, source string, pattern *regexp.Regexp) (ids []string, bad
 		}
 		text := string(line)
 		for long && err == nil {
-			_, long, err = lines.ReadLine() // an error shows again at the next line
+			_, long, err = lines.ReadLine() // the next ReadLine returns the error again
 		}
 		if limited.N == 0 {
 			return ids, bad, &TooLongError{source, maxList}
@@ -95,7 +93,7 @@ func Read(r io.Reader, source string, pattern *regexp.Regexp) (ids []string, bad
 	}
 }
 
-// ReadFile is Read of a file.
+// ReadFile calls Read for a file.
 func ReadFile(name string, pattern *regexp.Regexp) ([]string, []*BadLine, error) {
 	f, err := os.Open(name)
 	if err != nil {

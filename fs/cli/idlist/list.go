@@ -10,51 +10,48 @@ import (
 )
 
 const (
-	// every is how often a watched file is looked at: one stat a second.
+	// every is how often a watched file is checked, by one stat.
 	every = time.Second
-	// settled is the age from which on a file's time stamp tells versions
-	// apart. Writes that follow each other within the clock's resolution, two
-	// seconds on FAT, may leave the same stamp.
+	// settled is the age at which a file's time stamp identifies its version. Writes within
+	// the resolution of the clock, two seconds on FAT, may leave the same stamp.
 	settled = 2 * time.Second
 )
 
-// List is a file of asset IDs that people edit while it is in use. Its methods
-// must not be called concurrently.
+// List is a file of asset IDs that people may edit at any time. Its methods must not be called
+// concurrently.
 type List struct {
 	Name    string // of the file
 	Pattern *regexp.Regexp
-	Log     *slog.Logger // where bad lines are named
+	Log     *slog.Logger // for bad lines
 
 	ids   []string
 	bad   []*BadLine
 	stamp stamp
-	lost  string // why the file can't be read, as last logged; "" while it can
+	lost  string // why the file can't be read, as last logged; "": it can
 }
 
-// stamp tells versions of a file apart.
+// stamp identifies a version of a file.
 type stamp struct {
-	info os.FileInfo // nil: none was seen
-	read time.Time   // when the version was read
+	info os.FileInfo // nil: none was read
+	read time.Time   // when it was read
 }
 
-// Read reads the file and returns the IDs in it, in order. Bad lines are logged
-// with their numbers and left out.
+// Read reads the file and returns its IDs, in order. Bad lines are logged with their numbers and
+// left out.
 func (l *List) Read() ([]string, error) {
 	_, err := l.read()
 	return slices.Clone(l.ids), err
 }
 
-// Once reports whether the file can be read only once: a pipe, say. Such a list
-// doesn't change.
+// Once reports whether the file can be read only once, like a pipe. Such a list never changes.
 func (l *List) Once() bool {
 	info, err := os.Stat(l.Name)
 	return err == nil && !info.Mode().IsRegular()
 }
 
-// Watch calls changed with the IDs in the file each time they have become
-// others, until ctx ends. The file is looked at each second, and read at once
-// when reread delivers. While it can't be read the last IDs stay. The list must
-// have been read, and not be one for Once.
+// Watch calls changed with the IDs in the file whenever they change, until ctx ends. It checks
+// the file each second, and reads it at once when reread delivers. While it can't be read, the
+// last IDs remain. Read must have been called before, and Once must be false.
 func (l *List) Watch(ctx context.Context, reread <-chan struct{}, changed func(ids []string)) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -100,9 +97,9 @@ func (l *List) lose(err error) {
 	}
 }
 
-// read takes in the file and reports whether its IDs have changed.
+// read reads the file and reports whether its IDs have changed.
 func (l *List) read() (changed bool, err error) {
-	// The stamp is taken before: what is written meanwhile has a later one.
+	// Stat comes first: a write in between then has a later stamp.
 	info, err := os.Stat(l.Name)
 	if err != nil {
 		return false, err
@@ -124,7 +121,7 @@ func (l *List) read() (changed bool, err error) {
 	return true, nil
 }
 
-// maxWarnings bounds what is logged of one reading of a list.
+// maxWarnings bounds how many bad lines are logged for one reading.
 const maxWarnings = 20
 
 // WarnBad logs lines that are left out.

@@ -1,6 +1,6 @@
-// Package limits has the process live within what its container and user may
-// have of memory and threads. Without that the kernel kills it, or the Go runtime
-// ends it, and a dead mount stays behind. It is a leaf.
+// Package limits makes the process live within the memory and threads that its container and
+// user may have. Otherwise the kernel would kill it, or the Go runtime would end it, and leave a
+// dead mount. It is a leaf.
 package limits
 
 import (
@@ -14,11 +14,11 @@ import (
 	"strings"
 )
 
-// none is what limits from this on stand for: version 1 of cgroups writes the
-// largest number of pages.
+// none means no limit, as does anything above: version 1 of cgroups writes the largest number of
+// pages.
 const none = 1 << 60
 
-// controller is one of cgroups, with the files that hold its limit.
+// controller is a cgroup controller, with the files that hold its limit.
 type controller struct{ name, v1, v2 string }
 
 var (
@@ -26,9 +26,9 @@ var (
 	pids   = controller{"pids", "pids.max", "pids.max"}
 )
 
-// SetMemory makes half of the cgroup's limit the runtime's. The other half is for
-// the kernel's share and for the page cache, through which the spool is written.
-// GOMEMLIMIT, if it is set, has been obeyed already.
+// SetMemory sets the runtime's memory limit to half of the cgroup's limit. The other half is for
+// the kernel and for the page cache, through which the spool is written. If GOMEMLIMIT is set, it
+// applies instead.
 func SetMemory() {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
@@ -38,8 +38,7 @@ func SetMemory() {
 	}
 }
 
-// allowed is the smallest limit of the cgroups that this process is in; none if
-// there is none.
+// allowed returns the smallest limit of the cgroups that contain this process, or none.
 func (c controller) allowed(root iofs.FS) int64 {
 	limit := int64(none)
 	for _, h := range c.hierarchies(root) {
@@ -53,11 +52,11 @@ func (c controller) allowed(root iofs.FS) int64 {
 	return limit
 }
 
-// hierarchy is a mounted tree of cgroups with limits of a controller.
+// hierarchy is a mounted tree of cgroups with a controller's limits.
 type hierarchy struct {
 	point string // where it is mounted
-	group string // ours, below that
-	file  string // that holds a limit
+	group string // ours, below point
+	file  string // with the limit
 }
 
 // hierarchies reads /proc/self/cgroup (cgroups(7)) and finds the mounts.
@@ -91,7 +90,7 @@ func (c controller) hierarchies(root iofs.FS) []hierarchy {
 	return found
 }
 
-// has reports whether word is in a list with commas.
+// has reports whether a comma-separated list contains word.
 func has(list, word string) bool { return strings.Contains(","+list+",", ","+word+",") }
 
 func lines(root iofs.FS, name string) []string {
@@ -106,7 +105,7 @@ func lines(root iofs.FS, name string) []string {
 	return all
 }
 
-// read returns the limit in a file; none if it is "max", or there is no such file.
+// read returns the limit in a file, or none if it is "max" or the file does not exist.
 func read(root iofs.FS, name string) int64 {
 	text, err := iofs.ReadFile(root, name)
 	if err != nil {

@@ -1,7 +1,7 @@
 package limits
 
-// Probed is for Linux.
+// Probed is only needed on Linux.
 func Probed() bool { return false }
 
-// Threads has nothing to do where no limit is known.
+// Threads does nothing, because no limit is known here.
 func Threads() (few bool, err error) { return false, nil }

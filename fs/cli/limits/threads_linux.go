@@ -13,24 +13,22 @@ import (
 )
 
 const (
-	// many is more threads than a mount needs, whatever is asked of it.
+	// many is more threads than a mount ever needs.
 	many = 4096
-	// enough is how many a mount needs that takes turns at the disk: those of the
-	// runtime, those that wait for requests, for the disk (fs.Options.FewThreads),
-	// for standard error and for programs, and as many again.
+	// enough is how many a mount needs that takes turns at the disk (fs.Options.FewThreads):
+	// those of the runtime, those that wait for requests, for the disk, for standard error
+	// and for programs, and as many again.
 	enough = 24
-	// spare is for what the runtime may start meanwhile.
+	// spare is for threads that the runtime may start in the meantime.
 	spare = 2
 )
 
 var errThreads = fmt.Errorf("a mount needs %d threads, and there are fewer left here: raise the limit (ulimit -u, pids.max of the container, TasksMax= of systemd), or end other programs", enough+spare)
 
-// probeVariable has this program find out whether it can have that many threads,
-// and end.
+// probeVariable makes this program try to start that many threads, and end.
 const probeVariable = "ASSETFS_PROBE_THREADS"
 
-// Probed reports whether this process was started to be a probe, which it has
-// been then.
+// Probed reports whether this process is such a probe. If so, it has done its work.
 func Probed() bool {
 	n, err := strconv.Atoi(os.Getenv(probeVariable))
 	if err != nil {
@@ -40,12 +38,12 @@ func Probed() bool {
 	return true
 }
 
-// Threads starts what threads a mount needs, since the Go runtime ends the
-// process that can't have one more. It reports whether there is a limit, so that
-// many will not be had, and fails if there are not even enough.
+// Threads starts the threads that a mount needs, because the Go runtime ends a process that
+// can't start another one. few means that there is a limit below many. err means that there are
+// not even enough.
 func Threads() (few bool, err error) {
 	if few = limited(); few {
-		// Each processor has a thread of its own.
+		// Each processor needs a thread of its own.
 		processors := runtime.GOMAXPROCS(1)
 		if !available(enough + spare) {
 			return few, errThreads
@@ -56,7 +54,7 @@ func Threads() (few bool, err error) {
 	return few, nil
 }
 
-// limited reports whether user or container may have less than many.
+// limited reports whether user or container may have less than many threads.
 func limited() bool {
 	var r unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &r); err == nil && r.Cur < many {
@@ -65,10 +63,9 @@ func limited() bool {
 	return pids.allowed(os.DirFS("/")) < many
 }
 
-// available reports whether this process may have n threads, those that it has
-// included. There is no asking the kernel, and no surviving a refusal: another
-// process tries. The runtime must not want a thread meanwhile: so there is one
-// processor, and the runtime does not hear that it waits.
+// available reports whether this process may have n threads in all. The kernel can't be asked,
+// and a refusal would end this process, so another process tries. Meanwhile the runtime must not
+// want a thread: there is only one processor, and a raw system call hides the wait from it.
 func available(n int) bool {
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{"assetfs"}, &syscall.ProcAttr{
 		Env: append(os.Environ(), probeVariable+"="+strconv.Itoa(n-threads())),
@@ -85,7 +82,7 @@ func available(n int) bool {
 	}
 }
 
-// threads is how many this process has.
+// threads returns how many threads this process has.
 func threads() int {
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
@@ -94,17 +91,17 @@ func threads() int {
 	return len(tasks)
 }
 
-// reserve starts threads until there are n. The runtime keeps those that are idle.
+// reserve starts threads until there are n. The runtime keeps idle ones.
 func reserve(n int) {
 	done := make(chan struct{})
 	var kept sync.WaitGroup
-	for range n { // at most, where /proc can't be read
+	for range n { // bounds the loop if /proc can't be read
 		if threads() >= n {
 			break
 		}
 		started := make(chan struct{})
 		kept.Go(func() {
-			runtime.LockOSThread() // so that the next one needs a thread of its own
+			runtime.LockOSThread() // makes the next one need another thread
 			close(started)
 			<-done
 			runtime.UnlockOSThread()

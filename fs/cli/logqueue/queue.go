@@ -1,7 +1,6 @@
-// Package logqueue writes a log without making anybody wait for whoever reads
-// it. A Queue takes lines at once, and one goroutine writes them; lines for
-// which there is no room are dropped and counted. The Queue's Handler logs the
-// first few lines of a kind and counts the rest. It is a leaf.
+// Package logqueue writes a log without waiting for its reader. A Queue accepts lines at once,
+// and one goroutine writes them; lines for which there is no room are dropped and counted. Its
+// Handler logs the first few lines of a kind and counts the rest. It is a leaf.
 package logqueue
 
 import (
@@ -12,38 +11,37 @@ import (
 	"time"
 )
 
-// maxQueued bounds the lines that wait to be written, in bytes: some thousand
-// lines, which a reader that is merely slow catches up with.
+// maxQueued bounds the queued lines, in bytes: a few thousand lines, with which a merely slow
+// reader catches up.
 const maxQueued = 1 << 20
 
-// Queue is an io.Writer that never blocks. One Write is one line, written whole
-// and in order, or dropped. Close ends it.
+// Queue is an io.Writer that never blocks. Each Write is one line, which is written whole and in
+// order, or dropped. Close ends it.
 type Queue struct {
 	out     io.Writer
-	wake    chan struct{} // holds one token while there may be work
-	done    chan struct{} // closed when everything is written, after Close
+	wake    chan struct{} // holds one token if there may be work
+	done    chan struct{} // closed after Close, when everything is written
 	repeats repeats
 
-	mu     sync.Mutex // guards what follows; held neither while formatting nor while writing
+	mu     sync.Mutex // guards the fields below; not held while formatting or writing
 	lines  [][]byte
 	size   int                   // bytes in lines
-	lost   int                   // lines dropped since lines were last taken: they would stand behind these
-	note   func(lost int) []byte // formats the line about lost ones; nil: there is none
+	lost   int                   // lines dropped after lines
+	note   func(lost int) []byte // formats the line about lost ones; may be nil
 	closed bool
 }
 
 var _ io.Writer = (*Queue)(nil)
 
-// New starts a queue that writes to out, which may block for ever.
+// New starts a queue that writes to out, which may block forever.
 func New(out io.Writer) *Queue {
 	q := &Queue{out: out, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go q.run()
 	return q
 }
 
-// Handler returns the handler of a log that is written through the queue in the
-// given format. Lines from slog.LevelInfo up that repeat are counted. It may be
-// called once.
+// Handler returns a log handler that writes through the queue in the given format. Repeated
+// lines of slog.LevelInfo and above are counted. It may be called once.
 func (q *Queue) Handler(format func(io.Writer) slog.Handler) slog.Handler {
 	q.mu.Lock()
 	q.note = func(lost int) []byte {
@@ -55,8 +53,8 @@ func (q *Queue) Handler(format func(io.Writer) slog.Handler) slog.Handler {
 	return &handler{Handler: format(q), repeats: &q.repeats}
 }
 
-// Write queues a line. It never fails: nobody can do anything about a log that
-// can't be written.
+// Write queues a line. It never fails, since nothing could be done about a log that can't be
+// written.
 func (q *Queue) Write(line []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -73,8 +71,8 @@ func (q *Queue) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Close logs the counts of repeated lines and returns when everything is
-// written, or after limit. What is written later is dropped.
+// Close logs the counts of repeated lines. It returns when everything is written, or after
+// limit. Later lines are dropped.
 func (q *Queue) Close(limit time.Duration) {
 	q.repeats.close()
 	q.mu.Lock()
@@ -92,14 +90,14 @@ func (q *Queue) Close(limit time.Duration) {
 func (q *Queue) signal() {
 	select {
 	case q.wake <- struct{}{}:
-	default: // it will look anyway
+	default: // run will look anyway
 	}
 }
 
 // run writes lines until Close.
 func (q *Queue) run() {
 	defer close(q.done)
-	unsaid := 0 // lost lines that no note has told of yet
+	unsaid := 0 // lost lines that no note has mentioned yet
 	for range q.wake {
 		lines, lost, note, closed := q.take()
 		unsaid += lost

@@ -17,18 +17,18 @@ const (
 	window = time.Minute
 	// shown is how many lines of a kind are logged before they are counted.
 	shown = 3
-	// maxKinds is how many kinds of lines are told apart in a window. A server
-	// may give each failure words of its own.
+	// maxKinds is how many kinds of lines are distinguished within a window. A server may
+	// word each failure differently.
 	maxKinds = 32
 
 	digits = "0123456789"
 )
 
-// handler passes records on, but for those that repeat.
+// handler passes records on, except repeated ones.
 type handler struct {
 	slog.Handler // formats
 	repeats      *repeats
-	attrs        []slog.Attr // given by WithAttrs
+	attrs        []slog.Attr // from WithAttrs
 }
 
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
@@ -39,8 +39,7 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	return &handler{h.Handler.WithGroup(name), h.repeats, h.attrs}
 }
 
-// Handle logs or counts r. Debugging lines are never counted: who asks for them
-// wants each.
+// Handle logs or counts r. It never counts debug lines, because whoever enables them wants all.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	if r.Level >= slog.LevelInfo && h.repeats.hold(h, &r) {
 		return nil
@@ -48,9 +47,8 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// kind returns what records have in common that say the same of different
-// assets. Only where there is an asset do numbers not matter: offsets, sizes,
-// addresses. coarse, if not empty, leaves the cause aside too.
+// kind returns what records about different assets have in common. If there is an asset, numbers
+// such as offsets, sizes and addresses don't matter. coarse, if not empty, ignores the cause, too.
 func (h *handler) kind(r *slog.Record) (kind, coarse string) {
 	attrs := slices.Clone(h.attrs)
 	r.Attrs(func(a slog.Attr) bool {
@@ -85,8 +83,8 @@ func (h *handler) kind(r *slog.Record) (kind, coarse string) {
 	return k.String(), c.String()
 }
 
-// anyNumber replaces each word with a digit in it by #, but for numbers as short
-// as a status or a code. Punctuation after a word goes.
+// anyNumber replaces each word that contains a digit by #, except numbers as short as a status or
+// a code. It drops punctuation at the end of a word.
 func anyNumber(text string) string {
 	var b strings.Builder
 	for len(text) > 0 {
@@ -114,23 +112,23 @@ func inWord(c rune) bool {
 	return unicode.IsLetter(c) || unicode.IsDigit(c) || strings.ContainsRune("_-.:+/", c)
 }
 
-// repeats counts the lines of each kind. The zero value is ready.
+// repeats counts the lines of each kind. The zero value is ready to use.
 type repeats struct {
-	mu     sync.Mutex // guards what follows; nothing is logged while it is held
+	mu     sync.Mutex // guards the fields below; nothing is logged while it is held
 	kinds  map[string]*kind
-	timer  *time.Timer // ends the window; nil while there are no kinds
+	timer  *time.Timer // ends the window; nil if there are no kinds
 	closed bool
 }
 
-// kind is what is known of alike lines.
+// kind is a group of similar lines.
 type kind struct {
 	shown int
 	more  int // counted in this window
 	last  slog.Record
-	to    slog.Handler // last's
+	to    slog.Handler // of last
 }
 
-// hold reports whether r is to be counted rather than logged.
+// hold reports whether r must be counted rather than logged.
 func (s *repeats) hold(h *handler, r *slog.Record) bool {
 	name, coarse := h.kind(r)
 	s.mu.Lock()
@@ -138,7 +136,7 @@ func (s *repeats) hold(h *handler, r *slog.Record) bool {
 	k := s.kinds[name]
 	if k == nil && len(s.kinds) >= maxKinds {
 		if coarse == "" {
-			return false // a message of its own: there are few of those
+			return false // it is not about an asset, and there are few such messages
 		}
 		name = coarse
 		k = s.kinds[name]
@@ -165,8 +163,8 @@ func (s *repeats) hold(h *handler, r *slog.Record) bool {
 	return true
 }
 
-// end logs the counts of a window. A kind that was counted stays so: it is
-// logged again only after a window without it.
+// end logs the counts of a window. A kind that was counted is logged again only after a window
+// without it.
 func (s *repeats) end() {
 	s.mu.Lock()
 	var counted []kind

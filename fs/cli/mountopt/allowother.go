@@ -7,16 +7,15 @@ import (
 	"strings"
 )
 
-// AllowOtherError means that the machine doesn't let users share their mounts.
+// AllowOtherError means that this machine doesn't let users share their mounts.
 type AllowOtherError struct{ Conf string }
 
 func (e *AllowOtherError) Error() string {
 	return fmt.Sprintf("--allow-other is not allowed here: as root, write the line user_allow_other to %s", e.Conf)
 }
 
-// MayAllowOther returns an *AllowOtherError unless conf, the configuration of
-// fusermount, lets users share their mounts. A conf that can't be read doesn't.
-// Root needs no permission.
+// MayAllowOther returns an *AllowOtherError unless conf, the configuration of fusermount, lets
+// users share their mounts. A conf that can't be read does not. Root needs no permission.
 func MayAllowOther(conf string) error {
 	f, err := os.Open(conf)
 	if err != nil {

@@ -8,10 +8,10 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// UnknownError means that no flag is called like an option.
+// UnknownError means that an option has the name of no flag.
 type UnknownError struct {
 	Option Option
-	Near   string // a flag that may be meant, "" if none
+	Near   string // a flag that may be meant; "": none
 }
 
 func (e *UnknownError) Error() string {
@@ -24,7 +24,7 @@ func (e *UnknownError) Error() string {
 	return fmt.Sprintf("-o %.80q: there is no such option; write a long flag without its dashes (see assetfs --help)", e.Option.Name)
 }
 
-// ValueError means that an option's value is missing or of no use.
+// ValueError means that an option's value is missing or invalid.
 type ValueError struct {
 	Option Option
 	Err    error
@@ -33,7 +33,7 @@ type ValueError struct {
 func (e *ValueError) Error() string { return fmt.Sprintf("-o %.80s: %v", e.Option, e.Err) }
 func (e *ValueError) Unwrap() error { return e.Err }
 
-// List is the value of the flag -o: what is given sets other flags at once.
+// List is the value of the flag -o. Setting it sets other flags at once.
 type List struct {
 	flags  *pflag.FlagSet
 	refuse map[string]bool
@@ -42,8 +42,7 @@ type List struct {
 
 var _ pflag.Value = (*List)(nil)
 
-// NewList makes the value of a flag that sets flags. Those named in refuse are
-// no options.
+// NewList returns a value that sets flags, except those in refuse.
 func NewList(flags *pflag.FlagSet, refuse ...string) *List {
 	l := &List{flags: flags, refuse: map[string]bool{}}
 	for _, name := range refuse {
@@ -52,11 +51,11 @@ func NewList(flags *pflag.FlagSet, refuse ...string) *List {
 	return l
 }
 
-// Given reports whether there were options, be it an empty list.
+// Given reports whether -o was given, even with an empty list.
 func (l *List) Given() bool { return l.given }
 
-// Set sets the flags that the options of text stand for, in their order. Errors
-// are of the types *SyntaxError, *UnknownError and *ValueError.
+// Set sets the flags that the options in text stand for, in order. Errors are of the types
+// *SyntaxError, *UnknownError and *ValueError.
 func (l *List) Set(text string) error {
 	options, err := Parse(text)
 	if err != nil {
@@ -102,14 +101,13 @@ func (l *List) apply(o Option) error {
 	return nil
 }
 
-// String is empty: the options show as the flags that they set.
+// String returns "", because the options show as the flags that they set.
 func (l *List) String() string { return "" }
 
 // Type names the value in the help text.
 func (l *List) Type() string { return "OPTS" }
 
-// Usage says in one line what is wrong with a command line that pflag has
-// refused, and what to write instead. flags are those that there are.
+// Usage describes in one line an error of pflag, and what to write instead. flags are all flags.
 func Usage(err error, flags *pflag.FlagSet) error {
 	var (
 		invalid *pflag.InvalidValueError
@@ -135,12 +133,12 @@ func Usage(err error, flags *pflag.FlagSet) error {
 	return fmt.Errorf("%w; see assetfs --help", err)
 }
 
-// unknownFlag says that there is no such flag, and which one may be meant.
+// unknownFlag says that a flag does not exist, and which one may be meant.
 func unknownFlag(unknown *pflag.NotExistError, flags *pflag.FlagSet) error {
 	dashes, name := "--", unknown.GetSpecifiedName()
 	if group := unknown.GetSpecifiedShortnames(); group != "" {
 		dashes = "-"
-		// A long flag with one dash.
+		// Perhaps a long flag with one dash.
 		long, _, _ := strings.Cut(group, "=")
 		if f := flags.Lookup(long); f != nil && !f.Hidden {
 			return fmt.Errorf("there is no flag -%s; write --%s", long, long)
@@ -155,7 +153,7 @@ func unknownFlag(unknown *pflag.NotExistError, flags *pflag.FlagSet) error {
 	return fmt.Errorf("there is no flag %s%s; see assetfs --help", dashes, name)
 }
 
-// names are those of the flags that are shown.
+// names returns the names of all visible flags.
 func names(flags *pflag.FlagSet) (all []string) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		if !f.Hidden {

@@ -1,6 +1,5 @@
-// Package mountopt reads the options of mount(8) and fstab, the text after -o,
-// and sets flags with them: every long flag without its dashes is an option.
-// It is a leaf.
+// Package mountopt reads the options of mount(8) and fstab, the text after -o, and sets flags with
+// them: every long flag without its dashes is an option. It is a leaf.
 package mountopt
 
 import (
@@ -12,12 +11,12 @@ import (
 type Option struct {
 	Name   string // as written
 	Value  string
-	Valued bool // there was a "=", also if Value is ""
+	Valued bool // there was a "=", even if Value is ""
 }
 
-// ignored are the options that mount(8), mount.fuse and systemd hand over or
-// keep in fstab, and that mean nothing to us: the mount is always read-only,
-// without devices and set-user-ID programs, and access times don't exist.
+// ignored are options that mount(8), mount.fuse and systemd pass on or keep in fstab, and that have
+// no effect: the mount is always read-only, without devices and set-user-ID programs, and has no
+// access times.
 var ignored = map[string]bool{
 	"": true, "defaults": true,
 	"rw": true, "ro": true, "dev": true, "nodev": true, "suid": true, "nosuid": true, "exec": true, "noexec": true,
@@ -28,16 +27,15 @@ var ignored = map[string]bool{
 	"user": true, "nouser": true, "users": true, "nousers": true, "owner": true, "noowner": true, "group": true, "nogroup": true,
 }
 
-// Ignored reports whether the option is accepted and means nothing.
+// Ignored reports whether the option is accepted without any effect.
 func (o Option) Ignored() bool {
 	return ignored[o.Name] || strings.HasPrefix(o.Name, "x-") || strings.HasPrefix(o.Name, "X-")
 }
 
-// Flag is the long flag that the option stands for: dashes and underscores are
-// alike.
+// Flag returns the name of the long flag that the option stands for. Underscores mean dashes.
 func (o Option) Flag() string { return strings.ReplaceAll(o.Name, "_", "-") }
 
-// SyntaxError means that a list of options can't be taken apart.
+// SyntaxError means that a list of options can't be parsed.
 type SyntaxError struct {
 	Text    string // the list
 	Problem string // what is wrong, and what to write instead
@@ -45,9 +43,9 @@ type SyntaxError struct {
 
 func (e *SyntaxError) Error() string { return fmt.Sprintf("-o %.80q: %s", e.Text, e.Problem) }
 
-// Parse takes a list of options apart at its commas. As in fstab and mount(8),
-// a backslash takes the next character literally, and commas between double
-// quotes don't separate. Errors are of type *SyntaxError.
+// Parse splits a list of options at its commas. As in fstab and mount(8), a backslash makes the
+// next character literal, and commas between double quotes don't separate. Errors are of type
+// *SyntaxError.
 func Parse(text string) ([]Option, error) {
 	var (
 		options         []Option
@@ -55,7 +53,7 @@ func Parse(text string) ([]Option, error) {
 		word            strings.Builder
 		quoted, escaped bool
 	)
-	// end completes the name at the first "=", and the option at a comma.
+	// end ends the name at the first "=", and the option at a comma.
 	end := func() {
 		if o.Valued {
 			o.Value = word.String()

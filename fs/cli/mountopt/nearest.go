@@ -1,8 +1,7 @@
 package mountopt
 
-// Nearest returns the word of known that word was most likely meant to be, ""
-// if it is like none of them. One letter in three may be wrong, missing, too
-// much, or swapped with its neighbour.
+// Nearest returns the word of known that word was probably meant to be, or "" if none is similar.
+// One letter in three may be wrong, missing, superfluous, or swapped with its neighbour.
 func Nearest(word string, known []string) string {
 	best, least := "", max(1, len(word)/3)+1
 	for _, k := range known {
@@ -13,10 +12,10 @@ func Nearest(word string, known []string) string {
 	return best
 }
 
-// distance is the number of letters to change, insert, remove or swap with the
-// next one to make b of a.
+// distance returns how many letters to change, insert, remove, or swap with the next one, to get b
+// from a.
 func distance(a, b string) int {
-	var before, row []int // two rows back, and one
+	var before, row []int // the last row but one, and the last row
 	next := make([]int, len(b)+1)
 	for j := range next {
 		next[j] = j

@@ -26,7 +26,7 @@ func (s *Size) Set(text string) error {
 	return nil
 }
 
-// String writes the size exactly, in the units in which it was most likely given.
+// String writes the size exactly, in the units that the user probably used.
 func (s *Size) String() string {
 	n := uint64(*s)
 	for _, text := range []string{humanize.IBytes(n), humanize.Bytes(n)} {
@@ -41,25 +41,24 @@ func (s *Size) String() string {
 // Type names the value in the help text.
 func (s *Size) Type() string { return "SIZE" }
 
-// Once is a text that is given at most once. Of two, the first would be lost
-// silently.
+// Once is a text that may be given only once; a second one would silently replace the first.
 type Once string
 
 var _ pflag.Value = (*Once)(nil)
 
-// Set takes the text.
+// Set sets the text.
 func (o *Once) Set(text string) error {
-	if *o != "" && string(*o) != text { // completions are parsed twice
+	if *o != "" && string(*o) != text { // completion parses flags twice
 		return fmt.Errorf("write only one, %s is given already", *o)
 	}
 	*o = Once(text)
 	return nil
 }
 
-// String is the text.
+// String returns the text.
 func (o *Once) String() string { return string(*o) }
 
-// Type is that of any text.
+// Type names the value in the help text.
 func (o *Once) Type() string { return "string" }
 
 // Umask is a set of mode bits, written in octal.
@@ -83,7 +82,7 @@ func (u *Umask) String() string { return fmt.Sprintf("%03o", uint32(*u)) }
 // Type names the value in the help text.
 func (u *Umask) Type() string { return "MASK" }
 
-// Choice is one word of some.
+// Choice is one of several words.
 type Choice struct {
 	Value string
 	words []string
@@ -91,13 +90,13 @@ type Choice struct {
 
 var _ pflag.Value = (*Choice)(nil)
 
-// OneOf makes a Choice of words. The first one is the default.
+// OneOf returns a Choice of words. The first one is the default.
 func OneOf(words ...string) *Choice { return &Choice{words[0], words} }
 
-// Words are those to choose from.
+// Words returns the words to choose from.
 func (c *Choice) Words() []string { return c.words }
 
-// Set takes one of the words.
+// Set chooses a word.
 func (c *Choice) Set(text string) error {
 	if !slices.Contains(c.words, text) {
 		last := len(c.words) - 1
@@ -107,13 +106,13 @@ func (c *Choice) Set(text string) error {
 	return nil
 }
 
-// String is the word chosen.
+// String returns the chosen word.
 func (c *Choice) String() string { return c.Value }
 
 // Type names the value in the help text by listing the words.
 func (c *Choice) Type() string { return strings.Join(c.words, "|") }
 
-// Gone is a flag that is no more. What it says replaces it.
+// Gone is a flag that was removed. Its text says what replaces it.
 type Gone string
 
 var _ pflag.Value = Gone("")
@@ -121,14 +120,13 @@ var _ pflag.Value = Gone("")
 // Set always fails.
 func (g Gone) Set(string) error { return errors.New(string(g)) }
 
-// String is empty.
+// String returns "".
 func (g Gone) String() string { return "" }
 
-// Type is never shown.
+// Type returns "", since the flag is never shown.
 func (g Gone) Type() string { return "" }
 
-// Kind names the value of a flag in the help text and in hints; words to choose
-// from stand as they are written.
+// Kind names a flag's value in the help text and in hints. The words of a Choice stay as they are.
 func Kind(flag *pflag.Flag) string {
 	if c, ok := flag.Value.(*Choice); ok {
 		return c.Type()
@@ -137,8 +135,7 @@ func Kind(flag *pflag.Flag) string {
 	return strings.ToUpper(kind)
 }
 
-// Explain replaces what the standard library says of a bad value by what to
-// write instead.
+// Explain replaces the standard library's error about a bad value by what to write instead.
 func Explain(flag *pflag.Flag, err error) error {
 	write := map[string]string{
 		"duration": "write a duration like 5s or 2m",
