@@ -19,14 +19,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// apiKey is what the API wants and what $KEYFILE holds.
+// apiKey is the API's key, which $KEYFILE holds.
 const apiKey = "sk-mavi-test"
 
-// api is an API on loopback. Its address stays the same when it is stopped and started.
+// api is an API on loopback. It keeps its address when it is stopped and started again.
 type api struct {
 	fake  *fakeapi.Server
 	addr  string
-	serve *http.Server // nil while stopped
+	serve *http.Server // nil: stopped
 	done  chan struct{}
 	net   network
 }
@@ -107,13 +107,13 @@ func cmdAPI(ts *testscript.TestScript, neg bool, args []string) {
 // basePath is the path of the base URL.
 const basePath = "/serve/api/v2"
 
-// url is the base URL.
+// url returns the base URL.
 func (a *api) url() string { return "http://" + a.addr + basePath }
 
-// handler serves the API below the path of its base URL.
+// handler returns the API as served below basePath.
 func (a *api) handler() http.Handler { return http.StripPrefix(basePath, a.fake) }
 
-// start listens, at the address it had before if there was one.
+// start listens, at the same address as before if it was started before.
 func (a *api) start() error {
 	if a.serve != nil {
 		return errors.New("the API runs already")
@@ -126,13 +126,13 @@ func (a *api) start() error {
 	a.serve = &http.Server{Handler: a.handler(), ReadHeaderTimeout: time.Minute}
 	a.done = make(chan struct{})
 	go func(s *http.Server, done chan struct{}) {
-		_ = s.Serve(listener{fakeapi.Watch(s, l), &a.net}) // ends when stop closes it
+		_ = s.Serve(listener{fakeapi.Watch(s, l), &a.net}) // returns when stop closes it
 		close(done)
 	}(a.serve, a.done)
 	return nil
 }
 
-// stop cuts all connections and refuses new ones.
+// stop closes all connections and refuses new ones.
 func (a *api) stop() {
 	if a.serve == nil {
 		return
@@ -161,7 +161,7 @@ func (a *api) await(args []string) error {
 	})
 }
 
-// until waits for the log of requests to be as wanted.
+// until waits until ok returns true for the log of requests.
 func (a *api) until(ok func([]fakeapi.Request) bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), readyLimit)
 	defer cancel()
@@ -185,7 +185,7 @@ func (a *api) count(ts *testscript.TestScript, op string, args []string, of func
 	})
 }
 
-// compare adds up what requests count for, those that count at all, and fails unless that is as the limit says.
+// compare sums up of over all requests that it counts, and fails the script unless the sum is within limit.
 func compare(ts *testscript.TestScript, all []fakeapi.Request, limit string, of func(fakeapi.Request) (int64, bool)) {
 	var got int64
 	var counted []fakeapi.Request
@@ -200,7 +200,7 @@ func compare(ts *testscript.TestScript, all []fakeapi.Request, limit string, of 
 	}
 }
 
-// within reports whether a number is as a limit says: [<=|>=|=]N. N may be "stdout", what the last program has printed.
+// within reports whether a number is within a limit: [<=|>=|=]N. N may be "stdout", the number that the last program printed.
 func within(ts *testscript.TestScript, got int64, limit string) bool {
 	bare := strings.TrimLeft(limit, "<=>")
 	number := bare
@@ -220,8 +220,7 @@ func within(ts *testscript.TestScript, got int64, limit string) bool {
 	return false
 }
 
-// refused implements "api refused [download|metadata] [<=|>=|=]N": how many requests of a kind, or of all, were
-// beyond a limit.
+// refused implements "api refused [download|metadata] [<=|>=|=]N": the number of requests of one kind, or of all, beyond a limit.
 func (a *api) refused(ts *testscript.TestScript, args []string) {
 	kinds := []string{"download", "metadata", "list"}
 	if len(args) == 2 {
@@ -235,7 +234,7 @@ func (a *api) refused(ts *testscript.TestScript, args []string) {
 	})
 }
 
-// list prints requests, and no more than one can read.
+// list prints requests, but no more than people can read.
 func list(all []fakeapi.Request) string {
 	var b strings.Builder
 	for i, r := range all {
@@ -249,7 +248,7 @@ func list(all []fakeapi.Request) string {
 	return b.String()
 }
 
-// size reads a number of bytes; K, M and G are powers of 1024, as head and dd have them.
+// size reads a number of bytes. K, M and G are powers of 1024, as in head and dd.
 func size(s string) (int64, error) {
 	shift := 0
 	for suffix, n := range map[string]int{"K": 10, "M": 20, "G": 30} {
@@ -295,7 +294,7 @@ func (st *state) trueBytes(ts *testscript.TestScript, id string) []byte {
 	return all
 }
 
-// keys returns the keys of a set in order.
+// keys returns the elements of a set in order.
 func keys(set map[string]bool) []string {
 	return slices.Sorted(maps.Keys(set))
 }

@@ -11,7 +11,7 @@ import (
 // unescape undoes the octal escapes of mountinfo.
 var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
-// mountsBelow returns the mount points at dir and below it.
+// mountsBelow returns the mount points at and below dir.
 func mountsBelow(dir string) ([]string, error) {
 	info, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -30,7 +30,7 @@ func mountsBelow(dir string) ([]string, error) {
 	return found, nil
 }
 
-// detach lazily unmounts what is mounted at dir and below.
+// detach lazily unmounts everything mounted at and below dir.
 func detach(dir string) error {
 	mounts, err := mountsBelow(dir)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// errnoText is what glibc's strerror says.
+// errnoText is what glibc's strerror returns.
 var errnoText = map[string]string{
 	"EACCES":       "Permission denied",
 	"EBUSY":        "Device or resource busy",
@@ -32,7 +32,7 @@ func cmdErrno(ts *testscript.TestScript, neg bool, args []string) {
 	if !ok {
 		ts.Fatalf("unknown errno %s", args[0])
 	}
-	// What a program read before the error is of no interest.
+	// What the program read before the error does not matter.
 	err := ts.Exec("sh", append([]string{"-c", `exec "$@" >/dev/null`, "sh"}, args[1:]...)...)
 	if err == nil {
 		ts.Fatalf("%s succeeded, want %s", strings.Join(args[1:], " "), args[0])

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// setField sets the field of a struct whose name is key in any letter case. A bool needs no value; numbers of bytes
-// may end in K, M or G; times are RFC 3339. FIELD.KEY is a field of a field, or a key of a map.
+// setField sets the field of a struct whose name is key in any letter case. A bool needs no value, numbers of bytes may end in K, M
+// or G, and times are RFC 3339. FIELD.KEY is a field of a struct field, or a key of a map field.
 func setField(target any, key, value string) error {
 	v := reflect.ValueOf(target).Elem()
 	if outer, inner, ok := strings.Cut(key, "."); ok {
@@ -18,7 +18,7 @@ func setField(target any, key, value string) error {
 		case reflect.Struct:
 			return setField(field.Addr().Interface(), inner, value)
 		case reflect.Map:
-			m := reflect.MakeMap(field.Type()) // the old one may be in use
+			m := reflect.MakeMap(field.Type()) // a copy, since the old one may be in use
 			for _, k := range field.MapKeys() {
 				m.SetMapIndex(k, field.MapIndex(k))
 			}

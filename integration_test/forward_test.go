@@ -11,7 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// forward is a user's proxy, through which the API is reached over TLS by a name that nobody else can find.
+// forward is a user's proxy. Only it can resolve the name by which the API is reached, over TLS.
 type forward struct {
 	proxy          *fakeapi.Proxy
 	served, origin *httptest.Server
@@ -19,10 +19,10 @@ type forward struct {
 
 // cmdForward implements
 //
-//	forward start          sets $FORWARD, a base URL, and $HTTPS_PROXY, $HTTP_PROXY and $SSL_CERT_FILE
-//	forward refuse STATUS  CONNECT is answered with 407, 502, 503, ..., in plain text
-//	forward allow
-//	forward asked LIMIT    so many connections were asked for since the start: [<=|>=|=]N
+//	forward start          set $FORWARD, a base URL, and $HTTPS_PROXY, $HTTP_PROXY and $SSL_CERT_FILE
+//	forward refuse STATUS  answer CONNECT with 407, 502, 503, ..., in plain text
+//	forward allow          undo that
+//	forward asked LIMIT    the number of connections requested since the start: [<=|>=|=]N
 //	forward stop
 func cmdForward(ts *testscript.TestScript, neg bool, args []string) {
 	st := of(ts)
@@ -61,11 +61,11 @@ func startForward(ts *testscript.TestScript, a *api) *forward {
 	ts.Setenv("SSL_CERT_FILE", dir+"/proxy.pem")
 	ts.Setenv("HTTPS_PROXY", f.served.URL)
 	ts.Setenv("HTTP_PROXY", f.served.URL)
-	ts.Setenv("FORWARD", "https://example.com"+basePath) // for which the certificate of httptest is
+	ts.Setenv("FORWARD", "https://example.com"+basePath) // the certificate of httptest is for this name
 	return f
 }
 
-// stop ends the proxy with its tunnels, and the API's side of them.
+// stop ends the proxy with its tunnels, and the API behind it.
 func (f *forward) stop() {
 	f.origin.CloseClientConnections()
 	f.origin.Close()

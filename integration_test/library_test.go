@@ -13,8 +13,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// video implements "api video SCOPE ID [KEY=VALUE...]". Keys are those of an asset, and title, status, omit, taken and
-// created of fakeapi.Video.
+// video implements "api video SCOPE ID [KEY=VALUE...]". Keys are those of an asset, and title, status, omit, taken and created of
+// fakeapi.Video.
 func (a *api) video(ts *testscript.TestScript, args []string) error {
 	if len(args) < 2 {
 		return errors.New("usage: api video SCOPE ID [KEY=VALUE...]")

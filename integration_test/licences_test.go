@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// licences are those that what is linked into assetfs may have, and words that only they have.
+// licences are the licences that modules linked into assetfs may have, with words that identify them.
 var licences = []struct{ name, words string }{
 	{"Apache-2.0", "Apache License Version 2.0, January 2004"},
 	{"MIT", "Permission is hereby granted, free of charge, to any person obtaining a copy of this software"},
@@ -19,7 +19,7 @@ var licences = []struct{ name, words string }{
 	{"BSD", "Redistribution and use in source and binary forms, with or without modification, are permitted"},
 }
 
-// TestLicences lists the licence of each module that is linked into assetfs, and fails at one that is not known above.
+// TestLicences logs the licence of each module linked into assetfs, and fails if one is not in the list above.
 func TestLicences(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{with .Module}}{{.Path}} {{.Dir}}{{end}}", "assetfs").Output()
 	if err != nil {
@@ -45,7 +45,7 @@ func TestLicences(t *testing.T) {
 	}
 }
 
-// licence names what the licence file in dir holds, "" if that is not known.
+// licence returns the name of the licence in dir, "" if it is unknown.
 func licence(dir string) (string, error) {
 	for _, file := range []string{"LICENSE", "LICENSE.txt", "LICENSE.md", "COPYING", "UNLICENSE"} {
 		b, err := os.ReadFile(filepath.Join(dir, file))

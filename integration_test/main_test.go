@@ -17,45 +17,44 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// scriptLimit ends a script whose mount hangs. The slowest scripts take some ten seconds with a race-built
-// binary on two cores.
+// scriptLimit ends a script whose mount hangs. With a race-built binary on two cores, the slowest scripts take some ten seconds.
 const scriptLimit = 90 * time.Second
 
-// tools are the programs that the scripts run, beyond what POSIX has.
+// tools are the programs that the scripts run, beyond those of POSIX.
 var tools = []string{
 	"7z", "busybox", "cmp", "dd", "debugfs", "df", "du", "ffmpeg", "ffprobe", "file", "find", "findmnt", "fio", "flock", "fusermount3", "getfattr", "gio", "git",
 	"grep", "inotifywait", "losetup", "mkfs.ext4", "mksquashfs", "mpv", "nginx", "python3", "rsync", "setfattr", "setpriv", "sha256sum", "sqlite3", "stat", "tar",
 	"timeout", "truncate", "unshare", "unzip",
 }
 
-// clientTools are the programs that the scripts of TestClients run besides.
+// clientTools are further programs that the scripts of TestClients run.
 var clientTools = []string{
 	"borg", "exiftool", "ffmpegthumbnailer", "mediainfo", "node", "pdftotext", "prlimit", "qpdf", "restic", "smbclient", "smbd",
 }
 
-// stateKey is where a script's state is kept in its environment.
+// stateKey is the key of a script's state in its environment.
 type stateKey struct{}
 
-// state is what one running script has started. Commands of a script run one after another, so it needs no lock.
+// state is what a running script has started. Its commands run one after another, so there is no lock.
 type state struct {
 	api     *api
 	daemon  *daemon
 	proxy   *proxy
 	forward *forward
-	notify  net.Conn // what systemd would listen on
+	notify  net.Conn // listens as systemd would
 	servers map[string]*server
 	setup   *setup
 	env     *testscript.Env
 }
 
-// setup is what all scripts of a run share.
+// setup is shared by all scripts of a test.
 type setup struct {
 	bin   string        // directory of the binary under test
 	media *media        // nil in TestServers
 	limit time.Duration // ends a script whose mount hangs
 
 	// For TestServers:
-	turns   chan struct{} // holds one element for each script that is at work
+	turns   chan struct{} // holds one element for each running script
 	modules string        // directory of Node's modules
 }
 
@@ -70,11 +69,11 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, s.params(t, "script"))
 }
 
-// TestClients runs the scripts in testdata/clients: programs as people use them, with what each costs in requests and bytes. It
-// runs once: neither with the race detector nor with one processor.
+// TestClients runs the scripts in testdata/clients: programs as people use them, and what each costs in requests and bytes. It runs
+// only in a plain run, not with the race detector or on one processor.
 func TestClients(t *testing.T) {
 	if raceEnabled || testing.Short() || runtime.GOMAXPROCS(0) == 1 {
-		t.Skip("clients are tried once, in a plain run")
+		t.Skip("clients run only in a plain run")
 	}
 	if err := lacks(slices.Concat(tools, clientTools)); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -86,7 +85,7 @@ func TestClients(t *testing.T) {
 	testscript.Run(t, s.params(t, "clients"))
 }
 
-// scripts are the files of the scripts in a folder of testdata and in its folders, in which they stand by subject.
+// scripts returns the files of all scripts in a folder of testdata and in its subfolders, which are subjects.
 func scripts(t *testing.T, dir string) []string {
 	t.Helper()
 	var files []string
@@ -103,9 +102,9 @@ func scripts(t *testing.T, dir string) []string {
 	return files
 }
 
-// params are those of the scripts in a folder of testdata.
+// params returns the parameters for the scripts in a folder of testdata.
 func (s *setup) params(t *testing.T, dir string) testscript.Params {
-	deadline := time.Now().Add(20 * time.Minute) // of all of them, one by one with the race detector, too
+	deadline := time.Now().Add(20 * time.Minute) // for all scripts, even one by one with the race detector
 	if d, ok := t.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
@@ -151,10 +150,10 @@ func (s *setup) params(t *testing.T, dir string) testscript.Params {
 	}
 }
 
-// missing says what this machine lacks to run the scripts, or nil.
+// missing returns an error that names what this machine lacks to run the scripts, or nil.
 func missing() error { return lacks(tools) }
 
-// lacks says what this machine lacks of FUSE and the programs, or nil.
+// lacks returns an error that names what this machine lacks of FUSE and programs, or nil.
 func lacks(programs []string) error {
 	var errs []error
 	if f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0); err != nil {
@@ -170,7 +169,7 @@ func lacks(programs []string) error {
 	return errors.Join(errs...)
 }
 
-// prepare gives a script its environment, and ends what the script left running.
+// prepare sets a script's environment, and makes sure that everything it starts is ended.
 func (s *setup) prepare(env *testscript.Env) error {
 	st := &state{setup: s, env: env}
 	env.Values[stateKey{}] = st
@@ -210,7 +209,7 @@ func (s *setup) prepare(env *testscript.Env) error {
 	return nil
 }
 
-// close ends what the script left running; it is an error if that can't be done cleanly.
+// close ends everything that the script left running. It returns an error if that does not end cleanly.
 func (st *state) close() error {
 	var err error
 	if st.daemon != nil {
@@ -240,12 +239,12 @@ func of(ts *testscript.TestScript) *state {
 	return ts.Value(stateKey{}).(*state)
 }
 
-// usage fails a script whose command was written wrongly.
+// usage fails a script that uses a command wrongly.
 func usage(ts *testscript.TestScript, text string) {
 	ts.Fatalf("usage: %s", strings.TrimSpace(text))
 }
 
-// build builds the binary under test once, with the race detector if the test has it, and returns its directory.
+// build builds the binary under test, with the race detector if the test has it, and returns its directory.
 func build(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

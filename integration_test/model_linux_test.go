@@ -19,16 +19,16 @@ import (
 const (
 	modelProcesses = 3
 	modelVersions  = 3
-	// modelWorkerEnv holds the modelJob of a process that the test starts from its own binary.
+	// modelWorkerEnv holds the modelJob of a worker process, which runs the test's own binary.
 	modelWorkerEnv = "ASSETFS_MODEL_WORKER"
 )
 
-// modelFlags make failures short, so that many fit into a run, and the spool smaller than the assets.
+// modelFlags make failures short, so that many fit into a run, and the spool smaller than all assets.
 var modelFlags = []string{"--retry-for=2s", "--stall-timeout=1s", "--list-wait=1s", "--spool-size=24MiB"}
 
-// TestModelRun reads random bytes of random assets in all ways that Linux has, from several processes, and compares them with files
-// of the same content, while the server does whatever servers do, readers are killed, and assetfs is stopped, killed and
-// started again: no difference, no hang, nothing left. ASSETFS_MODEL is for how long (10s; 5s with -short), ASSETFS_MODEL_SEED which run.
+// TestModelRun reads random bytes of random assets in every way that Linux has, from several processes, and compares them with files
+// of the same content. Meanwhile the server misbehaves in every way, readers are killed, and assetfs is stopped, killed and
+// restarted. Nothing may differ, hang or be left over. ASSETFS_MODEL is the duration (10s; 5s with -short), ASSETFS_MODEL_SEED the seed.
 func TestModelRun(t *testing.T) {
 	if job := os.Getenv(modelWorkerEnv); job != "" {
 		modelWork(t, job)
@@ -40,14 +40,14 @@ func TestModelRun(t *testing.T) {
 	m.finish(t)
 }
 
-// modelRun is a mount, the reference and the processes that compare them.
+// modelRun is a mount, the reference files, and the processes that compare them.
 type modelRun struct {
 	*rig
 	job    modelJob
 	random *rand.Rand
 	limit  time.Duration
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	count modelCount
 	kills int
 }
@@ -62,17 +62,17 @@ func newModelRun(t *testing.T, job modelJob) *modelRun {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("ASSETFS_MODEL_SEED=%d", seed) // of what is done, not of when
+	t.Logf("ASSETFS_MODEL_SEED=%d", seed) // determines what is done, but not when
 	m.random = rand.New(rand.NewPCG(seed, 1))
 	for i := range 20 {
 		id := fmt.Sprintf("re_%d", i)
 		a := modelAsset{ID: id, Size: m.random.Int64N(4 << 20), Versions: 1}
-		fake := fakeapi.Asset{ID: id, Name: fmt.Sprintf("a-%d.bin", i/2), Size: a.Size} // two of each name
+		fake := fakeapi.Asset{ID: id, Name: fmt.Sprintf("a-%d.bin", i/2), Size: a.Size} // each name twice
 		a.Names = []string{fake.Name, fmt.Sprintf("a-%d (%s).bin", i/2, id)}
 		switch {
 		case i == 0:
 			a.Size, fake.Size = 0, 0
-		case i%2 == 0: // what has an ETag may change
+		case i%2 == 0: // with an ETag, the content may change
 			fake.ETag, a.Versions = "auto", modelVersions
 		case i%3 == 0:
 			fake.ModTime = time.Unix(1e9, 0)
@@ -93,7 +93,7 @@ func newModelRun(t *testing.T, job modelJob) *modelRun {
 	return m
 }
 
-// start mounts, again or for the first time.
+// start mounts, for the first time or again.
 func (m *modelRun) start(t *testing.T) {
 	t.Helper()
 	args := append([]string{}, modelFlags...)
@@ -104,7 +104,7 @@ func (m *modelRun) start(t *testing.T) {
 	m.job.Mnt = m.mnt()
 }
 
-// run lets processes read for a while and makes things happen meanwhile; between it calls also.
+// run lets processes read for span, while events happen. It calls also regularly.
 func (m *modelRun) run(t *testing.T, span time.Duration, also func()) {
 	t.Helper()
 	m.limit = span + 5*time.Minute
@@ -133,7 +133,7 @@ func (m *modelRun) run(t *testing.T, span time.Duration, also func()) {
 	wg.Wait()
 }
 
-// keepReading runs one process after another until stop is closed; kill kills one.
+// keepReading runs one process after another until stop is closed. An element of kill kills the current one.
 func (m *modelRun) keepReading(t *testing.T, number uint64, kill, stop <-chan struct{}) {
 	for seed := number; !t.Failed(); seed += modelProcesses {
 		select {
@@ -171,7 +171,7 @@ func (m *modelRun) keepReading(t *testing.T, number uint64, kill, stop <-chan st
 		select {
 		case <-kill:
 			killed = true
-			cmd.Process.Kill() //nolint:errcheck // it may have ended
+			cmd.Process.Kill() //nolint:errcheck // it may have ended already
 		case <-stop:
 			stdin.Close()
 		case <-ended:
@@ -182,7 +182,7 @@ func (m *modelRun) keepReading(t *testing.T, number uint64, kill, stop <-chan st
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			if d := m.daemon; d != nil {
-				m.unmount("QUIT") //nolint:errcheck // for its goroutines
+				m.unmount("QUIT") //nolint:errcheck // to see its goroutines
 				t.Errorf("process %d does not end:\n%s", cmd.Process.Pid, d.log)
 			}
 			return
@@ -205,7 +205,7 @@ func (m *modelRun) keepReading(t *testing.T, number uint64, kill, stop <-chan st
 	}
 }
 
-// restart brings the API back.
+// restart starts the API again.
 func (m *modelRun) restart(t *testing.T) {
 	t.Helper()
 	if err := m.api.start(); err != nil {
@@ -213,7 +213,7 @@ func (m *modelRun) restart(t *testing.T) {
 	}
 }
 
-// event is something that happens.
+// event makes something random happen.
 func (m *modelRun) event(t *testing.T, kill chan<- struct{}) {
 	t.Helper()
 	a := m.job.Assets[m.random.IntN(len(m.job.Assets))]
@@ -231,7 +231,7 @@ func (m *modelRun) event(t *testing.T, kill chan<- struct{}) {
 	case n < 32:
 		m.fake.Configure(func(c *fakeapi.Config) { c.NoRange = !c.NoRange })
 	case n < 33:
-		m.fake.ResetLog() // it grows
+		m.fake.ResetLog() // or it would grow without end
 		m.stop()
 	case n < 36:
 		if f, ok := m.fake.Asset(a.ID); ok {
@@ -263,7 +263,7 @@ func (m *modelRun) signalDaemon(t *testing.T) {
 	}
 }
 
-// randomFault is one that shows: what gives other bytes or lengths and no sign of it, nobody can see.
+// randomFault returns a fault that can be detected. Nothing can detect wrong bytes that come without any sign.
 func randomFault(random *rand.Rand, size int64) fakeapi.Fault {
 	at := random.Int64N(size + 1)
 	if at == 0 {
@@ -311,7 +311,7 @@ func randomFault(random *rand.Rand, size int64) fakeapi.Fault {
 	return f
 }
 
-// finish ends all faults, and looks at what is left: all assets read right, also from the spool alone, and nothing still runs.
+// finish ends all faults and checks the end state: all assets read right, even from the spool alone, and nothing is still running.
 func (m *modelRun) finish(t *testing.T) {
 	t.Helper()
 	if t.Failed() {
@@ -341,7 +341,7 @@ func (m *modelRun) finish(t *testing.T) {
 	m.checkIdle(t)
 }
 
-// poll tries until there is no error.
+// poll calls try until it returns no error.
 func poll(t *testing.T, what string, try func() error) {
 	t.Helper()
 	again := time.NewTicker(100 * time.Millisecond)

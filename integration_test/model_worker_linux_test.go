@@ -21,32 +21,32 @@ import (
 
 const (
 	modelThreads = 2
-	modelHandles = 4 // that one thread keeps open
-	// modelHang is longer than any call may take: a read retries for modelRetry each time it has got something.
+	modelHandles = 4 // kept open by each thread
+	// modelHang is longer than any call may take: a read may retry for --retry-for each time it has made progress.
 	modelHang = time.Minute
-	// modelLeast is how much a thread of a process does before it ends.
+	// modelLeast is how many operations a thread does before it ends.
 	modelLeast = 30
 )
 
-// modelJob is what one process of a model run does until its standard input ends.
+// modelJob is the job of one worker process, which ends when its standard input does.
 type modelJob struct {
 	Mnt, Ref, Dir string
 	Assets        []modelAsset
 	Seed          uint64
 	Pause         time.Duration // between operations
-	Faults        bool          // the documented errors are right
-	Restarts      bool          // so are those of a mount that is gone
+	Faults        bool          // documented errors are allowed
+	Restarts      bool          // and so are the errors of a mount that is gone
 }
 
-// modelAsset is an asset and its reference: Versions files ID.0, ID.1, ... in Ref, all of the same size.
+// modelAsset is an asset and its reference: files ID.0, ID.1, ... in Ref, one per version, all of the same size.
 type modelAsset struct {
 	ID       string
-	Names    []string // what it may be called, beside its ID
+	Names    []string // possible names, in addition to its ID
 	Size     int64
 	Versions int
 }
 
-// modelCount is what a process did: each operation done, and each error seen.
+// modelCount is what a process did: how often it did each operation, and saw each error.
 type modelCount struct{ Done, Failed map[string]int }
 
 // modelWorker is one thread.
@@ -54,7 +54,7 @@ type modelWorker struct {
 	job    *modelJob
 	random *rand.Rand
 	count  modelCount
-	names  map[string]string // of an ID, once it was seen
+	names  map[string]string // the name of each ID, once seen
 	open   []*modelHandle
 	stressMeans
 }
@@ -63,10 +63,10 @@ type modelWorker struct {
 type modelHandle struct {
 	stressHandle
 	asset    *modelAsset
-	versions []int // that what was read agrees with
+	versions []int // that agree with everything read so far
 }
 
-// modelWork is what a process does: it prints a modelCount, and fails the test at the first thing wrong.
+// modelWork is the main function of a worker process. It prints a modelCount, and fails the test at the first mistake.
 func modelWork(t *testing.T, text string) {
 	var job modelJob
 	if err := json.Unmarshal([]byte(text), &job); err != nil {
@@ -74,7 +74,7 @@ func modelWork(t *testing.T, text string) {
 	}
 	ended := make(chan struct{})
 	go func() {
-		io.Copy(io.Discard, os.Stdin) //nolint:errcheck // however it ends
+		io.Copy(io.Discard, os.Stdin) //nolint:errcheck // the end matters, not the reason
 		close(ended)
 	}()
 	var wg sync.WaitGroup
@@ -118,7 +118,7 @@ func (w *modelWorker) run(ended <-chan struct{}) (err error) {
 	}
 	defer func() {
 		for _, h := range w.open {
-			h.close() // that of a mount that is gone fails
+			h.close() // fails if the mount is gone
 		}
 		err = errors.Join(err, w.release())
 	}()
@@ -127,7 +127,7 @@ func (w *modelWorker) run(ended <-chan struct{}) (err error) {
 	for n := 0; ; n++ {
 		over := ended
 		if n < modelLeast {
-			over = nil // a process that has just begun tells something, too, on a slow machine
+			over = nil // even on a slow machine each process does something
 		}
 		select {
 		case <-over:
@@ -136,7 +136,7 @@ func (w *modelWorker) run(ended <-chan struct{}) (err error) {
 		}
 		name, do := w.operation()
 		hangs := time.AfterFunc(modelHang, func() {
-			panic(fmt.Sprintf("%s hangs", name)) // not t.Fatal: the thread can't be ended
+			panic(fmt.Sprintf("%s hangs", name)) // not t.Fatal, which can't end the hanging thread
 		})
 		err := do()
 		hangs.Stop()
@@ -154,7 +154,7 @@ func (w *modelWorker) run(ended <-chan struct{}) (err error) {
 	}
 }
 
-// documented reports whether the errors that this run provokes may give that number. EINVAL is none of them.
+// documented reports whether the errors that this run provokes may have that number. EINVAL is not one of them.
 func (w *modelWorker) documented(number unix.Errno) bool {
 	switch number {
 	case unix.ENOENT, unix.EACCES, unix.EPERM, unix.EDQUOT, unix.EBUSY, unix.ESTALE, unix.ETIMEDOUT, unix.EHOSTUNREACH, unix.EIO, unix.ENOSPC:
@@ -165,10 +165,10 @@ func (w *modelWorker) documented(number unix.Errno) bool {
 	return false
 }
 
-// errFault means that a mapping had no bytes.
+// errFault means that a memory mapping could not be read.
 var errFault = errors.New("SIGBUS")
 
-// operation picks what is done next.
+// operation picks the next operation.
 func (w *modelWorker) operation() (string, func() error) {
 	a := &w.job.Assets[w.random.IntN(len(w.job.Assets))]
 	switch w.random.IntN(24) {
@@ -202,7 +202,7 @@ func (w *modelWorker) operation() (string, func() error) {
 	}
 }
 
-// path is one of the ways to an asset.
+// path returns one of the paths of an asset.
 func (w *modelWorker) path(a *modelAsset) string {
 	switch w.random.IntN(3) {
 	case 0:
@@ -227,11 +227,11 @@ func (w *modelWorker) stat(a *modelAsset) error {
 	return nil
 }
 
-// list reads the root: each asset is there once, and under the name that it had before.
+// list reads the root: each asset is there once, and has kept its name.
 func (w *modelWorker) list() error {
 	entries, err := os.ReadDir(w.job.Mnt)
 	if err != nil || w.job.Restarts && len(entries) == 0 {
-		return err // or not mounted
+		return err // or the assets are not mounted
 	}
 	there := map[string]bool{}
 	for _, e := range entries {
@@ -239,7 +239,7 @@ func (w *modelWorker) list() error {
 	}
 	for _, a := range w.job.Assets {
 		found := slices.DeleteFunc(append([]string{a.ID}, a.Names...), func(name string) bool { return !there[name] })
-		// Of two that clash, one has the plain name, and both may have it.
+		// Two assets share a plain name; only one of them has it.
 		if len(found) == 0 || len(found) > 2 {
 			return fmt.Errorf("%s is listed as %q", a.ID, found)
 		}
@@ -266,7 +266,7 @@ func (w *modelWorker) listIDs() error {
 	return err
 }
 
-// handle opens a, or takes a handle that is open.
+// handle opens a, or picks an open handle.
 func (w *modelWorker) handle(a *modelAsset) (int, error) {
 	if n := len(w.open); n > 0 && w.random.IntN(4) > 0 {
 		return w.random.IntN(n), nil
@@ -294,7 +294,7 @@ func (w *modelWorker) openFile(a *modelAsset) (*modelHandle, error) {
 	return h, nil
 }
 
-// close closes a handle. That of a mount that is gone says so; it is no failure.
+// close closes a handle. Errors don't count, since the mount may be gone.
 func (w *modelWorker) close(i int) {
 	w.open[i].close()
 	w.open = slices.Delete(w.open, i, i+1)
@@ -322,7 +322,7 @@ func (w *modelWorker) read(h *modelHandle, name string) error {
 	if len(got) == 0 || name != "pread" && name != "readv" {
 		return fmt.Errorf("%d bytes of %d at %d of %s, and no error", len(got), n, off, h.asset.ID)
 	}
-	// A short read is right before an error only.
+	// A short read is right only before an error.
 	rest, err := w.pread(&h.stressHandle, off+int64(len(got)), 1)
 	if err == nil && len(rest) == 0 {
 		return fmt.Errorf("%s ends at %d, of %d bytes", h.asset.ID, off+int64(len(got)), h.size)
@@ -330,7 +330,7 @@ func (w *modelWorker) read(h *modelHandle, name string) error {
 	return err
 }
 
-// guarded makes an error of a SIGBUS.
+// guarded turns a SIGBUS into an error.
 func (w *modelWorker) guarded(name string, h *modelHandle, off int64, n int) (got []byte, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -344,24 +344,24 @@ func (w *modelWorker) guarded(name string, h *modelHandle, off int64, n int) (go
 	return stressWays[name](&w.stressMeans, &h.stressHandle, off, n)
 }
 
-// modelReference is the file with the bytes of a version.
+// modelReference returns the file with the bytes of a version.
 func modelReference(dir, id string, version int) string {
 	return filepath.Join(dir, fmt.Sprintf("%s.%d", id, version))
 }
 
-// compare fails unless got agrees with one of the versions that all before agreed with.
+// compare fails unless got agrees with a version that all earlier reads agreed with.
 func (h *modelHandle) compare(got []byte, off int64, ref string) error {
 	left := h.versions[:0:0]
 	for _, v := range h.versions {
 		f, err := os.Open(modelReference(ref, h.asset.ID, v))
 		if err != nil {
-			return fmt.Errorf("reference: %v", err) //nolint:errorlint // the asset has no such error
+			return fmt.Errorf("reference: %v", err) //nolint:errorlint // it must not look like an error of the asset
 		}
 		want := make([]byte, len(got))
 		_, err = f.ReadAt(want, off)
 		f.Close()
 		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("reference: %v", err) //nolint:errorlint // likewise
+			return fmt.Errorf("reference: %v", err) //nolint:errorlint // as above
 		}
 		if bytes.Equal(got, want) {
 			left = append(left, v)
@@ -374,7 +374,7 @@ func (h *modelHandle) compare(got []byte, off int64, ref string) error {
 	return nil
 }
 
-// sweep reads an asset from its beginning to its end.
+// sweep reads an asset from beginning to end.
 func (w *modelWorker) sweep(a *modelAsset) error {
 	h, err := w.openFile(a)
 	if err != nil {

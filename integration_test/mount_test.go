@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readyLimit bounds the wait for the ready line and for the exit after a signal: both take milliseconds unless something hangs.
+// readyLimit bounds waits for the ready line and for the exit after a signal. Both take milliseconds unless something hangs.
 const readyLimit = 30 * time.Second
 
 // daemon is a running assetfs.
@@ -26,20 +26,20 @@ type daemon struct {
 	cmd      *exec.Cmd
 	mnt      string
 	exited   chan struct{} // closed after Wait
-	err      error         // Wait's, valid once exited is closed
+	err      error         // of Wait; valid when exited is closed
 	log      *spoken
 	watchdog *time.Timer
 }
 
-// spoken writes what assetfs says to a file, and wakes those who wait for a line of it.
+// spoken writes the output of assetfs to a file, and wakes whoever waits for a line of it.
 type spoken struct {
-	mu     sync.Mutex // guards what follows: the process writes while the script reads
+	mu     sync.Mutex // guards the fields below: the process writes while the script reads
 	text   bytes.Buffer
 	file   io.Writer
 	wanted map[chan struct{}]*regexp.Regexp // closed when the text matches
 }
 
-// said returns a channel that is closed as soon as the text matches.
+// said returns a channel that is closed when the output matches.
 func (l *spoken) said(pattern *regexp.Regexp) <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -52,7 +52,7 @@ func (l *spoken) said(pattern *regexp.Regexp) <-chan struct{} {
 	return c
 }
 
-// Write takes the process's standard error.
+// Write receives standard error of the process.
 func (l *spoken) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,15 +66,15 @@ func (l *spoken) Write(p []byte) (int, error) {
 	return l.file.Write(p)
 }
 
-// String returns all that was said so far.
+// String returns the output so far.
 func (l *spoken) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
 }
 
-// cmdMount implements "mount [FLAG...] [ID...]". A flag's value is written with =. Flags that a script does not give
-// get values that keep it off the user's files and off the clock. What assetfs says goes to mount.log.
+// cmdMount implements "mount [FLAG...] [ID...]". The value of a flag is written with =. Some flags have other defaults here, to keep
+// away from the user's files and from the clock. The output of assetfs goes to mount.log.
 func cmdMount(ts *testscript.TestScript, neg bool, args []string) {
 	st := of(ts)
 	if neg || st.daemon != nil {
@@ -133,7 +133,7 @@ func startDaemon(ts *testscript.TestScript, args []string) (*daemon, error) {
 		log:    &spoken{file: file, wanted: map[chan struct{}]*regexp.Regexp{}},
 	}
 	ready := d.log.said(regexp.MustCompile("(?m)^assetfs: mounted " + regexp.QuoteMeta(mnt) + "$"))
-	//nolint:noctx // it ends by signal, as users end it; the watchdog bounds its life
+	//nolint:noctx // it is ended by a signal, as users end it; the watchdog bounds its life
 	d.cmd = exec.Command(filepath.Join(of(ts).setup.bin, "assetfs"), args...)
 	d.cmd.Dir = ts.MkAbs(".")
 	d.cmd.Env = environ(ts)
@@ -179,9 +179,9 @@ func environ(ts *testscript.TestScript) []string {
 	return env
 }
 
-// abandon kills a process that does not end, and detaches its mount, so that programs blocked on it end too.
+// abandon kills a process that does not end, and detaches its mount, so that programs blocked on it end, too.
 func (d *daemon) abandon() {
-	_ = d.cmd.Process.Kill() // it may have ended meanwhile
+	_ = d.cmd.Process.Kill() // it may have ended already
 	<-d.exited
 	if err := detach(d.mnt); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -205,7 +205,7 @@ func cmdUmount(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// stop sends a signal and waits. Unless the signal is KILL, exit status 0 and the end of the mount are required.
+// stop sends a signal and waits. Unless the signal is KILL, the exit status must be 0 and the mount must be gone.
 func (d *daemon) stop(name string) error {
 	defer d.watchdog.Stop()
 	if err := d.signal(name); err != nil {
@@ -235,7 +235,7 @@ func (d *daemon) stop(name string) error {
 	return nil
 }
 
-// signal sends a signal; one that has ended already has got it.
+// signal sends a signal. It is no error if the process has ended already.
 func (d *daemon) signal(name string) error {
 	sig := unix.SignalNum("SIG" + name)
 	if sig == 0 {
@@ -256,7 +256,7 @@ func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(st.daemon.signal(args[0]))
 }
 
-// cmdLogged implements "logged REGEXP": wait until assetfs has said it.
+// cmdLogged implements "logged REGEXP", which waits until the output of assetfs matches.
 func cmdLogged(ts *testscript.TestScript, neg bool, args []string) {
 	st := of(ts)
 	if neg || st.daemon == nil || len(args) != 1 {

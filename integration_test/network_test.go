@@ -6,14 +6,14 @@ import (
 	"sync"
 )
 
-// network is what a machine that sleeps, or gets another address, does to connections: they die, and nobody is told.
+// network lets connections die silently, as happens when a machine sleeps or gets another address.
 type network struct {
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	frozen bool
 	conns  []*conn
 }
 
-// freeze kills all connections, and, until it is undone, those made later.
+// freeze kills all connections and, while on, new ones.
 func (n *network) freeze(on bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -24,7 +24,7 @@ func (n *network) freeze(on bool) {
 	n.conns = nil
 }
 
-// listener hands out connections of a network.
+// listener accepts connections of a network.
 type listener struct {
 	net.Listener
 	net *network
@@ -37,8 +37,8 @@ func (l listener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	if tcp, ok := inner.(interface{ SetWriteBuffer(bytes int) error }); ok {
-		// What sockets hold counts as sent, and Linux lets them hold megabytes. With little on its way
-		// the receiver's buffer stays small, too.
+		// Bytes in socket buffers count as sent, and Linux makes these megabytes large. If few bytes are on
+		// their way, the receiver's buffer stays small, too.
 		if err := tcp.SetWriteBuffer(64 << 10); err != nil {
 			return nil, errors.Join(err, inner.Close())
 		}
@@ -53,15 +53,15 @@ func (l listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// conn is one connection, as the server has it. Once it is dead its reads and writes wait until the server closes it,
-// and what it has not sent by then is lost.
+// conn is one connection, seen from the server. When it is dead, its reads and writes wait until the server closes it, and what it
+// has not sent is lost.
 type conn struct {
 	net.Conn
 	dying, closing sync.Once
 	dead, closed   chan struct{}
 }
 
-// NetConn returns the connection without the network, as that of tls.Conn does without TLS.
+// NetConn returns the connection below, as tls.Conn's method of that name does.
 func (c *conn) NetConn() net.Conn { return c.Conn }
 
 func (c *conn) die() { c.dying.Do(func() { close(c.dead) }) }
@@ -81,7 +81,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// isDead reports whether the connection has died, and waits for its end then.
+// isDead reports whether the connection has died. If so, it waits for Close.
 func (c *conn) isDead() bool {
 	select {
 	case <-c.dead:
@@ -92,7 +92,7 @@ func (c *conn) isDead() bool {
 	}
 }
 
-// Close lets the other side know only if the connection lives.
+// Close closes the connection. The other side learns of that only if the connection is alive.
 func (c *conn) Close() error {
 	c.closing.Do(func() { close(c.closed) })
 	return c.Conn.Close()

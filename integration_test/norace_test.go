@@ -2,5 +2,5 @@
 
 package integration_test
 
-// raceEnabled reports whether this test was built with the race detector; the binary is then built with it too.
+// raceEnabled reports whether this test was built with the race detector. The binary under test is then built with it, too.
 const raceEnabled = false

@@ -17,23 +17,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openersRig is a mount of one asset, and of others that push it out of the spool.
+// openersRig is a mount with one asset under test, and others that evict it from the spool.
 type openersRig struct {
 	*rig
 	asset   fakeapi.Asset
 	unsized bool
-	kernel  int // opens by passthrough for each open of the whole asset
+	kernel  int // expected passthrough opens for each open of the whole asset
 	others  int
 }
 
 const openersSize = 3<<19 + 4097*3
 
-// openersCases are what may happen to an asset between the look-up of its inode and an open of that by no path.
+// openersCases are what may happen to an asset between the look-up of its inode and an open of the inode without a path.
 var openersCases = []struct {
 	name       string
 	asset      func(*fakeapi.Asset)
-	open       bool // somebody has it open all the time
-	unsized    bool // nobody knows the size in the end: splice and mappings have nothing to go by
+	open       bool // a file stays open all the time
+	unsized    bool // the size is unknown in the end, so splice and mappings can't be used
 	before, to []func(*openersRig) error
 }{
 	{name: "nothing"},
@@ -59,8 +59,8 @@ func openersSteps(steps ...func(*openersRig) error) []func(*openersRig) error { 
 
 func openersNoLength(a *fakeapi.Asset) { a.NoLength, a.ETag = true, "" }
 
-// TestOpeners opens an asset by what the kernel does not look up again, after each thing that may have happened to the asset
-// meanwhile: every way of reading gives the bytes that the asset has now, and so does an open by its path.
+// TestOpeners opens an asset in ways for which the kernel does not look its name up again, after each thing that may have happened to
+// the asset. Every way of reading must return the asset's current bytes, and so must an open by its path.
 func TestOpeners(t *testing.T) {
 	for _, passthrough := range []bool{true, false} {
 		t.Run("passthrough "+strconv.FormatBool(passthrough), func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestOpeners(t *testing.T) {
 	}
 }
 
-// stacked makes dir a file system that no kernel reads through passthrough: two overlays, one on the other.
+// stacked mounts a file system on dir for which no kernel allows passthrough: two overlays, one on the other.
 func stacked(t *testing.T, dir string) {
 	t.Helper()
 	base := t.TempDir()
@@ -116,7 +116,7 @@ func stacked(t *testing.T, dir string) {
 
 func (r *openersRig) path() string { return filepath.Join(r.daemon.mnt, r.asset.ID) }
 
-// open opens the asset by its inode as it was after before, once to is done.
+// open looks up the asset's inode after the steps before, and opens it after the steps to.
 func (r *openersRig) open(t *testing.T, before, to []func(*openersRig) error, alive bool) {
 	for _, step := range before {
 		if err := step(r); err != nil {
@@ -161,7 +161,7 @@ func (r *openersRig) open(t *testing.T, before, to []func(*openersRig) error, al
 				t.Error(err)
 			}
 		}
-		// Now a path leads to the inode that is the fastest, whatever was opened meanwhile.
+		// A path must now lead to the fastest inode again, whatever was opened before.
 		if err := r.fill(); err != nil {
 			t.Error(err)
 		}
@@ -173,7 +173,7 @@ func (r *openersRig) open(t *testing.T, before, to []func(*openersRig) error, al
 			t.Errorf("%d opens of the whole asset were left to the kernel, want %d", got, r.kernel)
 		}
 	}()
-	for range 2 { // with nothing open, and with all of them open
+	for range 2 { // with nothing open, and with everything open
 		for _, name := range names {
 			fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 			if err != nil {
@@ -198,7 +198,7 @@ func (r *openersRig) open(t *testing.T, before, to []func(*openersRig) error, al
 	}
 }
 
-// compare reads the asset in all ways, first in those that ask for no size.
+// compare reads the asset in all ways, first in those that don't ask for its size.
 func (r *openersRig) compare(t *testing.T, h *stressHandle) error {
 	m, err := newStressMeans(t.TempDir())
 	if err != nil {
@@ -230,7 +230,7 @@ func (r *openersRig) compare(t *testing.T, h *stressHandle) error {
 	return nil
 }
 
-// kernelOpens is how many opens were left to the kernel.
+// kernelOpens returns how many opens were left to the kernel.
 func (r *openersRig) kernelOpens(t *testing.T) int {
 	t.Helper()
 	buf := make([]byte, 64)
@@ -245,7 +245,7 @@ func (r *openersRig) kernelOpens(t *testing.T) int {
 	return opens
 }
 
-// part reads the head.
+// part reads the start of the asset.
 func (r *openersRig) part() error {
 	f, err := os.Open(r.path())
 	if err != nil {
@@ -256,10 +256,10 @@ func (r *openersRig) part() error {
 	return err
 }
 
-// fill reads all by the path.
+// fill reads the whole asset by its path.
 func (r *openersRig) fill() error {
 	got, err := os.ReadFile(r.path())
-	for errors.Is(err, unix.ESTALE) { // who finds out that the content is another
+	for errors.Is(err, unix.ESTALE) { // the read that finds out about new content gets this
 		got, err = os.ReadFile(r.path())
 	}
 	want := make([]byte, r.asset.Size)
@@ -272,7 +272,7 @@ func (r *openersRig) fill() error {
 	return err
 }
 
-// evict reads what pushes the asset out.
+// evict reads other assets until the asset is evicted.
 func (r *openersRig) evict() error {
 	for range 2 {
 		r.others++
@@ -293,7 +293,7 @@ func (r *openersRig) evict() error {
 func (r *openersRig) longer() error  { return r.change(9001) }
 func (r *openersRig) shorter() error { return r.change(-1 << 19) }
 
-// change gives the asset another content, and lets a read find out.
+// change gives the asset other content, and lets a read find out.
 func (r *openersRig) change(by int64) error {
 	r.asset.Version++
 	r.asset.Size += by
@@ -301,8 +301,8 @@ func (r *openersRig) change(by int64) error {
 	return r.fill()
 }
 
-// TestOpenersChanged opens an inode while content is open on it that the asset has no more: no other can be had from that inode,
-// but by the path, and as soon as that was closed.
+// TestOpenersChanged opens an inode while a file is open on it whose content the asset no longer has. The inode then can't be opened
+// with the new content; the path can. After the file is closed the inode can, too.
 func TestOpenersChanged(t *testing.T) {
 	r := &openersRig{rig: newRig(t), asset: fakeapi.Asset{ID: "re_1", Size: 3 << 20, ETag: "auto"}}
 	r.fake.Put(r.asset)

@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patienceFile is the setting of how long the kernel waits for a reply; a mount
-// keeps what it was when it was made.
+// patienceFile sets how long the kernel waits for a reply. It applies to mounts that
+// are made afterwards.
 const patienceFile = "/proc/sys/fs/fuse/max_request_timeout"
 
-// hasPatience reports whether there is such a setting, and it may be set.
+// hasPatience reports whether the setting exists and may be changed.
 func hasPatience() bool { return unix.Access(patienceFile, unix.W_OK) == nil }
 
-// cmdPatience implements "patience [SECONDS]": sets it, for as short as possible, since all mounts of the machine that
-// are made meanwhile get it; without an argument it is put back. The script's end does that, too.
+// cmdPatience implements "patience [SECONDS]". All mounts that are made on this machine meanwhile are affected, so the script should
+// restore the old value soon, by "patience" without an argument. Its end restores it, too.
 func cmdPatience(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 1 {
 		usage(ts, "patience [SECONDS]")

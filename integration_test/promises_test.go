@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestPromises holds fs/doc.go and the scripts together: each promise made to
-// users there (P1, P2, ...) is quoted, word for word, by a script that tests it.
+// TestPromises checks that each promise to users in fs/doc.go (P1, P2, ...) is quoted,
+// word for word, by a script that tests it.
 func TestPromises(t *testing.T) {
 	doc, err := os.ReadFile(filepath.Join("..", "fs", "doc.go"))
 	if err != nil {
@@ -39,8 +39,8 @@ func TestPromises(t *testing.T) {
 
 var promiseStart = regexp.MustCompile(`^(P[0-9]+)\. `)
 
-// promises returns the promises in comments of a text: each begins with its
-// number and ends before the next, a heading, an empty line or other text.
+// promises returns the promises in the comments of a text. Each begins with its number
+// and ends before the next one, a heading, an empty line or other text.
 func promises(text, comment string) map[string]string {
 	found := map[string]string{}
 	id := ""

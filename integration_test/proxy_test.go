@@ -20,7 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// proxy is nginx with the configuration of fs/cli/docs/team.md, between a script's programs and its API. Both its sides speak TLS.
+// proxy is nginx with the configuration of fs/cli/docs/team.md, in front of a script's API. Both its sides speak TLS.
 type proxy struct {
 	origin *httptest.Server // the API, as nginx sees it
 	cmd    *exec.Cmd
@@ -47,11 +47,11 @@ func cmdProxy(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// start runs nginx, with its files in dir, and returns when it answers at port.
+// start runs nginx with its files in dir, and returns when it answers at port.
 func (p *proxy) start(a *api, dir, port string, slice bool) error {
 	api := a.handler()
 	p.origin = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// What would keep answers from being shared, though each user is checked.
+		// These would keep nginx from sharing answers, although it checks each user.
 		w.Header().Set("Cache-Control", "private, no-store")
 		w.Header().Set("Vary", "*")
 		w.Header().Set("Set-Cookie", "session=1")
@@ -60,7 +60,7 @@ func (p *proxy) start(a *api, dir, port string, slice bool) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	// The certificate of httptest is for 127.0.0.1 and for example.com, and its own authority.
+	// The certificate of httptest is self-signed, for 127.0.0.1 and example.com.
 	if err := writeCertificate(dir, p.origin.TLS.Certificates[0]); err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (p *proxy) start(a *api, dir, port string, slice bool) error {
 	if err != nil {
 		return err
 	}
-	sliced := "slice 1m;" // so that small assets have several
+	sliced := "slice 1m;" // so that small assets have several slices
 	if !slice {
 		sliced = ""
 	}
@@ -87,7 +87,7 @@ func (p *proxy) start(a *api, dir, port string, slice bool) error {
 		}
 		config = strings.ReplaceAll(config, swap[0], swap[1])
 	}
-	// Around it what Debian's nginx.conf has; the workers' user is one who may write to dir.
+	// The rest of Debian's nginx.conf. The workers' user must be able to write to dir.
 	config = "daemon off; user root; pid nginx.pid; events {}\nhttp {\naccess_log access.log;\n" + config + "}\n"
 	name := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(name, []byte(config), 0o600); err != nil {
@@ -99,11 +99,11 @@ func (p *proxy) start(a *api, dir, port string, slice bool) error {
 		return err
 	}
 	go func() {
-		_ = p.cmd.Wait() // its log says why it has ended
+		_ = p.cmd.Wait() // its log says why it ended
 		close(p.exited)
 	}()
 	if err := p.await("127.0.0.1:" + port); err != nil {
-		log, _ := os.ReadFile(filepath.Join(dir, "error.log")) // it only explains
+		log, _ := os.ReadFile(filepath.Join(dir, "error.log")) // only an explanation
 		return fmt.Errorf("%w\n%s", err, log)
 	}
 	return nil
@@ -124,7 +124,7 @@ func (p *proxy) await(addr string) error {
 	return errors.New("nginx does not answer")
 }
 
-// stop ends nginx and the API's side of it.
+// stop ends nginx and the API behind it.
 func (p *proxy) stop() error {
 	if p.origin != nil {
 		p.origin.Close()
@@ -156,7 +156,7 @@ func writeCertificate(dir string, c tls.Certificate) error {
 	return nil
 }
 
-// freePort returns a port of loopback on which nobody listens.
+// freePort returns a free port on loopback.
 func freePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
 	if err != nil {

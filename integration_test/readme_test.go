@@ -12,11 +12,11 @@ import (
 	"unicode/utf8"
 )
 
-// guides are what is written for users besides README.md.
+// guides are the documents for users besides README.md.
 var guides = filepath.Join("..", "fs", "cli", "docs", "*.md")
 
-// TestReadme holds README.md, the guides and the program together: the messages of the troubleshooting table are the
-// system's or are asserted by a script, flags are in the help, and attributes are those that cli_status asks for.
+// TestReadme checks README.md and the guides against the program: the messages in the troubleshooting table are the system's or are
+// asserted by a script, flags are in the help, and attributes are those that cli_status reads.
 func TestReadme(t *testing.T) {
 	readme := read(t, filepath.Join("..", "README.md"))
 	lines := strings.Split(strings.TrimSuffix(readme, "\n"), "\n")
@@ -59,7 +59,7 @@ func TestReadme(t *testing.T) {
 	}
 	text := guideTexts(t)
 	text["README.md"] = readme
-	// What is found there, but is no flag of ours.
+	// These are not our flags.
 	others := []string{"--only-values", "--cache", "--device", "--cap-add", "--user", "--now", "--read", "--help-all"}
 	for name, text := range text {
 		for _, flag := range regexp.MustCompile(`--[a-z]+(-[a-z]+)*`).FindAllString(text, -1) {
@@ -93,7 +93,7 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// TestReadmeLinks finds what README.md and the guides link to.
+// TestReadmeLinks checks the links in README.md and the guides.
 func TestReadmeLinks(t *testing.T) {
 	texts := guideTexts(t)
 	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
@@ -111,7 +111,7 @@ func TestReadmeLinks(t *testing.T) {
 	}
 }
 
-// TestReadmeSession pastes the terminal session of README.md, line by line, as an ordinary user, and compares what is printed.
+// TestReadmeSession pastes the terminal session of README.md, line by line, as an ordinary user, and compares the output.
 func TestReadmeSession(t *testing.T) {
 	if err := missing(); err != nil {
 		t.Skipf("NOT TESTED, because of what this machine lacks: %v", err)
@@ -128,7 +128,7 @@ func TestReadmeSession(t *testing.T) {
 			fmt.Fprintf(&paste, "%s\necho '$'\n", command)
 			line = `\$`
 			if want.Len() == 0 {
-				continue // nothing was printed before the first command
+				continue // nothing is printed before the first command
 			}
 		} else {
 			line = regexp.QuoteMeta(line)
@@ -157,7 +157,7 @@ func TestReadmeSession(t *testing.T) {
 	}
 }
 
-// asVisitor gives root's terminal to an ordinary user, who may use FUSE, with the program $1.
+// asVisitor, run by root, becomes an ordinary user who may use FUSE, with the program $1, and runs a shell.
 const asVisitor = `set -e
 mount -t tmpfs -o mode=755,dev none /mnt
 mknod -m 666 /mnt/fuse c 10 229
@@ -167,7 +167,7 @@ mkdir -m 700 /mnt/home
 chown 65534:65534 /mnt/home
 exec env -i PATH="/mnt:$PATH" HOME=/mnt/home LC_ALL=C.UTF-8 setpriv --reuid=65534 --regid=65534 --clear-groups bash`
 
-// assertions is what the scripts assert, as a reader of the messages writes it.
+// assertions returns all assertions of the scripts about output, without the backslashes of regular expressions.
 func assertions(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// rows names, for each row of SERVERS.md and for each form and limit of API.md, sections 1 to 4, the tests that hold it:
-// "DIR TestName", a Go test; "script NAME", testdata/script/*/NAME.txtar, on a mount against fakeapi; "servers NAME",
-// testdata/servers/NAME.txtar, on a mount against real servers.
+// rows names the tests for each row of SERVERS.md, and for each form and limit in sections 1 to 4 of API.md:
+// "DIR TestName" is a Go test; "script NAME" is testdata/script/*/NAME.txtar, on a mount with fakeapi; "servers NAME" is
+// testdata/servers/NAME.txtar, on a mount with real servers.
 var rows = []struct{ row, tests string }{
 	// SERVERS.md, "Range and validators".
 	{"200 to bytes=0-, 206 to every other", "fs/asset TestRangeIsKnownPerAsset, script servers_bytes"},
@@ -83,7 +83,7 @@ var rows = []struct{ row, tests string }{
 	{"content replaced while open", "fs/asset TestStrongChange, script changed, servers ranges/swapped, servers alone/replaced"},
 }
 
-// TestRows holds the table above and the tests together: each row has some, and all of them exist.
+// TestRows checks that each row above has tests, and that they exist.
 func TestRows(t *testing.T) {
 	sources := map[string]string{} // of a directory's tests
 	for _, r := range rows {
@@ -94,7 +94,7 @@ func TestRows(t *testing.T) {
 			where, what, _ := strings.Cut(name, " ")
 			if where == "script" || where == "servers" {
 				file := filepath.Join("testdata", where, filepath.FromSlash(what)+".txtar")
-				if where == "script" { // in a folder by subject
+				if where == "script" { // scripts are in folders by subject
 					file = filepath.Join("testdata", where, "*", what+".txtar")
 				}
 				if found, err := filepath.Glob(file); err != nil || len(found) == 0 {
@@ -112,7 +112,7 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// testSources is all test code of a directory.
+// testSources returns all test code in a directory.
 func testSources(t *testing.T, dir string) string {
 	names, err := filepath.Glob(filepath.Join("..", filepath.FromSlash(dir), "*_test.go"))
 	if err != nil || len(names) == 0 {

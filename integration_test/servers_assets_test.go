@@ -16,14 +16,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// served is an asset that real servers have: a file of the path that its URL has.
+// served is an asset of real servers: a file whose path is that of its URL.
 type served struct {
 	ID, Name, Type string
 	size           int64
 	text           bool // compresses well
 }
 
-// servedAssets is what all servers have.
+// servedAssets are the assets of all servers.
 var servedAssets = func() []served {
 	all := []served{
 		{ID: "re_1", Name: "film.mkv", Type: "video/x-matroska", size: 40 << 20},
@@ -32,23 +32,23 @@ var servedAssets = func() []served {
 		{ID: "re_4", Name: "empty.txt", Type: "text/plain"},
 		{ID: "re_5", Name: "Übung 1.pdf", Type: "application/pdf", size: 1},
 	}
-	for i := range 20 { // for limits
+	for i := range 20 { // to test limits
 		n := strconv.Itoa(11 + i)
 		all = append(all, served{ID: "re_" + n, Name: "clip " + n + ".bin", Type: "application/octet-stream", size: 20_000})
 	}
 	return all
 }()
 
-// disposition is what servers send.
+// disposition returns the Content-Disposition.
 func (a served) disposition() string { return `attachment; filename="` + a.Name + `"` }
 
-// Single is the disposition for configurations that write it between single quotes.
+// Single returns the disposition for configurations that put it between single quotes.
 func (a served) Single() string { return strings.ReplaceAll(a.disposition(), "'", `\'`) }
 
-// Double is the disposition for configurations that write it between double quotes.
+// Double returns the disposition for configurations that put it between double quotes.
 func (a served) Double() string { return strings.ReplaceAll(a.disposition(), `"`, `\"`) }
 
-// write writes the asset's file. A version of 2 has other bytes.
+// write writes the asset's file. Version 2 has other bytes.
 func (a served) write(name string, version int) error {
 	f, err := os.Create(name)
 	if err != nil {
@@ -62,7 +62,7 @@ func (a served) write(name string, version int) error {
 	return errors.Join(err, f.Close())
 }
 
-// lines is a text without end.
+// lines is an endless text.
 type lines struct {
 	version, n int
 	rest       []byte
@@ -79,7 +79,7 @@ func (l *lines) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// writeAssets writes a document root. All files have the same time of change, long ago.
+// writeAssets writes a document root. All files have the same modification time, long ago.
 func writeAssets(root string) error {
 	const unknown = `{"code":404,"msg":"Asset not found","data":null}`
 	const limited = `{"code":429,"msg":"Rate limit exceeded","data":null}`
@@ -102,9 +102,9 @@ func writeAssets(root string) error {
 	return errors.Join(errs...)
 }
 
-// linkAssets gives a script a document root of its own: links to the files of the common one.
+// linkAssets makes a document root for one script, with links to the files of the common one.
 func linkAssets(from, to string) error {
-	// Servers that run as another user go through these.
+	// Servers that run as another user must be able to enter these directories.
 	for _, dir := range []string{filepath.Dir(filepath.Dir(to)), filepath.Dir(to)} {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			return err
@@ -122,8 +122,8 @@ func linkAssets(from, to string) error {
 	})
 }
 
-// cmdAsset implements "asset replace|copy|touch ID": put other bytes of the same length in its place, or a copy of the same
-// time, which has another inode, or the same bytes with another time. All at once, as careful people do it.
+// cmdAsset implements "asset replace|copy|touch ID". It replaces a file by other bytes of the same length, or by a copy with the same
+// time and another inode, or by the same bytes with another time. It renames, as careful people do.
 func cmdAsset(ts *testscript.TestScript, neg bool, args []string) {
 	usageText := "asset replace|copy|touch ID"
 	if neg || len(args) != 2 {

@@ -16,12 +16,12 @@ import (
 	"time"
 )
 
-// logLine is how each server logs a request: METHOD PATH PROTOCOL "RANGE" STATUS BYTES.
+// logLine is the format in which each server logs a request: METHOD PATH PROTOCOL "RANGE" STATUS BYTES.
 var logLine = regexp.MustCompile(`(?m)^([A-Z]+) (\S+) (\S+) "[^"]*" (\d+) (\d+|-)$`)
 
-// count implements "server requests|billed NAME [FIELD...] [MIN..]MAX": the requests in the server's log that have all
-// these fields, or the bytes that it has sent for them. Fields are an asset's ID, download or metadata, a status, a protocol.
-// If the log is at rest for sure since it was read with the same value of at, it is not waited for again; at may be "".
+// count implements "server requests|billed NAME [FIELD...] [MIN..]MAX": the number of requests in the server's log with all these
+// fields, or the bytes that it sent for them. Fields are an asset's ID, download or metadata, a status, a protocol. If the log was
+// already read with the same at, which is not "", it can't have changed and is not read again.
 func (s *server) count(verb, at string, args []string) error {
 	if len(args) == 0 {
 		return errors.New("usage: server requests|billed NAME [FIELD...] [MIN..]MAX")
@@ -75,11 +75,11 @@ func bounds(s string) (low, high int64, err error) {
 	return low, high, err
 }
 
-// marker begins the IDs that are asked for to see a log's end.
+// marker begins the IDs whose requests mark the end of a log.
 const marker = "re_9999"
 
-// log returns what it has logged, once all that it was asked for until now is there: it has noticed that clients have gone, and a
-// request made after that is in the log. Servers log when a response ends, and some of them write some seconds later.
+// log returns the server's log when everything requested so far is in it: the server has noticed which clients have gone, and a
+// request made after that is in the log. Servers log when a response ends, and some write a few seconds later.
 func (s *server) log() (string, error) {
 	name := filepath.Join(s.Dir, "access.log")
 	text, err := os.ReadFile(name)
@@ -114,13 +114,13 @@ func (s *server) log() (string, error) {
 	return "", fmt.Errorf("its log does not come to rest:\n%s", text)
 }
 
-// noMarker reports whether it is a forward proxy, which has no paths.
+// noMarker reports whether this is a forward proxy, which has no paths.
 func (s *server) noMarker() bool { return filepath.Base(s.Dir) == "squid" }
 
-// lateLog reports whether its log is another program's, which begins some time after it.
+// lateLog reports whether another program writes the log, which starts some time after the server.
 func (s *server) lateLog() bool { return filepath.Base(s.Dir) == "varnish" }
 
-// busy reports whether a client has closed a connection that it has not closed.
+// busy reports whether a client has closed a connection that the server still has open.
 func (s *server) busy() (bool, error) {
 	port, err := strconv.Atoi(s.Port)
 	if err != nil {
@@ -134,7 +134,7 @@ func (s *server) busy() (bool, error) {
 	return regexp.MustCompile(fmt.Sprintf(`(?m)^ *\d+: [0-9A-F]{8}:%04X [0-9A-F]{8}:[0-9A-F]{4} 08 `, port)).Match(table), nil
 }
 
-// ask requests the download of an asset, and whatever comes is fine.
+// ask requests the download of an asset. Any answer will do.
 func (s *server) ask(id string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), readyLimit)
 	defer cancel()

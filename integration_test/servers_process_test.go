@@ -16,32 +16,32 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// server is one that a script runs, from the templates in testdata/servers/config/NAME. Their file "run" starts it.
-// The methods and exported fields are for the templates.
+// server is a server that a script runs, from the templates in testdata/servers/config/NAME. The template "run" starts it. The
+// templates use the methods and exported fields.
 type server struct {
-	Dir     string // of its configuration, and of its logs
+	Dir     string // for its configuration and logs
 	Files   string // the document root
-	Port    string // stays the same over restarts
-	Start   int    // 1 at the first start
-	Modules string // Node's
+	Port    string // stays the same after restarts
+	Start   int    // 1 at the first start, then 2, ...
+	Modules string // directory of Node's modules
 
 	settings map[string]string
 	others   map[string]*server
-	text     string    // its log as it was read last
-	at       string    // when that was: see count
+	text     string    // its log, as last read
+	at       string    // when it was last read: see count
 	asked    int       // markers in its log
-	forgot   int       // so much of its log is not counted any more
-	cmd      *exec.Cmd // nil while it does not run
+	forgot   int       // bytes of its log that don't count any more
+	cmd      *exec.Cmd // nil if not running
 	exited   chan struct{}
 }
 
-// Assets are those that it serves.
+// Assets returns the assets that it serves.
 func (*server) Assets() []served { return servedAssets }
 
-// Root reports whether it is started by root.
+// Root reports whether root starts it.
 func (*server) Root() bool { return os.Geteuid() == 0 }
 
-// Nobody precedes the command of a server that refuses to run as root.
+// Nobody returns a command prefix for a server that refuses to run as root.
 func (s *server) Nobody() string {
 	if s.Root() {
 		return "setpriv --reuid=65534 --regid=65534 --clear-groups"
@@ -58,7 +58,7 @@ func (s *server) Get(key string) string { return s.settings[key] }
 // List returns the values of a setting.
 func (s *server) List(key string) []string { return strings.Split(s.settings[key], ",") }
 
-// PortOf returns the port of another server, which must have been started before.
+// PortOf returns the port of another server, which must have been started.
 func (s *server) PortOf(name string) (string, error) {
 	other, ok := s.others[name]
 	if !ok {
@@ -67,7 +67,7 @@ func (s *server) PortOf(name string) (string, error) {
 	return other.Port, nil
 }
 
-// url is the base URL.
+// url returns the base URL.
 func (s *server) url() string {
 	if s.Is("tls") {
 		return "https://127.0.0.1:" + s.Port + basePath
@@ -112,7 +112,7 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// startServer starts a server, and before it those behind it.
+// startServer starts a server, after the servers behind it.
 func (st *state) startServer(ts *testscript.TestScript, name string, settings []string) error {
 	for _, setting := range settings {
 		behind, ok := strings.CutPrefix(setting, "behind=")
@@ -145,7 +145,7 @@ func (st *state) startServer(ts *testscript.TestScript, name string, settings []
 	return nil
 }
 
-// run starts it and returns when it accepts connections. Settings that are not given stay as they were.
+// run starts the server and returns when it accepts connections. Settings that are not given keep their value.
 func (s *server) run(name string, settings []string) error {
 	if s.settings == nil {
 		s.settings = map[string]string{}
@@ -171,25 +171,25 @@ func (s *server) run(name string, settings []string) error {
 	cmd := exec.Command("sh", "run")
 	cmd.Dir = s.Dir
 	cmd.Stdout, cmd.Stderr = output, output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its workers end with it
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that its workers can be ended with it
 	if err := cmd.Start(); err != nil {
 		return err
 	}
 	exited := make(chan struct{})
 	go func() {
-		_ = cmd.Wait() // its output says why it has ended
+		_ = cmd.Wait() // its output says why it ended
 		close(exited)
 	}()
 	s.cmd, s.exited = cmd, exited
 	if err := s.await(); err != nil {
-		said, _ := os.ReadFile(output.Name()) // it only explains
+		said, _ := os.ReadFile(output.Name()) // only an explanation
 		logged, _ := os.ReadFile(filepath.Join(s.Dir, "error.log"))
 		return fmt.Errorf("%s: %w\n%s%s", name, err, said, logged)
 	}
 	return nil
 }
 
-// configure writes its directory from templates.
+// configure writes the server's directory from templates.
 func (s *server) configure(from string) error {
 	if s.Is("tls") {
 		issuer := httptest.NewTLSServer(nil)
@@ -204,7 +204,7 @@ func (s *server) configure(from string) error {
 		}
 		target := filepath.Join(s.Dir, strings.TrimPrefix(name, from))
 		if d.IsDir() {
-			// Some give up root before they write.
+			// Some servers drop root before they write.
 			return errors.Join(os.MkdirAll(target, 0o755), os.Chmod(target, 0o777))
 		}
 		config, err := template.ParseFiles(name)
@@ -219,7 +219,7 @@ func (s *server) configure(from string) error {
 	})
 }
 
-// await returns when it accepts connections.
+// await returns when the server accepts connections.
 func (s *server) await() error {
 	for start := time.Now(); time.Since(start) < readyLimit; time.Sleep(10 * time.Millisecond) {
 		select {
@@ -237,7 +237,7 @@ func (s *server) await() error {
 	return errors.New("does not answer")
 }
 
-// end sends it and its workers a signal, and returns when nothing of it is left.
+// end sends a signal to the server and its workers, and returns when all have ended.
 func (s *server) end(sig syscall.Signal) error {
 	if s.cmd == nil {
 		return nil
@@ -248,7 +248,7 @@ func (s *server) end(sig syscall.Signal) error {
 	}()
 	for start := time.Now(); time.Since(start) < 2*readyLimit; time.Sleep(10 * time.Millisecond) {
 		if time.Since(start) > 5*time.Second {
-			sig = syscall.SIGKILL // whoever waits for clients to go
+			sig = syscall.SIGKILL // some wait for their clients
 		}
 		err := syscall.Kill(group, sig)
 		if errors.Is(err, syscall.ESRCH) {
@@ -259,7 +259,7 @@ func (s *server) end(sig syscall.Signal) error {
 			return fmt.Errorf("end a server: %w", err)
 		}
 		if sig != syscall.SIGKILL {
-			sig = 0 // one is enough
+			sig = 0 // send it once, then only check
 		}
 	}
 	return errors.New("a server does not end")

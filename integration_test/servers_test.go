@@ -49,7 +49,7 @@ var serverKinds = []struct {
 // What they cost is taken from the servers' own logs. It runs once: neither with the race detector nor with one processor.
 func TestServers(t *testing.T) {
 	if raceEnabled || testing.Short() || runtime.GOMAXPROCS(0) == 1 {
-		t.Skip("real servers are tried once, in a plain run")
+		t.Skip("real servers run only in a plain run")
 	}
 	modules, err := serversMissing(t)
 	if err != nil {

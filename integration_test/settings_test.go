@@ -16,14 +16,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// set changes settings of the API: the fields of fakeapi.Config in lower case (norange, nometadata, latency=DURATION,
+// set changes settings of the API. They are the fields of fakeapi.Config in lower case (norange, nometadata, latency=DURATION,
 // rate=BYTES a second, key=KEY, downloads.rates=1/s,12/m, metadata.mode=bucket, ...), and
 //
 //	range metadata     the opposites of norange and nometadata
-//	key=default        the key of $KEYFILE
+//	key=default        the key in $KEYFILE
 //	limits=RATES       downloads.rates and metadata.rates
-//	nofaults           forget the faults set so far, which strike requests for all assets
-//	fault.KEY=VALUE    as of an asset, below
+//	nofaults           remove the faults for all assets set so far
+//	fault.KEY=VALUE    add such a fault, as for an asset (see put)
 func (a *api) set(settings []string) error {
 	c := a.fake.Config()
 	var errs []error
@@ -58,11 +58,10 @@ func (a *api) set(settings []string) error {
 	return nil
 }
 
-// series matches a pattern of IDs, as the shell has it: re_{1..20}.
+// series matches a series of IDs, written as in bash: re_{1..20}.
 var series = regexp.MustCompile(`^(.*)\{(\d+)\.\.(\d+)\}(.*)$`)
 
-// asset puts an asset, or changes it where it is there already. With an ID such as re_{1..20} it puts twenty,
-// and {} in a value is the number.
+// asset adds an asset, or changes it if it exists. With an ID such as re_{1..20} it adds twenty, and {} in a value is the number.
 func (a *api) asset(ts *testscript.TestScript, id string, settings []string) error {
 	m := series.FindStringSubmatch(id)
 	if m == nil {
@@ -82,13 +81,13 @@ func (a *api) asset(ts *testscript.TestScript, id string, settings []string) err
 	return errors.Join(errs...)
 }
 
-// put puts or changes one asset. KEY=VALUE are the fields of fakeapi.Asset in lower case, and
+// put adds or changes one asset. Keys are the fields of fakeapi.Asset in lower case, and
 //
-//	disposition=HEADER       as fakeapi has it, but \xNN is a byte
-//	text=TEXT file=FILE      content as given, instead of size=SIZE of computed content
-//	nofaults                 forget the faults set so far
-//	fault.KEY=VALUE          the fields of one fakeapi.Fault in lower case; added to the faults set so far
-//	fault.header.NAME=VALUE  a field of the response, \xNN is a byte
+//	disposition=HEADER       as in fakeapi, but \xNN is a byte
+//	text=TEXT file=FILE      the content, instead of size=SIZE of computed content
+//	nofaults                 remove the faults set so far
+//	fault.KEY=VALUE          the fields of one fakeapi.Fault in lower case, which is added
+//	fault.header.NAME=VALUE  a field of the response; \xNN is a byte
 func (a *api) put(ts *testscript.TestScript, id string, settings []string) error {
 	asset, ok := a.fake.Asset(id)
 	if !ok {
@@ -150,10 +149,10 @@ func setAsset(ts *testscript.TestScript, asset *fakeapi.Asset, key, value string
 	return nil
 }
 
-// byteEscape is a byte of a header that a script can't hold as it is.
+// byteEscape matches an escaped byte, which a script can't hold as it is.
 var byteEscape = regexp.MustCompile(`\\x[0-9a-f]{2}`)
 
-// unescapeBytes puts in bytes for \xNN.
+// unescapeBytes replaces \xNN by the byte.
 func unescapeBytes(s string) string {
 	return byteEscape.ReplaceAllStringFunc(s, func(e string) string {
 		n, err := strconv.ParseUint(e[2:], 16, 8)

@@ -14,8 +14,8 @@ import (
 
 const (
 	soakSamples = 24
-	// soakMemory is more than assetfs needs, in KiB: what the Go runtime keeps for a while, and buffers of a MiB for each of a dozen
-	// requests of the kernel.
+	// soakMemory is more than assetfs needs, in KiB: what the Go runtime keeps for a while, and 1 MiB for each of a dozen kernel
+	// requests.
 	soakMemory = 256 << 10
 	// soakDescriptors is more than an idle mount has open besides the spool's files: FUSE, epoll, standard streams, lock, index.
 	soakDescriptors = 24
@@ -23,20 +23,20 @@ const (
 	soakGoroutines = 64
 )
 
-// figures are what a process takes.
+// figures are the resources of a process.
 type figures struct {
 	rss, anonymous, descriptors, threads int64
-	inodes                               int64 // of FUSE in the kernel, all mounts; root only
+	inodes                               int64 // of FUSE in the kernel, for all mounts; only root sees it
 }
 
-// TestSoak does what TestModelRun does to one process of assetfs, which must not grow. ASSETFS_SOAK is for how long (10s).
+// TestSoak does the same as TestModelRun with a single process of assetfs, which must not grow. ASSETFS_SOAK is the duration (10s).
 func TestSoak(t *testing.T) {
 	if testing.Short() && os.Getenv("ASSETFS_SOAK") == "" {
 		t.Skip("TestModelRun looks at the end, too")
 	}
 	t.Parallel()
 	span := spanOf(t, "ASSETFS_SOAK", 10*time.Second, 0)
-	// A long run is slower, so that others can work meanwhile.
+	// A long run reads more slowly, so that the machine can be used for other work.
 	m := newModelRun(t, modelJob{Faults: true, Pause: min(span/60_000, 30*time.Millisecond)})
 	var samples []figures
 	next := time.Now()
@@ -54,7 +54,7 @@ func TestSoak(t *testing.T) {
 	if len(samples) < soakSamples || span < time.Minute {
 		return
 	}
-	// What is there in the second quarter is not outgrown in the last.
+	// The last quarter must not need much more than the second one.
 	quarter := len(samples) / 4
 	most := func(s []figures, of func(figures) int64) int64 {
 		return of(slices.MaxFunc(s, func(a, b figures) int { return int(of(a) - of(b)) }))
@@ -70,7 +70,7 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// figures asks the kernel about assetfs.
+// figures reads the resources of assetfs from /proc.
 func (m *modelRun) figures(t *testing.T) figures {
 	t.Helper()
 	proc := fmt.Sprintf("/proc/%d/", m.daemon.cmd.Process.Pid)
@@ -82,18 +82,18 @@ func (m *modelRun) figures(t *testing.T) figures {
 	if err != nil {
 		t.Fatal(err)
 	}
-	slab, _ := os.ReadFile("/proc/slabinfo") // root's
+	slab, _ := os.ReadFile("/proc/slabinfo") // only for root
 	f := figures{descriptors: int64(len(files))}
 	for pattern, to := range map[string]*int64{`VmRSS:\s+(\d+)`: &f.rss, `RssAnon:\s+(\d+)`: &f.anonymous, `Threads:\s+(\d+)`: &f.threads} {
 		if _, err := fmt.Sscan(first(pattern, status), to); err != nil {
 			t.Fatalf("%s: %v", pattern, err)
 		}
 	}
-	fmt.Sscan(first(`fuse_inode\s+(\d+)`, slab), &f.inodes) //nolint:errcheck // not everybody's
+	fmt.Sscan(first(`fuse_inode\s+(\d+)`, slab), &f.inodes) //nolint:errcheck // only for root
 	return f
 }
 
-// first returns what the group of a pattern matches.
+// first returns the text that the group in a pattern matches first.
 func first(pattern string, text []byte) string {
 	if m := regexp.MustCompile("(?m)^" + pattern).FindSubmatch(text); m != nil {
 		return string(m[1])
@@ -101,7 +101,7 @@ func first(pattern string, text []byte) string {
 	return ""
 }
 
-// checkIdle looks at assetfs when nobody reads any more, and ends it.
+// checkIdle checks the resources of assetfs after all readers have ended, and ends it.
 func (m *modelRun) checkIdle(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), readyLimit)

@@ -16,8 +16,8 @@ import (
 	"assetfs/remote/fakeapi"
 )
 
-// TestStressChanges is TestStressSwitch of an asset that loses its bytes and changes its content meanwhile: who has it open reads
-// one content or hears ESTALE, by whatever it was opened. ASSETFS_STRESS is for how long.
+// TestStressChanges is TestStressSwitch with an asset that is freed and changes its content meanwhile. Whoever has it open reads one
+// content or gets ESTALE, however it was opened. ASSETFS_STRESS is the duration.
 func TestStressChanges(t *testing.T) {
 	modes := []struct {
 		name    string
@@ -45,8 +45,8 @@ func TestStressChanges(t *testing.T) {
 func (r *rig) changes(t *testing.T, span time.Duration) {
 	total := stressCount{Partial: map[string]int{}, Whole: map[string]int{}}
 	rounds, freed := 0, 0
-	// A slow machine gets a minute more, until it has seen some of both. With the race detector none is fast enough: there it is
-	// races that are looked for.
+	// A slow machine gets up to a minute more, until both have happened. With the race detector no machine is fast enough; there only
+	// races matter.
 	missing := func() bool { return !raceEnabled && (freed == 0 || total.Later == 0) }
 	for start := time.Now(); rounds == 0 || time.Since(start) < span || missing() && time.Since(start) < span+time.Minute; rounds++ {
 		asset := fakeapi.Asset{ID: fmt.Sprintf("re_%d", rounds), Name: "a.bin", Size: 6<<20 + int64(rounds)*4093 + 1, ETag: "auto"}
@@ -75,10 +75,10 @@ func (r *rig) changes(t *testing.T, span time.Duration) {
 	t.Logf("%d rounds, %d times freed, %d reads of a later content, %d requests, %d bytes billed", rounds, freed, total.Later, len(r.fake.Requests()), r.fake.Billed())
 }
 
-// stressVersions is how many contents an asset has in a round.
+// stressVersions is how many contents an asset has in one round.
 const stressVersions = 3
 
-// disturb frees the asset and changes it, each time that more of it was downloaded, and returns how often something was freed.
+// disturb frees and changes the asset each time more of it has been downloaded. It returns how often bytes were freed.
 func (r *rig) disturb(ctx context.Context, t *testing.T, asset fakeapi.Asset) (freed int) {
 	for step := 1; ; step++ {
 		more := int64(step) * asset.Size / 2
@@ -98,7 +98,7 @@ func (r *rig) disturb(ctx context.Context, t *testing.T, asset fakeapi.Asset) (f
 			r.fake.Put(asset)
 		}
 		if step > 2*stressVersions {
-			return freed // that it may become whole
+			return freed // so that the asset can become whole
 		}
 		out, err := r.free(ctx, asset.ID)
 		if err != nil && ctx.Err() == nil {
@@ -114,7 +114,7 @@ func (r *rig) free(ctx context.Context, id string) ([]byte, error) {
 	return exec.CommandContext(ctx, filepath.Join(r.bin, "assetfs"), "free", filepath.Join(r.daemon.mnt, id)).CombinedOutput()
 }
 
-// settle reads the asset, by its path, once nothing is left of it here: that is the last content.
+// settle frees the asset and reads it by its path: this must return the last content.
 func (r *rig) settle(t *testing.T, asset fakeapi.Asset) {
 	t.Helper()
 	if out, err := r.free(t.Context(), asset.ID); err != nil {
@@ -125,7 +125,7 @@ func (r *rig) settle(t *testing.T, asset fakeapi.Asset) {
 	r.fake.Put(asset)
 	name := filepath.Join(r.daemon.mnt, asset.ID)
 	got, err := os.ReadFile(name)
-	for errors.Is(err, unix.ESTALE) { // who finds out that the content is another
+	for errors.Is(err, unix.ESTALE) { // the read that finds out about new content gets this
 		got, err = os.ReadFile(name)
 	}
 	want := make([]byte, asset.Size)

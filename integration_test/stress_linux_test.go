@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	// stressProcesses and stressThreads are enough to have each way of reading in flight when an asset becomes whole.
+	// stressProcesses and stressThreads suffice to have every way of reading running when an asset becomes whole.
 	stressProcesses = 4
 	stressThreads   = 4
-	// stressWorkerEnv holds the stressJob of a process that this test starts from its own binary.
+	// stressWorkerEnv holds the stressJob of a worker process, which runs the test's own binary.
 	stressWorkerEnv = "ASSETFS_STRESS_WORKER"
 )
 
-// stressJob is what one process does. The asset's bytes are fakeapi.Content(ID, V), V one of the Versions.
+// stressJob is the job of one worker process. The asset's bytes are those of fakeapi.Content for one of the Versions.
 type stressJob struct {
 	Path     string // the asset in the mount
 	Dir      string // for copies
@@ -34,8 +34,8 @@ type stressJob struct {
 	Seed     uint64
 }
 
-// stressCount counts, for each way of reading, how often it was done on a handle that was opened before the asset was whole
-// and on one opened after, and how often a later content than the first was read.
+// stressCount counts how often each way of reading was used on handles opened before, and after, the asset was whole, and how often a
+// later content than the first was read.
 type stressCount struct {
 	Partial, Whole map[string]int
 	Later          int
@@ -51,7 +51,7 @@ func (c *stressCount) add(o stressCount) {
 	c.Later += o.Later
 }
 
-// report says what was done, and fails if some way of reading was not tried.
+// report logs what was done, and fails the test if a way of reading was not tried.
 func (c *stressCount) report(t *testing.T) {
 	t.Helper()
 	for _, name := range slices.Sorted(maps.Keys(stressWays)) {
@@ -62,9 +62,9 @@ func (c *stressCount) report(t *testing.T) {
 	}
 }
 
-// TestStressSwitch reads one asset after another in all ways that Linux has, from several processes, while it goes from partly
-// spooled to whole: every byte must be right, and no call may fail. Pages in the kernel's cache are wrong if opening modes mix.
-// ASSETFS_STRESS is for how long (20s; 5s with -short).
+// TestStressSwitch reads one asset after another in every way that Linux has, from several processes, while the asset becomes whole.
+// Every byte must be right, and no call may fail. If opening modes were mixed, pages in the kernel's cache would be wrong.
+// ASSETFS_STRESS is the duration (20s; 5s with -short).
 func TestStressSwitch(t *testing.T) {
 	if job := os.Getenv(stressWorkerEnv); job != "" {
 		stressWork(t, job)
@@ -72,13 +72,13 @@ func TestStressSwitch(t *testing.T) {
 	}
 	span := spanOf(t, "ASSETFS_STRESS", 20*time.Second, 5*time.Second)
 	r := newRig(t)
-	// A round takes about a second: fast enough for many rounds, slow enough for many reads before the asset is whole.
+	// A round takes about a second: short enough for many rounds, long enough for many reads before the asset is whole.
 	r.fake.Configure(func(c *fakeapi.Config) { c.Rate = 16 << 20 })
 	r.mount(t, span+2*time.Minute)
 	total := stressCount{Partial: map[string]int{}, Whole: map[string]int{}}
 	rounds := 0
 	for start := time.Now(); rounds == 0 || time.Since(start) < span; rounds++ {
-		// Neither a multiple of a page nor of a block.
+		// A multiple of neither a page nor a block.
 		asset := fakeapi.Asset{ID: fmt.Sprintf("re_%d", rounds), Name: "a.bin", Size: 16<<20 + int64(rounds)*4093 + 1}
 		r.fake.Put(asset)
 		for _, c := range r.round(t, asset, 1, uint64(rounds)) {
@@ -93,7 +93,7 @@ func TestStressSwitch(t *testing.T) {
 	t.Logf("%d switches, %d requests, %d bytes billed", rounds, len(r.fake.Requests()), r.fake.Billed())
 }
 
-// round runs the processes on one asset and returns what they counted.
+// round runs the processes on one asset and returns their counts.
 func (r *rig) round(t *testing.T, asset fakeapi.Asset, versions int, seed uint64) []stressCount {
 	t.Helper()
 	counts := make([]stressCount, stressProcesses)
@@ -124,7 +124,7 @@ func (r *rig) round(t *testing.T, asset fakeapi.Asset, versions int, seed uint64
 	return counts
 }
 
-// stressWork is what a process does: it prints a stressCount, and fails the test at the first thing wrong.
+// stressWork is the main function of a worker process. It prints a stressCount, and fails the test at the first mistake.
 func stressWork(t *testing.T, text string) {
 	var job stressJob
 	if err := json.Unmarshal([]byte(text), &job); err != nil {
@@ -153,7 +153,7 @@ func stressWork(t *testing.T, text string) {
 	fmt.Println(string(line))
 }
 
-// spanOf returns for how long a test goes on: what the environment variable says, else one of the two.
+// spanOf returns the duration of a test: the value of the environment variable, else usual, or short with -short.
 func spanOf(t *testing.T, variable string, usual, short time.Duration) time.Duration {
 	t.Helper()
 	if text := os.Getenv(variable); text != "" {

@@ -14,15 +14,15 @@ import (
 	"assetfs/remote/fakeapi"
 )
 
-// rig is an API and a mount of it, for tests that are programs and not scripts. Both end with the test.
+// rig is an API and a mount of it, for tests that are programs instead of scripts. Both end with the test.
 type rig struct {
 	*api
 	bin    string // directory of the binary
-	dir    string // holds mount point and spool, made at the first mount
+	dir    string // holds mount point and spool; made at the first mount
 	daemon *daemon
 }
 
-// needMachine fails or skips a test for which this machine lacks something, as TestScript does.
+// needMachine fails or skips a test if this machine lacks something, as TestScript does.
 func needMachine(t *testing.T) {
 	t.Helper()
 	if err := missing(); err != nil {
@@ -45,8 +45,8 @@ func newRig(t *testing.T) *rig {
 	return &rig{api: a, bin: build(t)}
 }
 
-// mount runs assetfs for at most limit, and returns when it is ready: on a new directory with a new spool, and later on those again.
-// GOTRACEBACK makes it show all goroutines at SIGQUIT.
+// mount runs assetfs for at most limit, and returns when it is ready. The first call makes a directory and a spool; later ones use
+// them again. With GOTRACEBACK, assetfs prints all goroutines at SIGQUIT.
 func (r *rig) mount(t *testing.T, limit time.Duration, args ...string) {
 	t.Helper()
 	if r.dir == "" {
@@ -69,7 +69,7 @@ func (r *rig) mount(t *testing.T, limit time.Duration, args ...string) {
 	flags := []string{
 		"--base-url=" + r.url(), "--spool-dir=" + filepath.Join(r.dir, "spool"), "--spool-min-free=0", "--rate-limit=none", mnt,
 	}
-	//nolint:noctx // it ends by signal, as users end it; the watchdog bounds its life
+	//nolint:noctx // it is ended by a signal, as users end it; the watchdog bounds its life
 	d.cmd = exec.Command(filepath.Join(r.bin, "assetfs"), append(flags, args...)...)
 	d.cmd.Env = append(os.Environ(), "MEMORIES_API_KEY="+apiKey, "HOME="+r.dir, "GOTRACEBACK=all")
 	d.cmd.Stderr = d.log

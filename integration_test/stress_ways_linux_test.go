@@ -19,25 +19,25 @@ import (
 )
 
 const (
-	stressOps     = 60        // ways gone after the asset was seen whole, so that both states are read
-	stressHandles = 5         // handles that one worker keeps open
-	stressLength  = 192 << 10 // the most that is read at once: more than the kernel's 128 KiB
+	stressOps     = 60        // reads after the asset was seen whole, so that both states are read
+	stressHandles = 5         // handles that each worker keeps open
+	stressLength  = 192 << 10 // the longest read: more than the kernel's 128 KiB
 )
 
-// stressWorker reads one asset in random ways, from handles that it keeps for a while.
+// stressWorker reads one asset in random ways, with handles that it keeps open for a while.
 type stressWorker struct {
 	job    *stressJob
 	random *rand.Rand
 	truth  []io.ReaderAt // by version
 	count  stressCount
 	open   []*stressHandle
-	inode  int // O_PATH descriptor of the inode that the asset had at first
+	inode  int // O_PATH descriptor of the asset's first inode
 	stressMeans
 }
 
-// stressMeans is what some ways of reading need.
+// stressMeans are files that some ways of reading need.
 type stressMeans struct {
-	copy *os.File // where copies go
+	copy *os.File // target of copies
 	pipe [2]int
 }
 
@@ -46,12 +46,11 @@ type stressHandle struct {
 	fd              int
 	size            int64
 	whole           bool // opened after the asset was seen whole
-	version         int  // of what was read of it; -1: nothing was
+	version         int  // of what was read from it; -1: nothing was
 	private, shared []byte
 }
 
-// stressWays are the ways of reading: each reads n bytes at off. The last read may be cut short by the end of the file, and
-// no other.
+// stressWays are the ways of reading n bytes at off. Only the end of the file may make a read shorter.
 var stressWays = map[string]func(w *stressMeans, h *stressHandle, off int64, n int) ([]byte, error){
 	"pread":        (*stressMeans).pread,
 	"readv":        (*stressMeans).readv,
@@ -72,8 +71,8 @@ func newStressWorker(job *stressJob, number uint64) *stressWorker {
 	return w
 }
 
-// run reads until the asset has been whole for stressOps reads. Every error and every wrong byte ends it.
-// With more than one version whoever reads an older one may hear ESTALE, and closes; no handle reads two.
+// run reads until the asset has been whole for stressOps reads. It ends at any error or wrong byte. If the content changes, a handle
+// with an older version may return ESTALE, and is closed; no handle returns bytes of two versions.
 func (w *stressWorker) run() (err error) {
 	if w.stressMeans, err = newStressMeans(w.job.Dir); err != nil {
 		return err
@@ -93,7 +92,7 @@ func (w *stressWorker) run() (err error) {
 		if whole {
 			left--
 		}
-		if w.changes() && w.random.IntN(stressOps/2) == 0 { // so that it can be evicted
+		if w.changes() && w.random.IntN(stressOps/2) == 0 { // so that the asset can be evicted
 			if err := w.closeAll(); err != nil {
 				return err
 			}
@@ -115,7 +114,7 @@ func (w *stressWorker) run() (err error) {
 	return nil
 }
 
-// changes tells whether the content does, and what is present goes.
+// changes reports whether the asset changes and loses its present bytes during the test.
 func (w *stressWorker) changes() bool { return w.job.Versions > 1 }
 
 func (w *stressWorker) closeAll() (err error) {
@@ -137,7 +136,7 @@ func (w *stressMeans) release() error {
 	return errors.Join(w.copy.Close(), unix.Close(w.pipe[0]), unix.Close(w.pipe[1]))
 }
 
-// whole reports whether the spool has all of the asset.
+// whole reports whether the whole asset is in the spool.
 func (w *stressWorker) whole() (bool, error) {
 	buf := make([]byte, 64)
 	n, err := retry(func() (int, error) { return unix.Getxattr(w.job.Path, "user.assetfs.spooled", buf) })
@@ -148,13 +147,13 @@ func (w *stressWorker) whole() (bool, error) {
 	return spooled == w.job.Size, err
 }
 
-// handle opens the asset, or takes a handle that it has; now and then it closes one.
+// handle opens the asset, or picks an open handle. Sometimes it closes one.
 func (w *stressWorker) handle(whole bool) (*stressHandle, error) {
 	i := w.random.IntN(stressHandles)
 	if i < len(w.open) && w.random.IntN(4) > 0 {
 		return w.open[i], nil
 	}
-	// The first two stay, so that some live across the switch.
+	// The first two stay open, so that some outlive the switch.
 	if len(w.open) == stressHandles {
 		i = 2 + w.random.IntN(stressHandles-2)
 		if err := w.open[i].close(); err != nil {
@@ -177,7 +176,7 @@ func (w *stressWorker) handle(whole bool) (*stressHandle, error) {
 	return h, nil
 }
 
-// name is what to open: the asset's path, or an inode that it has had, which no path leads to any more once the state is another.
+// name returns what to open: the asset's path, or one of its inodes, which its path may no longer lead to.
 func (w *stressWorker) name() string {
 	switch w.random.IntN(4) {
 	case 0:
@@ -190,8 +189,8 @@ func (w *stressWorker) name() string {
 	return w.job.Path
 }
 
-// list does what ls -l does: the kernel looks names up while it reads the directory, and moves them to the inodes that it is given
-// then, also those of files that are open.
+// list does what ls -l does. While it reads the directory, the kernel looks names up and attaches them to the inodes that it is given,
+// even those of open files.
 func (w *stressWorker) list() error {
 	entries, err := os.ReadDir(filepath.Dir(w.job.Path))
 	if err != nil {
@@ -209,7 +208,7 @@ func (w *stressWorker) list() error {
 func (w *stressWorker) read(h *stressHandle, name string) error {
 	off, n := w.random.Int64N(w.job.Size), 1+w.random.IntN(stressLength)
 	if w.random.IntN(8) == 0 {
-		off = max(0, w.job.Size-int64(w.random.IntN(stressLength))-1) // the end is where mistakes are
+		off = max(0, w.job.Size-int64(w.random.IntN(stressLength))-1) // mistakes are likely at the end
 	}
 	n = int(min(int64(n), w.job.Size-off))
 	got, err := w.way(name, h, off, n)
@@ -249,8 +248,7 @@ func (w *stressWorker) read(h *stressHandle, name string) error {
 	return nil
 }
 
-// way reads in one way. A SIGBUS of a mapping becomes a panic of this goroutine, and that ESTALE, for which it stands where
-// the content changes.
+// way reads in one way. A SIGBUS of a mapping becomes a panic of this goroutine, and then ESTALE if the content may change.
 func (w *stressWorker) way(name string, h *stressHandle, off int64, n int) (got []byte, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -285,7 +283,7 @@ func (w *stressMeans) mapShared(h *stressHandle, off int64, n int) ([]byte, erro
 	return mapped(&h.shared, h.fd, h.size, unix.MAP_SHARED, off, n)
 }
 
-// mapped copies from a mapping of the whole file, which it makes at the first use.
+// mapped copies from a mapping of the whole file, which it makes when first called.
 func mapped(mapping *[]byte, fd int, size int64, flags int, off int64, n int) ([]byte, error) {
 	if *mapping == nil {
 		m, err := unix.Mmap(fd, 0, int(size), unix.PROT_READ, flags)
@@ -297,8 +295,7 @@ func mapped(mapping *[]byte, fd int, size int64, flags int, off int64, n int) ([
 	return bytes.Clone((*mapping)[off : off+int64(n)]), nil
 }
 
-// copyRange copies to a local file, as cp does: by copy_file_range, and where the kernel refuses that between two file systems, by
-// sendfile.
+// copyRange copies to a local file, as cp does: by copy_file_range, or by sendfile if the kernel refuses that between two file systems.
 func (w *stressMeans) copyRange(h *stressHandle, off int64, n int) ([]byte, error) {
 	if err := w.copy.Truncate(0); err != nil {
 		return nil, err
@@ -320,7 +317,7 @@ func (w *stressMeans) copyRange(h *stressHandle, off int64, n int) ([]byte, erro
 	return os.ReadFile(w.copy.Name())
 }
 
-// splice reads by way of a pipe.
+// splice reads through a pipe.
 func (w *stressMeans) splice(h *stressHandle, off int64, n int) ([]byte, error) {
 	p := make([]byte, n)
 	for done := 0; done < n; {
@@ -331,7 +328,7 @@ func (w *stressMeans) splice(h *stressHandle, off int64, n int) ([]byte, error) 
 		if err != nil || m == 0 {
 			return p[:done], err
 		}
-		if _, err := unix.Read(w.pipe[0], p[done:done+m]); err != nil { // a pipe has all that was put in
+		if _, err := unix.Read(w.pipe[0], p[done:done+m]); err != nil { // the pipe holds exactly that many
 			return p[:done], err
 		}
 		done += m
@@ -339,7 +336,7 @@ func (w *stressMeans) splice(h *stressHandle, off int64, n int) ([]byte, error) 
 	return p, nil
 }
 
-// close unmaps and closes.
+// close removes the mappings and closes the file.
 func (h *stressHandle) close() error {
 	var errs []error
 	for _, m := range [][]byte{h.private, h.shared} {
@@ -350,7 +347,7 @@ func (h *stressHandle) close() error {
 	return errors.Join(append(errs, unix.Close(h.fd))...)
 }
 
-// retry repeats a call that a signal has interrupted: Go preempts its threads by one.
+// retry repeats a call that was interrupted by a signal, such as those by which Go preempts threads.
 func retry(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()

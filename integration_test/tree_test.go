@@ -8,7 +8,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// cmdNamed implements "named ID NAME": the asset stands under that name, by-id points to it, and its bytes are right.
+// cmdNamed implements "named ID NAME": the asset has that name, by-id points to it, and its bytes are right.
 func cmdNamed(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		usage(ts, "named ID NAME")

@@ -2,11 +2,10 @@
 //
 //	fakeapi [-listen 127.0.0.1:0] [-tls FILE]
 //
-// The first line on standard output is the address, http://HOST:PORT, or with -tls https: then FILE is where it writes the
-// certificate that clients are to trust. The API's base URL is that address and /api. It ends at
-// SIGINT or SIGTERM, with status 0.
+// The first line on standard output is the address, http://HOST:PORT, or https://HOST:PORT with -tls, which writes the certificate
+// that clients must trust to FILE. The base URL of the API is that address and /api. SIGINT and SIGTERM end the command with status 0.
 //
-// Below /control/ stands fakeapi.Server.Control, for curl. Names are those of the Go fields in any case:
+// /control/ is served by fakeapi.Server.Control, for curl. Names are those of the Go fields, in any case:
 //
 //	curl -X PUT  $A/control/asset  -d '{"id":"re_1","name":"a.bin","size":1000000,"etag":"turns"}'
 //	curl -X PUT  $A/control/asset  -d '{"id":"re_2","text":"hello","faults":[{"times":1,"status":503,"form":"gateway"}]}'
@@ -15,7 +14,7 @@
 //	curl -X PUT  $A/control/config -d '{"portal":511}'
 //	curl         $A/control/requests   each request: what was asked, the status, the bytes, whether a limit refused it
 //	curl         $A/control/refused    {"download":0,"metadata":0}
-//	curl         $A/control/billed     {"Acknowledged":1000000,"Billed":1048576}: what clients had for certain, and what was written
+//	curl         $A/control/billed     {"Acknowledged":1000000,"Billed":1048576}: what clients certainly had, and what was written
 //	curl         $A/control/idle       waits until no request is running
 //	curl -X POST $A/control/reset      forgets the requests
 package main
@@ -56,7 +55,7 @@ func main() {
 	}
 }
 
-// serve serves until ctx ends; it does not wait for responses then.
+// serve serves until ctx ends. It does not wait for running responses.
 func serve(ctx context.Context, address, trust string) error {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -87,7 +86,7 @@ func serve(ctx context.Context, address, trust string) error {
 	return nil
 }
 
-// selfSigned makes a certificate for 127.0.0.1 that is good for a day, and writes it to file for clients to trust.
+// selfSigned makes a certificate for 127.0.0.1 that is valid for a day, and writes it to file for clients to trust.
 func selfSigned(file string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

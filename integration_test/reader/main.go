@@ -2,13 +2,13 @@
 
 // Command reader reads a file in ways that shell tools don't, for the scripts.
 //
-//	reader blocked N SIZE FILE PID  N threads read SIZE bytes each, all over FILE. Once all are blocked, the
-//	                                resident memory of process PID is printed in KiB, and how many
-//	                                milliseconds stat and listing of by-id took, and the program is killed.
+//	reader blocked N SIZE FILE PID  N threads read SIZE bytes each, spread over FILE. When all are blocked, it prints
+//	                                the resident memory of process PID in KiB, and how many milliseconds stat and
+//	                                listing of by-id take, and kills itself.
 //	reader timer FILE          copies FILE to standard output while an interval timer fires and the Go runtime
-//	                           preempts: no read may see EINTR.
-//	reader send FILE           copies FILE to standard output by sendfile, and never asks for its size
-//	reader handler FILE        reads FILE, and handles the SIGINTs that it sends itself. Prints how the read ended.
+//	                           preempts threads: no read may return EINTR.
+//	reader send FILE           copies FILE to standard output by sendfile, without asking for its size
+//	reader handler FILE        reads FILE while it handles SIGINTs that it sends itself. Prints how the read ended.
 package main
 
 import (
@@ -92,8 +92,8 @@ func blocked(n, size int, name, pid string) error {
 	return unix.Kill(os.Getpid(), unix.SIGKILL)
 }
 
-// quickest is how long it takes to stat and list a directory, at best: other
-// programs of a busy machine don't count.
+// quickest returns the shortest time that stat and listing of a directory take. The
+// shortest of several depends least on other programs.
 func quickest(dir string) (time.Duration, error) {
 	best := time.Hour
 	for range 10 {
@@ -109,11 +109,11 @@ func quickest(dir string) (time.Duration, error) {
 	return best, nil
 }
 
-// waiting is how many threads of this process are in pread.
+// waiting returns how many threads of this process are in pread.
 func waiting() (n int) {
-	tasks, _ := filepath.Glob("/proc/self/task/*/syscall") // the pattern is right
+	tasks, _ := filepath.Glob("/proc/self/task/*/syscall") // the pattern is valid
 	for _, task := range tasks {
-		call, _ := os.ReadFile(task) // a thread may have ended
+		call, _ := os.ReadFile(task) // fails if the thread has ended
 		if strings.HasPrefix(string(call), strconv.Itoa(unix.SYS_PREAD64)+" ") {
 			n++
 		}
@@ -132,7 +132,7 @@ func timer(name string) error {
 	if _, err := unix.Setitimer(unix.ITIMER_REAL, unix.Itimerval{Interval: interval, Value: interval}); err != nil {
 		return err
 	}
-	go func() { // keeps the garbage collector, and so preemption, at work
+	go func() { // keeps the garbage collector busy, which preempts threads
 		for {
 			_ = make([]byte, 1<<20)
 		}
@@ -171,14 +171,14 @@ func handler(name string) error {
 	}
 	handled := make(chan os.Signal, 1)
 	signal.Notify(handled, syscall.SIGINT)
-	// The kernel would give a signal for the process to any of Go's threads, so
-	// it is sent to the one that reads.
+	// The kernel may deliver a signal for the process to any of Go's threads, so
+	// send it to the thread that reads.
 	runtime.LockOSThread()
 	thread := unix.Gettid()
 	go func() {
 		for {
 			time.Sleep(100 * time.Millisecond)
-			_ = unix.Tgkill(os.Getpid(), thread, unix.SIGINT) // it is this process's own
+			_ = unix.Tgkill(os.Getpid(), thread, unix.SIGINT) // our own thread, so it can't fail
 		}
 	}()
 	p := make([]byte, 1<<20)

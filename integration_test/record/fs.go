@@ -18,25 +18,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// read is one read as the kernel asks for it.
+// read is one read, as the kernel requests it.
 type read struct {
-	thread     uint32 // that asked, 0 for the kernel's own threads
+	thread     uint32 // that reads; 0: a thread of the kernel
 	start, end time.Duration
 	off, n     int64
 }
 
-// log collects the reads of one file.
+// log holds the reads of one file.
 type log struct {
 	name    string
 	latency time.Duration
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	began   time.Time  // the first read
 	reads   []read
-	kernels map[uint32]bool // threads of the kernel
+	kernels map[uint32]bool // whether a thread is the kernel's
 }
 
-// start notes that a read begins, and returns the time.
+// start records that a read begins, and returns the time since the first one.
 func (l *log) start() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -65,7 +65,7 @@ func (l *log) add(r read) {
 	l.reads = append(l.reads, r)
 }
 
-// mount shows dir on mnt, with the settings of fs.Mount.
+// mount mounts dir on mnt, with the settings of fs.Mount.
 func mount(dir, mnt string, l *log) (*fuse.Server, error) {
 	return fusefs.Mount(mnt, &dirNode{path: dir, log: l}, &fusefs.Options{
 		NullPermissions: true,
@@ -100,7 +100,7 @@ var (
 	_ fusefs.FileReleaser  = (*handle)(nil)
 )
 
-// OnAdd adds the files: the directory does not change.
+// OnAdd adds the files. The directory does not change.
 func (d *dirNode) OnAdd(ctx context.Context) {
 	entries, err := os.ReadDir(d.path)
 	if err != nil {
@@ -124,8 +124,8 @@ type fileNode struct {
 	traced bool
 }
 
-// Getattr returns what programs size their buffers by, as assetfs does for an
-// asset of which nothing is present. It sets no timeout, as assetfs sets none.
+// Getattr returns the sizes by which programs choose their buffers. They are those that assetfs
+// returns for an absent asset. Like assetfs it sets no timeout.
 func (f *fileNode) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	var st syscall.Stat_t
 	if err := syscall.Stat(f.path, &st); err != nil {
@@ -137,7 +137,7 @@ func (f *fileNode) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.Att
 	return 0
 }
 
-// Open is that of assetfs for an asset that is partly present.
+// Open opens a file as assetfs opens an asset that is partly present.
 func (f *fileNode) Open(context.Context, uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
 	file, err := os.Open(f.path)
 	if err != nil {
@@ -151,7 +151,7 @@ type handle struct {
 	*os.File
 }
 
-// Read reads the file, and notes who read what.
+// Read reads the file, and records who read what.
 func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
 	var start time.Duration
 	if h.traced {
@@ -162,7 +162,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 		return nil, fusefs.ToErrno(err)
 	}
 	time.Sleep(h.log.latency)
-	// What lies at the end is no read of anything.
+	// Reads at the end of the file return nothing and are not recorded.
 	if c, ok := fuse.FromContext(ctx); ok && h.traced && n > 0 {
 		h.log.add(read{thread: c.Pid, start: start, off: off, n: int64(n)})
 	}

@@ -1,31 +1,28 @@
 //go:build linux
 
-// Command record writes down what a program reads of one file, as assetfs would
-// be asked for it: it shows a directory through FUSE with the settings of a
-// mount of assetfs, opens everything with FOPEN_DIRECT_IO as assetfs opens what
-// is only partly present, runs the program, and writes a trace. See ../record.sh.
-// (assetfs itself would leave an asset to the kernel as soon as it is whole. What
-// a mount of it logs with --debug-fuse before that was compared: the same reads.)
+// Command record records what a program reads of one file, as assetfs would see it. It mounts a
+// directory through FUSE with the settings of assetfs, opens everything with FOPEN_DIRECT_IO, as
+// assetfs opens partly present assets, runs the program, and writes a trace. See ../record.sh.
+// (assetfs itself would leave an asset to the kernel once it is whole. The reads that it logs
+// with --debug-fuse before that were compared, and are the same.)
 //
 //	record -dir DIR -file NAME -out FILE.trace [-header 'KEY VALUE']... COMMAND
 //	record -summary FILE.trace...
 //
-// COMMAND is run by bash, with the mount in $MNT and the file in $F. A trace is
-// text. Comments come first, as `# key value`, then a read a line, in the order
-// in which they began:
+// bash runs COMMAND, with the mount in $MNT and the file in $F. A trace is text. It begins with
+// comments, `# key value`. Then it has one read a line, in the order in which they began:
 //
 //	READER THINK OFFSET LENGTH
 //
-// Readers run concurrently; one reader's reads follow each other. THINK is how
-// many microseconds the program spent since that reader's previous read
-// completed, for its first read since the first read of all began. So a trace
-// can be replayed against a slower source. Where a reader comes later because of
-// what others read (a second thread, the kernel's read-ahead), a comment
+// Readers run concurrently; the reads of one reader follow each other. THINK is how many
+// microseconds passed since that reader's previous read completed, or, for its first read, since
+// the first read of all began. So a trace can be replayed with a slower source. Where a reader
+// starts later because of other reads (a second thread, the kernel's read-ahead), a comment
 //
 //	# after READER READ THINK
 //
-// says which read, counted from 0, had completed last before its first one, and
-// how many microseconds before: a better time for it than the recorded one.
+// says which read, counted from 0, completed last before its first one, and how many microseconds
+// before. That is a better start time than the recorded one.
 package main
 
 import (
@@ -126,12 +123,12 @@ func record(o options) error {
 	return t.save(o.out, o.maxBytes)
 }
 
-// run returns how the command ended.
+// run runs the command and returns how it ended.
 func run(ctx context.Context, o options, mnt string) string {
 	cmd := exec.CommandContext(ctx, "bash", "-c", o.command)
 	cmd.Env = append(os.Environ(), "MNT="+mnt, "F="+filepath.Join(mnt, o.file))
 	cmd.Stderr = os.Stderr
-	// A group of its own, so that nothing that the command started goes on.
+	// A process group, so that everything the command started can be ended.
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second

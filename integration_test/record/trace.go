@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// mergeThink is the most that lies between reads which are merged: most of
-	// it is the way through the kernel. mergeSize is the most that they become.
+	// mergeThink is the longest time between reads that are merged: most of it is spent in
+	// the kernel. mergeSize is the largest size that merged reads may have.
 	mergeThink = 250 * time.Microsecond
 	mergeSize  = 1 << 20
 )
@@ -30,10 +30,10 @@ type access struct {
 	reader int
 	think  time.Duration
 	off, n int64
-	after  *cause // of a reader's first read: what came before it, if that is known
+	after  *cause // for a reader's first read: the read before it, if known
 }
 
-// cause is the read that completed last, and how long ago that was.
+// cause is the read that completed last before another, and how long before.
 type cause struct {
 	read  int
 	think time.Duration
@@ -44,15 +44,14 @@ type trace struct {
 	reads   []access
 }
 
-// assignReaders finds out which reads follow each other. A thread is a reader;
-// where its own reads overlap, as the kernel's read-ahead of mapped files does,
-// each one follows the read that completed last. Threads whose reads never
-// overlap do one work (processes that run one after the other, a library's
-// opening thread), unless all are independent. The kernel's own threads, as
-// those of a loop device, are one.
+// assignReaders finds out which reads follow each other. Each thread is a reader. Where its own
+// reads overlap, as with the kernel's read-ahead of mapped files, each follows the read that
+// completed last. Threads whose reads never overlap count as one reader (processes that run one
+// after the other, a library's opening thread), unless independent is set. The kernel's own
+// threads, such as those of a loop device, are one reader.
 func assignReaders(reads []read, independent bool) []access {
 	slices.SortStableFunc(reads, func(a, b read) int { return cmp.Compare(a.start, b.start) })
-	threads := map[uint32]uint32{} // thread -> the one whose work it continues
+	threads := map[uint32]uint32{} // thread -> the thread whose work it continues
 	if !independent {
 		threads = joinThreads(reads)
 	}
@@ -99,8 +98,8 @@ func lastBefore(reads []read, t time.Duration) (last *cause) {
 	return last
 }
 
-// joinThreads finds the threads that do the work of another one: their reads never
-// overlap. (Each takes a while, so that those of independent ones do.)
+// joinThreads finds threads that continue the work of another one: their reads never overlap.
+// Each read takes a while, so reads of independent threads do overlap.
 func joinThreads(reads []read) map[uint32]uint32 {
 	var order []uint32
 	byThread := map[uint32][]read{}
@@ -130,9 +129,9 @@ func overlap(a, b []read) bool {
 	})
 }
 
-// save writes the trace. As long as it is longer than maxBytes, contiguous reads
-// are merged, to 8 KiB, to 16 KiB and so on, which its head says. If that does
-// not help it is an error: the recorded work must become shorter.
+// save writes the trace. While it is longer than maxBytes, contiguous reads are merged, to at most
+// 8 KiB, then 16 KiB and so on; the header says so. If that does not help, save fails: the
+// recorded work must be shorter.
 func (t trace) save(name string, maxBytes int) error {
 	b := t.encode()
 	for size := int64(8 << 10); len(b) > maxBytes && size <= mergeSize; size *= 2 {
@@ -162,12 +161,12 @@ func (t trace) encode() []byte {
 	return b.Bytes()
 }
 
-// merge merges contiguous reads up to size. Their times between are kept, as time before
-// the first of them.
+// merge merges contiguous reads of up to size bytes in all. The time between them is added to the
+// time before the first.
 func merge(reads []access, size int64) []access {
 	var merged []access
 	last := map[int]int{} // reader -> its last read in merged
-	var place []int       // of each read in merged
+	var place []int       // index of each read in merged
 	for _, a := range reads {
 		if a.after != nil {
 			a.after = &cause{place[a.after.read], a.after.think}
@@ -242,7 +241,7 @@ func printSummary(w io.Writer, names []string) error {
 	return tw.Flush()
 }
 
-// distinct counts bytes that were read, however often.
+// distinct counts the bytes that were read, each once.
 func distinct(reads []access) (sum int64) {
 	sorted := slices.SortedFunc(slices.Values(reads), func(a, b access) int { return cmp.Compare(a.off, b.off) })
 	end := int64(0)

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// line is a read of a thread, in milliseconds; what it reads does not matter here.
+// line is a read of a thread, in milliseconds. The offset does not matter here.
 func line(thread uint32, start, end int) read {
 	return read{thread: thread, start: time.Duration(start) * time.Millisecond, end: time.Duration(end) * time.Millisecond, n: 1}
 }
@@ -22,7 +22,7 @@ func TestAssignReaders(t *testing.T) {
 		name        string
 		reads       []read
 		independent bool
-		want        string // READER:THINK, and @READ+THINK if it is known what it came after
+		want        string // READER:THINK, and @READ+THINK if it is known what came before
 	}{
 		{"one thread", []read{line(7, 0, 1), line(7, 3, 4)}, false, "0:0 0:2"},
 		{"a process after another", []read{line(7, 0, 1), line(8, 5, 6), line(7, 8, 9)}, false, "0:0 0:4 0:2"},
@@ -52,12 +52,12 @@ func TestMerge(t *testing.T) {
 	const short, long = 10 * time.Microsecond, time.Second
 	got := merge([]access{
 		{0, 0, 0, 4, nil},
-		{0, short, 4, 4, nil}, // continues
+		{0, short, 4, 4, nil}, // contiguous
 		{1, long, 8, 4, &cause{1, short}},
-		{0, short, 8, 4, nil},  // would be too much
-		{0, long, 12, 2, nil},  // the program did something
+		{0, short, 8, 4, nil},  // too large when merged
+		{0, long, 12, 2, nil},  // a long pause
 		{0, short, 20, 4, nil}, // a gap
-		{1, short, 12, 4, nil}, // continues, across another reader's
+		{1, short, 12, 4, nil}, // contiguous for its reader
 	}, 8)
 	want := []access{
 		{0, short, 0, 8, nil},
@@ -100,7 +100,7 @@ func TestSave(t *testing.T) {
 	}
 }
 
-// TestRecorded holds the traces that are checked in to their format.
+// TestRecorded checks the format of the traces in the repository.
 func TestRecorded(t *testing.T) {
 	names, err := filepath.Glob("../../fs/asset/testdata/traces/*.trace")
 	if err != nil || len(names) == 0 {
