@@ -16,21 +16,21 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// serversLimit ends one of these scripts; those with a pause of 90 s take some 120 s.
+// serversLimit ends a script that hangs. Scripts with a pause of 90 s take some 120 s.
 const serversLimit = 4 * time.Minute
 
-// serverTools are the programs that TestServers needs. Those that lie under no common name are given by path.
+// serverTools are the programs that TestServers needs. Those that are not in the PATH are given by path.
 var serverTools = []string{
 	"apache2", "cmp", "curl", "dd", "fusermount3", "haproxy", "java", "lighttpd", "nginx", "node", "php", "setpriv", "sha256sum", "squid", "varnishd", "varnishncsa",
 	"/usr/share/tomcat10/bin/bootstrap.jar",
 }
 
-// serverKinds are those that the scripts in testdata/servers/each and alone run for, by the command that starts them. Those in
-// testdata/servers/ranges are for what answers a range from the files as they are.
+// serverKinds are the servers for which the scripts in testdata/servers/each and alone run, with the command that starts them. The
+// scripts in testdata/servers/ranges run for servers that answer ranges directly from files.
 var serverKinds = []struct {
 	label, start string
 	ranges       bool
-	proofs       int // how many requests an asset may cost to find out whether entity tags mean anything
+	proofs       int // most requests per asset to find out whether entity tags mean anything
 }{
 	{"nginx", "nginx epoch", true, 0},
 	{"nginx_tls", "nginx tls gzip", true, 0},
@@ -45,8 +45,8 @@ var serverKinds = []struct {
 	{"php_nolength", "php nolength metadata", false, 0},
 }
 
-// TestServers runs the scripts in testdata/servers: the same assets behind servers, caches and proxies that people run.
-// What they cost is taken from the servers' own logs. It runs once: neither with the race detector nor with one processor.
+// TestServers runs the scripts in testdata/servers: the same assets behind servers, caches and proxies that people use. Costs are
+// read from the servers' own logs. It runs only in a plain run, not with the race detector or on one processor.
 func TestServers(t *testing.T) {
 	if raceEnabled || testing.Short() || runtime.GOMAXPROCS(0) == 1 {
 		t.Skip("real servers run only in a plain run")
@@ -90,7 +90,7 @@ func TestServers(t *testing.T) {
 					"MOST1":   strconv.Itoa(2 + proofs),
 					"MOST2":   strconv.Itoa(8 + proofs),
 					"MOST3":   strconv.Itoa(3 + proofs),
-					"AUTO":    "--rate-limit=auto", // the default, which "mount" replaces by no limit
+					"AUTO":    "--rate-limit=auto", // the default of assetfs; that of "mount" is none
 				} {
 					env.Setenv(k, v)
 				}
@@ -109,7 +109,7 @@ func TestServers(t *testing.T) {
 		})
 	}
 	for _, kind := range serverKinds {
-		run("pauses", kind.label+"_", kind.start, kind.proofs) // first, since the others fill the pauses
+		run("pauses", kind.label+"_", kind.start, kind.proofs) // first, so that other scripts run during the pauses
 	}
 	run("", "", "", 0)
 	for _, kind := range serverKinds {
@@ -121,7 +121,7 @@ func TestServers(t *testing.T) {
 	}
 }
 
-// serversMissing says what this machine lacks, or returns the directory of Node's modules.
+// serversMissing returns the directory of Node's modules, or an error that names what this machine lacks.
 func serversMissing(t *testing.T) (modules string, err error) {
 	errs := []error{missing()}
 	for _, tool := range serverTools {
@@ -129,7 +129,7 @@ func serversMissing(t *testing.T) (modules string, err error) {
 			errs = append(errs, fmt.Errorf("no %s", tool))
 		}
 	}
-	// As .ci/tools has it.
+	// .ci/tools uses the same directory.
 	cache, err := exec.CommandContext(t.Context(), "go", "env", "GOCACHE").Output()
 	if err != nil {
 		return "", err
@@ -141,22 +141,22 @@ func serversMissing(t *testing.T) (modules string, err error) {
 	return modules, errors.Join(errs...)
 }
 
-// exists reports whether there is such a file.
+// exists reports whether a file exists.
 func exists(name string) bool {
 	_, err := os.Stat(name)
 	return err == nil
 }
 
-// turns runs scripts in parallel, in order, but only as many at a time as there are turns. A script that rests gives its
-// turn to another: pauses of 90 s cost nothing but time.
+// turns runs scripts in parallel and in order, but only as many at the same time as there are turns. A script that rests gives its turn
+// to another, so that pauses of 90 s cost nothing but time.
 type turns struct {
 	*testing.T
 	setup   *setup
 	running *sync.WaitGroup
-	label   string // precedes the names of scripts
+	label   string // prefix for the names of scripts
 }
 
-// Parallel does nothing: Run has done it.
+// Parallel does nothing, because Run has already done it.
 func (t turns) Parallel() {}
 
 // Run waits for a turn and starts a script.
@@ -168,7 +168,7 @@ func (t turns) Run(name string, f func(testscript.T)) {
 	})
 }
 
-// Verbose reports whether logs of scripts that pass are wanted.
+// Verbose reports whether scripts that pass should log, too.
 func (t turns) Verbose() bool { return testing.Verbose() }
 
 // cmdRest implements "rest DURATION".
@@ -180,6 +180,6 @@ func cmdRest(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	s := of(ts).setup
 	<-s.turns
-	time.Sleep(pause) // what is tested is that nothing happens meanwhile
+	time.Sleep(pause) // the test is that nothing happens during the pause
 	s.turns <- struct{}{}
 }
