@@ -58,7 +58,7 @@ var rows = []struct{ row, tests string }{
 	{"files are streamed", "script blocked"},
 
 	// API.md, 2.
-	{"the key, bare, in Authorization; never elsewhere", "remote TestKeyStaysHome, remote TestKeyNeverShown, script key"},
+	{"the key, bare, in Authorization; never elsewhere", "remote TestKeyOnlyToOrigin, remote TestKeyNeverShown, script key"},
 	{"1 query per second and account, for each call", "remote TestAutoOnePerSecond, remote TestLimiterNeverExceeded, servers nginx_second, servers nginx_queue"},
 	{"429: backoff, Retry-After as seconds, date, or nonsense", "remote TestGateBackoff, remote TestGateRetryAfter, remote TestRetryAfter, script errno_busy"},
 	{"status and codes, numbers and strings", "remote TestErrorKinds, remote TestErrorObject, script errno"},

@@ -9,7 +9,7 @@ func TestCheckBaseURL(t *testing.T) {
 	for _, tc := range []struct {
 		raw      string
 		insecure bool
-		want     string // of the URL, or of the error
+		want     string // the URL, or part of the error
 	}{
 		{"https://api.test/serve/api/v2/", false, "https://api.test/serve/api/v2"},
 		{" HTTPS://api.test:8443 ", false, "https://api.test:8443"},

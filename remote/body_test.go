@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// cutListener makes connections that swallow what goes beyond left bytes.
+// cutListener makes connections that drop everything after the first left bytes.
 type cutListener struct {
 	net.Listener
 	left int
@@ -35,18 +35,17 @@ func (c *cutConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// What Buffered promises can be read after the server has gone silent, and it is
-// most of what was sent.
+// The bytes that Buffered promises can be read after the server has stopped sending, and they are most of what was sent.
 func TestBuffered(t *testing.T) {
-	// Less than the first TCP window, some 128 KiB: it is all on its way at once.
+	// Less than the first TCP window, about 128 KiB, so all of it is sent at once.
 	const sends = 100 << 10
 	for _, tc := range []struct {
 		name         string
 		tls, chunked bool
-		cut          int // the network delivers this much of the connection, 0 all
-		least        int // of what was sent
+		cut          int // how much of the connection the network delivers; 0: all
+		least        int // least number of buffered bytes
 	}{
-		{"plain", false, false, 0, sends}, // with what net/http has read together with the header
+		{"plain", false, false, 0, sends}, // including what net/http read together with the header
 		{"chunked", false, true, 0, sends * 9 / 10},
 		{"tls", true, false, 0, sends * 3 / 4},
 		{"tls chunked", true, true, 0, sends / 2},
@@ -61,7 +60,7 @@ func TestBuffered(t *testing.T) {
 				piece := 512 // small chunks have the most framing
 				if !tc.chunked {
 					piece = sends
-					w.Header().Set("Content-Length", "1048576") // more than will ever come
+					w.Header().Set("Content-Length", "1048576") // more than the server will send
 				}
 				for n := 0; n < sends; n += piece {
 					_, _ = w.Write(make([]byte, piece))
@@ -89,7 +88,7 @@ func TestBuffered(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = resp.Body.Close() }()
-			// The kernel takes its time to deliver; the test only waits for it.
+			// The kernel delivers asynchronously, so wait for it.
 			for deadline := time.Now().Add(10 * time.Second); resp.Body.Buffered() < tc.least; {
 				if time.Now().After(deadline) {
 					t.Fatalf("Buffered is %d of %d sent, want %d", resp.Body.Buffered(), sends, tc.least)
@@ -99,12 +98,12 @@ func TestBuffered(t *testing.T) {
 			if n > sends {
 				t.Errorf("Buffered is %d, but only %d were sent", n, sends)
 			}
-			// The server sends no more: a promise too much would never end.
+			// The server sends nothing more: reading too much would block forever.
 			if _, err := io.ReadFull(resp.Body, make([]byte, n/2)); err != nil {
 				t.Fatal(err)
 			}
-			// What is left when the body is closed was received all the same.
-			for range 2 { // it counts once
+			// Bytes left when the body is closed were received and count.
+			for range 2 { // but only once
 				_ = resp.Body.Close()
 				if counted := c.Stats().Bytes; counted < int64(n)*15/16 || counted > sends {
 					t.Errorf("%d bytes counted of %d sent, of which %d could be read", counted, sends, n)
@@ -114,7 +113,7 @@ func TestBuffered(t *testing.T) {
 	}
 }
 
-// What was read to judge a response comes first, and counts as buffered.
+// Bytes read to judge a response come first, and count as buffered.
 func TestBufferedAfterPeek(t *testing.T) {
 	c, _ := raw(t, reply(200, "Content-Length: 3\r\n", "abc"))
 	resp, err := c.Download(t.Context(), Request{ID: testID})
@@ -131,11 +130,11 @@ func TestBufferedAfterPeek(t *testing.T) {
 	}
 }
 
-// What net/http reads together with the header counts as what the kernel holds does:
-// of a small asset that is not read, every byte.
+// What net/http reads together with the header counts like what the kernel holds. For an unread small asset that is every
+// byte.
 func TestHeldByHTTP(t *testing.T) {
 	for _, secure := range []bool{false, true} {
-		const size = 1000 // within the first record of TLS, which is short
+		const size = 1000 // fits into the first, short TLS record
 		srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			attach(w, "x")
 			w.Header().Set("Content-Length", "1000")

@@ -17,8 +17,7 @@ import (
 	"time"
 )
 
-// One free call tells apart what can be wrong between here and the API. It is one
-// call, on metadata alone.
+// One free call distinguishes what can be wrong between this machine and the API. It is a single metadata call.
 func TestCheck(t *testing.T) {
 	say := func(status int, text string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
@@ -87,7 +86,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// What keeps a call from reaching the API is told apart.
+// Failures that keep a call from reaching the API are distinguished.
 func TestCheckWithoutAnswer(t *testing.T) {
 	check := func(base string, o Options) Checkup {
 		u, err := url.Parse(base)
@@ -144,7 +143,7 @@ func TestCheckWithoutAnswer(t *testing.T) {
 	}
 }
 
-// An answer that does not come ends with ctx.
+// A call without an answer ends with ctx.
 func TestCheckSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _, stop := bubble(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, Options{})
@@ -157,7 +156,7 @@ func TestCheckSilence(t *testing.T) {
 	})
 }
 
-// An answer is not kept for a call that comes much later.
+// An answer is not used for a call that comes much later.
 func TestCheckFirstAges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
@@ -194,12 +193,11 @@ func TestAhead(t *testing.T) {
 	}
 }
 
-// The first Metadata on the asset that was checked needs no call of its own, and
-// later ones do.
+// The first Metadata call on the checked asset needs no request; later ones do.
 func TestCheckFirst(t *testing.T) {
 	for name, tt := range map[string]struct {
 		answer string
-		calls  int64 // of Check and two Metadata
+		calls  int64 // made by Check and two Metadata
 		ok     bool
 	}{
 		"good":     {`{"code":200,"data":{"resource":[{"asset_id":"re_1","file_size":"7"}]}}`, 2, true},

@@ -21,8 +21,7 @@ const (
 	testKey = "sk-mavi-secret"
 )
 
-// start serves h and returns a client for it, whose base has a path as the real
-// one does.
+// start serves h and returns a client for it. Its base URL has a path, like the real one.
 func start(t *testing.T, h http.HandlerFunc, o Options) *Client {
 	t.Helper()
 	srv := httptest.NewServer(h)
@@ -44,7 +43,7 @@ func newTestClient(t *testing.T, base string, o Options) *Client {
 	return c
 }
 
-// pipes is a network inside a synctest bubble, where sockets can't be used.
+// pipes is a network for synctest bubbles, where sockets can't be used.
 type pipes struct {
 	conns chan net.Conn
 	done  chan struct{}
@@ -78,8 +77,8 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-// bubble serves h over pipes and returns a client for it. The caller is inside a
-// synctest bubble and calls stop before it leaves.
+// bubble serves h over pipes and returns a client for it. The caller must be in a synctest bubble, and call stop before
+// it ends.
 func bubble(t *testing.T, h http.HandlerFunc, o Options) (c *Client, p *pipes, stop func()) {
 	t.Helper()
 	p = &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
@@ -99,7 +98,7 @@ func bubble(t *testing.T, h http.HandlerFunc, o Options) (c *Client, p *pipes, s
 	}
 }
 
-// fetch downloads and returns the body's bytes.
+// fetch downloads and returns the body.
 func fetch(t *testing.T, c *Client, r Request) (*Response, string, error) {
 	t.Helper()
 	if r.ID == "" {
@@ -116,7 +115,7 @@ func fetch(t *testing.T, c *Client, r Request) (*Response, string, error) {
 	return resp, string(b), err
 }
 
-// failure returns err as the *Error that every call's error is.
+// failure returns err as an *Error, which every error of a call is.
 func failure(t *testing.T, err error) *Error {
 	t.Helper()
 	var e *Error
@@ -132,7 +131,7 @@ func failure(t *testing.T, err error) *Error {
 	return e
 }
 
-// retries tells that another request is worth making after e.
+// retries reports whether another request is worth making after e.
 func retries(e *Error) bool {
 	n, _ := e.Retry()
 	return n != 0
@@ -266,13 +265,13 @@ func TestMaxDownload(t *testing.T) {
 	if _, _, err = fetch(t, c, Request{}); !errors.Is(err, ErrBudget) {
 		t.Errorf("third: %v, want ErrBudget", err)
 	}
-	// What had come when the budget was used up is billed, too.
+	// Bytes that had come when the budget was used up are billed, too.
 	if s := c.Stats(); hits != 2 || s.Bytes != 1200 || s.Requests != 2 {
 		t.Errorf("%d requests, stats %+v, want 2 requests and 1200 bytes", hits, s)
 	}
 }
 
-// A budget that ends with the asset is no error.
+// It is no error if the budget ends with the asset.
 func TestMaxDownloadExact(t *testing.T) {
 	c := start(t, func(w http.ResponseWriter, _ *http.Request) {
 		attach(w, "x")

@@ -12,17 +12,15 @@ import (
 	"assetfs/remote/fakeapi"
 )
 
-// target is an API to hold the contract against.
+// target is an API to test against the contract.
 type target struct {
 	client  *remote.Client
 	id      string // an asset that exists, of at least 256 KiB
 	unknown string // one that doesn't
 }
 
-// TestContract holds what assetfs relies on against the fake API, and against a
-// real one when ASSETFS_CONTRACT_URL, ASSETFS_CONTRACT_ASSET and
-// MEMORIES_API_KEY name it. The real one is asked for three downloads, of which
-// little is read.
+// TestContract checks what assetfs relies on, against the fake API, and against a real one if ASSETFS_CONTRACT_URL,
+// ASSETFS_CONTRACT_ASSET and MEMORIES_API_KEY are set. The real one gets three download requests, of which little is read.
 func TestContract(t *testing.T) {
 	fake := fakeapi.New(fakeapi.Asset{
 		ID: "re_1", Name: "video.mp4", Type: "video/mp4", Size: 1 << 20, ETag: "auto",
@@ -61,7 +59,7 @@ func newTarget(t *testing.T, base string, key *remote.Key, id string) target {
 }
 
 func contract(t *testing.T, x target) {
-	// A first contact tells name, size, and whether Range is honoured.
+	// The first request gives name and size, and shows whether Range works.
 	first, err := x.client.Download(t.Context(), remote.Request{ID: x.id})
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +105,7 @@ func contract(t *testing.T, x target) {
 		t.Errorf("%v is worth %d requests, want none", err, n)
 	}
 
-	// The metadata call agrees with the download, or there is none.
+	// The metadata call agrees with the download, or does not exist.
 	info, err := x.client.Metadata(t.Context(), remote.Reader, x.id)
 	if errors.Is(err, remote.ErrNoMetadata) {
 		t.Log("the API has no metadata call")

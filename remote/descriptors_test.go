@@ -11,8 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What this process lacks says nothing of the host: it is no reason to hold all
-// downloads.
+// Too few descriptors in this process say nothing about the host, so they must not stop all downloads.
 func TestOwnShortage(t *testing.T) {
 	socket := func(err error) error {
 		return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", err)}

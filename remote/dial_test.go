@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// proxyServer is a proxy for one target, whatever it is asked for. It answers
-// CONNECT with status, and makes a tunnel when that is 200.
+// proxyServer is a proxy for one target, whatever the client asks for. It answers CONNECT with status, and makes a tunnel
+// if that is 200.
 func proxyServer(t *testing.T, target *httptest.Server, status int) (h http.Handler, asked *atomic.Value) {
 	asked = new(atomic.Value)
 	asked.Store("")
@@ -62,7 +62,7 @@ func through(t *testing.T, proxy string) func(*http.Request) (*url.URL, error) {
 	return http.ProxyURL(u)
 }
 
-// Downloads and metadata go through a proxy's tunnel, and so do control bytes and HTTP/2.
+// Downloads and metadata go through a proxy's tunnel, including control bytes and HTTP/2.
 func TestTunnel(t *testing.T) {
 	const body = "\x01\x02"
 	api := quietTLS(t, func(w http.ResponseWriter, r *http.Request) {
@@ -109,7 +109,7 @@ func TestTunnel(t *testing.T) {
 	}
 }
 
-// What a proxy refuses is no answer of the API's.
+// A proxy's refusal is not an answer of the API.
 func TestProxyRefuses(t *testing.T) {
 	api := quietTLS(t, func(http.ResponseWriter, *http.Request) { t.Error("a request came through") })
 	for status, want := range map[int]struct {
@@ -142,7 +142,7 @@ func TestProxyRefuses(t *testing.T) {
 	}
 }
 
-// A proxy that is asked for plain http gets the whole URL, and its 407 is its own.
+// A proxy for plain http gets the whole URL, and a 407 is its own.
 func TestPlainProxy(t *testing.T) {
 	h, asked := proxyServer(t, nil, http.StatusProxyAuthRequired)
 	proxy := httptest.NewServer(h)
@@ -154,7 +154,7 @@ func TestPlainProxy(t *testing.T) {
 	}
 }
 
-// A proxy that is not one, or says nothing, is out of reach.
+// A proxy that is not one, or does not answer, is unreachable.
 func TestProxyBroken(t *testing.T) {
 	for name, answer := range map[string]string{"closes": "", "speaks something else": "SSH-2.0\r\n\r\n", "breaks off": "HTTP/1.1 200 O"} {
 		synctest.Test(t, func(t *testing.T) {

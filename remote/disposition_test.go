@@ -8,17 +8,17 @@ import (
 	"testing"
 )
 
-// A dispositionCase is one entry of testdata/dispositions.json: a header field and the name
-// under which browsers save what it comes with, from their public test suites.
+// A dispositionCase is one entry of testdata/dispositions.json: a header field, and the name under which browsers save the
+// file, from the public test suites of browsers.
 type dispositionCase struct {
 	Header   string    `json:"header"`
-	Raw      []byte    `json:"header_base64"` // the field's bytes, where they are not UTF-8
+	Raw      []byte    `json:"header_base64"` // the field's bytes if they are not UTF-8
 	Expected *string   `json:"expected_filename"`
-	Any      []*string `json:"expected_any"` // all acceptable names, where browsers differ
+	Any      []*string `json:"expected_any"` // all acceptable names if browsers differ
 	Group    string    `json:"group"`
 }
 
-// field returns the field as net/http hands it out.
+// field returns the field as net/http returns it.
 func (c dispositionCase) field() string {
 	if c.Raw != nil {
 		return string(c.Raw)
@@ -26,7 +26,7 @@ func (c dispositionCase) field() string {
 	return c.Header
 }
 
-// accepts reports whether a browser saves under got; "" is no name at all.
+// accepts reports whether a browser saves the file as got; "" means that there is no name.
 func (c dispositionCase) accepts(got string) bool {
 	return slices.ContainsFunc(append(c.Any, c.Expected), func(want *string) bool {
 		if want == nil {
@@ -52,9 +52,8 @@ func readDispositions(tb testing.TB) []dispositionCase {
 	return cases
 }
 
-// TestBrowserNames reads what browsers are tested with. What FileName returns must be what
-// a browser takes for the name; the group "path" is about what it saves as, which package
-// fs tests.
+// TestBrowserNames uses the tests of browsers. FileName must return what a browser takes for the name. The group "path" is
+// about the name that a browser saves as, which package fs tests.
 func TestBrowserNames(t *testing.T) {
 	for _, c := range readDispositions(t) {
 		if got := FileName([]string{c.field()}); c.Group != "path" && !c.accepts(got) {
@@ -133,7 +132,7 @@ func TestFileName(t *testing.T) {
 	}
 }
 
-// TestFileNameBounded asserts that what lies past 64 KiB of a field is not read.
+// TestFileNameBounded checks that a field is read only up to 64 KiB.
 func TestFileNameBounded(t *testing.T) {
 	const name = "; filename=a.mp4"
 	field := strings.Repeat(" ", maxDisposition-len(name)) + name

@@ -117,7 +117,7 @@ func TestErrorKinds(t *testing.T) {
 	}
 }
 
-// What a server asks to wait holds for its asset; a rate limit is not the asset's.
+// Retry-After applies to the asset; a rate limit does not.
 func TestRetryWhen(t *testing.T) {
 	const after = 30 * time.Second
 	for _, tc := range []struct {
@@ -163,7 +163,7 @@ func TestErrorObject(t *testing.T) {
 	for _, tc := range []struct {
 		body      string
 		code, msg string
-		is        string // object, api, bare, gateway, replaces: those that hold
+		is        string // those of object, api, bare, gateway, replaces that are true
 	}{
 		{`{"code":429,"msg":"slow","data":null,"success":false,"failed":true}`, "429", "slow", "object api bare replaces"},
 		{`{"code":429,"msg":"slow","data":null}`, "429", "slow", "object api bare replaces"},
@@ -240,7 +240,7 @@ func TestCutObject(t *testing.T) {
 	}
 }
 
-// bodyOf is a body of unknown length that holds b.
+// bodyOf returns a body of unknown length that holds b.
 func bodyOf(b []byte) *Body {
 	body := &Body{c: &Client{}, ctx: context.Background(), life: context.Background(), rc: io.NopCloser(bytes.NewReader(b))}
 	body.left.Store(-1)

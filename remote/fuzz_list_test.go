@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Whatever a list says, videos come once each, with an ID that can be a file name, a
-// size that a file can have, and a place that is whole or none.
+// Whatever a list says, each video comes once, with an ID that can be a file name, a size that a file can have, and a place
+// that is complete or missing.
 func FuzzList(f *testing.F) {
 	f.Add([]byte(`{"code":"0000","data":{"current_page":1,"page_size":20,"total_count":2,"videos":[{"video_no":"VI6","video_name":"a","size":3284512,"create_time":1754037217992,"datetime_taken":1729388400000,"bucket":"b","blob":"VI6.mp4"},{"video_no":6,"size":"1e3"},null,7]}}`))
 	f.Add([]byte(`{"data":{"total_count":"3","videos":[{"video_no":"../x","blob":"a/b.c/.mp4"},{"video_no":"\u202e","size":-1}]}}`))

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// readers downloads from n goroutines at once until each has succeeded or its ctx
-// has ended, and returns a function that waits for them and counts the successes.
+// readers downloads from n goroutines at once until each has succeeded or its ctx has ended. It returns a function that
+// waits for them and counts the successes.
 func readers(ctx context.Context, c *Client, n int) (wait func() int64) {
 	var wg sync.WaitGroup
 	var done atomic.Int64
@@ -74,8 +74,8 @@ func TestGateRetryAfter(t *testing.T) {
 	})
 }
 
-// Without Retry-After: one probe at a time, from 1 s on, up to 32 s apart. Whatever
-// was asked, one goes out after five minutes.
+// Without Retry-After there is one probe at a time, first after 1 s, finally 32 s apart. With any Retry-After a probe is sent
+// after five minutes.
 func TestGateBackoff(t *testing.T) {
 	for _, asked := range []string{"", "86400", "999999999999999999999999"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestGateUnreachable(t *testing.T) {
 		defer cancel()
 		wait := readers(ctx, c, 20)
 		time.Sleep(5 * time.Minute)
-		// Up to 20 found out together; then a probe of no cost each second or two.
+		// Up to 20 found out together; then a free probe each second or two.
 		if n := p.dials.Load(); n < 150 || n > 20+300 {
 			t.Errorf("%d dials in five minutes, want some together and a probe each two seconds", n)
 		}
@@ -131,7 +131,7 @@ func TestGateUnreachable(t *testing.T) {
 		p.down.Store(false)
 		c.ForgetFailures()
 		synctest.Wait()
-		// The window has twelve; the other eight get the next.
+		// The window has twelve; the other eight get the next one.
 		if s := c.Stats(); s.Requests != 12 {
 			t.Errorf("%d requests at once after SIGHUP, want 12", s.Requests)
 		}
@@ -172,7 +172,7 @@ func TestGateWaitEnds(t *testing.T) {
 	})
 }
 
-// A probe whose caller goes away hands the turn on, without another pause.
+// A probe whose caller goes away lets the next one go, without another pause.
 func TestGateCancelledProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -196,7 +196,7 @@ func TestGateCancelledProbe(t *testing.T) {
 			_, err := c.Download(ctx, Request{ID: testID})
 			first <- err
 		}()
-		time.Sleep(6 * time.Second) // the probe is under way
+		time.Sleep(6 * time.Second) // the probe is running
 		wait := readers(t.Context(), c, 3)
 		synctest.Wait()
 		if b := c.Budget(Reader); hits.Load() != 2 || b.Down == nil {
@@ -211,7 +211,7 @@ func TestGateCancelledProbe(t *testing.T) {
 	})
 }
 
-// 5xx and cuts of one asset are its own affair, and a Retry-After of a 503 is, too.
+// 5xx and cuts of one asset concern only that asset, and so does the Retry-After of a 503.
 func TestGateStaysOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hits := 0
@@ -239,8 +239,8 @@ func TestGateStaysOpen(t *testing.T) {
 	})
 }
 
-// What several assets meet is the host's: a second 503 that asks to wait, a third
-// that does not. The gate opens with the first good answer.
+// Trouble that several assets meet is the host's: a second 503 with Retry-After, a third one without. The first good answer
+// opens the gate.
 func TestGateSeveralAssets(t *testing.T) {
 	for _, asked := range []string{"30", ""} {
 		synctest.Test(t, func(t *testing.T) {
@@ -283,8 +283,7 @@ func TestGateSeveralAssets(t *testing.T) {
 	}
 }
 
-// A request that was let in before a refusal is not sent after it, and what is
-// refused is noted like any other.
+// A request that was admitted before a refusal is not sent after it. A refused request is recorded like any other.
 func TestGateClosesWhileOthersWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -306,16 +305,15 @@ func TestGateClosesWhileOthersWait(t *testing.T) {
 		if n := len(m.Calls("download")) - 1; wait() != 2 || hits != 3 || n != 0 && n != 3 {
 			t.Errorf("%d requests, %d noted, want 3 and 3", hits, n)
 		}
-		// One at 61 s, refused until 161 s, and 116 s more for the last: others use
-		// the account.
+		// One at 61 s, refused until 161 s, and 116 s more for the last, because others use the account.
 		if d := last.Sub(began); d < (61+100+61)*time.Second || d > (61+100+117)*time.Second {
 			t.Errorf("the last went after %v, want about 250 s", d)
 		}
 	})
 }
 
-// Requests that are refused together are one refusal: they close the gate for the
-// first pause of the backoff, not for the tenth. The longest Retry-After counts.
+// Requests that are refused together count as one refusal: the gate closes for the first pause of the backoff, not for the
+// tenth. The longest Retry-After applies.
 func TestGateRefusedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := testLimiter(t, "none", nil)

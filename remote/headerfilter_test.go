@@ -54,13 +54,13 @@ func TestHeaderFilter(t *testing.T) {
 			}
 		}
 	}
-	// Byte by byte what a carriage return means can't be told; nothing is lost.
+	// Byte by byte the meaning of a carriage return can't be known, but nothing is lost.
 	if got := filtered("HTTP/1.1 200 O\x01\r\nA: b\rc\r\n\r\n\x01", 1); got != "HTTP/1.1 200 O_\r\nA: b\rc\r\n\r\n\x01" {
 		t.Errorf("byte by byte: %q", got)
 	}
 }
 
-// An error comes with the bytes before it, whatever they are.
+// An error comes together with the bytes before it, whatever they are.
 func TestHeaderFilterError(t *testing.T) {
 	broken := errors.New("broken")
 	for _, in := range []string{"", "HTTP/1.1 200 OK\r", "HTTP/1.1 200 OK\r\nA: b\r\n"} {
@@ -80,8 +80,7 @@ func TestHeaderFilterError(t *testing.T) {
 	}
 }
 
-// FuzzHeaderFilter holds that only control bytes change, and none behind the
-// header as net/http sees it.
+// FuzzHeaderFilter checks that only control bytes change, and none after the header as net/http sees it.
 func FuzzHeaderFilter(f *testing.F) {
 	for _, s := range []string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nA: \x01\r\n\r\n\x01\x02\x03", "HTTP/1.1 103 X\r\n\r\nHTTP/1.1 200 OK\n\n\x01",
@@ -100,7 +99,7 @@ func FuzzHeaderFilter(f *testing.F) {
 				t.Fatalf("%q became %q", in, out)
 			}
 		}
-		// What net/http reads as the body is what came behind the header.
+		// What net/http reads as the body is what came after the header.
 		br := bufio.NewReader(strings.NewReader(out))
 		for range 5 {
 			resp, err := http.ReadResponse(br, nil) //nolint:bodyclose // it is br
@@ -110,7 +109,7 @@ func FuzzHeaderFilter(f *testing.F) {
 			if s := resp.StatusCode; s >= 100 && s <= 199 && s != http.StatusSwitchingProtocols {
 				continue
 			}
-			rest, _ := io.ReadAll(br) // the body is not read: all of it is here
+			rest, _ := io.ReadAll(br) // the body has not been read, so all of it is here
 			if !strings.HasSuffix(in, string(rest)) {
 				t.Errorf("%q: the body became %q", in, rest)
 			}
@@ -119,8 +118,7 @@ func FuzzHeaderFilter(f *testing.F) {
 	})
 }
 
-// A control byte in any field costs nothing, with TLS, behind interim answers and
-// redirects alike; the body is not touched.
+// A control byte in any field does no harm, with TLS, and after interim answers and redirects, too. The body is not changed.
 func TestControlBytes(t *testing.T) {
 	const body = "\x00\x01\r\n\r\n\x7f"
 	hijack := func(w http.ResponseWriter, answer string) {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Validators are kept as they were sent, as long as they are text.
+// Validators are kept as they were sent, if they are text.
 func TestValidators(t *testing.T) {
 	const date = "Tue, 06 May 2025 07:08:09 GMT"
 	at := time.Date(2025, 5, 6, 7, 8, 9, 0, time.UTC)

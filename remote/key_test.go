@@ -27,7 +27,7 @@ func writeKey(t *testing.T, name, content string) {
 	}
 }
 
-// Another key is noticed once, whoever has read it meanwhile.
+// A new key is noticed once, whoever has read it in between.
 func TestKeyRenewed(t *testing.T) {
 	name := keyFile(t, "one")
 	k := NewKey(name, "")
@@ -112,7 +112,7 @@ func TestKeyNeverShown(t *testing.T) {
 	}
 }
 
-// A key that was changed on disk is used when the old one is refused, once.
+// After the key's file has changed, the new key is used when the old one is refused, once.
 func TestKeyReadAgain(t *testing.T) {
 	name := keyFile(t, "old")
 	valid := "new"
@@ -171,7 +171,7 @@ func TestForgetFailuresReadsKey(t *testing.T) {
 	}
 }
 
-// A text that was cut in the middle of the key doesn't show its beginning.
+// A text cut in the middle of the key does not show the key's beginning.
 func TestHide(t *testing.T) {
 	const key = "sk-mavi-0123456789"
 	for text, want := range map[string]string{

@@ -63,8 +63,7 @@ func (a *account) admit() bool {
 	return ok
 }
 
-// work makes n calls, one after the other as fast as they are allowed, each of
-// them again until it is served.
+// work makes n calls one after the other, as fast as they are allowed, and repeats each until it succeeds.
 func (a *account) work(t *testing.T, l *limiter, n int) {
 	const latency = 80 * time.Millisecond
 	for range n {
@@ -103,8 +102,8 @@ func TestAutoOnePerSecond(t *testing.T) {
 	}
 }
 
-// "The 12-a-minute server costs at most 3 refusals in the first hour", in which
-// it serves close to what it allows; what was learnt survives a restart.
+// "The 12-a-minute server costs at most 3 refusals in the first hour". In that hour it serves nearly as much as it allows.
+// What was learnt survives a restart.
 func TestAutoLearnsTwelveAMinute(t *testing.T) {
 	for _, mode := range []string{"sliding", "strict", "bucket"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -122,7 +121,7 @@ func TestAutoLearnsTwelveAMinute(t *testing.T) {
 			if first > 27*time.Minute {
 				t.Errorf("%s: 300 calls in %v, want 25 min", mode, first)
 			}
-			// Later probes come hourly at most, doubling: 24 hours have four or five.
+			// Later probes come hourly at most, doubling: four or five within 24 hours.
 			a.work(t, testLimiter(t, "auto", m), 23*700)
 			if a.refused > 3+2*5 {
 				t.Errorf("%s: %d refusals in %v", mode, a.refused, time.Since(began))
@@ -131,7 +130,7 @@ func TestAutoLearnsTwelveAMinute(t *testing.T) {
 	}
 }
 
-// A limit that has gone up again is found out by the probe.
+// A probe finds out that the limit has been raised again.
 func TestAutoUnlearns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &account{mode: "sliding", rates: []Rate{onePerSecond, twelveMore}}
@@ -149,8 +148,7 @@ func TestAutoUnlearns(t *testing.T) {
 	})
 }
 
-// Two machines on one account both come through, each with its share, and soon
-// without refusals.
+// Two machines with one account both succeed, each with its share, and soon without refusals.
 func TestTwoClients(t *testing.T) {
 	for _, mode := range []string{"sliding", "strict", "bucket"} {
 		for _, n := range []int{5, 20, 100, 400} {
@@ -188,7 +186,7 @@ func TestTwoClients(t *testing.T) {
 	}
 }
 
-// A second client that is there now and then costs a refusal now and then.
+// A second client that appears now and then costs a refusal now and then.
 func TestSeldomSecondClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &account{mode: "sliding", rates: []Rate{onePerSecond}}
@@ -222,9 +220,8 @@ func TestSeldomSecondClient(t *testing.T) {
 	})
 }
 
-// Beside somebody else the distance grows by a step for each bout, not for each
-// refusal of one, to 10 s at most; a clean minute takes one step back, and a
-// step that was taken back too early takes longer the next time.
+// Beside another client the distance grows by one step for each series of refusals, not for each refusal, up to 10 s. A clean
+// minute takes one step back. If that was too early, the next step back takes longer.
 func TestStretch(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	limit := RateLimit{Rates: []Rate{onePerSecond}}
@@ -266,7 +263,7 @@ func TestStretch(t *testing.T) {
 	}
 }
 
-// What can't be what we wrote does no harm.
+// Records that we can't have written do no harm.
 func TestLoadLearnt(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	for _, text := range []string{"", "{", "[]", `{"stretch":99,"hold":-5,"wait":9e18}`, `{"stretch":-1,"until":"2100-01-01T00:00:00Z","clean":"2100-01-01T00:00:00Z"}`} {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// What was learnt is told in words, of what a client has noted.
+// Learnt describes what a client has recorded.
 func TestLearnt(t *testing.T) {
 	now := time.Now()
 	note := func(k learnt) string {
@@ -23,7 +23,7 @@ func TestLearnt(t *testing.T) {
 	for _, tt := range []struct {
 		limit string
 		notes map[string]string
-		want  []string // beginnings
+		want  []string // beginnings of lines
 	}{
 		{"auto", nil, nil},
 		{"auto", map[string]string{"limit.download": "odd"}, nil},

@@ -11,11 +11,9 @@ import (
 	"assetfs/remote/fakeapi"
 )
 
-// TestLibraryContract holds what assetfs relies on of the library against the fake API,
-// and against a real one when ASSETFS_CONTRACT_URL, ASSETFS_CONTRACT_LIBRARY,
-// ASSETFS_CONTRACT_SCOPE and MEMORIES_API_KEY name it. The scope must hold a video: one
-// that there is not would be created. The real one is asked for two lists and for one
-// download, of which little is read.
+// TestLibraryContract checks what assetfs relies on in the library, against the fake API, and against a real one if
+// ASSETFS_CONTRACT_URL, ASSETFS_CONTRACT_LIBRARY, ASSETFS_CONTRACT_SCOPE and MEMORIES_API_KEY are set. The scope must exist
+// (the server would create it) and hold a video. The real one gets two list calls and one download, of which little is read.
 func TestLibraryContract(t *testing.T) {
 	fake := fakeapi.New()
 	addVideos(fake, "default", 250)

@@ -19,7 +19,7 @@ import (
 
 const libraryKey = "sk-mavi-library"
 
-// newLibrary serves base API and library as two hosts, and returns a client of both.
+// newLibrary serves base API and library as two hosts, and returns a client for both.
 func newLibrary(t *testing.T, fake *fakeapi.Server, limit remote.RateLimit) *remote.Client {
 	t.Helper()
 	fake.Configure(func(c *fakeapi.Config) { c.Key = libraryKey })
@@ -42,7 +42,7 @@ func newLibrary(t *testing.T, fake *fakeapi.Server, limit remote.RateLimit) *rem
 
 func videoID(i int) string { return fmt.Sprintf("VI%d", 606404158946574336+i) }
 
-// aVideo is the i-th video of a scope.
+// aVideo returns the i-th video of a scope.
 func aVideo(scope string, i int) fakeapi.Video {
 	id := videoID(i)
 	return fakeapi.Video{
@@ -113,7 +113,7 @@ func TestListVideos(t *testing.T) {
 	}
 }
 
-// What a video says is read however it is written.
+// A video's fields are read however they are written.
 func TestListVideosFields(t *testing.T) {
 	for name, tc := range map[string]struct {
 		json string
@@ -149,8 +149,8 @@ func TestListVideosFields(t *testing.T) {
 	}
 }
 
-// The list shifts between its pages. Where a video has been missed the pass says so,
-// and none that was there all the time is missed by a pass that does not.
+// The list shifts between its pages. If a video was missed, the pass says so. If it does not, no video that was there all the
+// time was missed.
 func TestListVideosShifted(t *testing.T) {
 	for _, order := range []string{"newest", "oldest", "name"} {
 		for round := range 40 {
@@ -163,7 +163,7 @@ func TestListVideosShifted(t *testing.T) {
 				stable[videoID(i)] = true
 			}
 			fake.WhenListed(func(string, int) {
-				// As many may come as go, so that the total stays the same.
+				// As many may come as go, so the total stays the same.
 				for range random.IntN(3) {
 					v := aVideo("s", next)
 					v.Created = time.Now().Add(time.Second)
@@ -194,7 +194,7 @@ func TestListVideosShifted(t *testing.T) {
 	}
 }
 
-// What goes wrong on the way costs that page alone; what the server means ends it.
+// Trouble on the way costs only that page; a refusal by the server ends the pass.
 func TestListVideosFaults(t *testing.T) {
 	for name, tc := range map[string]struct {
 		fault  fakeapi.Fault
@@ -231,8 +231,7 @@ func TestListVideosFaults(t *testing.T) {
 	}
 }
 
-// The key goes to the library's origin, and nowhere else with it; no scope is asked
-// for that nobody has named; and the documented limit is kept.
+// The key goes only to the library's origin, no scope is requested that was not named, and the documented limit is kept.
 func TestListVideosKeyAndLimit(t *testing.T) {
 	fake, elsewhere := fakeapi.New(), fakeapi.New()
 	addVideos(fake, "s", 1100)

@@ -14,7 +14,7 @@ import (
 
 // memory is a Ledger and Notes that outlive a limiter.
 type memory struct {
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	calls map[string][]time.Time
 	notes map[string]string
 	fails error
@@ -74,13 +74,13 @@ func testLimiter(t *testing.T, text string, m *memory) *limiter {
 	return l
 }
 
-// wire is what a server sees: when calls were written.
+// wire records when calls were written, as a server sees it.
 type wire struct {
 	mu    sync.Mutex
 	times []time.Time
 }
 
-// call makes one call that takes connects to connect, and is answered.
+// call makes one call, which takes the time connects to connect and is then answered.
 func (w *wire) call(ctx context.Context, l *limiter, class Class, connects time.Duration) error {
 	s, err := l.acquire(ctx, class)
 	if err != nil {
@@ -95,7 +95,7 @@ func (w *wire) call(ctx context.Context, l *limiter, class Class, connects time.
 	return nil
 }
 
-// most is the largest number of calls in any span.
+// most returns the largest number of calls in any span.
 func (w *wire) most(span time.Duration) int {
 	slices.SortFunc(w.times, time.Time.Compare)
 	most, first := 0, 0
@@ -108,9 +108,8 @@ func (w *wire) most(span time.Duration) int {
 	return most
 }
 
-// Random callers that connect slowly, give up, or never reach the wire, over
-// several processes that know of each other by the ledger alone, one after
-// a kill: each rate holds exactly.
+// Random callers that connect slowly, give up, or never write, in several processes that know each other only by the ledger,
+// one of them after a kill: each rate holds exactly.
 func TestLimiterNeverExceeded(t *testing.T) {
 	for seed := range uint64(80) {
 		synctest.Test(t, func(t *testing.T) {
@@ -162,9 +161,8 @@ func TestLimiterNeverExceeded(t *testing.T) {
 	}
 }
 
-// A clock that was set back an hour between two processes makes the times of the
-// first lie in the future: the second waits an interval, and not an hour. One
-// that was set forward makes them old; then nobody knows better.
+// If the clock is set back an hour between two processes, the times of the first lie in the future: the second process waits
+// for an interval, not for an hour. If the clock is set forward, the times are old, and nobody can know better.
 func TestLimiterClockJumps(t *testing.T) {
 	for jump, want := range map[time.Duration]time.Duration{-time.Hour: 61 * time.Second, 0: 61 * time.Second, time.Hour: 0} {
 		synctest.Test(t, func(t *testing.T) {
@@ -182,8 +180,7 @@ func TestLimiterClockJumps(t *testing.T) {
 	}
 }
 
-// A rate is used to the full although connecting takes a while: the next caller
-// connects before its time, and waits there.
+// A rate is fully used although connecting takes a while: the next caller connects before its time, and waits there.
 func TestLimiterConnectsAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := testLimiter(t, "1/s", nil)
@@ -202,15 +199,14 @@ func TestLimiterConnectsAhead(t *testing.T) {
 		if got := w.most(1100 * time.Millisecond); got != 1 {
 			t.Errorf("%d calls within 1.1 s", got)
 		}
-		// The first few find out how long it takes.
+		// The first few calls measure how long it takes.
 		if took := time.Since(began); took > (n-1)*1100*time.Millisecond+time.Second {
 			t.Errorf("%d calls took %v, want 1.1 s each and no more than a second in all", n, took)
 		}
 	})
 }
 
-// Background calls never queue, and leave a third of the limit to readers, or what
-// becomes free within an interval.
+// Background calls never queue. They leave a third of the limit to readers, unless it becomes free within an interval.
 func TestLimiterBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := testLimiter(t, "12/m", nil)
@@ -235,7 +231,7 @@ func TestLimiterBackground(t *testing.T) {
 		if took := time.Since(began); took != 0 {
 			t.Errorf("readers waited %v behind a listing", took)
 		}
-		// A reader that waits goes before all background calls.
+		// A waiting reader goes before all background calls.
 		done := make(chan error, 1)
 		go func() { done <- w.call(t.Context(), l, Reader, 0) }()
 		synctest.Wait()
@@ -251,8 +247,7 @@ func TestLimiterBackground(t *testing.T) {
 	})
 }
 
-// A listing uses all of the limit, and a reader that comes at any moment waits
-// for an interval at most.
+// A listing uses the whole limit, and a reader that comes at any moment waits for at most an interval.
 func TestReaderBesideListing(t *testing.T) {
 	for _, text := range []string{"1/s", "12/m", "1/s,12/m", "3/s", "2/m"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -312,7 +307,7 @@ func TestLimiterOrder(t *testing.T) {
 				order = append(order, i)
 				mu.Unlock()
 			})
-			synctest.Wait() // it stands in the queue
+			synctest.Wait() // it is in the queue
 		}
 		if b := l.budget(Reader); b.Available != 0 || time.Until(b.Next) != 6*1100*time.Millisecond {
 			t.Errorf("budget behind five: %+v, next in %v", b, time.Until(b.Next))
@@ -343,8 +338,7 @@ func TestLimiterLedgerFails(t *testing.T) {
 	}
 }
 
-// A call that is written late is noted a second time, since a restart would
-// otherwise count it from too early on.
+// A call that is written late is recorded a second time. Otherwise a restart would count from too early a time.
 func TestLimiterNotesAgain(t *testing.T) {
 	for delay, want := range map[time.Duration]int{noteAgain: 1, noteAgain + 1: 2} {
 		synctest.Test(t, func(t *testing.T) {
@@ -374,7 +368,7 @@ func TestLimiterBudget(t *testing.T) {
 				t.Errorf("%s: %+v, want %d, next in %v", what, b, n, in)
 			}
 		}
-		check("at first", 0, 11*time.Second) // the future one counts as now
+		check("at first", 0, 11*time.Second) // a time in the future counts as now
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() {

@@ -24,8 +24,7 @@ func TestParseRateLimit(t *testing.T) {
 	}
 }
 
-// An interval counts a tenth longer, at most a second; a request is worth the
-// largest interval.
+// An interval counts a tenth longer, a second at most. A request is worth the largest interval.
 func TestRateWindow(t *testing.T) {
 	for text, want := range map[string][2]time.Duration{
 		"1/s":      {1100 * time.Millisecond, time.Second},
@@ -56,7 +55,7 @@ func TestScheduleOpen(t *testing.T) {
 			{0, 0, 11 * time.Second},
 			{0, 1, 41 * time.Second},
 			{0, 2, 51 * time.Second},
-			{0, 3, (11 + 61) * time.Second}, // behind the first of those that wait
+			{0, 3, (11 + 61) * time.Second}, // after the first of those that wait
 			{1, 0, 41 * time.Second},
 			{1, 2, (11 + 61) * time.Second},
 			{0, 6, (11 + 61 + 61) * time.Second},

@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// TestLimits looks at what is shown while calls wait for their turn, and while a
-// gate is closed.
+// TestLimits checks what is shown while calls wait for their turn, and while a gate is closed.
 func TestLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var refuse atomic.Value

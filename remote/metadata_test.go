@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// resource is a metadata answer as the API's documentation shows it.
+// resource is a metadata answer as in the API's documentation.
 func resource(fields string) string {
 	return `{"code":200,"msg":"success","data":{"total":1,"resource":[{` + fields + `}]},"success":true,"failed":false}`
 }
@@ -61,8 +61,8 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// Of all failures only the API's own word that there is no such asset counts as
-// one; callers go on with the download after any other.
+// Only the API's own statement that an asset does not exist counts as one. After any other failure callers go on with the
+// download.
 func TestMetadataErrors(t *testing.T) {
 	for _, tc := range []struct {
 		name, body string
@@ -136,8 +136,8 @@ func TestMetadataErrors(t *testing.T) {
 			if n, _ := e.Retry(); e.Number() != tc.number || e.NotFound() != tc.notFound || n != tc.retry {
 				t.Errorf("%v: number %d, not found %v, worth %d, want %d, %v, %d", err, e.Number(), e.NotFound(), n, tc.number, tc.notFound, tc.retry)
 			}
-			// Once the server is well, it is forgotten.
-			c.ForgetFailures() // the gate has its own time
+			// When the server works again, the failure is forgotten.
+			c.ForgetFailures() // opens the gate at once
 			status, body = 200, resource(okFields)
 			if i, err := c.Metadata(t.Context(), Reader, testID); err != nil || i.Size != 133652816 || hits != 2 {
 				t.Errorf("afterwards %+v, %v after %d requests", i, err, hits)
@@ -146,8 +146,8 @@ func TestMetadataErrors(t *testing.T) {
 	}
 }
 
-// TestNoMetadataCall tells when the call is given up, and for how long: here
-// are the answers to one call after the other, and what the last one is.
+// TestNoMetadataCall tests when the call is taken to be absent, and for how long. Each case has the answers to one call after
+// the other, and the error of the last.
 func TestNoMetadataCall(t *testing.T) {
 	const well, away = "200 well", "404 " + gateway
 	const unknown = `400 {"code":400,"msg":"Asset not found"}`
@@ -258,7 +258,7 @@ func FuzzMetadata(f *testing.F) {
 	})
 }
 
-// Eight at a time; one that waits for a place can be called off.
+// At most eight run at a time. One that waits can be cancelled.
 func TestMetadataAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var now, hits atomic.Int64
@@ -297,7 +297,7 @@ func TestMetadataAtOnce(t *testing.T) {
 	})
 }
 
-// A closed gate of a rate limit does not hold up what is free.
+// The closed gate of downloads does not hold up free calls.
 func TestMetadataPassesRateLimit(t *testing.T) {
 	c := start(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/metadata") {
@@ -317,7 +317,7 @@ func TestMetadataPassesRateLimit(t *testing.T) {
 	}
 }
 
-// A time beyond the year 9999, which no file system holds, is none.
+// A time after the year 9999, which no file system can hold, is ignored.
 func TestMetadataTime(t *testing.T) {
 	const created = 1766989317192
 	for modified, want := range map[string]int64{"253402300799999": 253402300799999, "253402300800000": created, "4611686018427387904": created, "-5": created} {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A part from the first byte on may be an error that a cache has cut to size.
+// A part that starts at the first byte may be an error that a cache has cut to size.
 func TestRefusedParts(t *testing.T) {
 	object := `{"code":429,"msg":"slow","data":null}`
 	of := func(n, size int) string { return fmt.Sprintf("Content-Range: bytes 0-%d/%d\r\n", n-1, size) }
@@ -48,7 +48,7 @@ func TestBrokenContentRange(t *testing.T) {
 	for _, tc := range []struct {
 		name, answer string
 		start        int64
-		doubtful     bool // or else asked again
+		doubtful     bool // false: requested again
 		size         int64
 	}{
 		{"wrong total", ranged(field("bytes 4-9/6"), 4, 6), 4, true, -1},
@@ -107,7 +107,7 @@ func TestBrokenContentRange(t *testing.T) {
 	})
 }
 
-// An empty asset has no first byte to ask for: one more request gets its name.
+// An empty asset has no first byte to request: one more request gets its name.
 func TestEmptyAsset(t *testing.T) {
 	empty := reply(200, attachment+"Content-Length: 0\r\n", "")
 	for name, refusal := range map[string]string{
@@ -132,7 +132,7 @@ func TestEmptyAsset(t *testing.T) {
 			t.Errorf("%s: %d requests, %d counted, want 2", name, hits.Load(), n)
 		}
 	}
-	// One that is shorter than was thought tells its length in the same way.
+	// An asset that is shorter than expected gives its length in the same way.
 	c, _ := raw(t, reply(416, "Content-Range: bytes */3\r\n", ""), reply(200, attachment+"Content-Length: 3\r\n", "abc"))
 	if resp, body, err := fetch(t, c, Request{Start: 9}); err != nil || body != "abc" || resp.Start != 0 || resp.Info.Size != 3 || resp.Ignored {
 		t.Errorf("a shorter asset: %q of %+v, %v", body, resp, err)

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// An unreachable host that accepts again has been reached, whatever it answers;
-// a rate limit is not over because a connection broke.
+// A host that accepts connections again has been reached, whatever it answers. But a broken connection does not end a rate
+// limit.
 func TestProbeWithoutAnswer(t *testing.T) {
 	for _, tc := range []struct {
 		cause *Error
@@ -43,8 +43,7 @@ func TestProbeWithoutAnswer(t *testing.T) {
 	}
 }
 
-// Until the first answer of all, others wait, but no longer than a moment; then
-// they go together.
+// Until the very first answer the others wait, but only for a moment. Then they go together.
 func TestGateFirstRequest(t *testing.T) {
 	for _, answer := range []time.Duration{100 * time.Millisecond, 5 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {

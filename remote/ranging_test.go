@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// refusing is a server that answers each Range with a refusal, and plain requests
-// with ten bytes. Of assets whose ID ends in 9 it sends parts. It counts requests.
+// refusing is a server that refuses each Range, and answers requests without Range with ten bytes. Of assets whose ID ends in
+// 9 it sends parts. It counts requests.
 func refusing(t *testing.T, status int, body string, o Options) (c *Client, count func() int) {
 	t.Helper()
 	hits := make(chan struct{}, 100)
@@ -36,8 +36,8 @@ func refusing(t *testing.T, status int, body string, o Options) (c *Client, coun
 	}
 }
 
-// A server that refuses any Range serves whole downloads: its assets are found out
-// about one by one, for a request each, and after three of them all at once.
+// A server that refuses every Range serves whole downloads. assetfs finds that out for one asset after another, at the cost of
+// a request each, and after three of them for all.
 func TestRangesRefused(t *testing.T) {
 	for status, body := range map[int]string{400: "", 403: "<Error/>", 405: "no", 501: "<html>"} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
@@ -69,8 +69,8 @@ func TestRangesRefused(t *testing.T) {
 	}
 }
 
-// One refusal in the middle of an asset that is served in parts says nothing yet: it
-// is tried again, and not downloaded as a whole.
+// One refusal in the middle of an asset that is served in parts says nothing yet: the range is tried again, and the asset is
+// not downloaded as a whole.
 func TestRangeRefusedOnce(t *testing.T) {
 	part := reply(206, attachment+"Content-Range: bytes 4-9/10\r\nContent-Length: 6\r\n", "456789")
 	no := reply(403, "", "<html>")
@@ -85,7 +85,7 @@ func TestRangeRefusedOnce(t *testing.T) {
 		{4, "456789", 1},
 		{4, "", 1},
 		{4, "456789", 1},
-		{0, all, 2}, // the beginning is what one without Range would ask for
+		{0, all, 2}, // the same bytes as without Range
 		{4, "456789", 1},
 		{4, "", 1},
 		{4, all, 2}, // twice in a row
@@ -99,13 +99,13 @@ func TestRangeRefusedOnce(t *testing.T) {
 	}
 }
 
-// In the background there may be a slot for one request only. The next one goes
-// without Range, or no listing would ever get behind such an asset.
+// In the background there may be a slot for one request only. The next one goes without Range. Otherwise no listing would ever
+// get past such an asset.
 func TestBackgroundAsksPlainNext(t *testing.T) {
 	for status, body := range map[int]string{400: "", 416: "", 501: "<html>"} {
 		c, count := refusing(t, status, body, Options{RateLimit: RateLimit{Rates: []Rate{{1, 500 * time.Millisecond}}}})
 		var err error
-		for range 100 { // on a busy machine it comes late for its slot
+		for range 100 { // on a busy machine it may miss its slot
 			time.Sleep(max(50*time.Millisecond, time.Until(c.Budget(Background).Next)))
 			var resp *Response
 			if resp, err = c.Download(t.Context(), Request{ID: testID, Class: Background, End: 5}); err == nil {

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// logbook keeps what servers were asked.
+// logbook records the requests that servers got.
 type logbook struct {
 	mu   sync.Mutex // guards seen
 	seen []string
@@ -57,7 +57,7 @@ func TestRedirectToStorage(t *testing.T) {
 		l.add("api", r)
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/download"):
-			http.Redirect(w, r, "../other", http.StatusMovedPermanently) // the same host: the key goes along
+			http.Redirect(w, r, "../other", http.StatusMovedPermanently) // the same host, so the key is sent
 		default:
 			http.Redirect(w, r, storage.URL+"/blob?"+signature+"#part", http.StatusFound)
 		}
@@ -74,9 +74,8 @@ func TestRedirectToStorage(t *testing.T) {
 	}
 }
 
-// Once a request has left the API's host, the key is not sent again, even if the
-// way leads back.
-func TestKeyStaysHome(t *testing.T) {
+// After a request has left the API's host, the key is not sent again, even if a redirect leads back.
+func TestKeyOnlyToOrigin(t *testing.T) {
 	var l logbook
 	var home string
 	away := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -145,7 +144,7 @@ func TestRedirectToUnreachableHost(t *testing.T) {
 	}
 }
 
-// quietTLS is a TLS server that does not print what clients think of it.
+// quietTLS is a TLS server that does not print TLS errors of its clients.
 func quietTLS(t *testing.T, h http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(h)
@@ -244,7 +243,7 @@ func TestSameOrigin(t *testing.T) {
 	}
 }
 
-// Location as servers write it, and what curl asks for then.
+// Location fields as servers write them, and what curl then requests.
 func TestOddLocation(t *testing.T) {
 	for location, want := range map[string]string{
 		"/a%20b":                  "/a%20b",
@@ -284,10 +283,10 @@ func TestOddLocation(t *testing.T) {
 	}
 }
 
-// A server that takes a bare % for an error gets an escaped one.
+// A server that rejects a bare % gets an escaped one.
 func TestBarePercentRefused(t *testing.T) {
 	var asked []string
-	c := start(t, func(w http.ResponseWriter, r *http.Request) { // net/http refuses it
+	c := start(t, func(w http.ResponseWriter, r *http.Request) { // net/http rejects it
 		asked = append(asked, r.URL.Path)
 		if strings.HasSuffix(r.URL.Path, "/download") {
 			w.Header().Set("Location", "/100%/a")
@@ -304,8 +303,8 @@ func TestBarePercentRefused(t *testing.T) {
 	}
 }
 
-// One that redirects to a bare % for ever is not followed for ever.
-func TestBarePercentForEver(t *testing.T) {
+// Endless redirects to a bare % are not followed forever.
+func TestBarePercentLoop(t *testing.T) {
 	asked := 0
 	c := start(t, func(w http.ResponseWriter, _ *http.Request) {
 		if asked++; asked > 20 {
@@ -339,8 +338,7 @@ func FuzzLocation(f *testing.F) {
 	})
 }
 
-// rawServer is a network whose servers answer each connection's request line with
-// what answer returns.
+// rawServer is a network whose servers answer the request line of each connection with what answer returns.
 func rawServer(t *testing.T, answer func(line string) string) func(context.Context, string, string) (net.Conn, error) {
 	t.Helper()
 	return func(context.Context, string, string) (net.Conn, error) {

@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// raw serves answers as they stand, one a connection, the last one for ever.
+// raw serves answers byte for byte, one per connection, and the last one for all further connections.
 func raw(t *testing.T, answers ...string) (*Client, *atomic.Int64) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // nothing is waited for
@@ -64,7 +64,7 @@ func deflated(s string) string {
 	return b.String()
 }
 
-// chunks frames s.
+// chunks adds chunk framing to s.
 func chunks(s string) string {
 	return strconv.FormatInt(int64(len(s)), 16) + "\r\n" + s + "\r\n0\r\n\r\n"
 }
@@ -77,7 +77,7 @@ const (
 	noRoute   = `{"code":"0001","msg":"No static resource api.","data":null,"success":false,"failed":true}`
 )
 
-// Answers that are no asset, each to a request for the bytes from 100 on.
+// Answers that are not an asset, each to a request for the bytes from 100 on.
 func TestRefusedAnswers(t *testing.T) {
 	const object = `{"code":"0402","msg":"Insufficient balance","data":null,"success":false,"failed":true}`
 	const page = "<!DOCTYPE html><title>Log in</title>"
@@ -85,10 +85,10 @@ func TestRefusedAnswers(t *testing.T) {
 		name, answer string
 		is           error
 		number       int
-		retry        int // how many requests such a failure is worth
+		retry        int // as returned by Error.Retry
 		says         string
 	}{
-		// What the API says.
+		// From the API.
 		{"error object", reply(402, "", object), nil, 402, 0, "Insufficient balance"},
 		{"error object on 200", reply(200, "Content-Length: 86\r\n", object), nil, 402, 0, "Insufficient balance"},
 		{"error object on 200, no length", reply(200, "", object), nil, 402, 0, "Insufficient balance"},
@@ -121,7 +121,7 @@ func TestRefusedAnswers(t *testing.T) {
 		{"of a charset", reply(402, "Content-Type: application/json;charset=UTF-8\r\n", "\r\n\t "+object+"\r\n"), nil, 402, 0, "Insufficient balance"},
 		{"a list of errors", reply(402, "", "["+object+"]"), errForeign, 0, 3, "402"},
 
-		// What others say.
+		// From others.
 		{"gateway 404", reply(404, "Content-Type: application/json\r\n", gateway), errForeign, 0, 3, "is --base-url right?"},
 		{"gateway 404 on 200", reply(200, "", gateway), errForeign, 0, 3, "is --base-url right?"},
 		{"gateway 503 on 200", reply(200, "", `{"timestamp":1,"path":"/","status":503,"error":"Service Unavailable"}`), nil, 503, -1, "Service Unavailable"},
@@ -141,7 +141,7 @@ func TestRefusedAnswers(t *testing.T) {
 		{"html 502", reply(502, "Content-Type: text/html\r\n", "<html>not found"), nil, 502, -1, "502 Bad Gateway"},
 		{"error body that breaks off", reply(500, "Content-Length: 500\r\n", `{"code":500`), nil, 500, -1, "500"},
 
-		// A network that answers in the API's place.
+		// From a network that answers instead of the API.
 		{"login page", reply(200, "Content-Type: text/html; charset=utf-8\r\n", "hello"), ErrUnreachable, 0, -1, "HTML page"},
 		{"login page in disguise", reply(200, "Content-Type: video/mp4\r\n", "\n"+page), ErrUnreachable, 0, -1, "login page"},
 		{"login page of nothing", reply(200, "Content-Type: text/html\r\nContent-Length: 0\r\n", ""), ErrUnreachable, 0, -1, "login page"},
@@ -149,7 +149,7 @@ func TestRefusedAnswers(t *testing.T) {
 		{"login wanted, in json", reply(511, "", `{"code":401,"msg":"log in"}`), ErrUnreachable, 511, -1, "log in"},
 		{"proxy", reply(407, "", "who are you"), ErrProxy, 407, 0, "a proxy wants a user"},
 
-		// What no HTTP client takes.
+		// Rejected by every HTTP client.
 		{"error object that breaks off", reply(200, "Content-Type: application/json\r\n", `{"code":500,"msg":"x`), ErrMalformed, 0, 3, "breaks off"},
 		{"no content", reply(204, "", ""), ErrMalformed, 0, 0, "204"},
 		{"not modified", reply(304, "", ""), ErrMalformed, 304, 0, "304"},
@@ -172,7 +172,7 @@ func TestRefusedAnswers(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c, hits := raw(t, tc.answer)
-			_, err := c.Download(t.Context(), Request{ID: testID, Class: Background, Start: 100}) // which no refusal makes wait
+			_, err := c.Download(t.Context(), Request{ID: testID, Class: Background, Start: 100}) // Background never waits after a refusal
 			e := failure(t, err)
 			checkText(t, e)
 			if tc.is != nil && !errors.Is(err, tc.is) || e.Number() != tc.number || !strings.Contains(err.Error(), tc.says) {
@@ -183,7 +183,7 @@ func TestRefusedAnswers(t *testing.T) {
 			}
 			want := int64(1)
 			if e.foreign && e.refusesAny() {
-				want = 2 // the other without Range
+				want = 2 // the second one without Range
 			}
 			if hits.Load() != want {
 				t.Errorf("%d requests, want %d", hits.Load(), want)
@@ -195,7 +195,7 @@ func TestRefusedAnswers(t *testing.T) {
 	}
 }
 
-// Answers that look odd and are the asset all the same.
+// Answers that look odd but are the asset.
 func TestAcceptedAnswers(t *testing.T) {
 	const object = `{"code":"0402","msg":"x","success":false}`
 	long := `{"code":500,"msg":"y","x":"` + strings.Repeat("y", 70<<10) + `"}`
@@ -254,7 +254,7 @@ func TestAcceptedAnswers(t *testing.T) {
 	}
 }
 
-// A body of another length than its header says is found out.
+// A body whose length differs from its header is noticed.
 func TestBodyLength(t *testing.T) {
 	for _, tc := range []struct {
 		name, answer string
@@ -278,7 +278,7 @@ func TestBodyLength(t *testing.T) {
 	}
 }
 
-// A huge error body costs what is looked at, not what the server likes to send.
+// A huge error body costs only what is examined, not what the server sends.
 func TestErrorBodyBounded(t *testing.T) {
 	var sent atomic.Int64
 	done := make(chan struct{})

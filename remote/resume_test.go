@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestSessionsResume: each download has a connection of its own, but only the
-// first one a whole handshake, which with TLS 1.2 is one round trip more.
+// TestSessionsResume checks that only the first download does a full TLS handshake, which with TLS 1.2 takes one more round
+// trip. Each download has a connection of its own.
 func TestSessionsResume(t *testing.T) {
 	for name, version := range map[string]uint16{"TLS 1.2": tls.VersionTLS12, "TLS 1.3": tls.VersionTLS13} {
 		t.Run(name, func(t *testing.T) {

@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// What is downloaded is charged to whoever it is for when it comes, and what the
-// kernel still holds is charged, too.
+// Bytes are charged to the program that they are for when they arrive, and so is what the kernel still holds.
 func TestSpent(t *testing.T) {
 	const size = 1 << 20
 	c := start(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -51,7 +50,7 @@ func TestSpent(t *testing.T) {
 	}
 }
 
-// A second budget may be given anew.
+// A new budget can be set.
 func TestAllow(t *testing.T) {
 	c := start(t, func(w http.ResponseWriter, _ *http.Request) {
 		attach(w, "x")

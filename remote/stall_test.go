@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// Wherever a server falls silent, the time is bounded and the error says so; but
-// a body belongs to its reader, who may pause for as long as it likes.
+// Wherever a server stops, the wait is bounded and the error says so. But a body belongs to its reader, who may pause as long
+// as it likes.
 func TestStalls(t *testing.T) {
 	const timeout = 20 * time.Second
 	for _, tc := range []struct {
 		name   string
-		header string // and then silence
+		header string // then nothing more
 		status int
 	}{
 		{"no header", "", 0},

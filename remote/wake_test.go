@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// mortal is a connection that may die without a word, as one does when the
-// machine sleeps or gets another address: what is written is lost, nothing comes.
+// mortal is a connection that may die silently, as when the machine sleeps or gets another address: what is written is lost,
+// and nothing arrives.
 type mortal struct {
 	net.Conn
 	dead atomic.Bool
@@ -29,11 +29,10 @@ func (m *mortal) Write(p []byte) (int, error) {
 	return m.Conn.Write(p)
 }
 
-// TestMetadataAfterSleep: a kept connection that died meanwhile costs one call
-// at most, not all until the kernel gives it up after a quarter of an hour.
-// HTTP/2 would use it for all of them.
+// TestMetadataAfterSleep checks that a kept connection that has died costs at most one call. HTTP/2 would use it for all calls
+// until the kernel gives up after a quarter of an hour.
 func TestMetadataAfterSleep(t *testing.T) {
-	lender := httptest.NewTLSServer(nil) // outside the bubble, for its certificate
+	lender := httptest.NewTLSServer(nil) // outside of the bubble, for its certificate
 	cert, roots := lender.TLS.Certificates[0], x509.NewCertPool()
 	roots.AddCert(lender.Certificate())
 	lender.Close()

@@ -19,14 +19,14 @@ import (
 	"assetfs/remote"
 )
 
-// seeded is what a check is run with.
+// seeded is the environment of one check.
 type seeded struct {
 	dir   string
 	args  []string
 	serve http.HandlerFunc
 }
 
-// write makes a file in the case's directory and returns its path.
+// write makes a file in the test's directory and returns its path.
 func (s *seeded) write(t *testing.T, name, content string) string {
 	t.Helper()
 	path := filepath.Join(s.dir, name)
@@ -43,13 +43,13 @@ func say(status int, text string) http.HandlerFunc {
 	}
 }
 
-// Each fault of what a user gives, and of what the server answers, has its line. None
-// costs a download, and nothing is left behind.
+// Each fault in what a user gives, and in what the server answers, has its line. None costs a download, and nothing is
+// left behind.
 func TestCheckNamesFaults(t *testing.T) {
 	unknown := say(400, `{"code":400,"msg":"Asset not found","data":null}`)
 	for name, tt := range map[string]struct {
 		seed func(t *testing.T, s *seeded)
-		want string // of a line
+		want string // a line
 	}{
 		"nothing":          {func(*testing.T, *seeded) {}, `^ok +API .* takes the key$`},
 		"key file missing": {func(_ *testing.T, s *seeded) { s.args = append(s.args, "--api-key-file", s.dir+"/none") }, `^fault +key +--api-key-file .*/none: no such file; give`},
@@ -159,7 +159,7 @@ func TestCheckNamesFaults(t *testing.T) {
 	}
 }
 
-// wantFindings fails unless what is in the lines, and the worst is of that grade.
+// wantFindings fails unless what is in the lines and the worst grade is grade.
 func wantFindings(t *testing.T, name string, all []finding, what string, g grade) {
 	t.Helper()
 	var page strings.Builder
@@ -249,7 +249,7 @@ func TestDiskFindings(t *testing.T) {
 	}
 }
 
-// Each verdict on the way to the API has its words, and a grade.
+// Each verdict about the path to the API has a text and a grade.
 func TestNetworkFindings(t *testing.T) {
 	base := &url.URL{Scheme: "https", Host: "api.example"}
 	why := errors.New("why " + hex.EncodeToString([]byte{1}))

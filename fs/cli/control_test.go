@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// A socket has a path of some hundred bytes; the spool's may be longer. One that a
-// killed mount left is replaced; what is no socket is not.
+// The path of a socket has about a hundred bytes at most, but the spool's path may be longer. A socket that a killed mount
+// left is replaced; any other file is not.
 func TestBind(t *testing.T) {
 	deep := filepath.Join(t.TempDir(), strings.Repeat("directory/", 20))
 	if err := os.MkdirAll(deep, 0o700); err != nil {
@@ -62,7 +62,7 @@ func TestBind(t *testing.T) {
 	}
 }
 
-// Nobody but the mount's user and root gives commands, whatever the socket allows.
+// Only the mount's user and root may give commands, whatever the socket's mode allows.
 func TestOtherUsersAreRefused(t *testing.T) {
 	h := (&commander{}).handler()
 	for _, path := range []string{"GET /v1/status", "POST /v1/plan", "POST /v1/fetch", "POST /v1/free", "POST /v1/pin", "POST /v1/unpin"} {
@@ -78,7 +78,7 @@ func TestOtherUsersAreRefused(t *testing.T) {
 	}
 }
 
-// What is no command is refused in one line.
+// Unknown commands are refused in one line.
 func TestUnknownCommands(t *testing.T) {
 	h := (&commander{}).handler()
 	for path, want := range map[string]int{"GET /v2/status": 404, "POST /v1/later": 404, "DELETE /v1/status": 405, "POST /v1/free": 400} {
@@ -99,8 +99,8 @@ func (s stranger) RoundTrip(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusForbidden, Body: io.NopCloser(strings.NewReader(string(s)))}, nil
 }
 
-// What somebody else's mount answers does nothing to a terminal, and is of one line.
-func TestStrangersAreQuoted(t *testing.T) {
+// The answer of another user's mount is escaped for the terminal, and is one line.
+func TestAnswerIsEscaped(t *testing.T) {
 	c := &client{}
 	c.http.Transport = stranger("no\x1b[2J\nassetfs: all is well\n")
 	_, err := c.call(t.Context(), http.MethodGet, "/v1/status", nil)

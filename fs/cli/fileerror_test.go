@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What is wrong with a file is said in words, with the flag and the path once each.
+// An error of a file names the flag and the path once each.
 func TestFileError(t *testing.T) {
 	dir := t.TempDir()
 	link := func(name, target string) {

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// A terminal of any width has one line for each download, and what stood there when
-// it became narrower goes whole.
+// A terminal of any width has one line for each download, and old lines are removed completely when it became narrower.
 func TestLiveTerminal(t *testing.T) {
 	var out strings.Builder
 	width := 40
@@ -37,7 +36,7 @@ func TestLiveTerminal(t *testing.T) {
 	}
 }
 
-// Whatever the width, no line is longer, and its name leaves room for the rest.
+// At any width no line is longer, and names leave room for the rest.
 func TestProgressOnNarrowTerminals(t *testing.T) {
 	for _, width := range []int{1, 20, 33, 80} {
 		t.Run(fmt.Sprint(width), func(t *testing.T) {
@@ -71,7 +70,7 @@ func TestProgressOnNarrowTerminals(t *testing.T) {
 	}
 }
 
-// closedTerminal is a terminal that was closed: SIGHUP ends no mount.
+// closedTerminal is a terminal that was closed. SIGHUP does not end a mount.
 type closedTerminal struct{ drawn chan struct{} }
 
 func (g *closedTerminal) Write([]byte) (int, error) {

@@ -17,7 +17,7 @@ import (
 	"assetfs/fs"
 )
 
-// sample is a mount in the middle of its work, as it tells of itself.
+// sample is the status of a busy mount.
 const sample = `{"mountpoint":"/mnt/a","pid":42,"uptime_seconds":7985.2,"requests":1234,"requests_left":8,
 "downloaded_bytes":2000000000,"served_bytes":5000000000,"from_spool_bytes":3000000000,"cost_dollars":0.24,"saved_dollars":0.36,"last_error_age_seconds":65,"waiting":[{"program":"ls","pid":7,"op":"list","since_seconds":2,"for":"for names, 3 are unknown"}],"last_error":"read re_3: download re_3: 402: Insufficient balance",
 "spool":{"dir":"/spool/x","bytes":1073741824,"limit_bytes":21474836480,"free_bytes":3221225472},"assets_listed":1000,
@@ -87,8 +87,7 @@ func TestPageOfAnIdleMount(t *testing.T) {
 	}
 }
 
-// Of many assets those are shown that are downloaded, waited for, or fail, in this
-// order; nothing is wider than it may be.
+// Of many assets the page shows those that are downloaded, waited for, or fail, in this order. Nothing is too wide.
 func TestPageOfMany(t *testing.T) {
 	s := &fs.Status{Mountpoint: "/m", Listed: 100_000, Spool: fs.SpoolStatus{Dir: "/home/user/.cache/assetfs/mavi-backend.memories.ai-0123456789ab"}}
 	for i := range s.Listed {
@@ -137,7 +136,7 @@ func TestPageOfMany(t *testing.T) {
 func TestPageOfLimits(t *testing.T) {
 	for _, tc := range []struct {
 		limit fs.LimitStatus
-		want  string // "" shows nothing
+		want  string // "": nothing is shown
 	}{
 		{fs.LimitStatus{Calls: "download", Rate: "1/s"}, "download 1/s"},
 		{fs.LimitStatus{Calls: "metadata", Rate: "none"}, "metadata none"},
@@ -203,7 +202,7 @@ func TestReadWhereNothingIsMounted(t *testing.T) {
 	}
 }
 
-// The cost of the spool names the programs of this month that cost most.
+// The cost of the spool names the programs that cost most this month.
 func TestCostLines(t *testing.T) {
 	var page strings.Builder
 	month := fs.PeriodCost{Requests: 9, Downloaded: 30e6, Cost: 0.0036}
@@ -223,7 +222,7 @@ func TestCostLines(t *testing.T) {
 	}
 }
 
-// A download that brings nothing says what it waits for, and never a speed of 0.
+// A download without progress says what it waits for, and never shows a speed of 0.
 func TestPageOfDownloads(t *testing.T) {
 	s := &fs.Status{Listed: 1, Assets: []fs.AssetStatus{{ID: "re_1", Size: 100, Streams: []fs.StreamStatus{
 		{For: "for the rate limit, in 4 s"}, {Pos: 7}, {Speed: 2048}, {Paused: true},
@@ -262,8 +261,8 @@ func TestNamesToCome(t *testing.T) {
 		{3, 0.99, ", 1 a second, about 3 s"},
 		{1, 1e-3, ", 4 an hour, about 17 min"},
 		{5, 120, ", 120 a second, about 1 s"},
-		{5, 0, ""}, // nothing has come yet
-		{0, 1, ""}, // what is unknown stays so
+		{5, 0, ""}, // none has come yet
+		{0, 1, ""}, // the rest stays unknown
 	} {
 		got := assetCounts(&fs.Status{Listed: 201, Counts: &fs.CountStatus{Named: 37, Coming: tc.coming, Pace: tc.pace}})
 		if _, got, _ := strings.Cut(got, "; names: 37 of 201"); got != tc.want {

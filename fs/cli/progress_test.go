@@ -11,7 +11,7 @@ import (
 	"assetfs/fs"
 )
 
-// screen keeps what is written and tells when a text has been.
+// screen keeps what is written, and wakes whoever waits for a text.
 type screen struct {
 	mu     sync.Mutex
 	text   bytes.Buffer
@@ -54,7 +54,7 @@ func (s *screen) String() string {
 	return s.text.String()
 }
 
-// work is a mount whose status is set by the test.
+// work is a mount whose status the test sets.
 type work struct {
 	requests atomic.Int64
 	asked    atomic.Int64
@@ -150,7 +150,7 @@ func TestShorten(t *testing.T) {
 	}
 }
 
-// stopped is a terminal on which somebody has pressed Ctrl-S.
+// stopped is a terminal after Ctrl-S.
 type stopped struct{ wanted, going chan struct{} }
 
 func (s *stopped) Write(p []byte) (int, error) {

@@ -16,8 +16,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// parse reads a command line as the program does. The settings are nil if it asks
-// for no mount.
+// parse reads a command line as the program does. The settings are nil if it does not ask for a mount.
 func parse(args []string) (s *settings, err error) {
 	root := newRoot(args, func(got *settings) error {
 		s = got
@@ -36,7 +35,7 @@ func mustParse(t *testing.T, args ...string) *settings {
 	return s
 }
 
-// The defaults are those of DESIGN.md, "The command line".
+// The defaults are those in DESIGN.md, "The command line".
 func TestDefaults(t *testing.T) {
 	t.Setenv("ASSETFS_BASE_URL", "")
 	s := mustParse(t, "/mnt", "re_1", "re_2")
@@ -153,8 +152,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// Each flag of the contract is in the help, and says of a bad value and of an
-// empty one what to write instead.
+// Each flag of the contract is in the help. For a bad or an empty value it says what to write instead.
 func TestEachFlag(t *testing.T) {
 	contract := strings.Fields(`demo base-url api-key-file ids id-pattern library library-url resolve list-wait spool-dir spool-size spool-min-free
 		read-ahead rate-limit max-download max-per-month price-per-gb ca-file stall-timeout retry-for insecure-http allow-other stable-inodes uid gid umask options
@@ -183,11 +181,11 @@ func TestEachFlag(t *testing.T) {
 		}
 		values := []string{"", "-1x"}
 		if f.Value.Type() == "string" {
-			values = values[:1] // what a text may be is checked by whoever uses it
+			values = values[:1] // texts are checked where they are used
 		}
 		for _, value := range values {
 			if name == "base-url" || name == "options" && value == "" {
-				continue // checked by remote; no options are fine
+				continue // remote checks it; an empty -o is valid
 			}
 			_, err := parse([]string{"/m", "--" + name + "=" + value})
 			var usage *usageError
@@ -201,7 +199,7 @@ func TestEachFlag(t *testing.T) {
 	}
 }
 
-// What --help prints fits a terminal of 80 columns and 24 lines. Everything else has the columns.
+// The output of --help fits into 80 columns and 24 lines. All other help fits into the columns.
 func TestHelpFitsAScreen(t *testing.T) {
 	s := newSettings()
 	help := map[string]string{}
@@ -261,7 +259,7 @@ func TestManual(t *testing.T) {
 	}
 }
 
-// A path, a directory that there is, and mount(8)'s SOURCE are no commands.
+// A path, an existing directory, and mount(8)'s SOURCE are not commands.
 func TestNotCommands(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.Mkdir("pin", 0o700); err != nil {
@@ -274,7 +272,7 @@ func TestNotCommands(t *testing.T) {
 	}
 }
 
-// Help, version and completions need no mount point, and mount nothing.
+// Help, version and completion need no mount point, and mount nothing.
 func TestCommands(t *testing.T) {
 	for line, want := range map[string]string{
 		"--help": "--spool-size SIZE", "-h": "MOUNTPOINT", "help": "--spool-size SIZE", "help fetch": "assetfs fetch", "fetch --help": "--max-cost",
@@ -294,7 +292,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// A check takes the flags of a mount, but for those with which nothing is mounted.
+// A check takes the flags of a mount, except those that don't mount.
 func TestCheckRefuses(t *testing.T) {
 	for _, line := range []string{"check --manual", "--manual check", "check --version /m", "check --help-all", "check --status", "check --all"} {
 		root := newRoot(strings.Fields(line), nil)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// BenchmarkDownload is one asset of 256 MiB over loopback, client included.
+// BenchmarkDownload downloads 256 MiB over loopback, client included.
 func BenchmarkDownload(b *testing.B) {
 	const size = 256 << 20
 	s := httptest.NewServer(New(Asset{ID: "re_1", Size: size}))

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// TestFaultLengths is about bodies that are not as long as announced.
+// TestFaultLengths tests bodies whose length is not the announced one.
 func TestFaultLengths(t *testing.T) {
 	const size = 3*writeSize + 7
 	s := start(t, Asset{ID: "re_1", Size: size})
@@ -20,7 +20,7 @@ func TestFaultLengths(t *testing.T) {
 		name   string
 		fault  Fault
 		length int64 // as announced
-		body   int64 // as it came
+		body   int64 // as received
 		err    error // at its end
 	}{
 		{"too large by 5", Fault{LengthDelta: 5}, size + 5, size, io.ErrUnexpectedEOF},
@@ -50,7 +50,7 @@ func TestFaultLengths(t *testing.T) {
 			g.wantBytes(t, http.StatusOK, 0, c.body)
 			r := s.last()
 			if c.fault.LengthDelta < 0 {
-				c.body = r.Bytes // what is too much may go out or not
+				c.body = r.Bytes // surplus bytes may be sent or not
 			}
 			if r.Bytes != c.body {
 				t.Errorf("%d bytes billed, want %d", r.Bytes, c.body)
@@ -65,8 +65,8 @@ func TestFaultLengths(t *testing.T) {
 	}
 }
 
-// TestFaultReset tells a reset from an orderly end. What arrives before a reset
-// is not certain, but for a header that was read.
+// TestFaultReset distinguishes a reset from an orderly end. How much arrives before a reset is not certain, except for a
+// header that was read.
 func TestFaultReset(t *testing.T) {
 	s := start(t, Asset{ID: "re_1", Size: 1 << 20})
 	s.put(Fault{Drop: true, Reset: true})
@@ -93,8 +93,7 @@ func TestFaultReset(t *testing.T) {
 	}
 }
 
-// TestFaultStall reads up to the stall, sees that the server is still there, and
-// goes away.
+// TestFaultStall reads up to the stall, checks that the server is still there, and goes away.
 func TestFaultStall(t *testing.T) {
 	const size = 2 * writeSize
 	s := start(t, Asset{ID: "re_1", Size: size})
@@ -106,7 +105,7 @@ func TestFaultStall(t *testing.T) {
 		{Fault{Stall: 5}, 5},
 		{Fault{Stall: writeSize + 5, Chunked: true}, writeSize + 5},
 		{Fault{Stall: size, Chunked: true}, size},
-		{Fault{Stall: 7, LengthDelta: 9}, 7}, // past net/http
+		{Fault{Stall: 7, LengthDelta: 9}, 7}, // bypasses net/http
 	} {
 		s.put(c.fault)
 		r, err := s.open(t.Context(), "GET", prefix+"re_1/download")
@@ -134,7 +133,7 @@ func TestFaultStall(t *testing.T) {
 	}
 }
 
-// TestFaultHeaders is about headers that net/http refuses or that lie.
+// TestFaultHeaders tests headers that net/http refuses, or that are wrong.
 func TestFaultHeaders(t *testing.T) {
 	s := start(t, Asset{ID: "re_1", Size: 1000, ETag: "auto"})
 	for name, f := range map[string]Fault{"control byte": {ControlHeader: true}, "endless": {EndlessHeader: true}} {
@@ -152,7 +151,7 @@ func TestFaultHeaders(t *testing.T) {
 	g.wantHeader(t, "X-A", "b")
 }
 
-// TestFaultRanges is about a 206 that is not what was asked for.
+// TestFaultRanges tests a 206 that is not what was requested.
 func TestFaultRanges(t *testing.T) {
 	s := start(t, Asset{ID: "re_1", Size: 1000})
 	for _, c := range []struct {
@@ -178,7 +177,7 @@ func TestFaultRanges(t *testing.T) {
 	}
 }
 
-// TestFaultContent is about bytes that are not the asset's.
+// TestFaultContent tests bytes that are not the asset's.
 func TestFaultContent(t *testing.T) {
 	const size = 2*writeSize + 9
 	s := start(t, Asset{ID: "re_1", Size: size, ETag: "auto"})

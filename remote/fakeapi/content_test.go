@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// sequential reads n bytes from the start in one go.
+// sequential reads the first n bytes in one go.
 func sequential(t *testing.T, c io.ReaderAt, n int64) []byte {
 	t.Helper()
 	b := make([]byte, n)
@@ -38,9 +38,9 @@ func TestContentAtAnyOffset(t *testing.T) {
 	}
 }
 
-// TestContentTellsPlaces compares each 8-byte word with all others: a misplaced
-// byte must be seen, also one that is off by whole blocks.
-func TestContentTellsPlaces(t *testing.T) {
+// TestContentDiffers compares each 8-byte word with all others: bytes at a wrong offset must be noticed, even if it is wrong
+// by whole blocks.
+func TestContentDiffers(t *testing.T) {
 	const size = 64 * blockSize
 	seen := map[string]int{}
 	for name, c := range map[string]io.ReaderAt{
@@ -70,8 +70,7 @@ func TestContentLimits(t *testing.T) {
 	}
 }
 
-// TestContentIsFixed guards against a change of the bytes: spools of older runs
-// hold them.
+// TestContentIsFixed makes sure that the bytes never change, since spools of older runs hold them.
 func TestContentIsFixed(t *testing.T) {
 	got := sequential(t, Content("re_1", 0), 8)
 	if want := []byte{0xf4, 0xf9, 0x6f, 0x07, 0x3b, 0xf7, 0xc7, 0xa8}; !bytes.Equal(got, want) {

@@ -43,7 +43,7 @@ func TestDownload(t *testing.T) {
 	}
 }
 
-// TestHeaderFields is about what may be missing or odd in a header.
+// TestHeaderFields tests what may be missing or odd in a header.
 func TestHeaderFields(t *testing.T) {
 	s := start(t)
 	for _, c := range []struct {
@@ -80,7 +80,7 @@ func TestRanges(t *testing.T) {
 	date := "If-Range: " + mtime.Format(http.TimeFormat)
 	for _, c := range []struct {
 		header     string
-		start, end int64 // 206 with these; both 0 is 200 and everything
+		start, end int64 // of a 206; both 0: 200 and everything
 		status     int
 	}{
 		{"bytes=0-", 0, size, 206},
@@ -177,7 +177,7 @@ func TestErrors(t *testing.T) {
 	s.get("re_9").wantError(t, 200, "0401", msgBadKey)
 }
 
-// TestErrorObject is the object of API.md, byte for byte.
+// TestErrorObject compares the object with API.md, byte for byte.
 func TestErrorObject(t *testing.T) {
 	got := string(start(t).get("re_9").body)
 	want := `{"code":400,"msg":"Asset not found","data":null,"success":false,"failed":true}`

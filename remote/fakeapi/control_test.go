@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// control sends one request to the control surface and returns the answer.
+// control sends a control request and returns the answer.
 func control(t *testing.T, url, method, path, body string) (int, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url+path, strings.NewReader(body))
@@ -96,7 +96,7 @@ func TestControlConfig(t *testing.T) {
 	for _, body := range []string{
 		`{"latency":"20ms","sendTimeout":"1m","norange":true,"faults":[{"status":500}]}`,
 		`{"downloads":{"rates":"1/s","mode":"strict"},"metadata":{"rates":"1/s"}}`,
-		`{"rate":5,"downloads":{"rates":"12/m"}}`, // what it does not name stays
+		`{"rate":5,"downloads":{"rates":"12/m"}}`, // other fields keep their value
 	} {
 		if status, answer := control(t, url, "PUT", "/config", body); status != 200 {
 			t.Errorf("%s: %d %s", body, status, answer)

@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// TestDemo downloads every sample, has it checked by those who know its format, and
-// compares it with another server's: spools outlive the process.
+// TestDemo downloads every sample, checks it with a decoder of its format, and compares it with another server's: the bytes
+// must be the same in every process, because spools outlive it.
 func TestDemo(t *testing.T) {
 	demo, again := Demo(), Demo()
 	s := &site{demo, t, listen(t, demo), client(t)}
@@ -86,7 +86,7 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// checkWAV compares the sizes in the header with the file, and listens for sound.
+// checkWAV compares the sizes in the header with the file, and makes sure that it is not silent.
 func checkWAV(t *testing.T, b []byte) {
 	size := func(at int) int { return int(b[at]) | int(b[at+1])<<8 | int(b[at+2])<<16 | int(b[at+3])<<24 }
 	if len(b) < 44 || string(b[:4]) != "RIFF" || string(b[8:16]) != "WAVEfmt " || size(4) != len(b)-8 || size(40) != len(b)-44 {

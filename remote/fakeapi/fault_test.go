@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestFaultAnswers is about faults that put an answer in the place of the asset.
+// TestFaultAnswers tests faults that replace the asset by another answer.
 func TestFaultAnswers(t *testing.T) {
 	const size = 1000
 	s := start(t, Asset{ID: "re_1", Size: size})
@@ -71,7 +71,7 @@ func TestFaultAnswers(t *testing.T) {
 	}
 }
 
-// TestFaultCounts is about which requests a fault strikes.
+// TestFaultCounts tests which requests a fault strikes.
 func TestFaultCounts(t *testing.T) {
 	s := start(t, Asset{ID: "re_1", Size: 10}, Asset{ID: "re_2", Size: 10})
 	s.Configure(func(c *Config) { c.Faults = []Fault{{Op: "any", Skip: 8, Times: 1, Status: 502}} })
@@ -82,7 +82,7 @@ func TestFaultCounts(t *testing.T) {
 	if got, want := statuses(s, "metadata", 2), "[503 200]"; got != want {
 		t.Errorf("metadata: %s, want %s", got, want)
 	}
-	// A change of something else keeps the count, and other assets count for themselves.
+	// Changing something else keeps the count. Other assets have their own count.
 	s.Update("re_1", func(a *Asset) { a.Name = "x" })
 	if g := s.get("re_2"); g.status != 200 {
 		t.Errorf("re_2: status %d", g.status)

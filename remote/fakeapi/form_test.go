@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-// TestForms is each form of a small body, on each kind of call and on any status.
+// TestForms tests each form of a small body, for each kind of call and any status.
 func TestForms(t *testing.T) {
 	const failed = `"data":null,"success":false,"failed":true}`
 	for _, c := range []struct {
 		fault  Fault
-		status int // where the fault has none
+		status int // if the fault sets none
 		body   string
 	}{
 		{Fault{Status: 402, Form: "new"}, 0, `{"code":402,"msg":"Insufficient balance to download the resource. Please recharge and try again.","data":null}`},
@@ -54,8 +54,8 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// TestSuccessOfNothing is a success that is about no asset.
-func TestSuccessOfNothing(t *testing.T) {
+// TestSuccessWithoutAsset tests a success that is not about an asset.
+func TestSuccessWithoutAsset(t *testing.T) {
 	s := New(Asset{ID: "re_1", Faults: []Fault{{Op: "any", Form: "nothing"}}})
 	for _, c := range []struct {
 		config    Config
@@ -75,7 +75,7 @@ func TestSuccessOfNothing(t *testing.T) {
 	}
 }
 
-// TestDialects is the same error in each dialect of the settings.
+// TestDialects tests the same error in each dialect of the settings.
 func TestDialects(t *testing.T) {
 	s := New()
 	for _, c := range []struct {
@@ -98,7 +98,7 @@ func TestDialects(t *testing.T) {
 	}
 }
 
-// TestPortal is a captive portal, which is in front of everything until it is gone.
+// TestPortal tests a captive portal, which is in front of everything until it is removed.
 func TestPortal(t *testing.T) {
 	s := start(t, Asset{ID: "re_1", Size: 10, Faults: []Fault{{Times: 1, Status: 500}}})
 	for portal, want := range map[int]int{200: 200, 511: 511, 302: 302} {
@@ -127,7 +127,7 @@ func TestPortal(t *testing.T) {
 	}
 }
 
-// TestUnknownForm is refused where it is set.
+// TestUnknownForm checks that an unknown form is refused when it is set.
 func TestUnknownForm(t *testing.T) {
 	for _, f := range []Fault{{Form: "newer"}, {Op: "downloads"}} {
 		if (Asset{Faults: []Fault{f}}).Check() == nil || (Config{Faults: []Fault{f}}).Check() == nil {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestHabitsOfRanges is how one asset's ranges may be answered.
-func TestHabitsOfRanges(t *testing.T) {
+// TestRangeHabits tests the ways in which one asset's ranges may be answered.
+func TestRangeHabits(t *testing.T) {
 	s := start(t)
 	for _, c := range []struct {
 		name         string
@@ -46,9 +46,9 @@ func TestHabitsOfRanges(t *testing.T) {
 	}
 }
 
-// TestRangesOfNothing is how ranges of an empty asset may be answered; the plain
-// request is answered as always.
-func TestRangesOfNothing(t *testing.T) {
+// TestRangesOfEmptyAsset tests the ways in which ranges of an empty asset may be answered. A request without Range gets the
+// usual answer.
+func TestRangesOfEmptyAsset(t *testing.T) {
 	s := start(t)
 	for status, contentRange := range map[int]string{200: "", 206: "bytes 0--1/0", 400: "", 403: "", 416: ""} {
 		s.Put(Asset{ID: "re_1", Name: "empty.txt", EmptyRange: status})
@@ -61,7 +61,7 @@ func TestRangesOfNothing(t *testing.T) {
 	}
 }
 
-// TestWanderingValidators is about validators that differ while bytes don't.
+// TestWanderingValidators tests validators that differ while the bytes are the same.
 func TestWanderingValidators(t *testing.T) {
 	s := New()
 	mtime := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
@@ -101,7 +101,7 @@ func TestWanderingValidators(t *testing.T) {
 	})
 }
 
-// TestStale is new bytes under old validators, for a while.
+// TestStale tests new bytes with old validators, for a while.
 func TestStale(t *testing.T) {
 	for name, change := range map[string]func(*Server){
 		"Update": func(s *Server) {
@@ -135,7 +135,7 @@ func TestStale(t *testing.T) {
 	}
 }
 
-// TestEncodings is labels on plain bytes, and in earnest.
+// TestEncodings tests Content-Encoding, on plain and on compressed bytes.
 func TestEncodings(t *testing.T) {
 	s := start(t)
 	for _, label := range []string{"identity", "aws-chunked", "utf-8", "gzip", "br"} {
@@ -146,7 +146,7 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-// TestRawNames is header values that go out byte for byte.
+// TestRawNames tests header values that are sent byte for byte.
 func TestRawNames(t *testing.T) {
 	s := start(t)
 	for _, d := range []string{
@@ -175,7 +175,7 @@ func TestRawNames(t *testing.T) {
 	}
 }
 
-// TestUploads is an asset that becomes ready.
+// TestUploads tests an asset that becomes ready.
 func TestUploads(t *testing.T) {
 	const waiting, ready = `"upload_status":"WAITING"`, `"upload_status":"SUCCESS"`
 	synctest.Test(t, func(t *testing.T) {
@@ -206,7 +206,7 @@ func TestUploads(t *testing.T) {
 	})
 }
 
-// TestMetadataPages is metadata in the ways that it is seen.
+// TestMetadataPages tests all known forms of metadata.
 func TestMetadataPages(t *testing.T) {
 	s := New()
 	id := Asset{ID: "re_1", Name: "a.bin", Size: 1000}
@@ -218,7 +218,7 @@ func TestMetadataPages(t *testing.T) {
 	for _, c := range []struct {
 		asset  Asset
 		config Config
-		want   string // a part of it
+		want   string // part of it
 	}{
 		{id, Config{}, `{"code":200,"msg":"success",`},
 		{id, Config{OldCodes: true}, `{"code":"0000","msg":"success",`},
@@ -239,7 +239,7 @@ func TestMetadataPages(t *testing.T) {
 	}
 }
 
-// TestConnections is a server that sends one asset at a time.
+// TestConnections tests a server that sends one asset at a time.
 func TestConnections(t *testing.T) {
 	s := start(t, Asset{ID: "re_1", Size: 10, Faults: []Fault{{Times: 1, Stall: 5}}}, Asset{ID: "re_2", Size: 10})
 	s.Configure(func(c *Config) { c.Connections = 1 })

@@ -13,14 +13,13 @@ import (
 	"time"
 )
 
-// prefix is what a base URL has before the ID.
+// prefix is the path of a base URL.
 const prefix = "/serve/api/v2/"
 
-// patience ends a test that hangs; nothing waits for it otherwise.
+// patience ends a test that hangs. Otherwise nothing waits that long.
 const patience = 20 * time.Second
 
-// site is a Server on loopback and a plain client that follows no redirect and
-// keeps no connection.
+// site is a Server on loopback, and a plain client that neither follows redirects nor keeps connections.
 type site struct {
 	*Server
 	t      *testing.T
@@ -50,7 +49,7 @@ func listen(t *testing.T, h http.Handler) string {
 	return s.URL
 }
 
-// got is a response as a client saw it.
+// got is a response, seen by a client.
 type got struct {
 	status  int
 	header  http.Header
@@ -59,8 +58,7 @@ type got struct {
 	bodyErr error
 }
 
-// open sends a request and returns the response with its body unread. header
-// holds fields as "Name: value".
+// open sends a request and returns the response with its body unread. header holds fields as "Name: value".
 func (s *site) open(ctx context.Context, method, path string, header ...string) (*http.Response, error) {
 	s.t.Helper()
 	if !strings.Contains(path, "://") {
@@ -77,7 +75,7 @@ func (s *site) open(ctx context.Context, method, path string, header ...string) 
 	return s.client.Do(r)
 }
 
-// try is open and reads everything.
+// try calls open and reads everything.
 func (s *site) try(method, path string, header ...string) (got, error) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
@@ -91,7 +89,7 @@ func (s *site) try(method, path string, header ...string) (got, error) {
 	return got{r.StatusCode, r.Header, r.ContentLength, b, err}, nil
 }
 
-// get downloads an asset, whatever the answer.
+// get downloads an asset, whatever the answer is.
 func (s *site) get(id string, header ...string) got {
 	s.t.Helper()
 	g, err := s.try(http.MethodGet, prefix+id+"/download", header...)
@@ -101,7 +99,7 @@ func (s *site) get(id string, header ...string) got {
 	return g
 }
 
-// idle waits until all requests are done.
+// idle waits until all requests have ended.
 func (s *site) idle() {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
@@ -111,7 +109,7 @@ func (s *site) idle() {
 	}
 }
 
-// last returns the last request once all are done.
+// last returns the last request when all have ended.
 func (s *site) last() Request {
 	s.t.Helper()
 	s.idle()
@@ -168,7 +166,7 @@ func (g got) wantError(t *testing.T, status int, code any, msg string) {
 	}
 }
 
-// wantHeader checks one field; "" is absent.
+// wantHeader checks one field; "" means that it is absent.
 func (g got) wantHeader(t *testing.T, name, want string) {
 	t.Helper()
 	if v := g.header.Get(name); v != want {
@@ -176,7 +174,7 @@ func (g got) wantHeader(t *testing.T, name, want string) {
 	}
 }
 
-// raw sends a GET byte for byte, and returns the answer in the same way.
+// raw sends a GET byte for byte, and returns the answer byte for byte.
 func (s *site) raw(target string) (string, error) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
@@ -194,7 +192,7 @@ func (s *site) raw(target string) (string, error) {
 	return string(b), err
 }
 
-// direct asks for re_1 without a network.
+// direct requests re_1 without a network.
 func direct(t *testing.T, s *Server, op string) got {
 	t.Helper()
 	w := httptest.NewRecorder()

@@ -35,7 +35,7 @@ func exampleVideo() Video {
 	}
 }
 
-// The answer is that of the API's own page, field for field.
+// The answer is that of the API's own example, field for field.
 func TestListVideos(t *testing.T) {
 	s := start(t)
 	s.PutVideo(exampleVideo())
@@ -67,7 +67,7 @@ func TestListVideos(t *testing.T) {
 	}
 }
 
-// A video is downloaded by its place alone, and not listed once it is deleted.
+// A video can be downloaded by its place only, and is not listed after it was deleted.
 func TestVideoDownload(t *testing.T) {
 	s := start(t)
 	v := exampleVideo()

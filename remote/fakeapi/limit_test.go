@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// TestLimits drives limits in a bubble: requests for downloads at these times after
-// the limit was set, and what they are answered.
+// TestLimits tests limits in a bubble: download requests at certain times after the limit was set, and their answers.
 func TestLimits(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -71,7 +70,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestRefusals is each form of refusal, on both kinds of call.
+// TestRefusals tests each form of refusal, for both kinds of call.
 func TestRefusals(t *testing.T) {
 	for _, c := range []struct {
 		form   string
@@ -105,7 +104,7 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("%d refusals", n)
 			}
 			s.Configure(func(cfg *Config) { cfg.Downloads, cfg.Metadata = Limit{}, Limit{} })
-			// The refused ones did not come as far as the fault.
+			// The refused requests did not reach the fault.
 			if g := direct(t, s, op); g.status != http.StatusInternalServerError {
 				t.Errorf("after the limit: status %d", g.status)
 			}
@@ -113,14 +112,14 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// bodyText is the whole of a small body.
+// bodyText returns the whole of a small body.
 func bodyText(rp *reply) []byte {
 	b := make([]byte, rp.end)
 	_, _ = rp.body.ReadAt(b, 0) // short only if the test is wrong
 	return b
 }
 
-// TestRetryAfter is when a refusal says that the next request will do.
+// TestRetryAfter tests when a refusal says that the next request may come.
 func TestRetryAfter(t *testing.T) {
 	for _, c := range []struct {
 		rates, mode string
@@ -153,7 +152,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// TestAccount is what counts for an account, and what it shares.
+// TestAccount tests what counts for an account, and what is shared.
 func TestAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, twin := New(Asset{ID: "re_1", Size: 10}), New(Asset{ID: "re_1", Size: 10})
@@ -168,11 +167,11 @@ func TestAccount(t *testing.T) {
 			t.Errorf("refused: %d and %d, want 1 each", s.Refused("download"), twin.Refused("download"))
 		}
 		time.Sleep(30 * time.Second)
-		// At 9 s one, at 19 s four of which two go through, at 29 s the same.
+		// One request at 9 s; at 19 s four, of which two pass; the same at 29 s.
 		if a, r := twin.Other("download"); a != 5 || r != 4 {
 			t.Errorf("the other client: %d accepted, %d refused, want 5 and 4", a, r)
 		}
-		// Another form of refusal keeps what is counted, another rate does not.
+		// Another form of refusal keeps the count, another rate does not.
 		s.Configure(func(cfg *Config) { cfg.Downloads = Limit{Rates: "1/m"} })
 		direct(t, s, "download")
 		s.Configure(func(cfg *Config) { cfg.Downloads.Refusal = "400" })
@@ -186,8 +185,8 @@ func TestAccount(t *testing.T) {
 	})
 }
 
-// TestOthersAskForNothing is about requests that don't count.
-func TestOthersAskForNothing(t *testing.T) {
+// TestUncountedRequests tests requests that don't count.
+func TestUncountedRequests(t *testing.T) {
 	s := start(t, Asset{ID: "re_1", Size: 10})
 	s.Configure(func(c *Config) { c.Key, c.Downloads = "sk-mavi-1", Limit{Rates: "1/h"} })
 	s.get("re_1").wantError(t, 401, 401, msgBadKey)

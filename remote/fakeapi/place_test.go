@@ -10,7 +10,7 @@ func TestPlaces(t *testing.T) {
 	s := start(t, Asset{ID: "re_1", Size: 1000, Bucket: "mavi-resource", Blob: "a/b c.mp4"}, Asset{ID: "re_2", Size: 10})
 	for _, c := range []struct {
 		query string
-		msg   string // of an error
+		msg   string // if it is an error
 	}{
 		{"?bucket=mavi-resource&blob=a/b%20c.mp4", ""},
 		{"?bucket=mavi-resource&blob=a%2Fb+c.mp4", ""},
@@ -23,7 +23,7 @@ func TestPlaces(t *testing.T) {
 	} {
 		for _, base := range []string{"/", prefix} {
 			if c.query == "" && base == prefix {
-				continue // that is an asset called v2
+				continue // that would be an asset called v2
 			}
 			g, err := s.try("GET", base+"download"+c.query, "Range: bytes=10-19")
 			if err != nil {

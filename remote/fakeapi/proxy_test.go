@@ -11,8 +11,7 @@ import (
 	"testing"
 )
 
-// TestProxy goes through a proxy to an API of another name, which the proxy alone
-// can find.
+// TestProxy uses a proxy to reach an API by a name that only the proxy can resolve.
 func TestProxy(t *testing.T) {
 	s := New(Asset{ID: "re_1", Size: 3*writeSize + 7})
 	secure := httptest.NewTLSServer(s)
@@ -54,7 +53,7 @@ func TestProxy(t *testing.T) {
 		for _, status := range []int{407, 502, 503} {
 			p.Refuse(status)
 			r, err := get()
-			if err == nil { // CONNECT fails, and what was asked in the clear is answered
+			if err == nil { // CONNECT fails, but plain requests are answered
 				r.Body.Close()
 			}
 			if strings.HasPrefix(c.asked, "CONNECT") != (err != nil) || err == nil && r.StatusCode != status {
@@ -75,7 +74,7 @@ func TestProxy(t *testing.T) {
 	}
 }
 
-// TestProxyAsOrigin asks a proxy as if it were what it leads to, and for nobody.
+// TestProxyAsOrigin sends a proxy requests that are not for proxies.
 func TestProxyAsOrigin(t *testing.T) {
 	s := &site{nil, t, listen(t, &Proxy{}), client(t)}
 	if g, err := s.try("GET", "/re_1/download"); err != nil || g.status != http.StatusBadRequest {

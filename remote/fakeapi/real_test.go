@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestContract holds the fake to what API.md says of the service, and the service
-// too where ASSETFS_CONTRACT_URL (the base URL), ASSETFS_CONTRACT_ASSET (the ID of
-// a small asset: it is downloaded once, and billed) and MEMORIES_API_KEY name one.
+// TestContract compares the fake with what API.md says about the service, and the service, too, if ASSETFS_CONTRACT_URL (the
+// base URL), ASSETFS_CONTRACT_ASSET (the ID of a small asset, which is downloaded once, and billed) and MEMORIES_API_KEY are
+// set.
 func TestContract(t *testing.T) {
 	s := start(t, Asset{ID: "re_1", Name: "video.mp4", Type: "video/mp4", Size: 100_000})
 	for _, dialect := range []Config{{}, {Bare: true}, {OldCodes: true}} {
@@ -25,7 +25,7 @@ func TestContract(t *testing.T) {
 	}
 }
 
-// contract is one API to be looked at, and an asset that it has.
+// contract is an API to test, and one of its assets.
 type contract struct {
 	site          *site
 	base, key, id string
@@ -73,7 +73,7 @@ func (c contract) test(t *testing.T) {
 		t.Errorf("metadata: %+v for %d bytes", r, len(g.body))
 	}
 
-	// Digits only, so that it is a valid ID, and too many for a real one.
+	// Digits only, so that the ID is valid, but too many for a real one.
 	const unknown = "re_999999999999999999999999"
 	c.wantError(t, c.get(t, unknown, "download", c.key), "400 404 0001 0003 0404")
 	c.wantError(t, c.get(t, c.id, "download", "sk-mavi-wrong"), "401 0401 403 0403")

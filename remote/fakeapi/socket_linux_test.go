@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// around is another listener around a watched one.
+// around is a listener around a watched one.
 type around struct{ net.Listener }
 
 type aroundConn struct{ net.Conn }
@@ -26,7 +26,7 @@ func (l around) Accept() (net.Conn, error) {
 
 func (c aroundConn) NetConn() net.Conn { return c.Conn }
 
-// watchedSite is a site on whose connections acknowledgements are known.
+// watchedSite is a site whose connections are watched.
 func watchedSite(t *testing.T, secure bool, assets ...Asset) *site {
 	s := New(assets...)
 	web := httptest.NewUnstartedServer(s)
@@ -42,7 +42,7 @@ func watchedSite(t *testing.T, secure bool, assets ...Asset) *site {
 	return &site{s, t, web.URL, c}
 }
 
-// eventually waits for what the kernels tell each other, which nobody is told of.
+// eventually polls for what the kernels do, of which nobody is notified.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -56,7 +56,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// TestAcknowledgedWhole is answers that clients read to their end: all is acknowledged.
+// TestAcknowledgedWhole tests answers that clients read to the end: everything is acknowledged.
 func TestAcknowledgedWhole(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		for _, f := range []Fault{{}, {Chunked: true}} {
@@ -73,8 +73,8 @@ func TestAcknowledgedWhole(t *testing.T) {
 	}
 }
 
-// TestAcknowledgedPart is a client that reads 1 MiB, pauses, and goes away: what its
-// kernel has by then is between what is acknowledged and what is billed.
+// TestAcknowledgedPart tests a client that reads 1 MiB, pauses, and goes away. What its kernel has by then lies between what
+// is acknowledged and what is billed.
 func TestAcknowledgedPart(t *testing.T) {
 	const read = 1 << 20
 	s := watchedSite(t, false, Asset{ID: "re_1", Size: 1 << 30})
@@ -101,7 +101,7 @@ func TestAcknowledgedPart(t *testing.T) {
 	}
 	received := func() int64 { return read + int64(r.Buffered()) + int64(receiveQueue(t, tcp)) }
 
-	// Nothing comes any more once the receive buffer is full.
+	// When the receive buffer is full, nothing comes any more.
 	quiet, last := 0, int64(0)
 	eventually(t, "it never ends", func() bool {
 		acknowledged, n := s.Acknowledged(), received()
@@ -121,7 +121,7 @@ func TestAcknowledgedPart(t *testing.T) {
 	if acknowledged > got || got > billed {
 		t.Errorf("acknowledged %d, received %d, billed %d", acknowledged, got, billed)
 	}
-	if acknowledged < got-maxHeld-4096 { // and a header
+	if acknowledged < got-maxHeld-4096 { // 4096 for a header
 		t.Errorf("acknowledged %d of %d received", acknowledged, got)
 	}
 	t.Logf("read %d, acknowledged %d, received %d, billed %d", read, acknowledged, got, billed)

@@ -12,8 +12,7 @@ import (
 	"time"
 )
 
-// TestTimes drives Latency, Delay, Rate and StallFor over a pipe in a bubble, where
-// they are exact.
+// TestTimes tests Latency, Delay, Rate and StallFor over a pipe in a bubble, where they are exact.
 func TestTimes(t *testing.T) {
 	for _, c := range []struct {
 		name        string
@@ -50,7 +49,7 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// TestSendTimeout is a server that cuts clients which don't read.
+// TestSendTimeout tests a server that cuts off clients that don't read.
 func TestSendTimeout(t *testing.T) {
 	for _, f := range []Fault{{}, {Unframed: true}, {Rate: 1 << 20}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -103,7 +102,7 @@ func overPipe(t *testing.T, s *Server) *http.Response {
 	return r
 }
 
-// oneConn is a listener to whom one connection comes.
+// oneConn is a listener for a single connection.
 type oneConn struct {
 	conn   net.Conn
 	closed chan struct{}

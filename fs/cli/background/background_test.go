@@ -14,8 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMain lets the test binary be the child of its own tests: what it does is
-// its first argument.
+// TestMain lets the test binary be the child of its own tests. Its first argument says what to do.
 func TestMain(m *testing.M) {
 	c, err := Inherited()
 	if err != nil {
@@ -47,25 +46,25 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// seen is what a child sees of itself.
+// seen is what a child knows about itself.
 type seen struct {
 	Handover    Handover
 	Environ     []string
 	Args        []string
-	Group       int // the process group, before it is ready
+	Group       int // the process group before it is ready
 	Descriptors []string
 	Stdin       int // bytes
 }
 
-// describe writes what the child sees to a file.
+// describe writes what the child knows about itself to a file.
 func describe(c *Child, to string) error {
 	stdin, err := io.ReadAll(os.Stdin)
 	if err != nil {
 		return err
 	}
 	s := seen{c.Handover, os.Environ(), os.Args, unix.Getpgrp(), nil, len(stdin)}
-	// The runtime's own descriptors (epoll, eventfd) and that of the directory
-	// being read are not inherited: those that close on exec don't count.
+	// The runtime's own descriptors (epoll, eventfd) and that of the directory being
+	// read are not inherited, so those that close on exec don't count.
 	for fd := range 64 {
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
 			s.Descriptors = append(s.Descriptors, fmt.Sprint(fd))
@@ -96,14 +95,14 @@ func run(t *testing.T, h Handover, args ...string) (log string, err error) {
 }
 
 func TestChildIsReady(t *testing.T) {
-	// A descriptor that a shell left open to us must not reach the child.
+	// A descriptor that a shell left open must not reach the child.
 	left, err := unix.Open("/dev/null", unix.O_RDONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Close(left)
 
-	ids := make([]string, 50_000) // far more than a pipe holds
+	ids := make([]string, 50_000) // many times what a pipe holds
 	for i := range ids {
 		ids[i] = fmt.Sprintf("re_%d", i)
 	}
@@ -113,7 +112,7 @@ func TestChildIsReady(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Start: %v; it logged %q", err, log)
 	}
-	// In earnest the parent ends now; here it lives on, and collects its child.
+	// Normally the parent ends now. Here it goes on, and must wait for its child.
 	var ended unix.WaitStatus
 	if _, err := unix.Wait4(-1, &ended, 0, nil); err != nil {
 		t.Fatal(err)
@@ -163,9 +162,9 @@ func TestChildFails(t *testing.T) {
 	}
 }
 
-func TestNobodyHandedAnythingOver(t *testing.T) {
+func TestInheritedWithoutParent(t *testing.T) {
 	t.Setenv(marker, "1")
-	// Whatever 3 and 4 are in this process, they are no such pipes.
+	// Whatever descriptors 3 and 4 are in this process, they are not such pipes.
 	if c, err := Inherited(); err == nil {
 		t.Errorf("Inherited() = %+v, want an error", c)
 	}

@@ -54,8 +54,7 @@ func TestAnchored(t *testing.T) {
 	}
 }
 
-// TestValid has a pattern that matches anything: what can't be the name of a file
-// is no ID.
+// TestValid uses a pattern that matches anything. What can't be a file name is still not an ID.
 func TestValid(t *testing.T) {
 	pattern, err := Anchored("(?s).*")
 	if err != nil {
@@ -136,7 +135,7 @@ func TestOnce(t *testing.T) {
 	}
 }
 
-// newList makes a list with a file of that text.
+// newList returns a list with a file of that text.
 func newList(t *testing.T, log io.Writer, text string) *List {
 	t.Helper()
 	l := &List{Name: filepath.Join(t.TempDir(), "ids"), Pattern: pattern, Log: slog.New(slog.NewTextHandler(log, nil))}
@@ -151,8 +150,8 @@ func write(t *testing.T, name, text string) {
 	}
 }
 
-// FuzzRead reads any bytes as a list: each ID is valid and there once, what is
-// left out is told, and a list of what was read reads the same.
+// FuzzRead reads any bytes as a list. Each ID must be valid and appear once, every line that is left out must be
+// reported, and a list of the result must read the same.
 func FuzzRead(f *testing.F) {
 	for _, seed := range []string{
 		"", "re_1\nre_2\n", "\ufeffre_1 # a comment\r\n\r\n#\nre_1", "re_1 re_2\nRE_1\nre_", "re_1\x00\n\xff\n\u2028re_3\n", "\n\r\n \t\v\f\u00a0re_4",

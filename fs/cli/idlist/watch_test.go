@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// watched runs do beside a watch of a list that held re_1 and was written an
-// hour ago, in a bubble in which seconds pass at once.
+// watched runs do while a list is watched that held re_1 and was written an hour ago, in a bubble with virtual time.
 func watched(t *testing.T, do func(w *watch)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -39,7 +38,7 @@ type watch struct {
 	list   *List
 	log    bytes.Buffer
 	reread chan struct{}
-	got    []string // the lists told so far
+	got    []string // the lists reported so far
 }
 
 func (w *watch) stamp(at time.Time) {
@@ -48,7 +47,7 @@ func (w *watch) stamp(at time.Time) {
 	}
 }
 
-// after lets two looks at the file pass and checks what has been told so far.
+// after waits until the file was checked twice, and compares what was reported so far.
 func (w *watch) after(what string, want ...string) {
 	w.Helper()
 	time.Sleep(2 * every)
@@ -76,7 +75,7 @@ func TestWatchNoticesEdits(t *testing.T) {
 	})
 }
 
-// Two writes within the resolution of time stamps leave the same size and time.
+// Two writes within the resolution of time stamps may leave the same size and time.
 func TestWatchNoticesASecondWriteAtTheSameTime(t *testing.T) {
 	watched(t, func(w *watch) {
 		at := time.Now().Add(every)

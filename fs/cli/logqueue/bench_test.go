@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// BenchmarkRepeated is what a failing operation pays for a line that is only
-// counted.
+// BenchmarkRepeated measures what a failing operation pays for a line that is only counted.
 func BenchmarkRepeated(b *testing.B) {
 	log := slog.New(New(io.Discard).Handler(text))
 	for b.Loop() {

@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// pipe keeps what is written, while it is open.
+// pipe keeps what is written, once it is open.
 type pipe struct {
-	open chan struct{} // closed: writes go through
+	open chan struct{} // closed: writes succeed
 
-	mu   sync.Mutex // guards what follows
+	mu   sync.Mutex // guards the fields below
 	text bytes.Buffer
 	err  error // of each write, if set
 }
@@ -52,7 +52,7 @@ func (p *pipe) String() string {
 	return p.text.String()
 }
 
-// lines returns what was written, a line each.
+// lines returns the lines written so far.
 func (p *pipe) lines() []string {
 	return strings.Split(strings.TrimSuffix(p.String(), "\n"), "\n")
 }
@@ -78,7 +78,7 @@ func TestLinesAreWrittenInOrder(t *testing.T) {
 			fmt.Fprintf(q, "line %d\n", i)
 			fmt.Fprintf(&want, "line %d\n", i)
 		}
-		synctest.Wait() // promptly, not only at the end
+		synctest.Wait() // written at once, not only at the end
 		if got := p.String(); got != want.String() {
 			t.Errorf("written was %q, want %q", got, want.String())
 		}
@@ -123,7 +123,7 @@ func TestNobodyWaitsForAReader(t *testing.T) {
 		lines := p.lines()
 		last := lines[len(lines)-1]
 		var lost, notes int
-		for _, line := range lines { // a second one if the queue was full before its first line was taken
+		for _, line := range lines { // there is a second one if the queue was full before its first line was taken
 			var n int
 			if _, err := fmt.Sscanf(line, `level=WARN msg="lines of the log are lost: nobody took them in time" lines=%d`, &n); err == nil {
 				lost, notes = lost+n, notes+1

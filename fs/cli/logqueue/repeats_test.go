@@ -54,7 +54,7 @@ func TestRepeatsAreCounted(t *testing.T) {
 		if got := lines[len(lines)-1]; got != want || len(lines) != shown+3 {
 			t.Errorf("after a minute there were %d lines, the last\n%s\nwant\n%s", len(lines), got, want)
 		}
-		// It goes on: nothing but a count a minute.
+		// While it goes on, only a count a minute.
 		for range 600 {
 			failure(log, "stat", "re_9", "ENOENT", "download re_9: HTTP 404 Not Found, code 404, no such asset")
 			time.Sleep(time.Second)
@@ -62,7 +62,7 @@ func TestRepeatsAreCounted(t *testing.T) {
 		if got := len(logged()) - len(lines); got < 9 || got > 11 {
 			t.Errorf("ten minutes of alike failures gave %d lines", got)
 		}
-		// After a quiet time it is news again.
+		// After a quiet time it is logged again.
 		time.Sleep(3 * window)
 		before := len(logged())
 		failure(log, "stat", "re_10", "ENOENT", "download re_10: HTTP 404 Not Found, code 404, no such asset")
@@ -195,7 +195,7 @@ func TestAnyNumber(t *testing.T) {
 	}
 }
 
-// What has no asset says what it says: other numbers are other news.
+// Lines without an asset that differ in numbers are different lines.
 func TestLinesWithoutAssetDifferByNumbers(t *testing.T) {
 	lines := inLog(t, text, func(log *slog.Logger, _ func() []string) {
 		for i := range 100 {

@@ -40,7 +40,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// flags is a flag of each kind, with what -o makes of them.
+// flags has a flag of each kind.
 type flags struct {
 	*pflag.FlagSet
 	list  *List
@@ -154,8 +154,7 @@ func TestMayAllowOther(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that no list of options breaks the parser, and that what it
-// read is written so that it is read again.
+// FuzzParse checks that no list of options breaks the parser, and that what it read can be written and read again.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"", "rw,allow_other,uid=1000", `a\,b="c,d",e=\"`, `x=\\,y=`, ",,=", `id_pattern=re_[0-9]{1\,3}`} {
 		f.Add(seed)

@@ -2,7 +2,7 @@ package mountopt
 
 import "testing"
 
-// A size means what its unit says, and is written back exactly.
+// A size means what its unit says, and is written exactly.
 func TestSize(t *testing.T) {
 	for _, tt := range []struct {
 		text string
