@@ -15,7 +15,7 @@ type contentRange struct {
 	none       bool  // "bytes */SIZE": no part is sent
 }
 
-// sentRange returns which bytes a 206 to r brings. A valid field that agrees with
+// sentRange returns which bytes a part that answers r brings. A valid field that agrees with
 // Content-Length and r is believed. Of a broken field, start and end are used if their
 // distance agrees with Content-Length; the result is then doubtful, and the caller
 // compares bytes before it trusts them. Anything else is an error. So is a broken field
@@ -42,6 +42,8 @@ func sentRange(resp *http.Response, r Request) (cr contentRange, doubtful bool, 
 	switch {
 	case cr.none:
 		return cr, false, errors.New("Content-Range without a range")
+	case allOfIt(resp.StatusCode) && resp.ContentLength < 0:
+		return cr, false, errors.New("Content-Range of a part with a status for all")
 	case resp.ContentLength >= 0 && resp.ContentLength != cr.end-cr.start:
 		return cr, false, fmt.Errorf("Content-Length %d does not fit Content-Range %q", resp.ContentLength, bounded(fields[0]))
 	case r.NoRange && (cr.start != 0 || cr.end != cr.size):

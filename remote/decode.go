@@ -1,6 +1,8 @@
 package remote
 
 import (
+	"bufio"
+	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
 	"io"
@@ -14,11 +16,25 @@ func (b *Body) decode(coding string) {
 	case "gzip", "x-gzip":
 		open = func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }
 	case "deflate":
-		open = func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) }
+		open = inflate
 	default:
 		return
 	}
 	b.rc = &decoded{Closer: b.rc, raw: b.rc, open: open}
+}
+
+// inflate reads deflate as HTTP has it, with the header of zlib. Some servers omit the
+// header, and other clients accept that.
+func inflate(r io.Reader) (io.Reader, error) {
+	b := bufio.NewReader(r)
+	head, err := b.Peek(2)
+	if err != nil {
+		return nil, err
+	}
+	if head[0]&0x0f == 8 && (int(head[0])<<8|int(head[1]))%31 == 0 { // RFC 1950, 2.2
+		return zlib.NewReader(b)
+	}
+	return flate.NewReader(b), nil
 }
 
 // decoded is a body that is decompressed as it is read.

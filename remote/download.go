@@ -113,7 +113,7 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 // insteadOf adapts the answer to a request without Range, whose range failed with e.
 func (r *Response) insteadOf(e *Error) {
 	// A server that sends unusable parts is treated like one that ignores Range.
-	r.Ignored = e.Status == http.StatusPartialContent || e.refusesAny() && r.End != 0
+	r.Ignored = success(e.Status) || e.refusesAny() && r.End != 0
 	if r.End < 0 && e.size > 0 && e.size <= maxSize {
 		r.Info.Size, r.End = e.size, e.size
 		r.Body.left.Store(e.size)

@@ -146,7 +146,8 @@ func TestRetryWhen(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	const date = "Tue, 06 May 2025 07:08:00 GMT"
 	for field, want := range map[string]time.Duration{
-		"": 0, "30": 30 * time.Second, " 7 ": 7 * time.Second, "-1": 0, "1.5": 0, "soon": 0, "0": 0,
+		"": 0, "30": 30 * time.Second, " 7 ": 7 * time.Second, "-1": 0, "1.5": 1500 * time.Millisecond, "120.0": 2 * time.Minute, "soon": 0, "0": 0,
+		".": 0, "1e3": 0, "Inf": 0, "NaN": 0, "1.2.3": 0, "-0.5": 0, "5 s": 0, "0x10": 0, "5, 6": 0, strings.Repeat("9", 400): time.Hour,
 		"999999999": time.Hour, "99999999999999999999999": time.Hour,
 		"Tue, 06 May 2025 07:08:40 GMT": 40 * time.Second,
 		"Tue, 06 May 2025 07:07:00 GMT": 0,

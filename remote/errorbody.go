@@ -220,18 +220,15 @@ func textOf(raw json.RawMessage) string {
 func trimBOM(b []byte) []byte { return bytes.TrimPrefix(b, []byte("\ufeff")) }
 
 // retryAfter reads a Retry-After in either form (RFC 9110, 10.2.3). The result is at most
-// maxRetryAfter, and 0 if there is none or it can't be read.
+// maxRetryAfter, and 0 if there is none or it can't be read. Some servers send fractions
+// of a second.
 func retryAfter(h http.Header) time.Duration {
 	field := strings.TrimSpace(h.Get("Retry-After"))
-	if n, ok := parseDigits(field); ok {
-		return time.Duration(min(n, int64(maxRetryAfter/time.Second))) * time.Second
+	if n, err := strconv.ParseFloat(field, 64); strings.Trim(field, "0123456789.") == "" && (err == nil || n > 0) {
+		return time.Duration(min(n, maxRetryAfter.Seconds()) * float64(time.Second))
 	}
 	until, err := http.ParseTime(field)
 	if err != nil {
-		// A number too large for an int64 is a very long time, too.
-		if _, err := strconv.ParseUint(field, 10, 64); field != "" && strings.Trim(field, "0123456789") == "" && err != nil {
-			return maxRetryAfter
-		}
 		return 0
 	}
 	// The difference of two times of one clock is right even if that clock is wrong.

@@ -98,6 +98,30 @@ func TestBrokenContentRange(t *testing.T) {
 			t.Errorf("%v after %d requests, want a malformed response after 2", err, hits.Load())
 		}
 	})
+	t.Run("a part with a status for all", func(t *testing.T) {
+		part := reply(200, attachment+field("bytes 4-9/10")+"Content-Length: 6\r\n", all[4:])
+		c, hits := raw(t, part)
+		resp, body, err := fetch(t, c, Request{Start: 4})
+		if err != nil || body != all[4:] || !resp.Partial || resp.Start != 4 || resp.Info.Size != 10 || hits.Load() != 1 {
+			t.Errorf("%q of %+v, %v", body, resp, err)
+		}
+		if _, err := c.Download(t.Context(), Request{ID: testID, NoRange: true}); !errors.Is(err, ErrMalformed) {
+			t.Errorf("unasked: %v, want a malformed response", err)
+		}
+		for name, answer := range map[string]string{
+			"all of it":                 reply(200, attachment+field("bytes 0-9/10")+"Content-Length: 10\r\n", all),
+			"all of it in spite of it":  reply(200, attachment+field("bytes 4-9/10")+"Content-Length: 10\r\n", all),
+			"all of it, by a proxy":     reply(203, attachment+"Content-Length: 10\r\n", all),
+			"the beginning, in chunks":  reply(200, attachment+field("bytes 0-5/10")+"Transfer-Encoding: chunked\r\n", chunks(all[:6])),
+			"in spite of it, in chunks": reply(200, attachment+field("bytes 0-5/10")+"Transfer-Encoding: chunked\r\n", chunks(all)),
+			"a broken field":            reply(200, attachment+field("4-9")+"Content-Length: 10\r\n", all),
+		} {
+			c, _ := raw(t, answer, plain)
+			if resp, body, err := fetch(t, c, Request{End: 6}); err != nil || body != all || resp.Partial || !resp.Ignored {
+				t.Errorf("%s: %q of %+v, %v", name, body, resp, err)
+			}
+		}
+	})
 	t.Run("a part that is all, unasked", func(t *testing.T) {
 		c, _ := raw(t, ranged(field("bytes 0-9/10"), 0, 10))
 		resp, body, err := fetch(t, c, Request{NoRange: true})

@@ -18,10 +18,10 @@ const maxSize = 1 << 60
 // not been read yet; the caller closes it on error.
 func judge(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 	switch status := resp.StatusCode; {
-	case status == http.StatusOK:
-		return whole(resp, r, body)
-	case status == http.StatusPartialContent:
+	case status == http.StatusPartialContent, allOfIt(status) && saysPart(resp, r):
 		return partial(resp, r, body)
+	case allOfIt(status):
+		return whole(resp, r, body)
 	case status < 400:
 		return nil, malformed(status, "an answer that no download has")
 	}
@@ -34,6 +34,22 @@ func judge(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 		e.size = cr.size
 	}
 	return nil, e
+}
+
+// allOfIt reports whether status comes with the whole asset. A proxy that transforms a 200
+// may make it a 203 (RFC 9110, 15.3.4).
+func allOfIt(status int) bool {
+	return status == http.StatusOK || status == http.StatusNonAuthoritativeInfo
+}
+
+// saysPart reports whether a 200 holds only a part of the asset: some caches turn a 206 into
+// one. If its length is unknown, the request without Range will show it.
+func saysPart(resp *http.Response, r Request) bool {
+	cr, err := parseContentRange(resp.Header.Get("Content-Range"))
+	if err != nil || cr.none || cr.start == 0 && cr.end == cr.size {
+		return false
+	}
+	return resp.ContentLength == cr.end-cr.start || resp.ContentLength < 0 && !r.NoRange
 }
 
 // refusesRange reports whether e may be about the range while the asset exists. It may be

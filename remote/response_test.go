@@ -111,6 +111,7 @@ func TestRefusedAnswers(t *testing.T) {
 		{"compressed", reply(402, "Content-Encoding: gzip\r\n", gzipped(object)), nil, 402, 0, "Insufficient balance"},
 		{"compressed, in chunks", reply(402, "Content-Encoding: x-gzip\r\nTransfer-Encoding: chunked\r\n", chunks(gzipped(object))), nil, 402, 0, "Insufficient balance"},
 		{"deflated", reply(402, "Content-Encoding: deflate\r\n", deflated(object)), nil, 402, 0, "Insufficient balance"},
+		{"deflated, without a header", reply(402, "Content-Encoding: deflate\r\n", deflated(object)[2:]), nil, 402, 0, "Insufficient balance"},
 		{"compressed on 200", reply(200, "Content-Encoding: gzip\r\n", gzipped(object)), nil, 402, 0, "Insufficient balance"},
 		{"a bomb", reply(402, "Content-Encoding: gzip\r\n", gzipped(strings.Repeat("x", 64<<20))), errForeign, 0, 3, "402"},
 		{"compressed, it says", reply(402, "Content-Encoding: gzip\r\n", object), errForeign, 0, 3, "402"},
