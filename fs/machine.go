@@ -56,5 +56,5 @@ func CheckMountpoint(path string) (remark string, err error) {
 
 // nowhere refuses a symbolic link that leads to nothing.
 func nowhere(path string) error {
-	return fmt.Errorf("%s is a symbolic link to nowhere; give an empty directory, or a path that doesn't exist", path)
+	return fmt.Errorf("%s is a dangling symbolic link; give an empty directory, or a path that doesn't exist", path)
 }

@@ -77,7 +77,7 @@ func TestCheckMountpoint(t *testing.T) {
 		{path("file"), "", "is not a directory"},
 		{path("file/below"), "", "not a directory"},
 		{dir, "", "is not empty"},
-		{path("dangling"), "", "is a symbolic link to nowhere"},
+		{path("dangling"), "", "is a dangling symbolic link"},
 		{"/proc", "", "is mounted already, by another program"},
 	} {
 		remark, err := CheckMountpoint(tt.path)

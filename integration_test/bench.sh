@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Prints how fast assetfs is, as ratios to what the machine can do: each row is measured side by side with its reference, in
-# turns, and shows medians of RUNS (5) runs. Needs root (to drop caches, and for passthrough), some 5 GB below TMPDIR, and
-# dd, fio, curl, ffmpeg. Everything runs on loopback; what was started is ended and unmounted, also after Ctrl-C.
+# Prints how fast assetfs is, compared with what the machine can do. Each row alternates between assetfs and its reference, and shows
+# medians of RUNS (5) runs. Needs root (to drop caches, and for passthrough), some 5 GB below TMPDIR, and dd, fio, curl, ffmpeg.
+# Everything runs on loopback, and is ended and unmounted even after Ctrl-C.
 #
 #	integration_test/bench.sh [whole|service|user|cold|tls|shaped|first|part|frame|readers|list]...
 #
-# No name means all. Exit status 0 however the rows end: it measures, it does not judge.
+# No name means all rows. The exit status is 0 whatever the results are.
 set -euo pipefail
 export LC_ALL=C
-# A mount namespace of its own: mounts can't outlive the script, and /dev/fuse can be opened to users, for the rows of "user".
+# In a mount namespace mounts can't outlive the script, and /dev/fuse can be opened to users, for the "user" rows.
 [ -n "${BENCH_UNSHARED:-}" ] || [ "$(id -u)" -ne 0 ] || BENCH_UNSHARED=1 exec unshare -m -- "$BASH" "$0" "$@"
 cd "$(dirname "$0")/.."
 RUNS=${RUNS:-5}
@@ -35,7 +35,7 @@ trap 'exit 130' INT TERM
 
 gone() { tail --pid="$1" -s 0.02 -f /dev/null; }
 
-# mount_fs FLAG... [ID...]: a mount on $mnt with the spool that is there; $pid, and $ready, the seconds to the ready line.
+# mount_fs FLAG... [ID...] mounts on $mnt with the existing spool. It sets $pid, and $ready to the seconds until the ready line.
 mount_fs() {
 	local line from=$EPOCHREALTIME
 	exec {said}< <(exec "${as[@]}" env MEMORIES_API_KEY=bench HOME="$work" "$work/assetfs" --base-url "$api/api" \
@@ -57,7 +57,7 @@ unmount() {
 	pid=''
 }
 
-# fresh FLAG...: a mount with an empty spool.
+# fresh FLAG... mounts with an empty spool.
 fresh() {
 	[ -z "$pid" ] || unmount
 	rm -rf "$spool" "$mnt"
@@ -66,7 +66,7 @@ fresh() {
 	mount_fs "$@" "$mnt"
 }
 
-# start_api FLAG...: an API; $api is its address.
+# start_api FLAG... starts an API and sets $api to its address.
 start_api() {
 	exec {address}< <(exec "$work/fakeapi" "$@")
 	api_pids+=($!)
@@ -77,7 +77,7 @@ start_api() {
 control() { curl -sSf -o /dev/null -X PUT -d "$2" "$api/control/$1"; }
 config() { control config "{\"Rate\":$1,\"Latency\":\"$2\"}"; }
 
-# put KEY:VALUE: a new asset; its ID is $id.
+# put KEY:VALUE adds an asset and sets $id to its ID.
 put() {
 	id=re_$((++serial))
 	control asset "{\"ID\":\"$id\",\"Name\":\"$id.mp4\",$1}"
@@ -88,22 +88,22 @@ spooled() { echo "$spool"/*/"${1:-$id}".*; }
 calc() { awk "BEGIN { printf \"%.6f\", $1 }"; }
 median() { sort -g "$work/$1" | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'; }
 drop() { sync; echo 3 >/proc/sys/vm/drop_caches; }
-# What was written before must not be written back while something else is measured; and a virtual machine gets its memory from
-# its host when it touches it first, which costs more than all that is measured here.
+# settle lets earlier writes reach the disk, so that they don't disturb a measurement. It also touches memory: the first use of a
+# page costs a virtual machine more than anything that is measured here.
 settle() {
 	head -c 3G /dev/zero >"$work/memory"
 	rm "$work/memory"
 	sync
-	sleep 3 # the disk has work with what was removed for a while longer
+	sleep 3 # the disk is busy for a while after files were removed
 }
-# The kernel activates a page at its second read: from the third on all reads cost the same.
+# The kernel activates a page at its second read. From the third on, all reads cost the same.
 warm() { cat "$(spooled)" "$(spooled)" "$(spooled)" >/dev/null; }
 rss() { awk "/^$1:/ { print \$2 / 1024 }" "/proc/$pid/status"; } # in MiB; VmHWM is the highest so far
 requests() { curl -sSf "$api/control/requests" | grep -c '"Op"' || true; }
 start() { rm -f "$work"/m.*; }
 note() { echo "$2" >>"$work/m.$1"; } # note SIDE VALUE
 
-# timed SIDE COMMAND...: notes the seconds it takes.
+# timed SIDE COMMAND... records how many seconds it takes.
 timed() {
 	local side=$1 from=$EPOCHREALTIME
 	shift
@@ -111,8 +111,8 @@ timed() {
 	note "$side" "$(calc "$EPOCHREALTIME - $from")"
 }
 
-# row NAME UNIT GOAL [SCALE]: measured is m.a, reference m.b; with SCALE (bytes) both are seconds and shown as SCALE / seconds.
-# GOAL is >=N or <=N for the ratio of the two, <N or >N for the measured value, or "-".
+# row NAME UNIT GOAL [SCALE] prints a row: m.a is assetfs, m.b the reference. With SCALE (bytes) both are seconds, shown as SCALE /
+# seconds. GOAL is >=N or <=N for the ratio, <N or >N for the value of assetfs, or "-".
 row() {
 	local ref=-
 	[ ! -s "$work/m.b" ] || ref=$(median m.b)
@@ -129,7 +129,7 @@ row() {
 	}'
 }
 
-# cpu SIDE GIB COMMAND...: notes CPU seconds per GiB of the command, and for side a those of assetfs too.
+# cpu SIDE GIB COMMAND... records the CPU seconds per GiB of the command, and for side a those of assetfs, too.
 cpu() {
 	local side=$1 gib=$2 before=0 after=0 from=$EPOCHREALTIME used
 	shift 2
@@ -154,8 +154,8 @@ iops() { # iops SIDE FILE
 		--time_based --runtime=1500ms --norandommap --minimal 2>>"$work/log" | cut -d';' -f8)"
 }
 
-# sequential NAME GOAL_FIRST GOAL_SECOND [TMPFS]: rows of a whole asset of 1 GiB. TMPFS is the directory of one that has single pages
-# like FUSE's page cache, where a local file has large folios: what is left when neither network, disk nor FUSE take part.
+# sequential NAME GOAL_FIRST GOAL_SECOND [TMPFS] prints rows about a whole asset of 1 GiB. TMPFS is a directory of a tmpfs with single
+# pages, like FUSE's page cache, while a local file has large folios. It shows the speed without network, disk and FUSE.
 sequential() {
 	config 0 0s
 	put "\"Size\":$GIB"
@@ -205,7 +205,7 @@ run_whole() {
 	row "whole, 4 KiB random | spool file" IOPS ">=0.70"
 }
 
-# as_user ROW [FLAG...]: what follows runs as an ordinary user, with setpriv's FLAGs.
+# as_user ROW [FLAG...] runs the following rows as an ordinary user, with setpriv's FLAGs.
 as_user() {
 	local row=$1
 	shift
@@ -217,7 +217,7 @@ as_user() {
 	return 1
 }
 
-# The same as a user with the one capability that assetfs@.service of the packages gives: passthrough again.
+# As a user with the capability that assetfs@.service gives: with passthrough.
 run_service() {
 	as_user "whole, CAP_SYS_ADMIN alone" --inh-caps=+sys_admin --ambient-caps=+sys_admin --bounding-set=-all,+sys_admin --no-new-privs || return 0
 	sequential "whole, CAP_SYS_ADMIN alone" ">=0.90" ">=0.90"
@@ -225,7 +225,7 @@ run_service() {
 	as=()
 }
 
-# The same as a user without privileges: no passthrough.
+# As a user without privileges: no passthrough.
 run_user() {
 	as_user "whole, no passthrough" || return 0
 	mkdir "$work/tmpfs"
@@ -236,7 +236,7 @@ run_user() {
 	as=()
 }
 
-# cold NAME GOAL: rows of an asset of 1 GiB of which nothing is known.
+# cold NAME GOAL prints rows about an asset of 1 GiB of which nothing is known.
 cold() {
 	config 0 0s
 	put "\"Size\":$GIB"
@@ -287,8 +287,8 @@ run_shaped() {
 	row "cold, 256 MiB at 100 MB/s, 20 ms | curl -o FILE" MB/s ">=0.99" $((256 * MIB))
 }
 
-# first_byte notes how long a new asset takes to its first byte. The shell itself opens and reads, and curl prints the time since it
-# began to connect: no start of a program counts, not even of the one that subtracts.
+# first_byte records how long the first byte of a new asset takes. The shell itself opens and reads, and curl prints the time since it
+# began to connect, so the start of a program never counts.
 first_byte() {
 	local from byte until
 	put "\"Size\":$((16 * MIB))"

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Records the traces of fs/asset/testdata/traces: what real programs read of one file on a mount (see record/main.go for the
-# format). Inputs are made here and cost some 3 GB below TMPDIR; needs root and the programs. It runs outside CI: what
-# is checked in was recorded with the versions that its heads name.
+# Records the traces in fs/asset/testdata/traces: what real programs read of one file on a mount (record/main.go has the format).
+# Needs root, the programs, and some 3 GB below TMPDIR for input files, which it makes. CI does not run it: the headers of the
+# traces name the versions with which they were recorded.
 #
 #	integration_test/record.sh [NAME]...		all traces, or those whose names match these patterns
 #
 # KEEP=DIR keeps the inputs there, for the next run.
 #
-# COST=LIMIT records nothing: each program reads the file on a mount of assetfs with that --rate-limit, and what it cost is
-# printed: requests, bytes that the client had for certain and bytes that were written (both in MB), seconds.
+# COST=LIMIT records nothing. Instead each program reads the file on a mount of assetfs with that --rate-limit, and the cost is
+# printed: requests, bytes that the client certainly had, bytes that the server wrote (both in MB), and seconds.
 set -euo pipefail
 export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 [ "$(id -u)" -eq 0 ] || { echo "record.sh: run it as root: it mounts images, and lets VLC run as nobody" >&2; exit 2; }
@@ -18,7 +18,7 @@ wanted=("${@:-*}")
 traces=$PWD/fs/asset/testdata/traces
 work=$(mktemp -d) in=${KEEP:-}
 [ -n "$in" ] || in=$work/in
-# What the programs of a trace use: inputs, and a directory to write to.
+# For the programs: inputs, and a directory to write to.
 export OUT=$work/out
 mkdir -p "$in" "$traces" "$work/loop"
 chmod 755 "$work"
@@ -27,7 +27,7 @@ trap 'exit 130' INT TERM
 export LOOP=$work/loop
 go build -o "$work/record" ./integration_test/record
 
-# --- inputs: each is made once, when a trace first wants it ---
+# --- inputs: each is made once, when a trace first needs it ---
 
 # clip: a minute of moving noise at some 5 Mbit/s with sound, the raw material of all films.
 make_clip() {
@@ -91,7 +91,7 @@ make_photos.db() {
 	END
 }
 
-# tree: 4000 files of 0 to 96 KB in 200 directories, about 100 MB; what archives and images are made of.
+# tree: 4000 files of 0 to 96 KB in 200 directories, about 100 MB, for archives and images.
 make_tree() {
 	/usr/bin/python3 - "$1" <<-'END'
 		import os, random, sys
@@ -121,7 +121,7 @@ zipped() {
 		        z.writestr(f"small/{i // 1000}/{i}.txt", str(i))
 	END
 }
-# disk.ext4: 2 GiB with the tree and 40000 small files more, so that its inodes and directories fill some 15 MB.
+# disk.ext4: 2 GiB with the tree and 40000 more small files, so that its inodes and directories fill some 15 MB.
 make_disk.ext4() {
 	need tree
 	mkdir "$work/disk"
@@ -186,7 +186,7 @@ need() {
 
 # --- traces ---
 
-# cost NAME FILE PACKAGE COMMAND: what COMMAND costs on a mount that has seen nothing of the file.
+# cost NAME FILE PACKAGE COMMAND prints what COMMAND costs on a mount that knows nothing about the file.
 cost() {
 	local name=$1 file=$2 command=$4 id=re_$((++asset)) line from took said
 	curl -sf -X PUT "$api/control/asset" -d "{\"id\":\"$id\",\"name\":\"$file\",\"file\":\"$in/$file\",\"etag\":\"auto\"}"
@@ -224,7 +224,7 @@ if [ -n "${COST:-}" ]; then
 	curl -sf -X PUT "$api/control/config" -d "{\"latency\":\"${LATENCY:-20ms}\",\"rate\":${RATE:-0}}"
 fi
 
-# trace NAME FILE PACKAGE COMMAND [OPTION]...: COMMAND is bash, with the file in $F and a directory of its own in $OUT.
+# trace NAME FILE PACKAGE COMMAND [OPTION]... records COMMAND, run by bash with the file in $F and a directory of its own in $OUT.
 trace() {
 	local name=$1 file=$2 package=$3 command=$4 pattern
 	for pattern in "${wanted[@]}"; do
@@ -248,7 +248,7 @@ trace() {
 }
 failed=0
 
-# Players. They play in real time; nobody sees or hears it.
+# Players, in real time, without screen and sound.
 mpv='mpv --no-config --vo=null --ao=null --really-quiet'
 trace mpv-start web.mp4 mpv "$mpv --length=10 \$F"
 trace mpv-start-index-at-end film.mp4 mpv "$mpv --length=10 \$F"
@@ -269,7 +269,7 @@ trace vlc-start-at-60-mkv film.mkv vlc-bin "$vlc --start-time=60 --run-time=8 \$
 trace vlc-start-at-60-ts film.ts vlc-bin "$vlc --start-time=60 --run-time=8 \$F vlc://quit"
 trace vlc-seek film.mkv vlc-bin "(sleep 3; echo seek 300; sleep 2; echo seek 120; sleep 2; echo seek 500; sleep 2; echo quit) | $vlc -I rc \$F"
 
-# What looks at media.
+# Programs that examine media.
 trace ffprobe-mp4 film.mp4 ffmpeg 'ffprobe -v error -show_format -show_streams $F'
 trace ffprobe-ts film.ts ffmpeg 'ffprobe -v error -show_format -show_streams $F'
 trace ffmpeg-ss-mp4 film.mp4 ffmpeg 'ffmpeg -v error -ss 400 -i $F -t 2 -f null -'
@@ -333,7 +333,7 @@ trace rsync random.bin rsync 'rsync $F $OUT/'
 trace rsync-update random.bin rsync 'head -c 32M $F >$OUT/random.bin; rsync --no-whole-file --ignore-times $F $OUT/'
 trace restic-backup random.bin restic 'export RESTIC_PASSWORD=x RESTIC_CACHE_DIR=$OUT/c; restic -q init -r $OUT/r && restic -q backup -r $OUT/r $F'
 
-# Several readers, and places that nothing foretells.
+# Several readers, and unpredictable offsets.
 cat >"$work/readers.py" <<'END'
 """readers.py FILE SIZE READERS TIMES LENGTH STEP [random]: each reads LENGTH bytes, TIMES times, in steps; at even or random places."""
 import os, random, sys, threading

@@ -24,7 +24,7 @@ func CheckBaseURL(raw string, insecureHTTP bool) (*url.URL, error) {
 	case u.Opaque != "" || u.Hostname() == "":
 		return nil, fmt.Errorf("base URL %q names no host: %s", shown, example)
 	case u.User != nil:
-		return nil, fmt.Errorf("base URL %q must not hold a user or password: give the key by --api-key-file", shown)
+		return nil, fmt.Errorf("base URL %q must not hold a user or password: give the key with --api-key-file", shown)
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return nil, fmt.Errorf("base URL %q must not have a query or fragment: leave out what follows ? or #", shown)
 	case u.Scheme == "http" && !insecureHTTP && !loopback(u.Hostname()):

@@ -47,9 +47,9 @@ func sentRange(resp *http.Response, r Request) (cr contentRange, doubtful bool, 
 	case resp.ContentLength >= 0 && resp.ContentLength != cr.end-cr.start:
 		return cr, false, fmt.Errorf("Content-Length %d does not fit Content-Range %q", resp.ContentLength, bounded(fields[0]))
 	case r.NoRange && (cr.start != 0 || cr.end != cr.size):
-		return cr, false, errors.New("part of the asset although all was asked for")
+		return cr, false, errors.New("only a part, although the whole asset was requested")
 	case cr.start > r.Start || cr.end <= r.Start:
-		return cr, false, fmt.Errorf("bytes %d to %d although those from %d on were asked for", cr.start, cr.end, r.Start)
+		return cr, false, fmt.Errorf("bytes %d to %d instead of those from %d on", cr.start, cr.end, r.Start)
 	}
 	return cr, doubtful, nil
 }
@@ -97,7 +97,7 @@ func parseContentRange(s string) (contentRange, error) {
 		return bad("range ends before it starts")
 	}
 	if r.size >= 0 && r.end > r.size {
-		return bad("range ends behind the end")
+		return bad("range ends after the end of the asset")
 	}
 	return r, nil
 }

@@ -220,7 +220,7 @@ func wordReader(charset string, input io.Reader) (io.Reader, error) {
 		enc, err = ianaindex.IANA.Encoding(charset)
 	}
 	if err != nil || enc == nil {
-		return nil, fmt.Errorf("charset %q is not known", charset)
+		return nil, fmt.Errorf("unknown charset %q", charset)
 	}
 	return enc.NewDecoder().Reader(input), nil
 }

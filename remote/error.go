@@ -109,7 +109,7 @@ func (e *Error) advice() string {
 	case e.Number() == http.StatusPaymentRequired && e.Msg == "":
 		return "recharge the account"
 	case e.Number() == http.StatusForbidden:
-		return "may this key, and this address, have it?"
+		return "may this key, and this address, use it?"
 	case errors.Is(e.Err, ErrUnreachable) && e.Status == 0 && !e.proxy:
 		return "is the network up, and --base-url right?"
 	case e.Err == errForeign: //nolint:errorlint // errors that wrap it say more

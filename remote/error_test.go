@@ -25,7 +25,7 @@ func TestErrorText(t *testing.T) {
 		},
 		{&Error{Op: "download", ID: "re_1", Status: 402}, `download re_1: HTTP 402 Payment Required (recharge the account)`},
 		{&Error{Op: "download", ID: "re_1", Status: 401, Msg: "expired"}, `download re_1: HTTP 401 Unauthorized, "expired" (is the key right? see --api-key-file)`},
-		{&Error{Op: "download", ID: "re_1", Status: 400, Code: "9009"}, `download re_1: HTTP 400 Bad Request, code 9009 (may this key, and this address, have it?)`},
+		{&Error{Op: "download", ID: "re_1", Status: 400, Code: "9009"}, `download re_1: HTTP 400 Bad Request, code 9009 (may this key, and this address, use it?)`},
 		{&Error{Op: "download", ID: "re_1", Err: ErrNoKey}, `download re_1: no API key (give one with --api-key-file or MEMORIES_API_KEY)`},
 		{&Error{Op: "download", ID: "re_1", Err: &causeError{ErrUnreachable, errCut}}, `download re_1: host unreachable: connection cut (is the network up, and --base-url right?)`},
 		{&Error{Op: "download", ID: "re_1", Status: 418, Err: errForeign, foreign: true}, `download re_1: HTTP 418 I'm a teapot: not an answer of the API (is there a proxy or a gateway in between?)`},

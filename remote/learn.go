@@ -77,7 +77,7 @@ func (k *learnt) refused(limit RateLimit, passed, before int, now time.Time) (sa
 		k.Wait = min(max(probeFirst, 2*k.Wait), probeMost)
 		k.Until = now.Add(k.Wait)
 		k.Stretch = 0 // undo the step of the first refusal
-		return "the server allows 12 calls a minute: they are kept for " + k.Wait.String()
+		return "the server allows 12 calls a minute: this limit is kept for " + k.Wait.String()
 	}
 	switch {
 	case before > 0 && (before < longMany || passed < longMany):
@@ -93,7 +93,7 @@ func (k *learnt) refused(limit RateLimit, passed, before int, now time.Time) (sa
 	}
 	k.trying = false
 	k.Stretch = max(k.Stretch, min(k.Stretch+1, stretchMost))
-	return "refused within the limit, so somebody else may use this account: calls are spread"
+	return "refused within the limit, so somebody else may be using this account: calls are spread out"
 }
 
 // accepted learns from a call that was not refused; passed is as in refused.

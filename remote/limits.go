@@ -73,7 +73,7 @@ func ParseRateLimit(text string) (RateLimit, error) {
 	for part := range strings.SplitSeq(text, ",") {
 		r, ok := parseRate(strings.TrimSpace(part))
 		if !ok {
-			return RateLimit{}, fmt.Errorf("%q is no rate; write 1/s, 12/m, 1/s,12/m, none or auto", part)
+			return RateLimit{}, fmt.Errorf("%q is not a rate; write 1/s, 12/m, 1/s,12/m, none or auto", part)
 		}
 		l.Rates = append(l.Rates, r)
 	}

@@ -23,7 +23,7 @@ func answerOf(resp *http.Response, body *Body, most int) ([]byte, *Error) {
 		}
 		return nil, e
 	case status != http.StatusOK:
-		return nil, malformed(status, "an answer that no call has")
+		return nil, malformed(status, "unexpected status")
 	}
 	if err := body.peek(most + 1); err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func (r *resourceInfo) info() (Info, *Error) {
 		}
 	}
 	if r.Size.ok && r.Size.n > maxSize {
-		return Info{}, malformed(http.StatusOK, "an asset of %d bytes", r.Size.n)
+		return Info{}, malformed(http.StatusOK, "an impossible size of %d bytes", r.Size.n)
 	}
 	i := Info{Name: withExtension(string(r.Name), string(r.Ext)), Size: -1}
 	if r.Size.ok {

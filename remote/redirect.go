@@ -103,13 +103,13 @@ func redirectTarget(from *url.URL, resp *http.Response) (*url.URL, error) {
 	}
 	to, err := from.Parse(escapeLocation(location))
 	if err != nil {
-		return bad("a redirect whose Location is no URL")
+		return bad("a redirect whose Location is not a URL")
 	}
 	if path := to.EscapedPath(); strings.Contains(path, bare) && !strings.Contains(location, bare) {
 		// net/http sends Opaque unchanged.
 		to.Opaque = strings.ReplaceAll(path, bare, "%")
 		if to.Path, err = url.PathUnescape(strings.ReplaceAll(path, bare, "%25")); err != nil {
-			return bad("a redirect whose Location is no URL")
+			return bad("a redirect whose Location is not a URL")
 		}
 		to.RawPath = strings.ReplaceAll(path, bare, "%25")
 	}

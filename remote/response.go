@@ -23,7 +23,7 @@ func judge(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 	case allOfIt(status):
 		return whole(resp, r, body)
 	case status < 400:
-		return nil, malformed(status, "an answer that no download has")
+		return nil, malformed(status, "unexpected status")
 	}
 	e, err := errorOf(resp, body)
 	if err != nil {
@@ -99,10 +99,10 @@ func partial(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 // refused returns why a success of that size can't be used, or nil.
 func refused(resp *http.Response, size int64) *Error {
 	if c := coding(resp.Header); c != "" {
-		return malformed(resp.StatusCode, "Content-Encoding %q although none was asked for", c)
+		return malformed(resp.StatusCode, "Content-Encoding %q was not asked for", c)
 	}
 	if size > maxSize {
-		return malformed(resp.StatusCode, "an asset of %d bytes", size)
+		return malformed(resp.StatusCode, "an impossible size of %d bytes", size)
 	}
 	return nil
 }
@@ -177,7 +177,7 @@ func objectError(resp *http.Response, b []byte) *Error {
 		return e
 	}
 	if cutObject(b) {
-		e := malformed(resp.StatusCode, "an error object that breaks off")
+		e := malformed(resp.StatusCode, "an error object that is cut off")
 		e.foreign = true
 		return e
 	}

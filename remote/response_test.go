@@ -151,7 +151,7 @@ func TestRefusedAnswers(t *testing.T) {
 		{"proxy", reply(407, "", "who are you"), ErrProxy, 407, 0, "a proxy wants a user"},
 
 		// Rejected by every HTTP client.
-		{"error object that breaks off", reply(200, "Content-Type: application/json\r\n", `{"code":500,"msg":"x`), ErrMalformed, 0, 3, "breaks off"},
+		{"error object that breaks off", reply(200, "Content-Type: application/json\r\n", `{"code":500,"msg":"x`), ErrMalformed, 0, 3, "cut off"},
 		{"no content", reply(204, "", ""), ErrMalformed, 0, 0, "204"},
 		{"not modified", reply(304, "", ""), ErrMalformed, 304, 0, "304"},
 		{"choices", reply(300, "", ""), ErrMalformed, 300, 0, "300"},

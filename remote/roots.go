@@ -23,7 +23,7 @@ func Roots(file string) (*x509.CertPool, error) {
 		return pool, nil
 	}
 	if bytes.Contains(text, []byte("PRIVATE KEY-----")) {
-		return nil, fmt.Errorf("%s: a private key, and no certificate", file)
+		return nil, fmt.Errorf("%s: it holds a private key, not a certificate", file)
 	}
 	c, err := x509.ParseCertificate(text)
 	if err != nil {

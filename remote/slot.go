@@ -96,7 +96,7 @@ func (s *slot) done(id string, err *Error, gaveUp bool) {
 	}
 	if changed && l.notes != nil {
 		if err := l.notes.SetNote(noteName(l.call), note); err != nil {
-			l.log.Warn("what was learnt of the rate limit is not recorded", "error", err)
+			l.log.Warn("can't record what was learnt about the rate limit", "error", err)
 		}
 	}
 }
@@ -126,7 +126,7 @@ func (l *limiter) heardLocked(s *slot, id string, err *Error, gaveUp bool, now t
 	case err != nil && err.troubles():
 		if g.troubled(id, err, now) {
 			if current && g.cause == nil {
-				said = "calls pause: several assets meet trouble inside the server"
+				said = "calls pause: the server fails for several assets"
 			}
 			g.close(s, err, now)
 			break

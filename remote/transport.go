@@ -208,7 +208,7 @@ func tlsRefusal(err error) string {
 	case errors.As(err, &record):
 		return "TLS: the server does not speak it (is this port for plain http?)"
 	case errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error"):
-		return "TLS: the two sides can't agree"
+		return "TLS: client and server can't agree"
 	}
 	return ""
 }

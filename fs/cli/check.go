@@ -71,7 +71,7 @@ func (s *settings) completeCheck(args []string) error {
 }
 
 // errFaults ends a check that has found faults, which were printed.
-var errFaults = errors.New("a mount would not work as wanted: see the faults above")
+var errFaults = errors.New("a mount would not work: see the faults above")
 
 // check examines everything that a mount needs, and writes a line for each. It returns
 // errFaults if something is wrong.
@@ -129,7 +129,7 @@ func (a *app) listFindings() (ids []string, found []finding) {
 	case "":
 		return a.Args, nil
 	case "-":
-		return a.Args, []finding{ok(what, "--ids - is standard input, which is not read now")}
+		return a.Args, []finding{ok(what, "--ids - is standard input, which a check does not read")}
 	}
 	ids, wrong, err := idlist.ReadFile(a.IDs, a.IDPattern)
 	switch {
@@ -193,7 +193,7 @@ func (a *app) keyFindings() (*remote.Key, []finding) {
 	case err != nil:
 		return remote.NewKey("", ""), []finding{fault(what, "%v", err)}
 	case a.noKey:
-		return key, []finding{fault(what, "there is none: give it by --api-key-file FILE or the environment's %s; without it only what is in the spool can be read", keyVariable)}
+		return key, []finding{fault(what, "there is none: give one with --api-key-file FILE or in the variable %s; without a key only the spool can be read", keyVariable)}
 	case a.KeyFile == "":
 		return key, []finding{ok(what, "from the environment (%s)", keyVariable)}
 	}
@@ -219,14 +219,14 @@ func (a *app) spoolFindings() (fs.StoreState, []finding) {
 	case err != nil:
 		return state, append(found, fault(what, "%v", a.spoolError(err)))
 	case !state.Exists:
-		return state, append(found, ok(what, "mounting makes %s", state.Path))
+		return state, append(found, ok(what, "mounting will make %s", state.Path))
 	}
 	return state, append(found, ok(what, "%s holds %s", state.Path, bytesText(state.Held)))
 }
 
 // nested is the error for a spool inside of the mount point, or around it.
 func nested(root, point string) error {
-	return fmt.Errorf("the spool (%s) and the mount point (%s) must not be one inside the other; give another --spool-dir or mount point", root, point)
+	return fmt.Errorf("the spool (%s) and the mount point (%s) must not contain each other; give another --spool-dir or mount point", root, point)
 }
 
 // networkFindings describes what one free call has shown.

@@ -111,19 +111,19 @@ func diskFindings(d spool.State, s *settings) []finding {
 	case keep > d.Disk:
 		found = append(found, fault(what, "--spool-min-free=%s is more than the whole disk of %s: nothing can be downloaded", &s.MinFree, bytesText(d.Disk)))
 	case room <= 0:
-		found = append(found, fault(what, "%s are free and --spool-min-free=%s must stay so: nothing can be downloaded; delete something, or write a smaller one", bytesText(d.Free), &s.MinFree))
+		found = append(found, fault(what, "%s are free and --spool-min-free=%s must stay free: nothing can be downloaded; delete something, or give a smaller value", bytesText(d.Free), &s.MinFree))
 	case d.Free <= keep:
-		found = append(found, warning(what, "%s are free and --spool-min-free=%s must stay so: what is new takes the place of what is spooled", bytesText(d.Free), &s.MinFree))
+		found = append(found, warning(what, "%s are free and --spool-min-free=%s must stay free: new downloads replace what is in the spool", bytesText(d.Free), &s.MinFree))
 	case size > room && !s.flags.Changed("spool-size"):
-		found = append(found, ok(what, "%s are free, which is less than --spool-size=%s: the spool takes what there is", bytesText(d.Free), &s.SpoolSize))
+		found = append(found, ok(what, "%s are free, which is less than --spool-size=%s: the spool uses what is free", bytesText(d.Free), &s.SpoolSize))
 	case size > room:
-		found = append(found, warning(what, "--spool-size=%s is more than the disk has: %s beside --spool-min-free=%s", &s.SpoolSize, bytesText(room), &s.MinFree))
+		found = append(found, warning(what, "--spool-size=%s is more than the disk has: %s beyond --spool-min-free=%s", &s.SpoolSize, bytesText(room), &s.MinFree))
 	default:
 		found = append(found, ok(what, "%s are free", bytesText(d.Free)))
 	}
 	switch d.Kind {
 	case spool.Memory:
-		found = append(found, warning(what, "--spool-dir is in memory, and what was paid for is lost at the next boot; give a directory on a disk"))
+		found = append(found, warning(what, "--spool-dir is in memory, so what was paid for is lost at the next boot; give a directory on a disk"))
 	case spool.Network:
 		found = append(found, warning(what, "--spool-dir is on a network or FUSE file system: slow, and locks may not hold; give a directory on a disk"))
 	case spool.Lasting:
@@ -139,7 +139,7 @@ func verdictFinding(c remote.Checkup, base *url.URL, hasKey bool) finding {
 		return acceptedFinding(c, base)
 	case remote.KeyRefused:
 		if !hasKey {
-			return ok(what, "%s answers, and wants a key", base)
+			return ok(what, "%s answers, and requires a key", base)
 		}
 		return fault("key", "the server refuses the key: write the right one, and nothing else, to --api-key-file or %s (%v)", keyVariable, c.Err)
 	case remote.AccessDenied:
@@ -172,7 +172,7 @@ func acceptedFinding(c remote.Checkup, base *url.URL) finding {
 	case errors.As(c.Err, &said) && said.Number() == noBalance:
 		return warning(what, "the account's balance is used up: recharge it (%v)", c.Err)
 	}
-	return ok(what, "%s answers in %v%s, and takes the key", base, c.Took.Round(time.Millisecond), through)
+	return ok(what, "%s answers in %v%s, and accepts the key", base, c.Took.Round(time.Millisecond), through)
 }
 
 const (

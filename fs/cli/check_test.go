@@ -51,17 +51,17 @@ func TestCheckNamesFaults(t *testing.T) {
 		seed func(t *testing.T, s *seeded)
 		want string // a line
 	}{
-		"nothing":          {func(*testing.T, *seeded) {}, `^ok +API .* takes the key$`},
+		"nothing":          {func(*testing.T, *seeded) {}, `^ok +API .* accepts the key$`},
 		"key file missing": {func(_ *testing.T, s *seeded) { s.args = append(s.args, "--api-key-file", s.dir+"/none") }, `^fault +key +--api-key-file .*/none: no such file; give`},
 		"key file dangling": {func(_ *testing.T, s *seeded) {
 			_ = os.Symlink("nowhere", s.dir+"/link")
 			s.args = append(s.args, "--api-key-file", s.dir+"/link")
-		}, `^fault +key .*is a symbolic link to nowhere`},
+		}, `^fault +key .*is a dangling symbolic link`},
 		"key file in UTF-16": {func(t *testing.T, s *seeded) {
 			s.args = append(s.args, "--api-key-file", s.write(t, "k", "\xff\xfes\x00k\x00"))
 		}, `^fault +key .*begins with a byte order mark`},
 		"key of two lines": {func(t *testing.T, s *seeded) { s.args = append(s.args, "--api-key-file", s.write(t, "k", "sk\nsk2")) }, `^fault +key .*it holds a space, a line break`},
-		"empty key file":   {func(t *testing.T, s *seeded) { s.args = append(s.args, "--api-key-file", s.write(t, "k", "\n")) }, `^fault +key +there is none: give it`},
+		"empty key file":   {func(t *testing.T, s *seeded) { s.args = append(s.args, "--api-key-file", s.write(t, "k", "\n")) }, `^fault +key +there is none: give one`},
 		"key for all to read": {func(_ *testing.T, s *seeded) {
 			_ = os.Chmod(s.dir+"/key", 0o644)
 		}, `^warning +key .*chmod 600`},
@@ -100,17 +100,17 @@ func TestCheckNamesFaults(t *testing.T) {
 		"spool dangling": {func(_ *testing.T, s *seeded) {
 			_ = os.Symlink("nowhere", s.dir+"/link")
 			s.args = append(s.args, "--spool-dir", s.dir+"/link")
-		}, `^fault +spool .*is a symbolic link to nowhere`},
+		}, `^fault +spool .*is a dangling symbolic link`},
 		"spool below a file":    {func(t *testing.T, s *seeded) { s.args = append(s.args, "--spool-dir", s.write(t, "f", "")+"/x") }, `^fault +spool .*not a directory`},
 		"spool for a giant":     {func(_ *testing.T, s *seeded) { s.args = append(s.args, "--spool-size=4EiB") }, `^warning +disk +--spool-size=4EiB is more than the disk has`},
 		"more free than there":  {func(_ *testing.T, s *seeded) { s.args = append(s.args, "--spool-min-free=2EiB") }, `^fault +disk +--spool-min-free=2EiB is more than the whole disk`},
-		"spool is mount point":  {func(_ *testing.T, s *seeded) { s.args = append(s.args, s.dir+"/spool/x") }, `^fault +mount point +the spool .* must not be one inside the other`},
+		"spool is mount point":  {func(_ *testing.T, s *seeded) { s.args = append(s.args, s.dir+"/spool/x") }, `^fault +mount point +the spool .* must not contain each other`},
 		"mount point not empty": {func(_ *testing.T, s *seeded) { s.args = append(s.args, "/etc") }, `^fault +mount point +/etc is not empty`},
 		"mount point a file":    {func(t *testing.T, s *seeded) { s.args = append(s.args, s.write(t, "f", "")) }, `^fault +mount point .*is not a directory`},
 		"mount point dangling": {func(_ *testing.T, s *seeded) {
 			_ = os.Symlink("nowhere", s.dir+"/link")
 			s.args = append(s.args, s.dir+"/link")
-		}, `^fault +mount point .*is a symbolic link to nowhere`},
+		}, `^fault +mount point .*is a dangling symbolic link`},
 		"mount point in use": {func(_ *testing.T, s *seeded) { s.args = append(s.args, "/proc") }, `^fault +mount point .*is mounted already, by another program`},
 		"mount point in nothing": {func(_ *testing.T, s *seeded) {
 			s.args = append(s.args, s.dir+"/a/b/c")
@@ -230,9 +230,9 @@ func TestDiskFindings(t *testing.T) {
 	}{
 		{"good", spool.State{Disk: 100 * gib, Free: 50 * gib}, "50 GiB are free", fine},
 		{"unknown", spool.State{}, "", fine},
-		{"full", spool.State{Disk: 100 * gib, Free: gib / 2}, "512 MiB are free and --spool-min-free=1GiB must stay so: nothing can be downloaded", bad},
+		{"full", spool.State{Disk: 100 * gib, Free: gib / 2}, "512 MiB are free and --spool-min-free=1GiB must stay free: nothing can be downloaded", bad},
 		{"full of ours", spool.State{Disk: 100 * gib, Free: gib / 2, Held: 10 * gib}, "takes the place of what is spooled", odd},
-		{"small", spool.State{Disk: 100 * gib, Free: 9 * gib, Held: 2 * gib}, "--spool-size=20GiB is more than the disk has: 10 GiB beside --spool-min-free=1GiB", odd},
+		{"small", spool.State{Disk: 100 * gib, Free: 9 * gib, Held: 2 * gib}, "--spool-size=20GiB is more than the disk has: 10 GiB beyond --spool-min-free=1GiB", odd},
 		{"small, by default", spool.State{Disk: 100 * gib, Free: 9 * gib, Held: 2 * gib}, "9.0 GiB are free, which is less than --spool-size=20GiB", fine},
 		{"tiny", spool.State{Disk: gib / 2, Free: gib / 2}, "more than the whole disk of 512 MiB", bad},
 		{"memory", spool.State{Disk: 100 * gib, Free: 50 * gib, Kind: spool.Memory}, "is in memory", odd},
@@ -259,9 +259,9 @@ func TestNetworkFindings(t *testing.T) {
 		want  string
 		grade grade
 	}{
-		{remote.Checkup{Verdict: remote.Accepted, Proxy: "p:1"}, true, "through the proxy p:1, and takes the key", fine},
+		{remote.Checkup{Verdict: remote.Accepted, Proxy: "p:1"}, true, "through the proxy p:1, and accepts the key", fine},
 		{remote.Checkup{Verdict: remote.KeyRefused}, true, "the server refuses the key", bad},
-		{remote.Checkup{Verdict: remote.KeyRefused}, false, "answers, and wants a key", fine},
+		{remote.Checkup{Verdict: remote.KeyRefused}, false, "answers, and requires a key", fine},
 		{remote.Checkup{Verdict: remote.AccessDenied}, true, "ask the vendor", bad},
 		{remote.Checkup{Verdict: remote.NotTheAPI}, true, "is --base-url right?", bad},
 		{remote.Checkup{Verdict: remote.ProxyInWay}, true, "a proxy answers", bad},

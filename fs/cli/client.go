@@ -25,7 +25,7 @@ import (
 var errOtherUser = errors.New("another user's mount; ask as that user")
 
 // errNoSocket means that the mount has no socket: it could not make one, or is too old.
-var errNoSocket = errors.New("the mount takes no commands: its log says why, or it is of an older version")
+var errNoSocket = errors.New("the mount accepts no commands: its log says why, or it is an older version")
 
 // The attributes with which commands find a mount and the assets in it.
 const (
@@ -89,7 +89,7 @@ func (c *client) call(ctx context.Context, method, path string, body any) (io.Re
 	case errors.Is(err, os.ErrPermission):
 		return nil, errOtherUser
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("the mount takes no commands at %s; is it another machine's or container's?", c.socket)
+		return nil, fmt.Errorf("the mount does not answer at %s; does it belong to another machine or container?", c.socket)
 	case err != nil:
 		return nil, fmt.Errorf("the mount has ended: %w", errors.Unwrap(err))
 	}
@@ -102,7 +102,7 @@ func (c *client) call(ctx context.Context, method, path string, body any) (io.Re
 	case err != nil:
 		return nil, err
 	case resp.StatusCode == http.StatusNotFound:
-		return nil, errors.New("the mount is of an older version, which does not know this command; unmount it and mount it again")
+		return nil, errors.New("the mount is an older version without this command; unmount it and mount it again")
 	}
 	return nil, errors.New(printable(strings.TrimSpace(string(why)))) // another user's mount may answer anything
 }
@@ -254,7 +254,7 @@ const byID = "by-id"
 func fileProblem(err error) string {
 	switch {
 	case errors.Is(err, noAttr), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.EPERM):
-		return "no file of an assetfs mount"
+		return "not a file in an assetfs mount"
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
 		return "no such file"
 	case errors.Is(err, unix.ENOTCONN), errors.Is(err, unix.EACCES):

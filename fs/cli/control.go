@@ -60,7 +60,7 @@ func listen(m *fs.FS, path string, log *slog.Logger) (c *control, err error) {
 	}
 	c.done.Go(func() {
 		if err := c.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			log.Warn("no commands are taken any more", "error", err)
+			log.Warn("commands are no longer possible", "error", err)
 		}
 	})
 	m.SetSocket(filepath.Join(path, socketName))

@@ -73,7 +73,7 @@ func newFetch() *cobra.Command {
 	f := &fetcher{maxCost: -1, out: os.Stdout, running: map[string]*running{}}
 	c := fileCommand("fetch", "Bring whole files into the spool", &mount)
 	c.Use = "fetch [--list] [--max-cost DOLLARS] FILE... | --mount DIR ID...|-"
-	c.Long += "\n\nWhat is in the spool already is not fetched again. Ctrl-C harms nothing: the\nsame command goes on from there. Exit status 0 means that all is in the spool."
+	c.Long += "\n\nBytes in the spool are not fetched again. Ctrl-C is safe: the same command\ncontinues from there. Exit status 0 means that all of it is in the spool."
 	c.Flags().BoolVar(&f.list, "list", false, "show what is missing and what it would cost, and fetch nothing")
 	c.Flags().Float64Var(&f.maxCost, "max-cost", -1, "fetch nothing if it would cost more than that many `DOLLARS`")
 	c.Flags().Lookup("max-cost").DefValue = "" // none
@@ -89,7 +89,7 @@ func newFetch() *cobra.Command {
 		}
 		err = f.run(ctx, all)
 		if ctx.Err() != nil {
-			return errors.New("interrupted; what has come stays, and the same command goes on from there")
+			return errors.New("interrupted; what was fetched stays, and the same command continues from there")
 		}
 		return err
 	}
@@ -163,7 +163,7 @@ func (f *fetcher) plan(ctx context.Context, all []*target) error {
 	}
 	switch {
 	case f.total.unknown-failed > 0:
-		return fmt.Errorf("nothing was fetched: the size of %d is unknown, so --max-cost can't be kept; leave those out or leave --max-cost out", f.total.unknown-failed)
+		return fmt.Errorf("nothing was fetched: the size of %d is unknown, so --max-cost can't be kept; omit those assets, or --max-cost", f.total.unknown-failed)
 	case f.total.cost > f.maxCost:
 		return fmt.Errorf("nothing was fetched: it would cost %s, and --max-cost allows %s", dollars(f.total.cost), dollars(f.maxCost))
 	}
@@ -210,7 +210,7 @@ func (f *fetcher) fetch(ctx context.Context, t *target) (failed int, err error) 
 		case ctx.Err() != nil:
 			return failed, ctx.Err()
 		case err != nil && len(left) > 0:
-			return failed, errors.New("the mount has ended before all was there")
+			return failed, errors.New("the mount ended before everything was fetched")
 		case errors.Is(err, io.EOF):
 			return failed, nil
 		case err != nil:

@@ -26,20 +26,20 @@ func (p *pathProblem) Error() string {
 	var path *iofs.PathError
 	switch {
 	case errors.Is(p.err, os.ErrNotExist) && dangling(p.path):
-		return "is a symbolic link to nowhere"
+		return "is a dangling symbolic link"
 	case errors.Is(p.err, os.ErrNotExist):
 		return "no such file"
 	case errors.Is(p.err, syscall.EISDIR):
 		return "is a directory"
 	case errors.Is(p.err, syscall.ELOOP):
-		return "is a symbolic link in a circle"
+		return "is a loop of symbolic links"
 	case errors.As(p.err, &path):
 		return path.Err.Error()
 	}
 	return p.err.Error()
 }
 
-// dangling reports whether path is a symbolic link to a file that does not exist.
+// dangling reports whether path is a dangling symbolic link.
 func dangling(path string) bool {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode()&os.ModeSymlink == 0 {

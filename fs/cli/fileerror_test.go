@@ -21,8 +21,8 @@ func TestFileError(t *testing.T) {
 	for name, want := range map[string]string{
 		"missing":        "no such file",
 		"no/such/folder": "no such file",
-		"dangling":       "is a symbolic link to nowhere",
-		"circle":         "is a symbolic link in a circle",
+		"dangling":       "is a dangling symbolic link",
+		"circle":         "is a loop of symbolic links",
 		".":              "is a directory",
 	} {
 		path := filepath.Join(dir, name)

@@ -9,12 +9,12 @@ import (
 
 // newFree is "assetfs free FILE...".
 func newFree() *cobra.Command {
-	return eachFile("free", "Give the room of files in the spool back now; who has them open reads on", func(r *result, name string) string {
+	return eachFile("free", "Free the room of files in the spool now; open ones can still be read", func(r *result, name string) string {
 		switch {
 		case r.Later:
-			return fmt.Sprintf("%s: in use; its %s go when it is closed", name, bytesText(r.Here))
+			return fmt.Sprintf("%s: in use; its %s are freed when it is closed", name, bytesText(r.Here))
 		case r.Freed == 0:
-			return fmt.Sprintf("%s: nothing of it was in the spool", name)
+			return fmt.Sprintf("%s: nothing was in the spool", name)
 		}
 		return fmt.Sprintf("%s: %s freed", name, bytesText(r.Freed))
 	})
@@ -22,7 +22,7 @@ func newFree() *cobra.Command {
 
 // newPin is "assetfs pin FILE...".
 func newPin() *cobra.Command {
-	return eachFile("pin", "Keep files in the spool; what is absent is fetched in the background", func(r *result, name string) string {
+	return eachFile("pin", "Keep files in the spool; absent bytes are fetched in the background", func(r *result, name string) string {
 		if r.Size >= 0 && r.Here < r.Size {
 			return fmt.Sprintf("%s: pinned, %s to come", name, bytesText(r.Size-r.Here))
 		}
@@ -32,7 +32,7 @@ func newPin() *cobra.Command {
 
 // newUnpin is "assetfs unpin FILE...".
 func newUnpin() *cobra.Command {
-	return eachFile("unpin", "Let pinned files go when room is needed", func(_ *result, name string) string {
+	return eachFile("unpin", "Allow pinned files to be evicted again", func(_ *result, name string) string {
 		return name + ": not pinned"
 	})
 }
@@ -76,7 +76,7 @@ func fileCommand(verb, short string, mount *string) *cobra.Command {
 	c := &cobra.Command{
 		Use:                   verb + " FILE... | --mount DIR ID...",
 		Short:                 short,
-		Long:                  short + ".\n\nFILE is a file in a mount, or a directory of one. With --mount, IDs stand in its\nplace; - reads them from standard input, one a line.",
+		Long:                  short + ".\n\nFILE is a file or a directory in a mount. With --mount, give IDs instead; -\nreads them from standard input, one a line.",
 		Args:                  some,
 		ValidArgsFunction:     completeFiles,
 		DisableFlagsInUseLine: true,

@@ -27,7 +27,7 @@ type libraries struct {
 
 // define binds the flags.
 func (l *libraries) define(f *pflag.FlagSet) {
-	f.Var(&l.Scopes, "library", "list all videos of this `SCOPE`; may be given again")
+	f.Var(&l.Scopes, "library", "list all videos of this `SCOPE`; may be repeated")
 	f.StringVar(&l.URL, "library-url", defaultLibraryURL, "`URL` of the API that lists them (default: the vendor's)")
 }
 
@@ -85,7 +85,7 @@ func (a *app) looked(l fs.Look) {
 	}
 	switch {
 	case l.Err != nil:
-		a.log.Warn("the library can't be listed; what is known of it stays", "library", l.Scope, "videos", l.Videos, "error", l.Err)
+		a.log.Warn("can't list the library; the last list still applies", "library", l.Scope, "videos", l.Videos, "error", l.Err)
 	case !l.First:
 		a.log.Info("the library was listed", "library", l.Scope, "videos", l.Videos)
 	case l.Videos == 0:

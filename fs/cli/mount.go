@@ -213,7 +213,7 @@ func (a *app) serve() error {
 	}
 	commands, err := listen(m, dir.Usage().Path, a.log)
 	if err != nil {
-		a.log.Warn("no commands (status, fetch, free, pin) can be taken", "error", err)
+		a.log.Warn("commands (status, fetch, free, pin) are not possible", "error", err)
 	}
 	reread := make(chan struct{}, 1)
 	endWatch := a.watch(reread, func(ids []string) { m.SetList(slices.Concat(always, ids)) })

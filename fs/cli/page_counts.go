@@ -92,7 +92,7 @@ func downloads(s *fs.Status) string {
 func streamLine(st fs.StreamStatus) string {
 	switch {
 	case st.Paused:
-		return "paused until somebody reads on"
+		return "paused until a program reads on"
 	case st.For != "":
 		return "download waits: " + st.For
 	case st.ETA > 0:

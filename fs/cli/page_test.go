@@ -47,7 +47,7 @@ Last error   1m 5s ago: read re_3: download re_3: 402:
 SPOOLED          SIZE      ID     NAME
 ###.......  39%  1.0 MiB   re_22  clip.mov
     downloading at 4.2 MiB/s, 3m 12s left
-    paused until somebody reads on
+    paused until a program reads on
     mpv (99), read at 419,430, waits 3s: for the rate limit,
     in 4 s
 ?????????? 0 B   unknown   re_3   -

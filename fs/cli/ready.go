@@ -31,12 +31,12 @@ func tries(point string, daemon bool) string {
 	if runtime.GOOS == "darwin" {
 		look = strings.TrimPrefix(look, "xdg-")
 	} else if _, err := exec.LookPath("xdg-open"); err != nil {
-		look, what = "cat "+quoted(filepath.Join(point, "welcome.txt")), "what there is"
+		look, what = "cat "+quoted(filepath.Join(point, "welcome.txt")), "a guide to the files"
 	}
 	return fmt.Sprintf(`Try this%s:
   ls -l %s
   %s    # %s
-  tail -c 1M %s | sha256sum    # the end alone is downloaded
+  tail -c 1M %s | sha256sum    # downloads only the end
 %s ends it.
 `, where, quoted(point), look, what, quoted(filepath.Join(point, "one-gibibyte.bin")), end)
 }

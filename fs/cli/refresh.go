@@ -20,7 +20,7 @@ type refreshed struct {
 func newRefresh() *cobra.Command {
 	return &cobra.Command{
 		Use:                   "refresh MOUNTPOINT",
-		Short:                 "List the libraries anew now",
+		Short:                 "List the libraries again now",
 		Args:                  some,
 		ValidArgsFunction:     completeFiles,
 		DisableFlagsInUseLine: true,
@@ -39,7 +39,7 @@ func newRefresh() *cobra.Command {
 				return err
 			}
 			if len(looks) == 0 {
-				return fmt.Errorf("%s shows no library", args[0])
+				return fmt.Errorf("%s has no library", args[0])
 			}
 			failed := 0
 			for _, l := range looks {

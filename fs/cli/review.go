@@ -95,7 +95,7 @@ func (r *review) publish() {
 		r.found = nil
 		r.mu.Unlock()
 		for _, f := range found {
-			r.log.Warn("not as it should be", "what", f.what, "text", f.text)
+			r.log.Warn("problem found", "what", f.what, "text", f.text)
 		}
 	}
 	say()

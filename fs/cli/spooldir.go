@@ -18,7 +18,7 @@ func (a *app) spoolRoot() (string, error) {
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("no cache directory (%w); say where with --spool-dir", err)
+		return "", fmt.Errorf("no cache directory (%w); choose one with --spool-dir", err)
 	}
 	return filepath.Join(cache, "assetfs"), nil
 }

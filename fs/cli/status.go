@@ -33,7 +33,7 @@ func newStatus() *cobra.Command {
 		Short: "Show what a running mount does, has done, and waits for",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 || args[0] == "" {
-				return usagef("status is that of one mount; write %s", c.UseLine())
+				return usagef("status takes one mount point; write %s", c.UseLine())
 			}
 			return nil
 		},
@@ -164,7 +164,7 @@ func problem(err error) string {
 	case errors.Is(err, unix.ENOENT):
 		return "no such directory; give the directory that was given to assetfs"
 	case errors.Is(err, unix.ENOTCONN):
-		return "the assetfs mounted there was killed; start it again, which takes the dead mount away, or run umount"
+		return "the assetfs mounted there was killed; start it again, which removes the dead mount, or run umount"
 	case errors.Is(err, unix.EACCES):
 		return "another user's mount; ask as that user, or mount with --allow-other"
 	}
@@ -178,7 +178,7 @@ func get(path, name string, into any) error {
 		return err
 	}
 	if err := json.Unmarshal([]byte(text), into); err != nil {
-		return fmt.Errorf("its answer is no status: %w", err)
+		return fmt.Errorf("its answer is not a status: %w", err)
 	}
 	return nil
 }

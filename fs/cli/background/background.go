@@ -168,7 +168,7 @@ func Inherited() (*Child, error) {
 	for _, fd := range []int{secretFD, reportFD} {
 		var st unix.Stat_t
 		if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
-			return nil, fmt.Errorf("%s is set, but no parent has handed anything over", marker)
+			return nil, fmt.Errorf("%s is set, but assetfs --daemon did not start this process", marker)
 		}
 		syscall.CloseOnExec(fd)
 	}
@@ -176,7 +176,7 @@ func Inherited() (*Child, error) {
 	defer secret.Close()
 	c := &Child{report: report}
 	if err := json.NewDecoder(secret).Decode(&c.Handover); err != nil {
-		return nil, fmt.Errorf("what the parent handed over: %w", err)
+		return nil, fmt.Errorf("data from the parent: %w", err)
 	}
 	return c, nil
 }

@@ -23,7 +23,7 @@ type LogError struct {
 	Err  error
 }
 
-func (e *LogError) Error() string { return fmt.Sprintf("can't keep a log in %s: %v", e.Path, e.Err) }
+func (e *LogError) Error() string { return fmt.Sprintf("can't write the log %s: %v", e.Path, e.Err) }
 func (e *LogError) Unwrap() error { return e.Err }
 
 // OpenLog opens the log of a child: LogName in dir, for appending, readable by its owner

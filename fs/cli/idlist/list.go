@@ -93,7 +93,7 @@ func (l *List) fresh() bool {
 func (l *List) lose(err error) {
 	if why := err.Error(); why != l.lost {
 		l.lost = why
-		l.Log.Warn("the list of assets can't be read; the last one stays", "error", err)
+		l.Log.Warn("can't read the list of assets; the last one still applies", "error", err)
 	}
 }
 

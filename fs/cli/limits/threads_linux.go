@@ -23,7 +23,7 @@ const (
 	spare = 2
 )
 
-var errThreads = fmt.Errorf("a mount needs %d threads, and there are fewer left here: raise the limit (ulimit -u, pids.max of the container, TasksMax= of systemd), or end other programs", enough+spare)
+var errThreads = fmt.Errorf("a mount needs %d threads, and fewer are available here: raise the limit (ulimit -u, pids.max of the container, TasksMax= of systemd), or end other programs", enough+spare)
 
 // probeVariable makes this program try to start that many threads, and end.
 const probeVariable = "ASSETFS_PROBE_THREADS"

@@ -46,7 +46,7 @@ func (q *Queue) Handler(format func(io.Writer) slog.Handler) slog.Handler {
 	q.mu.Lock()
 	q.note = func(lost int) []byte {
 		var line bytes.Buffer
-		slog.New(format(&line)).Warn("lines of the log are lost: nobody took them in time", "lines", lost)
+		slog.New(format(&line)).Warn("log lines were lost: nobody read them in time", "lines", lost)
 		return line.Bytes()
 	}
 	q.mu.Unlock()

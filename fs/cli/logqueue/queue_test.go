@@ -125,7 +125,7 @@ func TestNobodyWaitsForAReader(t *testing.T) {
 		var lost, notes int
 		for _, line := range lines { // there is a second one if the queue was full before its first line was taken
 			var n int
-			if _, err := fmt.Sscanf(line, `level=WARN msg="lines of the log are lost: nobody took them in time" lines=%d`, &n); err == nil {
+			if _, err := fmt.Sscanf(line, `level=WARN msg="log lines were lost: nobody read them in time" lines=%d`, &n); err == nil {
 				lost, notes = lost+n, notes+1
 			}
 		}
@@ -179,7 +179,7 @@ func TestLinesThatFailAreCounted(t *testing.T) {
 		p.fail(nil)
 		log.Info("room again")
 		q.Close(time.Second)
-		want := "level=INFO msg=\"room again\"\nlevel=WARN msg=\"lines of the log are lost: nobody took them in time\" lines=7\n"
+		want := "level=INFO msg=\"room again\"\nlevel=WARN msg=\"log lines were lost: nobody read them in time\" lines=7\n"
 		if got := p.String(); got != want {
 			t.Errorf("written was %q, want %q", got, want)
 		}

@@ -1,4 +1,4 @@
-# Usage: cats.sh ID... Reads all at once, and prints which differ.
+# Usage: cats.sh ID... Reads all assets at once, and prints which differ.
 for id; do
 	cmp "$MNT/$id" "$FILES/$id/download" || echo "$id" &
 done

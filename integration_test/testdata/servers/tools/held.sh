@@ -1,4 +1,4 @@
-# Usage: held.sh ID. Reads 4 MB, says so on the pipe "at", and waits for the pipe "go". Then it compares the rest.
+# Usage: held.sh ID. Reads 4 MB, reports that on the pipe "at", waits for the pipe "go", and compares the rest.
 exec 3<"$MNT/$1"
 head -c 4000000 <&3 >got
 echo >at

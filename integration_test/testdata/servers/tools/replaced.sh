@@ -1,4 +1,4 @@
-# Usage: replaced.sh ID. Reads 4 MB, says so on the pipe "at", and waits for the pipe "go". Then it reads far away.
+# Usage: replaced.sh ID. Reads 4 MB, reports that on the pipe "at", waits for the pipe "go", and reads far away.
 exec 3<"$MNT/$1"
 head -c 4000000 <&3 >/dev/null
 echo >at

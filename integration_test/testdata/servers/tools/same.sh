@@ -1,5 +1,5 @@
-# Usage: same.sh ID... Prints where a mounted asset differs from the file that the server has: nothing if all is well.
-# Tails and random reads come before all that is read from the start, so that they are true seeks.
+# Usage: same.sh ID... Prints where a mounted asset differs from the file on the server; nothing if they are equal.
+# Tails and random reads come before reads from the start, so that they are real seeks.
 for id; do
 	file=$FILES/$id/download
 	size=$(stat -c %s "$file")

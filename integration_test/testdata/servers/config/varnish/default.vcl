@@ -1,5 +1,5 @@
 vcl 4.1;
-# Varnish keeps whatever it is asked for, for everybody. Setting: behind=SERVER.
+# Varnish caches everything, for everybody. Setting: behind=SERVER.
 backend default {
 	.host = "127.0.0.1";
 	.port = "{{.PortOf (.Get "behind")}}";
