@@ -106,7 +106,7 @@ func TestRefusedRedirects(t *testing.T) {
 	for location, says := range map[string]string{
 		"download?" + signature:          "more than 5 redirects",
 		"":                               "without Location",
-		"http://[::1?" + signature:       "no URL",
+		"http://[::1?" + signature:       "not a URL",
 		"ftp://host/x?" + signature:      "neither http nor https",
 		"http://?" + signature:           "neither http nor https",
 		"data:text/plain,x?" + signature: "neither http nor https",

@@ -231,7 +231,7 @@ func TestDiskFindings(t *testing.T) {
 		{"good", spool.State{Disk: 100 * gib, Free: 50 * gib}, "50 GiB are free", fine},
 		{"unknown", spool.State{}, "", fine},
 		{"full", spool.State{Disk: 100 * gib, Free: gib / 2}, "512 MiB are free and --spool-min-free=1GiB must stay free: nothing can be downloaded", bad},
-		{"full of ours", spool.State{Disk: 100 * gib, Free: gib / 2, Held: 10 * gib}, "takes the place of what is spooled", odd},
+		{"full of ours", spool.State{Disk: 100 * gib, Free: gib / 2, Held: 10 * gib}, "replace what is in the spool", odd},
 		{"small", spool.State{Disk: 100 * gib, Free: 9 * gib, Held: 2 * gib}, "--spool-size=20GiB is more than the disk has: 10 GiB beyond --spool-min-free=1GiB", odd},
 		{"small, by default", spool.State{Disk: 100 * gib, Free: 9 * gib, Held: 2 * gib}, "9.0 GiB are free, which is less than --spool-size=20GiB", fine},
 		{"tiny", spool.State{Disk: gib / 2, Free: gib / 2}, "more than the whole disk of 512 MiB", bad},

@@ -95,8 +95,8 @@ func TestWatchKeepsTheListWhileTheFileIsAway(t *testing.T) {
 		}
 		w.after("its removal")
 		w.after("some time")
-		if got := strings.Count(w.log.String(), "can't be read"); got != 1 {
-			t.Errorf("that the file is away is logged %d times, want once:\n%s", got, w.log.String())
+		if got := strings.Count(w.log.String(), "can't read the list"); got != 1 {
+			t.Errorf("the missing file is logged %d times, want once:\n%s", got, w.log.String())
 		}
 		write(t, w.list.Name, "re_1\n")
 		w.stamp(time.Now().Add(-time.Hour))
