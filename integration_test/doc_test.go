@@ -59,4 +59,36 @@
 //
 // Settings of the API and keys of an asset are fields of package fakeapi; settings_test.go says how they are written.
 // When a script ends, for whatever reason, everything that it started is ended by process ID.
+//
+// # Promises
+//
+// Which tests hold which promise of fs/doc.go, beside the model (fs/asset TestModel, TestModelRun here),
+// which holds P6, P7, P9, P10, P13 and P15 in all circumstances together. Of a script the first line quotes the promise or says
+// what it shows. TestPromises checks that each promise has a line, and that all these tests exist.
+//
+//	P1   script ls, script names, script names_hostile, servers each/same
+//	P2   script clashes, script library_lives, fs/catalog TestNamesStay
+//	P3   script clashes, fs/catalog TestClashes
+//	P4   script cat, fs/catalog TestUnlistedID
+//	P5   script crawlers, script desktop, fs/catalog TestCrawlers
+//	P6   script engine_cuts, script servers_bytes, script archive_loud, fs TestFaults, integration_test TestModelRun
+//	P7   script restart, script engine_seeks, fs/asset TestModel
+//	P8   script harmless, script engine_interrupt, script harmless_namespace, fs/asset TestInterruptedReaderDisturbsNobody
+//	P9   script changed, script changed_times, fs/asset TestStrongChange, fs/asset TestWanderingValidators, integration_test TestStressChanges
+//	P10  script archive_loud, script stat, fs/catalog TestStatWaits, fs/asset TestMetadataSizeIsAPromise
+//	P11  script sparse
+//	P12  script readonly
+//	P13  script engine_window, script limits_cat, remote TestLimiterNeverExceeded, fs/asset TestWindowIsKept
+//	P14  script offline, script restart
+//	P15  script engine_scattered, script engine_head, fs/asset TestPromise
+//	P16  script ledger, script bill, fs TestLedger, fs TestLedgerSums
+//	P17  script check
+//	P18  script library_scopes, script library, remote TestListVideos
+//	P19  script library_lives, fs/catalog TestLibraryLives, fs/catalog TestLibraryModel
+//	P20  script commands_pin, fs/asset TestPins
+//	P21  script commands_fetch, script commands_resume
+//	P22  script commands_free, script commands_load, integration_test TestStressChanges
+//	P23  clients backups, script directory_times
+//	P24  script kernel_threads, script kernel_small
+//	P25  script newer_spool, fs/asset TestNewerVersion
 package integration_test

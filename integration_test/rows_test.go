@@ -85,29 +85,39 @@ var rows = []struct{ row, tests string }{
 
 // TestRows checks that each row above has tests, and that they exist.
 func TestRows(t *testing.T) {
-	sources := map[string]string{} // of a directory's tests
+	known := holders{}
 	for _, r := range rows {
-		if r.tests == "" {
-			t.Errorf("%s: nothing holds it", r.row)
+		known.check(t, r.row, r.tests)
+	}
+}
+
+// holders are sources of tests, by directory.
+type holders map[string]string
+
+// check fails unless a list of tests that hold something has some, and all of them exist.
+func (h holders) check(t *testing.T, what, tests string) {
+	t.Helper()
+	if tests == "" {
+		t.Errorf("%s: nothing holds it", what)
+		return
+	}
+	for name := range strings.SplitSeq(tests, ", ") {
+		where, test, _ := strings.Cut(name, " ")
+		if where == "script" || where == "servers" || where == "clients" {
+			file := filepath.Join("testdata", where, filepath.FromSlash(test)+".txtar")
+			if where == "script" { // in a folder by subject
+				file = filepath.Join("testdata", where, "*", test+".txtar")
+			}
+			if found, err := filepath.Glob(file); err != nil || len(found) == 0 {
+				t.Errorf("%s: there is no %s (%v)", what, file, err)
+			}
+			continue
 		}
-		for _, name := range strings.Split(r.tests, ", ") {
-			where, what, _ := strings.Cut(name, " ")
-			if where == "script" || where == "servers" {
-				file := filepath.Join("testdata", where, filepath.FromSlash(what)+".txtar")
-				if where == "script" { // scripts are in folders by subject
-					file = filepath.Join("testdata", where, "*", what+".txtar")
-				}
-				if found, err := filepath.Glob(file); err != nil || len(found) == 0 {
-					t.Errorf("%s: there is no %s (%v)", r.row, file, err)
-				}
-				continue
-			}
-			if _, ok := sources[where]; !ok {
-				sources[where] = testSources(t, where)
-			}
-			if !regexp.MustCompile(`(?m)^func ` + what + `\(t \*testing\.T\) \{`).MatchString(sources[where]) {
-				t.Errorf("%s: there is no %s in %s", r.row, what, where)
-			}
+		if _, ok := h[where]; !ok {
+			h[where] = testSources(t, where)
+		}
+		if !regexp.MustCompile(`(?m)^func ` + test + `\(t \*testing\.T\) \{`).MatchString(h[where]) {
+			t.Errorf("%s: there is no %s in %s", what, test, where)
 		}
 	}
 }

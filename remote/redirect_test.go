@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -28,6 +29,13 @@ func (l *logbook) add(name string, r *http.Request) {
 	defer l.mu.Unlock()
 	if r.Header.Get("Authorization") != "" {
 		name += " with key"
+	}
+	if r.Header.Get("Referer") != "" || r.Header.Get("Cookie") != "" {
+		name += " and what others said" // a signed URL, say
+	}
+	r.Header.Del("Authorization")
+	if strings.Contains(fmt.Sprint(r.RequestURI, r.Header, r.Host), testKey) {
+		name += " in a wrong place"
 	}
 	l.seen = append(l.seen, name)
 }

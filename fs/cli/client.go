@@ -56,7 +56,12 @@ func dial(path string) (*client, error) {
 			return nil, err
 		}
 		defer dir.Close()
-		return (&net.Dialer{}).DialContext(ctx, "unix", within(dir, filepath.Base(socket)))
+		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", within(dir, filepath.Base(socket)))
+		if err == nil && os.Geteuid() != 0 && !allowed(peer(conn).uid) {
+			conn.Close() // it may be any socket: another user's file system tells where it is
+			return nil, errOtherUser
+		}
+		return conn, err
 	}}
 	return c, nil
 }
@@ -86,7 +91,7 @@ func (c *client) call(ctx context.Context, method, path string, body any) (io.Re
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case errors.Is(err, os.ErrPermission):
+	case errors.Is(err, os.ErrPermission), errors.Is(err, errOtherUser):
 		return nil, errOtherUser
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("the mount does not answer at %s; does it belong to another machine or container?", c.socket)
@@ -114,7 +119,15 @@ func (c *client) ask(ctx context.Context, method, path string, body, into any) e
 		return err
 	}
 	defer from.Close()
-	if err := json.NewDecoder(from).Decode(into); err != nil {
+	return decode(from, into)
+}
+
+// maxAnswer bounds an answer, in bytes: a status of a million assets.
+const maxAnswer = 1 << 30
+
+// decode reads an answer.
+func decode(from io.Reader, into any) error {
+	if err := json.NewDecoder(io.LimitReader(from, maxAnswer)).Decode(into); err != nil {
 		return fmt.Errorf("the answer of the mount: %w", err)
 	}
 	return nil

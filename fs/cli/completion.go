@@ -93,8 +93,8 @@ func completeFiles(c *cobra.Command, args []string, word string) ([]string, cobr
 	}
 	var ids []string
 	for _, a := range status.Assets {
-		if strings.HasPrefix(a.ID, word) && !slices.Contains(args, a.ID) {
-			ids = append(ids, a.ID+"\t"+a.Name)
+		if strings.HasPrefix(a.ID, word) && !slices.Contains(args, a.ID) && printable(a.ID) == a.ID {
+			ids = append(ids, a.ID+"\t"+printable(a.Name))
 		}
 	}
 	return ids, cobra.ShellCompDirectiveNoFileComp

@@ -23,6 +23,10 @@ const socketName = "socket"
 // maxAsked bounds the body of a request, in bytes: enough for a million IDs.
 const maxAsked = 64 << 20
 
+// askedWithin bounds how long a command takes to say so, and how long a connection is
+// kept that says nothing.
+const askedWithin = 10 * time.Second
+
 // control serves commands on a socket: HTTP and JSON, under /v1/.
 type control struct {
 	server http.Server
@@ -45,21 +49,23 @@ func listen(m *fs.FS, path string, log *slog.Logger) (c *control, err error) {
 	if c.dir, err = os.Open(path); err != nil {
 		return nil, err
 	}
-	l, err := bind(c.dir, socketName)
+	l, err := bind(c.dir)
 	if err != nil {
 		c.dir.Close()
 		return nil, err
 	}
 	c.server = http.Server{
 		Handler:           (&commander{m}).handler(),
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: askedWithin,
+		IdleTimeout:       askedWithin,
+		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			return context.WithValue(ctx, peerKey{}, peer(conn))
+			return context.WithValue(ctx, peerKey{}, peer(conn.(*visitor).Conn))
 		},
 	}
 	c.done.Go(func() {
-		if err := c.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := c.server.Serve(&door{Listener: l, room: make(chan struct{}, atATime(openFiles()))}); !errors.Is(err, http.ErrServerClosed) {
 			log.Warn("commands are no longer possible", "error", err)
 		}
 	})
@@ -67,9 +73,9 @@ func listen(m *fs.FS, path string, log *slog.Logger) (c *control, err error) {
 	return c, nil
 }
 
-// bind makes the socket name in dir, for its owner alone. It replaces one that was left there.
-func bind(dir *os.File, name string) (net.Listener, error) {
-	path := within(dir, name)
+// bind makes the socket in dir, for its owner alone. It replaces one that was left there.
+func bind(dir *os.File) (net.Listener, error) {
+	path := within(dir, socketName)
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
 		if err := os.Remove(path); err != nil {
 			return nil, err
@@ -138,10 +144,14 @@ func (c *commander) status(w http.ResponseWriter, r *http.Request) {
 // ids reads the IDs in a request. If it returns false, the request has been answered.
 func (c *commander) ids(w http.ResponseWriter, r *http.Request) ([]string, bool) {
 	var a asked
+	until := http.NewResponseController(w)
+	_ = until.SetReadDeadline(time.Now().Add(askedWithin)) // of a socket it can't fail
 	if err := json.NewDecoder(r.Body).Decode(&a); err != nil {
+		w.Header().Set("Connection", "close") // the rest is not waited for
 		http.Error(w, fmt.Sprintf("the command is not understood: %v", err), http.StatusBadRequest)
 		return nil, false
 	}
+	_ = until.SetReadDeadline(time.Time{}) // what follows takes as long as it takes
 	return a.IDs, true
 }
 

@@ -26,7 +26,7 @@ func TestBind(t *testing.T) {
 	defer dir.Close()
 	path := filepath.Join(deep, socketName)
 	for _, when := range []string{"at first", "beside what a killed mount left"} {
-		l, err := bind(dir, socketName)
+		l, err := bind(dir)
 		if err != nil {
 			t.Fatalf("%s: %v", when, err)
 		}
@@ -56,7 +56,7 @@ func TestBind(t *testing.T) {
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if l, err := bind(dir, socketName); err == nil {
+	if l, err := bind(dir); err == nil {
 		l.Close()
 		t.Error("a file was taken for a socket that somebody left")
 	}

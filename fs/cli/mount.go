@@ -59,7 +59,7 @@ func newApp(s *settings, child *background.Child, out *console) (*app, error) {
 	options := &slog.HandlerOptions{Level: slog.LevelWarn - slog.Level(4*s.Verbose)}
 	a.log = slog.New(out.Handler(func(w io.Writer) slog.Handler {
 		if s.LogFormat.Value == "json" {
-			return slog.NewJSONHandler(w, options)
+			return slog.NewJSONHandler(plainJSON{w}, options)
 		}
 		return slog.NewTextHandler(w, options)
 	}))

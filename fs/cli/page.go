@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/dustin/go-humanize"
 
@@ -235,7 +234,7 @@ func share(a *fs.AssetStatus) string {
 	}
 	part := 1.0
 	if a.Size > 0 {
-		part = min(1, float64(a.Spooled)/float64(a.Size))
+		part = max(0, min(1, float64(a.Spooled)/float64(a.Size))) // a mount of another version may tell anything
 	}
 	// Rounding down: only whole assets show as whole.
 	cells, percent := int(part*barCells), int(part*100)
@@ -272,9 +271,6 @@ func wrap(page *bytes.Buffer, title, text string, width int) {
 	}
 	page.WriteString("\n")
 }
-
-// isPrint reports whether a terminal shows r and does nothing else with it.
-func isPrint(r rune) bool { return unicode.IsPrint(r) }
 
 func bytesText(n int64) string { return humanize.IBytes(uint64(max(0, n))) }
 

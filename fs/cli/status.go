@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +11,6 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -71,14 +71,24 @@ func printJSON(ctx context.Context, path string) error {
 		if err != nil {
 			return err
 		}
-		return writeJSON(os.Stdout, s)
+		return writeJSON(plainJSON{os.Stdout}, s)
 	}
 	if err != nil {
 		return err
 	}
 	defer from.Close()
-	_, err = io.Copy(os.Stdout, from)
-	return err
+	for lines := bufio.NewReader(io.LimitReader(from, maxAnswer)); ; {
+		line, err := lines.ReadBytes('\n')
+		if _, werr := (plainJSON{os.Stdout}).Write(line); werr != nil {
+			return werr
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 func writeJSON(w io.Writer, s *fs.Status) error {
@@ -100,8 +110,8 @@ func askStatus(ctx context.Context, path string, all bool) (*fs.Status, error) {
 	}
 	defer from.Close()
 	s := &fs.Status{}
-	if err := json.NewDecoder(from).Decode(s); err != nil {
-		return nil, &noMountError{path, "the answer of the mount: " + err.Error(), err}
+	if err := decode(from, s); err != nil {
+		return nil, &noMountError{path, err.Error(), err}
 	}
 	return s, nil
 }
@@ -181,18 +191,4 @@ func get(path, name string, into any) error {
 		return fmt.Errorf("its answer is not a status: %w", err)
 	}
 	return nil
-}
-
-// printable escapes control characters, and those that change the direction of text, so that a
-// terminal only shows s.
-func printable(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if r == '\uFFFD' || !isPrint(r) {
-			fmt.Fprintf(&b, "\\u%04x", r)
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
 }

@@ -42,6 +42,9 @@ func (e *TooLongError) Error() string {
 
 // Anchored compiles a user's pattern of IDs so that it must match the whole ID.
 func Anchored(pattern string) (*regexp.Regexp, error) {
+	if _, err := regexp.Compile(pattern); err != nil {
+		return nil, err // it could close our parenthesis, and match less than the whole
+	}
 	return regexp.Compile(anchor + pattern + end)
 }
 

@@ -182,3 +182,24 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// FuzzPattern: a pattern that is none by itself is none either where it has to match the whole of an ID.
+func FuzzPattern(f *testing.F) {
+	for _, s := range []string{"re_[0-9]+", "re_1)|(?:x", "(?i)RE_.", "[", `a\`, "", "(?m)^a$", ".*", "a|b", `\Qa`, `a\E`, "(?s).", "a{1001}", `(?:a))(?:(b`} {
+		f.Add(s, "re_1x")
+	}
+	f.Fuzz(func(t *testing.T, text, id string) {
+		whole, err := Anchored(text)
+		alone, err2 := regexp.Compile(text)
+		if err == nil && err2 != nil {
+			t.Fatalf("%q is a pattern, and alone none: %v", text, err2)
+		}
+		if err != nil || !Valid(whole, id) {
+			return
+		}
+		alone.Longest()
+		if strings.ContainsAny(id, "/\x00") || id == "." || id == ".." || len(id) > 255 || alone.FindString(id) != id {
+			t.Errorf("%q takes %q", text, id)
+		}
+	})
+}

@@ -36,3 +36,19 @@ func TestSize(t *testing.T) {
 		}
 	}
 }
+
+// FuzzSize reads what it has written: a size that a file system may have.
+func FuzzSize(f *testing.F) {
+	for _, s := range []string{"64MiB", "10G", "4096", "0", "1.5GiB", "4EiB", "-1", "1e3", "9223372036854775807", "1,000", " 1 K", "0.1B"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var s, again Size
+		if s.Set(text) != nil {
+			return
+		}
+		if err := again.Set(s.String()); s < 0 || s > 1<<62 || err != nil || again != s {
+			t.Errorf("%q is %d, written %s, which is %d, %v", text, int64(s), s.String(), int64(again), err)
+		}
+	})
+}
