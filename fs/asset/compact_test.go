@@ -162,3 +162,53 @@ func TestCompactionFails(t *testing.T) {
 		d.abandon()
 	})
 }
+
+// TestClaimsDuringCompaction has what is recorded while the index is compacted, for
+// which the disk may take long, outlive a kill like anything else.
+func TestClaimsDuringCompaction(t *testing.T) {
+	for _, at := range []string{"compact", "compacted", "directory-sync", "directory-synced"} {
+		t.Run(at, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				root := t.TempDir()
+				var slow atomic.Bool
+				arrived, goOn := make(chan struct{}), make(chan struct{})
+				d := open(t, root, keep{BootID: "b", Fault: func(point, _ string) error {
+					if point == at && slow.Swap(false) {
+						close(arrived)
+						<-goOn
+					}
+					return nil
+				}})
+				a := d.Asset("a")
+				a.acquire() // nothing of it is synced soon
+				put(t, a, span(0, 8*kib))
+				flush(t, d)
+				slow.Store(true)
+				for i := range 40 {
+					a.changeNow(func(f *facts) { f.info.Name, f.cost = strings.Repeat("x", 40*kib), int64(i) })
+				}
+				<-arrived // the writer has begun a compaction
+				put(t, a, span(8*kib, 16*kib))
+				go func() { // both would hang
+					if err := errors.Join(d.NoteCall(Download, time.Now()), d.SetNote("n", "v")); err != nil {
+						t.Error(err)
+					}
+				}()
+				time.Sleep(flushAfter)
+				synctest.Wait()
+				killed := copyDir(t, root)
+				close(goOn)
+				synctest.Wait()
+				d.abandon()
+				for what, root := range map[string]string{"killed meanwhile": killed, "killed later": root} {
+					d := open(t, root, keep{BootID: "b"})
+					check(t, d.Asset("a"))
+					if n, calls, note := d.Asset("a").Present(), len(d.Calls(Download)), d.Note("n"); n != 16*kib || calls != 1 || note != "v" {
+						t.Errorf("%s: %d bytes of %d, %d calls, note %q", what, n, 16*kib, calls, note)
+					}
+					d.abandon()
+				}
+			})
+		})
+	}
+}

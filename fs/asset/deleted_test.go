@@ -46,7 +46,7 @@ func TestDeleted(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return errors.Join(d.Blob("a", 1, true).Punch([]ranges.Range{span(8192, 12288)}, func(ranges.Range) {}), d.Close())
+			return errors.Join(d.Blob("a", 1, true).Punch(span(8192, 12288)), d.Close())
 		}, want: []ranges.Range{span(0, 8192), span(12288, size)}},
 		"a directory instead": {do: func(root string) error {
 			path := filepath.Join(dir(root), "a.1")

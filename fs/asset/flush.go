@@ -80,7 +80,6 @@ func (a *Asset) pendLocked() {
 // writer records what is new, within a second or flushBytes. It ends with stop.
 func (s *Store) writer() {
 	timer := time.NewTimer(flushAfter)
-	var compact time.Time // not before
 	for {
 		select {
 		case <-s.changed:
@@ -100,10 +99,29 @@ func (s *Store) writer() {
 		if s.o.MinFree > 0 {
 			s.askDisk()
 		}
-		if now := time.Now(); !now.Before(compact) && s.journal.Garbage() {
-			if err := s.journal.Compact(s.snapshot); err != nil {
-				s.o.Log.Warn("spool index not compacted", "error", err)
-				compact = now.Add(compactAgain)
+		if s.journal.Garbage() {
+			nudge(s.garbage)
+		}
+	}
+}
+
+// compactor compacts the journal when it is garbage. It ends with stop.
+func (s *Store) compactor() {
+	for {
+		select {
+		case <-s.garbage:
+		case <-s.stop:
+			return
+		}
+		if !s.journal.Garbage() {
+			continue // that has been done meanwhile
+		}
+		if err := s.journal.Compact(s.snapshot); err != nil {
+			s.o.Log.Warn("spool index not compacted", "error", err)
+			select {
+			case <-time.After(compactAgain):
+			case <-s.stop:
+				return
 			}
 		}
 	}
@@ -193,7 +211,7 @@ func (s *Store) sync(old time.Time) error {
 	}
 	err := s.journal.Sync()
 	if err != nil {
-		nudge(s.changed) // to compact the journal, or the claims would never last
+		nudge(s.garbage) // or the claims would never last
 	}
 	return errors.Join(append(errs, err)...)
 }

@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"assetfs/fs/ranges"
+	"assetfs/fs/spool/spooltest"
 )
 
 // TestMinFree keeps a part of a small disk free.
 func TestMinFree(t *testing.T) {
-	root := smallDisk(t, 4*mib)
+	root := spooltest.SmallDisk(t, 4*mib)
 	d := open(t, root, keep{MinFree: 2 * mib})
 	for i := range 8 {
 		f := d.Asset(fmt.Sprint("re_", i))
@@ -36,7 +37,7 @@ func TestMinFree(t *testing.T) {
 // TestDiskFull has a disk without room: only the write that needs some fails,
 // and when there is room again it succeeds.
 func TestDiskFull(t *testing.T) {
-	root := smallDisk(t, 2*mib)
+	root := spooltest.SmallDisk(t, 2*mib)
 	d := open(t, root, keep{})
 	a, b := d.Asset("a"), d.Asset("b")
 	a.acquire()
@@ -87,7 +88,7 @@ func TestDiskFull(t *testing.T) {
 
 // TestOpenOnFullDisk opens a spool where nothing can be written.
 func TestOpenOnFullDisk(t *testing.T) {
-	root := smallDisk(t, mib)
+	root := spooltest.SmallDisk(t, mib)
 	d := open(t, root, keep{BootID: "one"})
 	put(t, d.Asset("a"), span(0, 8192))
 	closeDir(t, d)

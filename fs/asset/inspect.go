@@ -23,7 +23,7 @@ func Inspect(root, baseURL string) (State, error) {
 
 // State is that of an open store, but for its notes.
 func (s *Store) State() State {
-	state := s.dir.State()
+	state, _ := s.dir.State() // else nothing is known of the disk
 	state.Held = s.held()
 	return State{State: state}
 }

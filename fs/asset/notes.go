@@ -122,8 +122,8 @@ func (s *Store) Usage() Usage {
 		}
 		a.mu.Unlock()
 	}
-	if free, err := s.dir.Free(); err == nil {
-		u.Free = free
+	if disk, err := s.dir.State(); err == nil {
+		u.Free = disk.Free
 	}
 	u.Bytes = s.held()
 	return u

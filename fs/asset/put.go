@@ -146,7 +146,9 @@ func (a *Asset) tidy(blob *spool.Blob, r ranges.Range) {
 	}
 	a.holdOffLocked(r)
 	a.mu.Unlock()
-	_ = blob.Punch(mine.Ranges(), func(ranges.Range) {}) // or the next write there takes them
+	for _, r := range mine.Ranges() {
+		_ = blob.Punch(r) // or the next write there takes them
+	}
 	a.mu.Lock()
 	a.letInLocked()
 	a.mu.Unlock()

@@ -64,13 +64,13 @@ func (s *Store) shortageLocked(n int64) int64 {
 
 // askDisk asks the disk for its free space.
 func (s *Store) askDisk() {
-	free, err := s.dir.Free()
+	disk, err := s.dir.State()
 	if err != nil {
 		return // the estimate goes on
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.free, s.since = free, 0
+	s.free, s.since = disk.Free, 0
 }
 
 // askDiskNowAndThen asks it if much was taken since.
@@ -184,14 +184,14 @@ func (a *Asset) punchOut(set []ranges.Range, may func(ranges.Range) bool) (freed
 	w := a.withdrawLocked(set)
 	a.mu.Unlock()
 	err := w.record()
-	if err == nil {
-		err = blob.Punch(set, func(r ranges.Range) {
+	for i := 0; err == nil && i < len(set); i++ {
+		if err = blob.Punch(set[i]); err == nil {
 			a.mu.Lock()
 			before := a.alloc.Len()
-			a.alloc.Remove(r)
+			a.alloc.Remove(set[i])
 			freed += before - a.alloc.Len()
 			a.mu.Unlock()
-		})
+		}
 	}
 	a.mu.Lock()
 	a.letInLocked()

@@ -57,6 +57,7 @@ type Store struct {
 	changed  chan struct{} // something has to be recorded
 	much     chan struct{} // enough to do so now
 	due      chan struct{} // something may have to be synced
+	garbage  chan struct{} // the journal may have to be compacted
 	stop     chan struct{} // closed to end the goroutines
 	wg       sync.WaitGroup
 
@@ -86,10 +87,14 @@ func OpenStore(root, baseURL string, o StoreOptions) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	disk, err := dir.State()
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
 	s := &Store{
-		o: o, engine: &Options{}, dir: dir, journal: dir.Journal(), bootID: o.BootID, block: dir.Block(),
+		o: o, engine: &Options{}, dir: dir, journal: dir.Journal(), bootID: o.BootID, block: disk.Block, holes: !disk.ZerosAreHoles,
 		making: make(chan struct{}, 1), syncing: make(chan struct{}, 1),
-		changed: make(chan struct{}, 1), much: make(chan struct{}, 1), due: make(chan struct{}, 1), stop: make(chan struct{}),
+		changed: make(chan struct{}, 1), much: make(chan struct{}, 1), due: make(chan struct{}, 1), garbage: make(chan struct{}, 1), stop: make(chan struct{}),
 		assets: map[string]*Asset{}, pending: map[*Asset]struct{}{}, calls: map[string][]time.Time{}, notes: map[string]string{},
 	}
 	if s.bootID == "" {
@@ -108,6 +113,7 @@ func OpenStore(root, baseURL string, o StoreOptions) (*Store, error) {
 	}
 	s.wg.Go(s.writer)
 	s.wg.Go(s.syncer)
+	s.wg.Go(s.compactor)
 	if len(s.pending) > 0 {
 		nudge(s.due)
 	}
@@ -135,13 +141,13 @@ func (s *Store) load() error {
 	s.askDisk()
 	// On a file system that makes holes of zeros, holes prove something only if
 	// removals may have been forgotten.
-	s.holes = !whole || !s.dir.ZerosAreHoles()
+	s.holes = s.holes || !whole
 	if err := s.adopt(); err != nil {
 		return err
 	}
 	// Claims that no longer count go, or they would count again in a boot with
 	// that ID: of another machine that shares the directory.
-	if r.boot != s.bootID && len(s.order) > 0 || s.journal.Garbage() {
+	if r.boot != s.bootID && len(s.order) > 0 {
 		if err := s.journal.Compact(s.snapshot); err != nil {
 			s.o.Log.Warn("spool index not compacted", "error", err)
 		}
@@ -209,9 +215,7 @@ func (s *Store) Close() error {
 	s.wg.Wait()
 	errs := []error{s.flush(), s.sync(time.Now())}
 	s.closed.Store(true)
-	if !s.journal.Idle() {
-		errs = append(errs, s.journal.Compact(s.snapshot))
-	}
+	errs = append(errs, s.journal.Compact(s.snapshot))
 	for _, err := range append(errs, s.dir.Close()) {
 		if err != nil {
 			return err

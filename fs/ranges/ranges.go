@@ -44,9 +44,9 @@ func Of(rs ...Range) Set {
 	return s
 }
 
-// at returns the index of the first range that ends at or after off.
-func (s *Set) at(off int64) int {
-	return sort.Search(len(s.rs), func(i int) bool { return s.rs[i].End >= off })
+// after returns the index of the first range that ends after off.
+func (s *Set) after(off int64) int {
+	return sort.Search(len(s.rs), func(i int) bool { return s.rs[i].End > off })
 }
 
 // Add adds the bytes of r.
@@ -54,7 +54,7 @@ func (s *Set) Add(r Range) {
 	if r.Empty() {
 		return
 	}
-	i := s.at(r.Start)
+	i := s.after(r.Start - 1) // one that ends there is extended
 	j := i
 	for ; j < len(s.rs) && s.rs[j].Start <= r.End; j++ {
 		r.Start = min(r.Start, s.rs[j].Start)
@@ -70,16 +70,15 @@ func (s *Set) Remove(r Range) {
 	if r.Empty() {
 		return
 	}
-	i := sort.Search(len(s.rs), func(i int) bool { return s.rs[i].End > r.Start })
+	i := s.after(r.Start)
 	j := i
 	var keep []Range
 	for ; j < len(s.rs) && s.rs[j].Start < r.End; j++ {
 		s.bytes -= s.rs[j].Intersect(r).Len()
-		if left := (Range{s.rs[j].Start, r.Start}); !left.Empty() {
-			keep = append(keep, left)
-		}
-		if right := (Range{r.End, s.rs[j].End}); !right.Empty() {
-			keep = append(keep, right)
+		for _, rest := range []Range{{s.rs[j].Start, r.Start}, {r.End, s.rs[j].End}} {
+			if !rest.Empty() {
+				keep = append(keep, rest)
+			}
 		}
 	}
 	s.rs = slices.Replace(s.rs, i, j, keep...)
@@ -96,7 +95,7 @@ func (s *Set) Contains(r Range) bool {
 // RunEnd returns the end of the run of present bytes that holds off, or off
 // itself when that byte is absent.
 func (s *Set) RunEnd(off int64) int64 {
-	i := sort.Search(len(s.rs), func(i int) bool { return s.rs[i].End > off })
+	i := s.after(off)
 	if i < len(s.rs) && s.rs[i].Start <= off {
 		return s.rs[i].End
 	}
@@ -126,7 +125,7 @@ func (s *Set) Next(off int64) Range {
 // Within returns the runs of present bytes inside r, cut to it.
 func (s *Set) Within(r Range) []Range {
 	var out []Range
-	for i := sort.Search(len(s.rs), func(i int) bool { return s.rs[i].End > r.Start }); i < len(s.rs) && s.rs[i].Start < r.End; i++ {
+	for i := s.after(r.Start); i < len(s.rs) && s.rs[i].Start < r.End; i++ {
 		out = append(out, s.rs[i].Intersect(r))
 	}
 	return out

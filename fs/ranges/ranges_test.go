@@ -5,41 +5,53 @@ import (
 	"testing"
 )
 
-// TestSetModel drives a Set and a bitmap with the same random operations.
+const size = 64
+
+// model drives a Set and a bitmap with the same operations, of three bytes each.
+func model(t *testing.T, ops []byte) {
+	t.Helper()
+	var s Set
+	var want [size]bool
+	for ; len(ops) >= 3; ops = ops[3:] {
+		r := Range{int64(ops[1]) % (size + 1), int64(ops[2]) % (size + 1)}
+		add := ops[0]%3 > 0
+		if add {
+			s.Add(r)
+		} else {
+			s.Remove(r)
+		}
+		for i := r.Start; i < r.End; i++ {
+			want[i] = add
+		}
+		check(t, &s, want[:])
+	}
+}
+
 func TestSetModel(t *testing.T) {
-	const size = 64
 	for seed := range uint64(500) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
-		var s Set
-		var want [size]bool
-		for range 60 {
-			a, b := rnd.Int64N(size+1), rnd.Int64N(size+1)
-			r := Range{a, b}
-			add := rnd.IntN(3) > 0
-			if add {
-				s.Add(r)
-			} else {
-				s.Remove(r)
-			}
-			for i := a; i < b; i++ {
-				want[i] = add
-			}
-			check(t, seed, &s, want[:])
-			if t.Failed() {
-				return
-			}
+		ops := make([]byte, 180)
+		for i := range ops {
+			ops[i] = byte(rnd.Uint32())
+		}
+		if model(t, ops); t.Failed() {
+			t.Fatalf("operations %v", ops)
 		}
 	}
 }
 
-func check(t *testing.T, seed uint64, s *Set, want []bool) {
+func FuzzSet(f *testing.F) {
+	f.Add([]byte{1, 3, 9, 0, 4, 5, 1, 9, 12})
+	f.Fuzz(func(t *testing.T, ops []byte) { model(t, ops[:min(len(ops), 300)]) })
+}
+
+func check(t *testing.T, s *Set, want []bool) {
 	t.Helper()
-	size := int64(len(want))
 	var n int64
 	for i, w := range want {
 		off := int64(i)
 		if got := s.Contains(Range{off, off + 1}); got != w {
-			t.Errorf("seed %d: Contains(%d) = %v, want %v", seed, i, got, w)
+			t.Errorf("Contains(%d) = %v, want %v", i, got, w)
 		}
 		if w {
 			n++
@@ -49,29 +61,29 @@ func check(t *testing.T, seed uint64, s *Set, want []bool) {
 			end++
 		}
 		if got := s.RunEnd(off); got != end {
-			t.Errorf("seed %d: RunEnd(%d) = %d, want %d", seed, i, got, end)
+			t.Errorf("RunEnd(%d) = %d, want %d", i, got, end)
 		}
 		gap := Range{end, end}
 		for gap.End < size && !want[gap.End] {
 			gap.End++
 		}
 		if got := s.Gap(Range{off, size}); got != gap {
-			t.Errorf("seed %d: Gap(%d) = %v, want %v", seed, i, got, gap)
+			t.Errorf("Gap(%d) = %v, want %v", i, got, gap)
 		}
 	}
 	if s.Len() != n {
-		t.Errorf("seed %d: Len = %d, want %d", seed, s.Len(), n)
+		t.Errorf("Len = %d, want %d", s.Len(), n)
 	}
 	var sum int64
 	last := int64(-1)
 	for _, r := range s.Ranges() {
 		if r.Start <= last || r.Empty() {
-			t.Errorf("seed %d: %v is not canonical", seed, s.Ranges())
+			t.Errorf("%v is not canonical", s.Ranges())
 		}
 		last, sum = r.End, sum+r.Len()
 	}
 	if sum != n {
-		t.Errorf("seed %d: ranges hold %d, want %d", seed, sum, n)
+		t.Errorf("ranges hold %d, want %d", sum, n)
 	}
 	sum = 0
 	for _, r := range s.Within(Range{size / 4, size / 2}) {
@@ -84,7 +96,7 @@ func check(t *testing.T, seed uint64, s *Set, want []bool) {
 		}
 	}
 	if sum != n {
-		t.Errorf("seed %d: Within holds %d, want %d", seed, sum, n)
+		t.Errorf("Within holds %d, want %d", sum, n)
 	}
 }
 

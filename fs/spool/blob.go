@@ -3,10 +3,14 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io"
 	iofs "io/fs"
 	"os"
 	"strconv"
 	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"assetfs/fs/ranges"
 )
@@ -20,8 +24,8 @@ const maxOpen = 128
 type Blob struct {
 	d      *Dir
 	name   string
-	exists atomic.Bool
-	gone   atomic.Bool             // Remove was called
+	exists bool
+	gone   bool                    // Remove was called
 	fd     atomic.Pointer[os.File] // nil when not open
 }
 
@@ -33,9 +37,7 @@ func BlobName(id string, number uint64) string {
 // Blob returns the file for an ID and a number. If there is none yet, which
 // exists tells, the first write makes it.
 func (d *Dir) Blob(id string, number uint64, exists bool) *Blob {
-	b := &Blob{d: d, name: BlobName(id, number)}
-	b.exists.Store(exists)
-	return b
+	return &Blob{d: d, name: BlobName(id, number), exists: exists}
 }
 
 // ReadAt reads as io.ReaderAt does.
@@ -44,10 +46,7 @@ func (b *Blob) ReadAt(p []byte, off int64) (n int, err error) {
 		clear(p)
 		return len(p), nil
 	}
-	err = b.with(func(f *os.File) (err error) {
-		if err := b.d.fault("read", b.name); err != nil {
-			return err
-		}
+	err = b.with("read", "", func(f *os.File) (err error) {
 		n, err = f.ReadAt(p, off)
 		return err
 	})
@@ -56,55 +55,38 @@ func (b *Blob) ReadAt(p []byte, off int64) (n int, err error) {
 
 // WriteAt writes p. After an error any part of it may have been written.
 func (b *Blob) WriteAt(p []byte, off int64) error {
-	return b.with(func(f *os.File) error {
-		if err := b.d.fault("write", b.name); err != nil {
-			return err
-		}
-		if _, err := f.WriteAt(p, off); err != nil {
-			return err
-		}
-		return b.d.fault("written", b.name)
+	return b.with("write", "written", func(f *os.File) error {
+		_, err := f.WriteAt(p, off)
+		return err
 	})
 }
 
 // Sync returns when what was written is on the disk.
-func (b *Blob) Sync() error {
-	if err := b.d.fault("sync", b.name); err != nil {
-		return err
-	}
-	if err := b.with(datasync); err != nil {
-		return err
-	}
-	return b.d.fault("synced", b.name)
+func (b *Blob) Sync() error { return b.with("sync", "synced", (*os.File).Sync) }
+
+// Punch makes a hole of r. It returns errors.ErrUnsupported where the file system
+// has no holes.
+func (b *Blob) Punch(r ranges.Range) error {
+	return b.with("punch", "punched", func(f *os.File) error { return punch(f, r.Start, r.Len()) })
 }
 
-// Punch makes holes of set, range after range, and calls done after each. It
-// returns errors.ErrUnsupported where the file system has no holes.
-func (b *Blob) Punch(set []ranges.Range, done func(ranges.Range)) error {
-	for _, r := range set {
-		err := b.with(func(f *os.File) error {
-			if err := b.d.fault("punch", b.name); err != nil {
-				return err
-			}
-			return punch(f, r.Start, r.Len())
-		})
-		if err != nil {
-			return err
-		}
-		done(r)
-	}
-	return b.d.fault("punched", b.name)
-}
-
-// Holes returns the parts of set that are holes, and how long the file is.
+// Holes returns the parts of set that are holes, or behind the end, and how long
+// the file is. Where the file system can't tell there are none.
 func (b *Blob) Holes(set []ranges.Range) (holes ranges.Set, size int64, err error) {
-	err = b.with(func(f *os.File) error {
-		st, err := f.Stat()
-		if err != nil {
-			return err
+	err = b.with("", "", func(f *os.File) error {
+		holes = ranges.Of(set...)
+		data, err := f.Seek(0, unix.SEEK_DATA)
+		for end := int64(0); err == nil; data, err = f.Seek(end, unix.SEEK_DATA) {
+			if end, err = f.Seek(data, unix.SEEK_HOLE); err != nil {
+				break
+			}
+			holes.Remove(ranges.Range{Start: data, End: end})
 		}
-		size, holes = st.Size(), holesIn(f, set)
-		return nil
+		if !errors.Is(err, unix.ENXIO) { // which says that no data follow
+			holes.Clear()
+		}
+		size, err = f.Seek(0, io.SeekEnd)
+		return err
 	})
 	return holes, size, err
 }
@@ -112,17 +94,11 @@ func (b *Blob) Holes(set []ranges.Range) (holes ranges.Set, size int64, err erro
 // Remove closes the file and removes it, if there is one. What uses it then, or
 // still does, may get os.ErrNotExist.
 func (b *Blob) Remove() error {
-	b.gone.Store(true)
-	b.d.opening <- struct{}{} // who opens it now ends first, and nobody does later
-	<-b.d.opening
-	b.Close()
-	if !b.exists.Load() {
-		return nil
-	}
-	err := b.d.fault("unlink", b.name)
-	if err == nil {
-		err = b.d.root.Remove(b.name)
-	}
+	release := hold(b.d.opening) // who opens it now ends first, and nobody does later
+	b.gone = true
+	b.close()
+	release()
+	err := b.d.step("unlink", "", b.name, func() error { return b.d.root.Remove(b.name) })
 	if errors.Is(err, iofs.ErrNotExist) {
 		return nil
 	}
@@ -132,7 +108,7 @@ func (b *Blob) Remove() error {
 // Reader returns another descriptor of the file, for reading only. The caller
 // closes it.
 func (b *Blob) Reader() (*os.File, error) {
-	return b.d.root.OpenFile(b.name, os.O_RDONLY|noFollow, 0)
+	return b.d.root.OpenFile(b.name, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 }
 
 // Open reports whether the file has a descriptor.
@@ -141,103 +117,83 @@ func (b *Blob) Open() bool { return b.fd.Load() != nil }
 // Close closes the descriptor, if there is one. What reads or writes with it
 // ends first; what comes later opens another.
 func (b *Blob) Close() {
+	defer hold(b.d.opening)()
+	b.close()
+}
+
+func (b *Blob) close() {
 	f := b.fd.Swap(nil)
 	if f == nil {
 		return
 	}
-	b.d.mu.Lock()
 	delete(b.d.open, b)
-	b.d.mu.Unlock()
 	if err := f.Close(); err != nil {
 		b.d.o.Log.Warn("spool file not closed", "file", b.name, "error", err)
 	}
 }
 
-// with calls do with the descriptor, which is opened if need be, and again if it
-// was closed meanwhile, to make place for another.
-func (b *Blob) with(do func(*os.File) error) error {
+// with calls do with the descriptor, between two fault points. It is opened if
+// need be, and again if it was closed meanwhile, to make place for another.
+func (b *Blob) with(before, after string, do func(*os.File) error) error {
 	if b.d.o.Dry {
 		return nil
 	}
 	for {
-		f := b.fd.Load()
-		if f == nil {
-			var err error
-			if f, err = b.open(); err != nil {
-				return err
-			}
-		}
-		if err := do(f); !errors.Is(err, os.ErrClosed) {
+		f, err := b.open()
+		if err != nil {
 			return err
 		}
-		if b.fd.CompareAndSwap(f, nil) {
-			return ErrClosed // by no one else
+		err = b.d.step(before, after, b.name, func() error { return do(f) })
+		if !errors.Is(err, os.ErrClosed) {
+			return err
 		}
 	}
 }
 
-// open opens the file, or makes it. One is opened at a time.
+// open returns the descriptor. If there is none, it opens the file, or makes it.
 func (b *Blob) open() (*os.File, error) {
-	b.d.opening <- struct{}{}
-	defer func() { <-b.d.opening }()
 	if f := b.fd.Load(); f != nil {
 		return f, nil
+	}
+	defer hold(b.d.opening)()
+	if f := b.fd.Load(); f != nil {
+		return f, nil
+	}
+	if b.d.open == nil {
+		return nil, ErrClosed
 	}
 	f, err := b.openFile()
 	if err != nil {
 		return nil, err
 	}
-	b.exists.Store(true)
-	b.fd.Store(f)
-	var victim *Blob
-	b.d.mu.Lock()
-	if b.d.open == nil {
-		b.d.mu.Unlock()
-		b.Close()
-		return nil, ErrClosed
-	}
-	b.d.open[b] = struct{}{}
-	if len(b.d.open) > maxOpen {
-		for o := range b.d.open {
-			if o != b {
-				victim = o
-				break
-			}
+	if len(b.d.open) >= maxOpen {
+		for other := range b.d.open {
+			other.close()
+			break
 		}
 	}
-	b.d.mu.Unlock()
-	if victim != nil {
-		victim.Close()
-	}
+	b.d.open[b], b.exists = struct{}{}, true
+	b.fd.Store(f)
 	return f, nil
 }
 
 func (b *Blob) openFile() (*os.File, error) {
-	if b.gone.Load() {
+	if b.gone {
 		return nil, iofs.ErrNotExist
 	}
-	if !b.exists.Load() {
-		if err := b.d.fault("create", b.name); err != nil {
-			return nil, err
-		}
-		f, err := b.d.root.OpenFile(b.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-		if errors.Is(err, iofs.ErrExist) { // of a time that the journal has forgotten
-			if err := b.d.root.Remove(b.name); err != nil {
-				return nil, err
-			}
-			f, err = b.d.root.OpenFile(b.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-		}
-		if errors.Is(err, iofs.ErrNotExist) { // another blob would be no better
-			return nil, fmt.Errorf("spool directory %s has been removed: unmount, and mount again", b.d.path)
-		}
-		return f, err
+	if b.exists {
+		return b.d.root.OpenFile(b.name, os.O_RDWR|syscall.O_NOFOLLOW, 0)
 	}
-	f, err := b.d.root.OpenFile(b.name, os.O_RDWR|noFollow|nonBlock, 0)
-	if err != nil {
+	if err := b.d.fault("create", b.name); err != nil {
 		return nil, err
 	}
-	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
-		return nil, errors.Join(err, iofs.ErrNotExist, f.Close())
+	// One of that name is of a time that the journal has forgotten.
+	if err := b.d.root.Remove(b.name); err != nil && !errors.Is(err, iofs.ErrNotExist) {
+		return nil, err
 	}
-	return f, nil
+	f, err := b.d.root.OpenFile(b.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, iofs.ErrNotExist) { // another blob would be no better
+		return nil, fmt.Errorf("spool directory %s has been removed: unmount, and mount again", b.d.Path())
+	}
+	return f, err
 }

@@ -33,8 +33,6 @@ func TestBlobs(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	if n := len(d.open); n > maxOpen {
 		t.Errorf("%d descriptors", n)
 	}
@@ -109,17 +107,22 @@ func TestBlobGone(t *testing.T) {
 func TestHolesAndPunch(t *testing.T) {
 	d := open(t, t.TempDir())
 	defer closeDir(t, d)
-	b, n := d.Blob("a", 1, false), d.Block()
+	st, err := d.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, n := d.Blob("a", 1, false), st.Block
 	if err := b.WriteAt(bytes.Repeat([]byte{1}, int(8*n)), 0); err != nil {
 		t.Fatal(err)
 	}
-	punched := int64(0)
 	set := []ranges.Range{{Start: n, End: 2 * n}, {Start: 4 * n, End: 6 * n}}
-	if err := b.Punch(set, func(r ranges.Range) { punched += r.Len() }); err != nil {
-		t.Skipf("SKIPPED, NOT TESTED: no holes here: %v", err)
+	for _, r := range set {
+		if err := b.Punch(r); err != nil {
+			t.Skipf("SKIPPED, NOT TESTED: no holes here: %v", err)
+		}
 	}
 	holes, size, err := b.Holes([]ranges.Range{{End: 8 * n}})
-	if err != nil || size != 8*n || punched != 3*n || fmt.Sprint(holes.Ranges()) != fmt.Sprint(set) {
-		t.Errorf("holes %v of %d, punched %d, %v", holes.Ranges(), size, punched, err)
+	if err != nil || size != 8*n || fmt.Sprint(holes.Ranges()) != fmt.Sprint(set) {
+		t.Errorf("holes %v of %d, %v", holes.Ranges(), size, err)
 	}
 }

@@ -1,3 +1,13 @@
+// Package spool keeps a journal and blobs in a directory, across restarts,
+// crashes and power cuts. It knows neither what the records of the journal mean
+// nor which bytes of a blob count, and decides nothing.
+//
+// A [Dir] belongs to one base URL and, by a lock, to one process. Its [Journal]
+// is one file, the index: records behind a versioned header, each with a
+// checksum. Records are queued, which is no I/O, and written in that order by
+// one goroutine at a time. A [Blob] is one sparse file, named after an ID and a
+// number; its descriptor is opened when it is needed and closed when there are
+// too many.
 package spool
 
 import (
@@ -6,8 +16,23 @@ import (
 	iofs "io/fs"
 	"log/slog"
 	"os"
-	"sync"
+	"regexp"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 )
+
+// ErrClosed means that the Dir has been closed.
+var ErrClosed = errors.New("spool closed")
+
+const (
+	indexName    = "index"
+	newIndexName = "index.new"
+	lockName     = "lock" // is locked, and says by whom
+)
+
+// blobNames are those that BlobName makes.
+var blobNames = regexp.MustCompile(`^[a-z0-9_%-]+\.[0-9]+$`)
 
 // Options of a Dir. The zero value is good.
 type Options struct {
@@ -28,39 +53,30 @@ type Options struct {
 // A Dir is the spool of one base URL. Its methods may be called concurrently.
 type Dir struct {
 	o       Options
-	path    string
 	root    *os.Root
 	self    *os.File // the directory
 	locked  *os.File
-	block   int64
-	depth   int
-	zeros   bool
 	journal *Journal
-	opening chan struct{} // has an element while a blob is being opened
 
-	mu   sync.Mutex         // guards open; a leaf
-	open map[*Blob]struct{} // have a descriptor; nil once closed
+	// opening is held while blobs are opened or closed. It guards open, and
+	// exists and gone of each.
+	opening chan struct{}
+	open    map[*Blob]struct{} // have a descriptor; nil once closed
 }
 
 // Open makes or opens the spool of baseURL below the directory root and locks
-// it; Close unlocks it. It returns a *LockedError if another process uses it
-// and an *UnsafeError if it is not this user's alone. The journal has to be
-// replayed before anything else is done with it.
+// it; Close unlocks it. It returns a *LockedError if another process uses it,
+// and refuses what is not this user's alone. The journal has to be replayed
+// before anything else is done with it.
 func Open(root, baseURL string, o Options) (*Dir, error) {
-	path, err := prepare(root, baseURL)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	dir, err := enter(root, baseURL, true)
 	if err != nil {
 		return nil, err
 	}
-	d := &Dir{o: o, path: path, open: map[*Blob]struct{}{}, opening: make(chan struct{}, 1)}
-	if d.o.Log == nil {
-		d.o.Log = slog.New(slog.DiscardHandler)
-	}
-	if d.root, err = os.OpenRoot(path); err != nil {
-		return nil, err
-	}
-	if err := stillPrivate(d.root); err != nil {
-		return nil, errors.Join(err, d.root.Close())
-	}
+	d := &Dir{o: o, root: dir, opening: make(chan struct{}, 1), open: map[*Blob]struct{}{}}
 	if err := d.prepare(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -69,55 +85,50 @@ func Open(root, baseURL string, o Options) (*Dir, error) {
 
 // prepare takes the lock and opens what is there.
 func (d *Dir) prepare() (err error) {
-	if d.locked, err = lock(d.root); err != nil {
+	if err := d.root.Chmod(".", 0o700); err != nil {
+		return err
+	}
+	if d.locked, err = d.root.OpenFile(lockName, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600); err != nil {
+		return err
+	}
+	if err := lock(d.locked, syscall.LOCK_EX, d.Path()); err != nil {
 		return err
 	}
 	d.SetHolder(fmt.Sprintf("process %d", os.Getpid()))
 	if d.self, err = d.root.Open("."); err != nil {
 		return err
 	}
-	st, err := statfs(d.self)
+	f, err := d.root.OpenFile(indexName, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}
-	d.block, d.depth, d.zeros = blockSize(&st), stackDepth(&st), zerosAreHoles(&st)
-	d.journal, err = d.openJournal()
-	return err
+	d.journal = &Journal{d: d, f: f, syncing: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
+	return nil
 }
 
 // Path returns the path of the directory.
-func (d *Dir) Path() string { return d.path }
+func (d *Dir) Path() string { return d.root.Name() }
+
+// State describes the directory, but for what its files take.
+func (d *Dir) State() (State, error) {
+	s := State{Path: d.Path(), Exists: true}
+	return s, s.measure(d.self)
+}
 
 // SetHolder writes what a second process is told about this one, say "process
 // 12, mounted at /mnt".
 func (d *Dir) SetHolder(text string) {
-	if err := setHolder(d.locked, text); err != nil {
+	err := d.locked.Truncate(0)
+	if err == nil {
+		_, err = d.locked.WriteAt([]byte(text+"\n"), 0)
+	}
+	if err != nil {
 		d.o.Log.Warn("lock file not written", "error", err)
 	}
 }
 
 // Journal returns the journal.
 func (d *Dir) Journal() *Journal { return d.journal }
-
-// Block is the unit in which the file system takes and frees room, in bytes.
-func (d *Dir) Block() int64 { return d.block }
-
-// ZerosAreHoles reports whether the file system makes holes of zeros, so that a
-// hole proves nothing.
-func (d *Dir) ZerosAreHoles() bool { return d.zeros }
-
-// Free returns how many bytes this user may still write to the disk.
-func (d *Dir) Free() (int64, error) {
-	st, err := statfs(d.self)
-	if err != nil {
-		return 0, err
-	}
-	return available(&st), nil
-}
-
-// StackDepth is what the kernel must be told so that it serves files of this
-// directory by itself: 1, or 2 on a stacked file system.
-func (d *Dir) StackDepth() int { return d.depth }
 
 // Probe returns a descriptor of some file in the directory, to find out what
 // can be done with one. The caller closes it.
@@ -132,55 +143,85 @@ func (d *Dir) Sweep(keep func(name string, info os.FileInfo) bool) error {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		if !isBlobName(name) && name != newIndexName {
-			continue
-		}
-		if info, err := e.Info(); err == nil && name != newIndexName && info.Mode().IsRegular() && keep(name, info) {
-			continue
+		if name != newIndexName {
+			info, err := e.Info()
+			if !blobNames.MatchString(name) || err == nil && info.Mode().IsRegular() && keep(name, info) {
+				continue
+			}
 		}
 		if err := d.root.Remove(name); err != nil && !errors.Is(err, iofs.ErrNotExist) {
-			d.o.Log.Warn("leftover in the spool not removed", "dir", d.path, "file", name, "error", err)
+			d.o.Log.Warn("leftover in the spool not removed", "dir", d.Path(), "file", name, "error", err)
 		}
 	}
 	return nil
 }
 
 // Sync returns when the names in the directory are on the disk.
-func (d *Dir) Sync() error {
-	if err := d.fault("directory-sync", "."); err != nil {
-		return err
-	}
-	if err := d.self.Sync(); err != nil {
-		return err
-	}
-	return d.fault("directory-synced", ".")
-}
+func (d *Dir) Sync() error { return d.step("directory-sync", "directory-synced", ".", d.self.Sync) }
 
 // Close closes every descriptor, that of the lock last. Nothing is written.
 func (d *Dir) Close() error {
-	d.mu.Lock()
-	open := d.open
-	d.open = nil
-	d.mu.Unlock()
-	for b := range open {
-		b.Close()
+	defer hold(d.opening)()
+	for b := range d.open {
+		b.close()
 	}
-	var errs []error
+	d.open = nil
+	errs := []error{d.root.Close()}
 	if d.journal != nil {
+		defer hold(d.journal.turn)()
 		errs = append(errs, d.journal.f.Close())
 	}
-	for _, c := range []*os.File{d.self, d.locked} {
-		if c != nil {
-			errs = append(errs, c.Close())
+	for _, f := range []*os.File{d.self, d.locked} {
+		if f != nil {
+			errs = append(errs, f.Close())
 		}
 	}
-	return errors.Join(append(errs, d.root.Close())...)
+	return errors.Join(errs...)
 }
 
-// fault is called where a test may want something to go wrong.
+// step does something with the disk, between two points where a test may have it
+// go wrong. A point without a name is none.
+func (d *Dir) step(before, after, name string, do func() error) error {
+	if err := d.fault(before, name); err != nil {
+		return err
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	return d.fault(after, name)
+}
+
 func (d *Dir) fault(point, name string) error {
-	if d.o.Fault == nil {
+	if d.o.Fault == nil || point == "" {
 		return nil
 	}
 	return d.o.Fault(point, name)
+}
+
+// hold takes c, a lock that may be held while the disk is used, and returns what
+// releases it.
+func hold(c chan struct{}) (release func()) {
+	c <- struct{}{}
+	return func() { <-c }
+}
+
+// control calls do with the descriptor of f, which stays open meanwhile. It
+// returns os.ErrClosed if f is closed.
+func control(f *os.File, do func(fd int) error) error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var derr error
+	err = conn.Control(func(fd uintptr) {
+		for {
+			if derr = do(int(fd)); !errors.Is(derr, unix.EINTR) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return os.ErrClosed // the only reason; the error itself is not that one
+	}
+	return derr
 }

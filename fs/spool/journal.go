@@ -1,21 +1,16 @@
 package spool
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"slices"
 	"sync"
-	"syscall"
+	"sync/atomic"
 )
 
 const (
-	indexName    = "index"
-	newIndexName = "index.new"
-
-	noFollow = syscall.O_NOFOLLOW
-	nonBlock = syscall.O_NONBLOCK
-
 	// headroom is taken ahead of the journal's end, so that what must be noted
 	// can be noted on a full disk.
 	headroom = 64 << 10
@@ -30,18 +25,43 @@ type Journal struct {
 	mu    sync.Mutex // guards queue; a leaf
 	queue []byte     // frames that are not written yet
 
-	syncing chan struct{} // has an element during a sync; taken before turn
+	// syncing is held during a sync and a compaction, turn while the file is
+	// written to; syncing is taken first. Who replaces f has both.
+	syncing, turn chan struct{}
+	f             *os.File
 
-	// turn has an element while the file is worked on. Whoever put it there may
-	// use what follows.
-	turn    chan struct{}
-	f       *os.File
+	unsure atomic.Bool // a sync failed: what it was for may be lost, and the next would not tell
+
+	// What follows is for whoever has the turn.
 	size    int64 // good records end here
 	taken   int64 // blocks are taken up to here
 	base    int64 // size right after the last compaction
-	broken  bool  // what is behind size could not be cut off
-	unsure  bool  // a sync failed: what it was for may be lost, and the next would not tell
 	failing bool  // the last write failed, and a log line said so
+}
+
+// Replay calls apply with each record that is there, valid until it returns,
+// and makes the journal ready to be appended to: what is behind the first damaged
+// record is cut off. It returns false if something was damaged, and an error that
+// says so if a newer assetfs wrote the journal: then nothing is touched. Call it
+// once.
+func (j *Journal) Replay(apply func(payload []byte)) (whole bool, err error) {
+	good, err := replay(j.f, j.d.Path(), apply)
+	if err != nil && !errors.Is(err, errDamaged) {
+		return false, err
+	}
+	if whole = err == nil; !whole {
+		j.d.o.Log.Warn("spool index damaged: what follows is forgotten", "dir", j.d.Path(), "good", good)
+		if good > 0 {
+			if _, err := j.f.WriteAt(header(), 0); err != nil {
+				return false, err
+			}
+		}
+	}
+	if good == 0 {
+		j.queue = header()
+	}
+	j.size, j.base = good, good
+	return whole, j.f.Truncate(good)
 }
 
 // Queue adds frames to what is to be written. It does no I/O, and may be called
@@ -56,62 +76,37 @@ func (j *Journal) Queue(frames []byte) {
 // of the process can't unmake it. After an error it stays queued, for the next
 // Write.
 func (j *Journal) Write() error {
-	j.turn <- struct{}{}
-	defer func() { <-j.turn }()
+	defer hold(j.turn)()
 	return j.write()
 }
 
 // Sync is Write, and returns when it is on the disk. Other writes need not wait for
 // that. Once one has failed all do, until a compaction has written everything anew.
 func (j *Journal) Sync() error {
-	j.syncing <- struct{}{} // an error of the disk is told to one of several at a time
-	defer func() { <-j.syncing }()
-	var f *os.File
-	for {
-		j.turn <- struct{}{}
-		err := j.write()
-		if err == nil && j.unsure {
-			err = errUnsure
-		}
-		same := f == j.f
-		f = j.f
-		<-j.turn
-		if err != nil {
-			return err
-		}
-		if err = j.d.fault("index-sync", indexName); err == nil {
-			err = datasync(f)
-		}
-		switch {
-		case err == nil:
-			return j.d.fault("index-synced", indexName)
-		case !errors.Is(err, os.ErrClosed):
-			j.turn <- struct{}{}
-			j.unsure = j.unsure || f == j.f
-			<-j.turn
-			return err
-		case same: // else a compaction has replaced it
-			return err
-		}
+	defer hold(j.syncing)() // an error of the disk is told to one of several at a time
+	if err := j.Write(); err != nil {
+		return err
 	}
+	if j.unsure.Load() { // records may have been lost on their way
+		return errors.New("spool index not on the disk, after an error of it")
+	}
+	err := j.d.step("index-sync", "index-synced", indexName, j.f.Sync)
+	j.unsure.Store(err != nil)
+	return err
 }
-
-// errUnsure means that records may have been lost on their way to the disk.
-var errUnsure = errors.New("spool index not on the disk, after an error of it")
 
 // write is Write by whoever has the turn.
 func (j *Journal) write() error {
 	j.mu.Lock()
 	b := j.queue
-	j.queue = nil
 	j.mu.Unlock()
 	if len(b) == 0 {
 		return nil
 	}
-	err := j.append(b)
-	if err != nil {
+	err := j.d.step("append", "appended", indexName, func() error { return j.append(b) })
+	if err == nil {
 		j.mu.Lock()
-		j.queue = slices.Concat(b, j.queue)
+		j.queue = bytes.Clone(j.queue[len(b):])
 		j.mu.Unlock()
 	}
 	switch {
@@ -124,92 +119,81 @@ func (j *Journal) write() error {
 	return err
 }
 
-// append writes frames behind the last good one. On an error nothing was
-// appended.
+// append writes frames behind the last good one. After an error some may be there:
+// the next call begins with the same, and writes over them.
 func (j *Journal) append(b []byte) error {
-	if err := j.d.fault("append", indexName); err != nil {
-		return err
-	}
-	if j.broken {
-		if err := j.f.Truncate(j.size); err != nil {
-			return err
-		}
-		j.broken, j.taken = false, 0
-	}
 	if _, err := j.f.WriteAt(b, j.size); err != nil {
-		j.broken = true
 		return err
 	}
 	j.size += int64(len(b))
-	if j.size > j.taken-headroom/4 {
-		// Only a convenience for a full disk: not all file systems can.
-		if preallocate(j.f, j.size, headroom) == nil {
-			j.taken = j.size + headroom
-		}
+	// Only a convenience for a full disk: not all file systems can.
+	if j.size > j.taken-headroom/4 && preallocate(j.f, j.size, headroom) == nil {
+		j.taken = j.size + headroom
 	}
-	return j.d.fault("appended", indexName)
+	return nil
 }
 
 // Garbage reports whether the journal had better be compacted: most of it may be out
 // of date, or not be on the disk.
 func (j *Journal) Garbage() bool {
-	j.turn <- struct{}{}
-	defer func() { <-j.turn }()
-	return j.unsure || j.size > max(compactAbove, 4*j.base)
+	defer hold(j.turn)()
+	return j.unsure.Load() || j.size > max(compactAbove, 4*j.base)
 }
 
-// Idle reports whether nothing was written since the last compaction.
-func (j *Journal) Idle() bool {
-	j.turn <- struct{}{}
-	defer func() { <-j.turn }()
-	return j.size == j.base
-}
-
-// Compact replaces the journal by what snapshot appends: frames that tell the
-// same. What is queued while it does so comes behind: snapshot must hold what was
-// written before, and may hold what is queued meanwhile, which is then replayed
-// again. Other writes wait.
+// Compact replaces the journal by what snapshot appends, frames that tell the same,
+// if anything was written since it was done last. What is queued from when it is
+// called on comes behind: snapshot must hold what was written before, and may hold
+// what is queued meanwhile, which is then replayed again. Writes need not wait for
+// the disk, syncs do.
 func (j *Journal) Compact(snapshot func([]byte) []byte) error {
-	j.turn <- struct{}{}
-	defer func() { <-j.turn }()
-	_ = j.write() // it logs; what could not be written comes behind the snapshot
+	defer hold(j.syncing)()
+	cut, idle := j.cut()
+	if idle && !j.unsure.Load() {
+		return nil
+	}
 	b := snapshot(header())
-	f, err := j.d.writeNewIndex(b)
-	if err == nil {
-		err = j.d.fault("rename", indexName)
-	}
-	if err == nil {
-		err = j.d.root.Rename(newIndexName, indexName)
-	}
+	f, err := j.d.root.OpenFile(newIndexName, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		if f != nil {
-			err = errors.Join(err, f.Close(), j.d.root.Remove(newIndexName))
-		}
 		return fmt.Errorf("compact the index: %w", err)
 	}
-	old := j.f
-	j.f, j.broken, j.taken = f, false, 0
-	j.size, j.base = int64(len(b)), int64(len(b))
-	err = errors.Join(j.d.fault("renamed", indexName), old.Close(), j.d.Sync())
-	j.unsure = err != nil // the old one may be back after a power cut
+	err = j.d.step("compact", "compacted", newIndexName, func() error {
+		if _, err := f.WriteAt(b, 0); err != nil {
+			return err
+		}
+		return f.Sync()
+	})
+	if err == nil {
+		err = j.replace(f, int64(len(b)), cut)
+	}
+	if err != nil {
+		return fmt.Errorf("compact the index: %w", errors.Join(err, f.Close(), j.d.root.Remove(newIndexName)))
+	}
+	err = j.d.Sync()
+	j.unsure.Store(err != nil) // the old one may be back after a power cut
 	return err
 }
 
-// writeNewIndex writes b and returns when it is on the disk. The caller closes
-// the file, if there is one.
-func (d *Dir) writeNewIndex(b []byte) (*os.File, error) {
-	if err := d.fault("compact", newIndexName); err != nil {
-		return nil, err
-	}
-	f, err := d.root.OpenFile(newIndexName, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+// cut writes what is queued and returns where that ends, and whether it is what
+// was there after the last compaction.
+func (j *Journal) cut() (end int64, idle bool) {
+	defer hold(j.turn)()
+	err := j.write() // it logs; what could not be written comes behind the cut
+	return j.size, err == nil && j.size == j.base
+}
+
+// replace makes f, which holds n bytes, the file, with what was written behind cut
+// since. No sync has promised that to last.
+func (j *Journal) replace(f *os.File, n, cut int64) error {
+	defer hold(j.turn)()
+	behind, err := io.Copy(io.NewOffsetWriter(f, n), io.NewSectionReader(j.f, cut, j.size-cut))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if _, err := f.WriteAt(b, 0); err != nil {
-		return f, err
+	err = j.d.step("rename", "renamed", indexName, func() error { return j.d.root.Rename(newIndexName, indexName) })
+	if err != nil {
+		return err
 	}
-	if err := datasync(f); err != nil {
-		return f, err
-	}
-	return f, d.fault("compacted", newIndexName)
+	_ = j.f.Close() // it has no name any more
+	j.f, j.size, j.base, j.taken = f, n+behind, n, 0
+	return nil
 }

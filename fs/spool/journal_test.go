@@ -62,11 +62,8 @@ func TestJournal(t *testing.T) {
 		j.Queue(record("meanwhile"))
 		return append(b, record("snapshot")...)
 	})
-	if err != nil || !j.Idle() {
-		t.Fatalf("Compact: %v, idle %v", err, j.Idle())
-	}
-	if err := j.Write(); err != nil || j.Idle() {
-		t.Fatalf("Write: %v, idle %v", err, j.Idle())
+	if err := errors.Join(err, j.Write()); err != nil {
+		t.Fatal(err)
 	}
 	closeDir(t, d)
 	if got, whole := records(t, root); !whole || !slices.Equal(got, []string{"snapshot", "meanwhile"}) {
@@ -104,8 +101,8 @@ func TestJournalOrder(t *testing.T) {
 	}
 }
 
-// TestWriteBesideSync has a write come through while the disk is slow, and a sync
-// that finds the journal replaced.
+// TestWriteBesideSync has a write come through while the disk is slow, and a
+// compaction wait for the sync, which is told of the file that it wrote to.
 func TestWriteBesideSync(t *testing.T) {
 	root := t.TempDir()
 	began, goOn := make(chan struct{}, 10), make(chan struct{})
@@ -131,12 +128,10 @@ func TestWriteBesideSync(t *testing.T) {
 	if err := j.Write(); err != nil { // it would hang
 		t.Fatal(err)
 	}
-	if err := j.Compact(func(b []byte) []byte { return append(b, record("12")...) }); err != nil {
-		t.Fatal(err)
-	}
+	go func() { synced <- j.Compact(func(b []byte) []byte { return append(b, record("12")...) }) }()
 	close(goOn)
-	if err := <-synced; err != nil {
-		t.Errorf("Sync: %v", err)
+	if err := errors.Join(<-synced, <-synced); err != nil {
+		t.Error(err)
 	}
 	closeDir(t, d)
 	if got, whole := records(t, root); !whole || !slices.Equal(got, []string{"12"}) {
@@ -273,7 +268,7 @@ func TestNewerVersion(t *testing.T) {
 	d := open(t, root)
 	write(t, d, "a")
 	closeDir(t, d)
-	for _, sum := range []func([]byte) uint32{func(b []byte) uint32 { return checksum(nil, b) }, func([]byte) uint32 { return 0 }} {
+	for _, sum := range []func([]byte) uint32{func(b []byte) uint32 { return checksum(b) }, func([]byte) uint32 { return 0 }} {
 		b, err := os.ReadFile(indexPath(root))
 		if err != nil {
 			t.Fatal(err)
@@ -286,9 +281,8 @@ func TestNewerVersion(t *testing.T) {
 		if d, err = Open(root, baseURL, Options{}); err != nil {
 			t.Fatal(err)
 		}
-		var version *VersionError
 		_, err = d.Journal().Replay(func([]byte) { t.Error("a record was read") })
-		if !errors.As(err, &version) || version.Dir != d.Path() || !strings.Contains(err.Error(), "--spool-dir") {
+		if err == nil || !strings.Contains(err.Error(), d.Path()+" was written by a newer assetfs (format 2, ") || !strings.Contains(err.Error(), "--spool-dir") {
 			t.Errorf("Replay: %v", err)
 		}
 		closeDir(t, d)
@@ -343,31 +337,4 @@ func TestDamage(t *testing.T) {
 		}
 		try(fmt.Sprint("flipped at ", i), damaged, want)
 	}
-}
-
-// FuzzFrames reads any bytes as a journal: no crash, and what is good is within
-// them and reads the same again.
-func FuzzFrames(f *testing.F) {
-	good := append(header(), record("one")...)
-	for _, s := range [][]byte{nil, header(), good, good[:len(good)-1], append(slices.Clone(good), make([]byte, 20)...), []byte("something else altogether")} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var first, second [][]byte
-		n, err := replay(bytes.NewReader(b), func(p []byte) { first = append(first, slices.Clone(p)) })
-		var version *VersionError
-		if err != nil && !errors.Is(err, errHeader) && !errors.Is(err, errRecord) && !errors.As(err, &version) {
-			t.Fatalf("error %v", err)
-		}
-		if n > int64(len(b)) || err == nil && n != int64(len(b)) {
-			t.Fatalf("%d of %d bytes good, error %v", n, len(b), err)
-		}
-		if n == 0 {
-			return
-		}
-		_, err = replay(bytes.NewReader(append(header(), b[headerLen:n]...)), func(p []byte) { second = append(second, slices.Clone(p)) })
-		if err != nil || !slices.EqualFunc(first, second, bytes.Equal) {
-			t.Fatalf("again: %d records of %d, %v", len(second), len(first), err)
-		}
-	})
 }

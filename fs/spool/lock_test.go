@@ -1,67 +1,28 @@
 package spool
 
 import (
-	"bufio"
-	"context"
 	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
-)
 
-// Environment of a child process: what it is to do, and where.
-const (
-	childEnv = "SPOOL_TEST_CHILD"
-	rootEnv  = "SPOOL_TEST_ROOT"
+	"assetfs/fs/spool/spooltest"
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childEnv) == "" {
-		os.Exit(m.Run())
+	if job := spooltest.Job(); job != nil {
+		childLocks(job[0])
+		return
 	}
-	childLocks()
-}
-
-// child starts this binary again.
-func child(t *testing.T, what, root string) (*exec.Cmd, *bufio.Reader, io.WriteCloser) {
-	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, exe)
-	cmd.Env = append(os.Environ(), childEnv+"="+what, rootEnv+"="+root)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return cmd, bufio.NewReader(out), in
-}
-
-func die(err error) {
-	if err != nil {
-		os.Stderr.WriteString("child: " + err.Error() + "\n")
-		os.Exit(3)
-	}
+	os.Exit(m.Run())
 }
 
 // childLocks opens the spool and says how that went, then waits for the end of
 // its input.
-func childLocks() {
-	d, err := Open(os.Getenv(rootEnv), baseURL, Options{})
+func childLocks(root string) {
+	d, err := Open(root, baseURL, Options{})
 	if err != nil {
 		os.Stdout.WriteString("error: " + err.Error() + "\n")
 		return
@@ -69,7 +30,7 @@ func childLocks() {
 	d.SetHolder("pid " + strconv.Itoa(os.Getpid()) + ", mounted at /mnt/there")
 	os.Stdout.WriteString("locked\n")
 	io.Copy(io.Discard, os.Stdin) //nolint:errcheck // ends when it ends
-	die(d.Close())
+	spooltest.Die(d.Close())
 }
 
 // TestTwoProcesses has a second process told who holds the spool, which is free
@@ -77,7 +38,7 @@ func childLocks() {
 func TestTwoProcesses(t *testing.T) {
 	root := t.TempDir()
 	for _, kill := range []bool{false, true} {
-		cmd, out, in := child(t, "lock", root)
+		cmd, out, in := spooltest.Start(t, root)
 		if line, err := out.ReadString('\n'); line != "locked\n" {
 			t.Fatal(line, err)
 		}
@@ -105,7 +66,7 @@ func TestTwoProcesses(t *testing.T) {
 		}
 		cmd.Wait() //nolint:errcheck // perhaps killed
 		d := open(t, root)
-		_, out, _ = child(t, "lock", root)
+		_, out, _ = spooltest.Start(t, root)
 		if line, err := out.ReadString('\n'); !strings.HasPrefix(line, "error: ") || !strings.Contains(line, strconv.Itoa(os.Getpid())) {
 			t.Errorf("second process: %q, %v", line, err)
 		}

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -48,173 +49,117 @@ func escape(id, plain string) string {
 			fmt.Fprintf(&b, "%%%02x", c)
 		}
 	}
-	switch {
-	case b.Len() == 0:
-		return "%"
-	case b.Len() > maxEscaped:
+	if b.Len() > maxEscaped {
 		sum := sha256.Sum256([]byte(id))
 		return "%h" + hex.EncodeToString(sum[:])
 	}
-	return b.String()
-}
-
-// isBlobName reports whether name is one that BlobName makes.
-func isBlobName(name string) bool {
-	stem, number, ok := strings.Cut(name, ".")
-	if !ok || stem == "" || strings.Trim(stem, "abcdefghijklmnopqrstuvwxyz0123456789_-%") != "" {
-		return false
-	}
-	_, err := strconv.ParseUint(number, 10, 64)
-	return err == nil
+	return cmp.Or(b.String(), "%")
 }
 
 // Root returns the directory for spools where path is asked for: path, or, if
 // that is the root of a volume that is not this user's alone, as containers get
 // them, a directory inside.
 func Root(path string) string {
-	fi, err := os.Stat(path)
-	if err != nil || !isMountRoot(path) {
+	var here, above unix.Stat_t
+	if unix.Stat(path, &here) != nil || unix.Stat(filepath.Join(path, ".."), &above) != nil {
 		return path
 	}
-	if ownedBy(fi) == os.Geteuid() && fi.Mode().Perm()&0o022 == 0 {
+	mine := int(here.Uid) == os.Geteuid() && here.Mode&0o022 == 0
+	if mine || here.Dev == above.Dev && !mountedThere(path) {
 		return path
 	}
 	return filepath.Join(path, "assetfs-"+strconv.Itoa(os.Geteuid()))
 }
 
-// isMountRoot reports whether something is mounted on path.
-func isMountRoot(path string) bool {
-	if mounted, known := mountedThere(path); known {
-		return mounted
-	}
-	var here, above unix.Stat_t
-	if unix.Stat(path, &here) != nil || unix.Stat(filepath.Join(path, ".."), &above) != nil {
-		return false
-	}
-	return here.Dev != above.Dev
-}
-
-// prepare makes sure that there is a directory for baseURL under root that
-// belongs to this user alone, and returns its path.
-func prepare(root, baseURL string) (string, error) {
+// enter opens the directory of baseURL below the directory root, and makes both
+// if it is told to. It refuses what others could change, or could have made.
+func enter(root, baseURL string, create bool) (*os.Root, error) {
 	root, err := filepath.Abs(root)
-	if err != nil {
-		return "", err
+	if err == nil && create {
+		err = os.MkdirAll(root, 0o700)
 	}
-	if err := os.MkdirAll(root, 0o700); err != nil {
-		return "", err
+	if err != nil {
+		return nil, err
 	}
 	// A user may keep the spool behind a symbolic link, but it must be the user's.
-	if err := ownedByUs(root); err != nil {
-		return "", err
-	}
-	resolved, err := filepath.EvalSymlinks(root)
+	fi, err := os.Lstat(root)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	if err := private(resolved); err != nil {
-		return "", err
+	if err := ours(root, fi); err != nil {
+		return nil, err
 	}
-	dir := filepath.Join(resolved, directoryName(baseURL))
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, iofs.ErrExist) {
-		return "", err
+	if root, err = filepath.EvalSymlinks(root); err != nil {
+		return nil, err
 	}
-	if err := private(dir); err != nil {
-		return "", err
+	above, err := os.OpenRoot(root)
+	if err != nil {
+		return nil, err
 	}
-	return dir, os.Chmod(dir, 0o700)
+	defer above.Close()
+	// What is open can't be exchanged; nor can what is in it, if it is private.
+	if err := private(root, above.Stat, "."); err != nil {
+		return nil, err
+	}
+	name := directoryName(baseURL)
+	if create {
+		if err := above.Mkdir(name, 0o700); err != nil && !errors.Is(err, iofs.ErrExist) {
+			return nil, err
+		}
+	}
+	if err := private(filepath.Join(root, name), above.Lstat, name); err != nil {
+		return nil, err
+	}
+	return above.OpenRoot(name)
 }
 
-// ownedByUs refuses what belongs to another user.
-func ownedByUs(path string) error {
-	fi, err := os.Lstat(path)
-	if err != nil {
-		return err
-	}
-	if uid := ownedBy(fi); uid != os.Geteuid() {
-		return &UnsafeError{path, fmt.Sprintf("belongs to user %d", uid)}
-	}
-	return nil
-}
-
-func ownedBy(fi os.FileInfo) int { return int(fi.Sys().(*syscall.Stat_t).Uid) }
-
-// stillPrivate refuses a directory that was exchanged between prepare and its
-// opening.
-func stillPrivate(root *os.Root) error {
-	fi, err := root.Stat(".")
-	if err != nil {
-		return err
-	}
-	if ownedBy(fi) != os.Geteuid() || fi.Mode().Perm()&0o077 != 0 {
-		return &UnsafeError{root.Name(), "was exchanged by another user"}
+// ours refuses what belongs to another user.
+func ours(path string, fi os.FileInfo) error {
+	if uid := int(fi.Sys().(*syscall.Stat_t).Uid); uid != os.Geteuid() {
+		return unfit(path, fmt.Sprintf("belongs to user %d", uid))
 	}
 	return nil
 }
 
 // private refuses what is not a directory that only its owner, this user, may
-// write to.
-func private(path string) error {
-	fi, err := os.Lstat(path)
+// write to. stat finds it by name.
+func private(path string, stat func(string) (os.FileInfo, error), name string) error {
+	fi, err := stat(name)
 	switch {
 	case err != nil:
 		return err
 	case fi.Mode()&os.ModeSymlink != 0:
-		return &UnsafeError{path, "is a symbolic link"}
+		return unfit(path, "is a symbolic link")
 	case !fi.IsDir():
-		return &UnsafeError{path, "is not a directory"}
+		return unfit(path, "is not a directory")
 	case fi.Mode().Perm()&0o022 != 0:
-		return &UnsafeError{path, "can be written to by others (chmod go-w would help)"}
+		return unfit(path, "can be written to by others (chmod go-w would help)")
 	}
-	return ownedByUs(path)
+	return ours(path, fi)
 }
 
-// lockName is the name of the file that is locked, and that says by whom.
-const lockName = "lock"
-
-// lock takes the lock of a directory, which lasts until the file is closed.
-func lock(root *os.Root) (*os.File, error) {
-	for {
-		f, err := root.OpenFile(lockName, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
-		if err != nil {
-			return nil, err
-		}
-		err = control(f, func(fd int) error { return syscall.Flock(fd, syscall.LOCK_EX|syscall.LOCK_NB) })
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = &LockedError{root.Name(), holder(f)}
-		}
-		if err != nil {
-			return nil, errors.Join(err, f.Close())
-		}
-		// The file may have been removed before it was locked.
-		mine, err := f.Stat()
-		if err != nil {
-			return nil, errors.Join(err, f.Close())
-		}
-		if now, err := root.Lstat(lockName); err == nil && os.SameFile(mine, now) {
-			return f, nil
-		}
-		if err := f.Close(); err != nil {
-			return nil, err
-		}
-	}
+// unfit is the error of what can't be trusted with private bytes.
+func unfit(path, why string) error {
+	return fmt.Errorf("spool directory %s %s: give another --spool-dir", path, why)
 }
 
-// holder reads what the process that has the lock wrote about itself.
-func holder(f *os.File) string {
-	b, err := io.ReadAll(io.NewSectionReader(f, 0, 4096))
-	text := strings.TrimSpace(string(b))
-	if err != nil || text == "" {
-		return "another process"
-	}
-	return text
+// LockedError means that another process uses the directory.
+type LockedError struct {
+	Dir    string
+	Holder string // what the other process said of itself
 }
 
-// setHolder writes text for others to read.
-func setHolder(f *os.File, text string) error {
-	if err := f.Truncate(0); err != nil {
+func (e *LockedError) Error() string {
+	return fmt.Sprintf("spool directory %s is in use by %s: unmount that one or give another --spool-dir", e.Dir, e.Holder)
+}
+
+// lock takes the lock of dir, for which f stands, until f is closed. how is that
+// of flock(2).
+func lock(f *os.File, how int, dir string) error {
+	err := control(f, func(fd int) error { return syscall.Flock(fd, how|syscall.LOCK_NB) })
+	if !errors.Is(err, syscall.EWOULDBLOCK) {
 		return err
 	}
-	_, err := f.WriteAt([]byte(text+"\n"), 0)
-	return err
+	said, _ := io.ReadAll(io.NewSectionReader(f, 0, 4096)) // by Dir.SetHolder
+	return &LockedError{dir, cmp.Or(strings.TrimSpace(string(said)), "another process")}
 }

@@ -175,7 +175,7 @@ func TestNames(t *testing.T) {
 	seen := map[string]string{}
 	for _, id := range []string{"", "re_1", "RE_1", "re.1", "..", ".", "a/b", "a%2fb", "index", "index.new", "lock", "%", "\x00", "ü", strings.Repeat("x", 255), strings.Repeat("x", 256)} {
 		name := BlobName(id, 7)
-		if !isBlobName(name) || len(name) > 255 || strings.ContainsAny(name, "/\x00") || name != strings.ToLower(name) {
+		if !blobNames.MatchString(name) || len(name) > 255 || strings.ContainsAny(name, "/\x00") || name != strings.ToLower(name) {
 			t.Errorf("%q: unsafe name %q", id, name)
 		}
 		if other, ok := seen[name]; ok {
@@ -184,7 +184,7 @@ func TestNames(t *testing.T) {
 		seen[name] = id
 	}
 	for _, name := range []string{indexName, newIndexName, lockName, ".1", "x.", "X.1", "x.1.2", "x.-1"} {
-		if isBlobName(name) {
+		if blobNames.MatchString(name) {
 			t.Errorf("%q taken for a spool file", name)
 		}
 	}

@@ -7,17 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	seekData = unix.SEEK_DATA
-	seekHole = unix.SEEK_HOLE
-)
-
 // BootID names this boot of the machine.
 func BootID() (string, error) { return unix.Sysctl("kern.bootsessionuuid") }
-
-// datasync returns when the bytes of f and its size are on the disk: Sync asks
-// the drive too (F_FULLFSYNC).
-func datasync(f *os.File) error { return f.Sync() }
 
 // fpunchhole is fpunchhole_t of <sys/fcntl.h>.
 type fpunchhole struct {
@@ -47,14 +38,8 @@ func preallocate(f *os.File, _, n int64) error {
 	})
 }
 
-// zerosAreHoles tells whether the file system turns written zeros into holes.
-func zerosAreHoles(*unix.Statfs_t) bool { return false }
+// mountedThere would know the root of a mount from the same file system.
+func mountedThere(string) bool { return false }
 
-// stackDepth is the number of stacked file systems at a file there.
-func stackDepth(*unix.Statfs_t) int { return 1 }
-
-// mountedThere would know the root of a mount.
-func mountedThere(string) (mounted, known bool) { return false, false }
-
-// kindOf knows no other file systems.
-func kindOf(*unix.Statfs_t) Kind { return Lasting }
+// judge knows no file systems that are not what they are on a disk.
+func (s *State) judge(*unix.Statfs_t) {}

@@ -7,22 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	seekData = unix.SEEK_DATA
-	seekHole = unix.SEEK_HOLE
-	// zfsMagic is the f_type of ZFS, which unix doesn't know.
-	zfsMagic = 0x2fc12fc1
-)
+// zfsMagic is the f_type of ZFS, which unix doesn't know.
+const zfsMagic = 0x2fc12fc1
 
 // BootID names this boot of the machine.
 func BootID() (string, error) {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(b)), err
-}
-
-// datasync returns when the bytes of f and its size are on the disk.
-func datasync(f *os.File) error {
-	return control(f, unix.Fdatasync)
 }
 
 // punch makes a hole of n bytes at off.
@@ -40,35 +31,25 @@ func preallocate(f *os.File, off, n int64) error {
 	})
 }
 
-// zerosAreHoles tells whether the file system turns written zeros into holes.
-func zerosAreHoles(st *unix.Statfs_t) bool { return st.Type == zfsMagic }
-
-// stackDepth is the number of stacked file systems at a file there.
-func stackDepth(st *unix.Statfs_t) int {
-	switch uint32(st.Type) {
-	case unix.OVERLAYFS_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC, unix.ECRYPTFS_SUPER_MAGIC:
-		return 2
-	}
-	return 1
-}
-
-// mountedThere reports whether path is the root of a mount, and whether this
-// kernel (5.8 or later) knows.
-func mountedThere(path string) (mounted, known bool) {
+// mountedThere reports whether path is the root of a mount, as far as this kernel
+// (5.8 or later) knows.
+func mountedThere(path string) bool {
 	var st unix.Statx_t
-	if err := unix.Statx(unix.AT_FDCWD, path, 0, 0, &st); err != nil {
-		return false, false
-	}
-	return st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0, st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0
+	return unix.Statx(unix.AT_FDCWD, path, 0, 0, &st) == nil && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
 }
 
-// kindOf tells file systems apart on which a spool is not what it is on a disk.
-func kindOf(st *unix.Statfs_t) Kind {
+// judge tells file systems apart on which a spool is not what it is on a disk.
+func (s *State) judge(st *unix.Statfs_t) {
 	switch uint32(st.Type) {
+	case zfsMagic:
+		s.ZerosAreHoles = true
+	case unix.OVERLAYFS_SUPER_MAGIC, unix.ECRYPTFS_SUPER_MAGIC:
+		s.StackDepth = 2
+	case unix.FUSE_SUPER_MAGIC:
+		s.StackDepth, s.Kind = 2, Network
 	case unix.TMPFS_MAGIC, unix.RAMFS_MAGIC:
-		return Memory
-	case unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.V9FS_MAGIC, unix.CEPH_SUPER_MAGIC, unix.AFS_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC:
-		return Network
+		s.Kind = Memory
+	case unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.V9FS_MAGIC, unix.CEPH_SUPER_MAGIC, unix.AFS_SUPER_MAGIC:
+		s.Kind = Network
 	}
-	return Lasting
 }

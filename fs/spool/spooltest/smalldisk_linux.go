@@ -1,4 +1,4 @@
-package asset
+package spooltest
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// smallDisk mounts a tmpfs of size bytes and returns a directory on it.
-func smallDisk(t *testing.T, size int64) string {
+// SmallDisk mounts a tmpfs of size bytes and returns a directory on it.
+func SmallDisk(t testing.TB, size int64) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("size=%d,mode=700", size)); err != nil {

@@ -1,4 +1,4 @@
-package asset
+package spooltest
 
 import (
 	"context"
@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// smallDisk makes a RAM disk of about size bytes and returns a directory on it.
-func smallDisk(t *testing.T, size int64) string {
+// SmallDisk makes a RAM disk of about size bytes and returns a directory on it.
+func SmallDisk(t testing.TB, size int64) string {
 	t.Helper()
 	run := func(ctx context.Context, args ...string) string {
 		out, err := exec.CommandContext(ctx, args[0], args[1:]...).Output()

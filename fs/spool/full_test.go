@@ -1,0 +1,78 @@
+package spool
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"assetfs/fs/spool/spooltest"
+)
+
+// TestAppendOnFullDisk has a record that only a part of finds room: it counts for
+// nothing, and what comes when there is room again is in order.
+func TestAppendOnFullDisk(t *testing.T) {
+	root := spooltest.SmallDisk(t, 1<<20)
+	d := open(t, root)
+	j := d.Journal()
+	j.Queue(record("1"))
+	if err := j.Write(); err != nil {
+		t.Fatal(err)
+	}
+	ballast := filepath.Join(root, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 700<<10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("x", 500<<10)
+	j.Queue(record(long))
+	for range 2 {
+		if err := j.Write(); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("Write: %v", err)
+		}
+		b, err := os.ReadFile(indexPath(root))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := indexRecords(t, b); !slices.Equal(got, []string{"1"}) || len(b) < 8<<10 {
+			t.Errorf("after a kill: %d records of %d bytes", len(got), len(b))
+		}
+		j.Queue(record("2"))
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Write(); err != nil {
+		t.Fatal(err)
+	}
+	closeDir(t, d)
+	if got, whole := records(t, root); !whole || !slices.Equal(got, []string{"1", long, "2", "2"}) {
+		t.Errorf("%d records", len(got))
+	}
+}
+
+// TestHeadroom has a short record find room on a disk that is full.
+func TestHeadroom(t *testing.T) {
+	root := spooltest.SmallDisk(t, 1<<20)
+	d := open(t, root)
+	defer closeDir(t, d)
+	j := d.Journal()
+	j.Queue(record("1"))
+	if err := j.Write(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(root, "ballast"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	j.Queue(record(strings.Repeat("x", headroom/2)))
+	if err := j.Write(); err != nil {
+		t.Errorf("Write: %v", err)
+	}
+}
