@@ -1,107 +1,118 @@
 package asset
 
 import (
-	"bufio"
-	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
-)
 
-// Environment of a child process: what it is to do, where, and with which
-// random numbers.
-const (
-	childEnv = "SPOOL_TEST_CHILD"
-	rootEnv  = "SPOOL_TEST_ROOT"
-	seedEnv  = "SPOOL_TEST_SEED"
+	"assetfs/fs/ranges"
+	"assetfs/fs/spool/spooltest"
 )
 
 func TestMain(m *testing.M) {
-	switch os.Getenv(childEnv) {
-	case "":
-		os.Exit(m.Run())
-	case "work":
-		childWorks()
+	if job := spooltest.Job(); job != nil {
+		(&worker{}).work(job[0], job[1])
+		return
 	}
+	os.Exit(m.Run())
 }
 
-// child starts this binary again.
-func child(t *testing.T, what, root string, seed uint64) (*exec.Cmd, *bufio.Reader, io.WriteCloser) {
-	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, exe)
-	cmd.Env = append(os.Environ(), childEnv+"="+what, rootEnv+"="+root, seedEnv+"="+strconv.FormatUint(seed, 10))
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return cmd, bufio.NewReader(out), in
+// faultPoints are all between which a process can die, but for reads.
+var faultPoints = []string{
+	"create", "write", "written", "sync", "synced", "append", "appended", "index-sync", "index-synced", "punch", "punched",
+	"unlink", "compact", "compacted", "rename", "renamed", "directory-sync", "directory-synced",
 }
 
-func die(err error) {
-	if err != nil {
-		os.Stderr.WriteString("child: " + err.Error() + "\n")
-		os.Exit(3)
-	}
+const killSize = 1 << 20 // of the spool in every other pair of rounds, and of each asset
+
+func limited(seed uint64) bool { return seed/2%2 == 0 }
+
+// worker is a process that does random work in a spool until it is killed: by its
+// parent if the seed is odd, else by itself at a fault point. It says what must
+// outlive it.
+type worker struct {
+	d    *Store
+	seed uint64
+
+	mu   sync.Mutex // guards note, and makes it grow in the journal, too
+	note int64
 }
 
-// childWorks does random work in a spool, and writes a byte for each step, until
-// it is killed: by its parent, or by itself at a random fault point.
-func childWorks() {
-	seed, err := strconv.ParseUint(os.Getenv(seedEnv), 10, 64)
-	die(err)
-	rnd := rand.New(rand.NewPCG(seed, 9))
-	var left atomic.Int64
-	left.Store(1 << 40)
-	if seed%2 == 0 {
-		left.Store(20 + rnd.Int64N(2500))
+func say(format string, args ...any) { fmt.Fprintf(os.Stdout, format+"\n", args...) }
+
+func (w *worker) die(where string) {
+	say("died %s", where)
+	syscall.Kill(os.Getpid(), syscall.SIGKILL) //nolint:errcheck // it works
+	select {}
+}
+
+func (w *worker) work(root, seed string) {
+	var err error
+	w.seed, err = strconv.ParseUint(seed, 10, 64)
+	spooltest.Die(err)
+	rnd := rand.New(rand.NewPCG(w.seed, 9))
+	at, left := "", new(atomic.Int64)
+	if w.seed%2 == 0 {
+		at = faultPoints[rnd.IntN(len(faultPoints))]
+		left.Store(1 + rnd.Int64N(12))
 	}
-	d, err := openKeep(os.Getenv(rootEnv), keep{Size: 1 << 20, Fault: func(string, string) error {
-		if left.Add(-1) == 0 {
-			syscall.Kill(os.Getpid(), syscall.SIGKILL) //nolint:errcheck // it works
+	o := keep{Fault: func(point, _ string) error {
+		if point == at && left.Add(-1) == 0 {
+			w.die(at)
 		}
 		return nil
-	}})
-	die(err)
+	}}
+	if limited(w.seed) {
+		o.Size = killSize
+	}
+	w.d, err = openKeep(root, o)
+	spooltest.Die(err)
+	w.note = lastNote(w.d)
 	var wg sync.WaitGroup
 	for _, ids := range [][]string{{"re_1", "re_2"}, {"re_3", "re_4", "re_5"}} {
 		rnd := rand.New(rand.NewPCG(rnd.Uint64(), 9))
 		wg.Go(func() {
-			for {
-				childStep(d, d.Asset(ids[rnd.IntN(len(ids))]), rnd)
-				os.Stdout.Write([]byte{'.'})
+			for range 500 {
+				w.step(w.d.Asset(ids[rnd.IntN(len(ids))]), rnd)
 			}
 		})
 	}
+	go func() { // claims made meanwhile must outlive the process as well
+		for {
+			spooltest.Die(w.d.journal.Compact(w.d.snapshot))
+			time.Sleep(time.Millisecond) // others have a disk, too
+		}
+	}()
 	wg.Wait()
+	w.die("in the end")
 }
 
-// childStep streams a piece of f with a reader behind it.
-func childStep(d *Store, f *Asset, rnd *rand.Rand) {
+// lastNote is the last number that was noted, as what a ledger sums up only grows.
+func lastNote(d *Store) (last int64) {
+	for i := range 3 {
+		n, _ := strconv.ParseInt(d.Note(fmt.Sprint("n", i)), 10, 64)
+		last = max(last, n)
+	}
+	return last
+}
+
+// step streams a piece of f, which no other goroutine uses, with a reader behind
+// it.
+func (w *worker) step(f *Asset, rnd *rand.Rand) {
 	f.acquire()
 	defer f.release()
-	pos := rnd.Int64N(1 << 20)
+	defer say("step")
+	pos := rnd.Int64N(killSize)
 	for range rnd.IntN(20) {
 		r := f.gap(span(pos, pos+32*kib+rnd.Int64N(100)))
 		if r.Empty() {
@@ -112,43 +123,111 @@ func childStep(d *Store, f *Asset, rnd *rand.Rand) {
 		if errors.Is(err, ErrNoSpace) {
 			return
 		}
-		die(err)
+		spooltest.Die(err)
 		pos = r.End
 		f.setSpan(span(max(0, pos-64*kib), maxSize))
 	}
 	switch rnd.IntN(12) {
 	case 0:
-		die(resetNow(f))
-	case 1:
-		die(d.flush())
-	case 2:
-		die(d.sync(time.Now()))
+		say("lost %s", f.id)
+		spooltest.Die(resetNow(f))
+	case 1, 2:
+		runs := f.Runs()
+		spooltest.Die(w.d.flush())
+		for _, r := range runs {
+			say("kept %s %d %d", f.id, r.Start, r.End)
+		}
 	case 3:
-		die(d.journal.Compact(d.snapshot))
+		spooltest.Die(w.d.sync(time.Now()))
 	case 4:
-		f.changeNow(func(m *facts) { m.name, m.info.Size = "a "+f.id, 1<<20 })
+		f.changeNow(func(m *facts) { m.name, m.info.Size = "a "+f.id, killSize })
+	case 5:
+		pin := rnd.IntN(2) == 0
+		say("pinning %s %v", f.id, pin)
+		spooltest.Die(f.SetPinned(pin))
+		say("pinned %s %v", f.id, pin)
+	case 6:
+		w.mu.Lock()
+		w.note++ // as a ledger's day grows
+		spooltest.Die(w.d.SetNote(fmt.Sprint("n", w.note%3), strconv.FormatInt(w.note, 10)))
+		say("noted %d", w.note)
+		w.mu.Unlock()
+	case 7:
+		t := time.Now().Truncate(time.Microsecond)
+		spooltest.Die(w.d.NoteCall(Download, t))
+		say("called %d", t.UnixMicro())
+	case 8:
+		say("lost %s", f.id)
+		f.release()
+		f.Free()
+		f.acquire()
 	}
 }
 
-// TestKill kills a process that works on a spool, 200 times at random moments,
-// half of them exactly between two steps on the disk, and looks at what is
-// there.
+// TestKill kills a process that works on a spool, KILL_ROUNDS times (200), half of
+// them at random moments, the others exactly between two steps on the disk, and
+// looks at what is there: no wrong byte, and all that was said to be written.
 func TestKill(t *testing.T) {
 	rounds := uint64(200)
 	if testing.Short() {
 		rounds = 20
 	}
+	if text := os.Getenv("KILL_ROUNDS"); text != "" {
+		var err error
+		if rounds, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
 	root := t.TempDir()
-	var kept, named int
+	found := map[string]int{}
+	deaths := map[string]int{}
+	pins := map[string][]string{} // by ID, what it may be: as was said, and as may have come after
 	for seed := range rounds {
 		rnd := rand.New(rand.NewPCG(seed, 10))
-		cmd, out, _ := child(t, "work", root, seed)
-		if _, err := out.Discard(1 + rnd.IntN(60)); err != nil && seed%2 == 1 {
-			t.Fatalf("round %d: the child ended by itself: %v", seed, err)
-		}
-		if seed%2 == 1 {
-			if err := cmd.Process.Kill(); err != nil {
-				t.Fatal(err)
+		cmd, out, _ := spooltest.Start(t, root, strconv.FormatUint(seed, 10))
+		kept := map[string]*ranges.Set{}
+		var calls []time.Time
+		var note int64
+		for left := rnd.IntN(150); ; left-- {
+			line, err := out.ReadString('\n')
+			if err != nil {
+				break
+			}
+			var id, what string
+			var from, to int64
+			verb, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+			switch verb {
+			case "died":
+				deaths[rest]++
+			case "lost":
+				delete(kept, rest)
+			case "kept":
+				fmt.Sscan(rest, &id, &from, &to) //nolint:errcheck // our own line
+				if kept[id] == nil {
+					kept[id] = &ranges.Set{}
+				}
+				kept[id].Add(span(from, to))
+			case "pinning":
+				fmt.Sscan(rest, &id, &what) //nolint:errcheck // our own line
+				if pins[id] == nil {
+					pins[id] = []string{"false"}
+				}
+				pins[id] = append(pins[id], what)
+			case "pinned":
+				fmt.Sscan(rest, &id, &what) //nolint:errcheck // our own line
+				pins[id] = []string{what}
+			case "noted":
+				fmt.Sscan(rest, &from) //nolint:errcheck // our own line
+				note = max(note, from)
+			case "called":
+				fmt.Sscan(rest, &from) //nolint:errcheck // our own line
+				calls = append(calls, time.UnixMicro(from))
+			}
+			if left == 0 && seed%2 == 1 {
+				deaths["at random"]++
+				if err := cmd.Process.Kill(); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 		io.Copy(io.Discard, out) //nolint:errcheck // ends with the child
@@ -156,26 +235,65 @@ func TestKill(t *testing.T) {
 		if ws := cmd.ProcessState.Sys().(syscall.WaitStatus); ws.Signal() != syscall.SIGKILL {
 			t.Fatalf("round %d: the child ended with %v", seed, cmd.ProcessState)
 		}
-		d := open(t, root, keep{Size: 1 << 20})
+		o := keep{}
+		if limited(seed) {
+			o.Size = killSize
+		}
+		d := open(t, root, o)
+		pinned := int64(0)
 		for _, id := range d.ids() {
 			f := d.Asset(id)
 			check(t, f)
-			kept += len(spooled(f))
+			found["runs of bytes"] += len(spooled(f))
 			if f.kept().name != "" {
-				named++
+				found["names"]++
+			}
+			if f.Pinned() {
+				pinned += f.alloc.Len()
+				found["pins"]++
+			}
+			if may := pins[id]; len(may) > 0 && !slices.Contains(may, strconv.FormatBool(f.Pinned())) {
+				t.Errorf("round %d: %s is pinned: %v, want %v", seed, id, f.Pinned(), may)
+			}
+			pins[id] = []string{strconv.FormatBool(f.Pinned())}
+			var promised ranges.Set
+			if kept[id] != nil {
+				promised = *kept[id]
+			}
+			for _, r := range promised.Ranges() {
+				if !limited(seed) && !f.presentNow(r) {
+					t.Errorf("round %d: %s has lost %v, which was in the index: %v", seed, id, r, spooled(f))
+				}
+				found["runs promised"]++
 			}
 		}
-		if d.held() > 1<<20 {
-			t.Fatalf("round %d: %d bytes held", seed, d.held())
+		if held := d.held() - pinned; limited(seed) && held > killSize {
+			t.Errorf("round %d: %d bytes held", seed, held)
 		}
+		if got := lastNote(d); got < note {
+			t.Errorf("round %d: note %d is forgotten, it is %d", seed, note, got)
+		}
+		recorded := d.Calls(Download)
+		for _, c := range calls {
+			found["calls"]++
+			if !slices.ContainsFunc(recorded, c.Equal) {
+				t.Errorf("round %d: the call at %v is forgotten", seed, c)
+			}
+		}
+		found["notes"] += int(note)
 		if rnd.IntN(4) == 0 {
 			closeDir(t, d)
 		} else {
 			d.abandon()
 		}
+		if t.Failed() {
+			t.FailNow()
+		}
 	}
-	if kept < int(rounds) || named < int(rounds)/10 {
-		t.Errorf("%d runs and %d names found in %d rounds: too little to prove anything", kept, named, rounds)
+	for what, least := range map[string]uint64{"runs of bytes": 1, "runs promised": 2, "names": 10, "pins": 10, "notes": 10, "calls": 10} {
+		if found[what] < int(rounds/least) {
+			t.Errorf("%d %s in %d rounds: too few to prove anything", found[what], what, rounds)
+		}
 	}
-	t.Logf("%d runs of bytes, %d names in %d rounds", kept, named, rounds)
+	t.Logf("%d rounds, no wrong byte, nothing promised lost; found %v; died %v", rounds, found, deaths)
 }
