@@ -46,6 +46,7 @@ type engine struct {
 	young      ranges.Set // bytes that others have brought since the content was proved
 	trusted    bool       // bytes have shown that doubtful responses are right
 	denied     bool       // the last answer had no Range, though that was proved
+	pieces     bool       // the server sends less at a time than it is asked for
 	endedAt    int64      // where a body ended properly, but not at the size; -1 nowhere
 	disproved  int64      // a size that was told and is wrong; -1 none
 	gaveWay    bool       // a stream was given up for another asset's

@@ -2,6 +2,7 @@ package asset
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -73,11 +74,21 @@ func (a *Asset) judgeLocked(s *stream, r *Response) (sample ranges.Range, err er
 	if r.Start < 0 || max(r.Info.Size, r.Start, r.End) > maxSize {
 		return ranges.Range{}, &LengthError{Got: max(r.Info.Size, r.End), Want: maxSize}
 	}
-	if q := s.request; r.Ranged && q.End == 0 && r.End < r.Info.Size && r.Info.Size-r.End < block {
-		// All the rest was asked for. It is the total that is wrong, as some
-		// servers count it.
+	short := int64(0) // of all the rest, which was asked for
+	if r.Ranged && s.request.End == 0 {
+		short = r.Info.Size - r.End
+	}
+	a.pieces = a.pieces || short >= block
+	if q := s.request; short > 0 && !a.pieces {
+		// It is the total that is wrong, as some servers count it.
 		a.distrustRangeLocked()
 		return ranges.Range{}, wrongRange(ranges.Range{Start: r.Start, End: r.End}, ranges.Range{Start: q.Start, End: r.Info.Size}, 2)
+	}
+	if got := (ranges.Range{Start: r.Start, End: r.End}); r.Ranged && s.request.End == 0 && r.Info.Size < 0 && a.info.Size < 0 && r.End >= 0 && a.present.Gap(got).Empty() {
+		// Perhaps the asset ends here, perhaps the server sends no more at a time.
+		// The answer to a request for everything tells.
+		a.distrustRangeLocked()
+		return ranges.Range{}, wrongRange(got, ranges.Range{Start: s.request.Start, End: math.MaxInt64}, 2)
 	}
 	size, judged, least := r.Info.Size, a.info.Validators.judge(a.info, r.Info), a.leastLocked()
 	switch {

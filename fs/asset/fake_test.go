@@ -74,6 +74,8 @@ type fakeServer struct {
 	unframed   bool                                     // with noLength: the end says nothing
 	endAt      int64                                    // a body without length ends there
 	single     bool                                     // refuses a download beside another
+	most       int64                                    // parts have so many bytes at most; 0: any
+	unsized    bool                                     // parts don't tell the size
 	shift      int64                                    // parts come from so far behind where they should, doubtfully
 
 	requests []Request
@@ -179,6 +181,12 @@ func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, 
 		}
 		if len(f.requests) > 1 {
 			body.end = min(body.end, f.size-f.narrow)
+		}
+		if f.most > 0 {
+			body.end = min(body.end, r.Start+f.most)
+		}
+		if f.unsized {
+			resp.Info.Size = -1
 		}
 		resp.End = body.end
 	} else if f.noLength {

@@ -350,3 +350,39 @@ func TestDoubtfulContentRange(t *testing.T) {
 		r.spent(4, 70*mib)
 	})
 }
+
+// TestPieces has a server that answers any Range with so many bytes at most, as in many
+// an introduction to streaming video.
+func TestPieces(t *testing.T) {
+	const size = 10*mib + 100
+	for name, c := range map[string]struct {
+		etag, unsized bool
+		most          int64
+	}{
+		"validators":    {true, false, 1e6},
+		"no validators": {false, false, 1e6},
+		"small":         {true, false, 64 << 10},
+		"size untold":   {false, true, 1e6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test(t, &fakeServer{size: size, ranged: true, etag: c.etag, unsized: c.unsized, most: c.most}, func(r *rig) {
+				r.contact()
+				rd := r.Open()
+				defer rd.Close()
+				bytes := int64(size + 2*mib)
+				if c.unsized {
+					bytes += size // what is behind the last byte only a request for all tells
+				} else {
+					r.cat(rd, size-1000, size)
+					r.spent(int(2+2*block/c.most), 2*block+max(c.most, block))
+				}
+				r.cat(rd, 0, size)
+				r.read(rd, size, 1000)
+				r.spent(int(size/c.most)+2*size/mib, bytes)
+				if r.Info().Size != size || r.Info().Misranged != c.unsized {
+					t.Errorf("%+v", r.Info())
+				}
+			})
+		})
+	}
+}

@@ -171,6 +171,11 @@ func (p *planner) opening(g group, followed bool) Opening {
 	default:
 		p.scattered(&o, g, followed)
 	}
+	for i := range p.Streams { // a server that sends less than was asked for is not asked for that again
+		if s := &p.Streams[i]; !p.d.End[i] && s.Start <= o.Start && o.Start < s.End && s.End <= off {
+			o.Start = s.End
+		}
+	}
 	if before := max(0, off-p.Overlap); o.Start == off && p.Present.Gap(ranges.Range{Start: before, End: off}).Empty() {
 		o.Start = before
 	}
