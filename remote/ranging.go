@@ -64,6 +64,9 @@ func (g *ranging) refuse(r Request, e *Error) bool {
 		return true
 	}
 	a.refused++
+	if e.Status == http.StatusInternalServerError { // far more often it has nothing to do with the range
+		return !a.works && a.refused%triesOfDoubt == 0
+	}
 	return !a.works || r.Start == 0 || a.refused > 1
 }
 
@@ -116,7 +119,7 @@ func (g *ranging) forget() {
 // refusesAny reports whether e, the answer to a range, may apply to every range.
 func (e *Error) refusesAny() bool {
 	switch e.Status {
-	case http.StatusBadRequest, http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusNotImplemented, http.StatusInternalServerError:
 		return true
 	}
 	return false

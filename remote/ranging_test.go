@@ -36,6 +36,23 @@ func refusing(t *testing.T, status int, body string, o Options) (c *Client, coun
 	}
 }
 
+// A 500 is seldom about the range. The third one in a row is taken for that, of an asset of which no part was sent.
+func TestRangesBreak(t *testing.T) {
+	c, count := refusing(t, 500, `{"code":500,"msg":"oops"}`, Options{})
+	for n := 1; n <= triesOfDoubt; n++ {
+		resp, body, err := fetch(t, c, Request{ID: "re_1"})
+		if broken := n < triesOfDoubt; broken != (err != nil) || !broken && (body != "0123456789" || !resp.Ignored) {
+			t.Errorf("request %d: %q of %+v, %v", n, body, resp, err)
+		}
+	}
+	if n := count(); n != triesOfDoubt+1 {
+		t.Errorf("%d requests, want %d", n, triesOfDoubt+1)
+	}
+	if _, _, err := fetch(t, c, Request{ID: "re_1"}); err != nil || count() != triesOfDoubt+2 {
+		t.Errorf("%v after %d requests, want one more, without Range", err, count())
+	}
+}
+
 // A server that refuses every Range serves whole downloads. assetfs finds that out for one asset after another, at the cost of
 // a request each, and after three of them for all.
 func TestRangesRefused(t *testing.T) {

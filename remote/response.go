@@ -56,7 +56,11 @@ func saysPart(resp *http.Response, r Request) bool {
 // shorter than expected, or empty, or the server refuses all ranges, and servers say this in
 // many ways. A request without Range will show it.
 func refusesRange(e *Error) bool {
-	return e.Status == http.StatusRequestedRangeNotSatisfiable || e.refusesAny() && !e.api
+	switch e.Status {
+	case http.StatusRequestedRangeNotSatisfiable, http.StatusInternalServerError:
+		return true
+	}
+	return e.refusesAny() && !e.api
 }
 
 func whole(resp *http.Response, r Request, body *Body) (*Response, *Error) {
