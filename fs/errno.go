@@ -68,6 +68,8 @@ func errno(err error) syscall.Errno {
 		return syscall.ENODEV
 	case errors.As(err, &number) && number == syscall.EMFILE:
 		return number
+	case number == syscall.ENOSPC, number == syscall.EDQUOT: // of the disk: what EDQUOT means here is the account's
+		return syscall.ENOSPC
 	}
 	return syscall.EIO
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -29,6 +30,8 @@ func TestErrno(t *testing.T) {
 		{"nothing", nil, 0},
 		{"the kernel's patience", errLate, syscall.ETIMEDOUT},
 		{"a long name", errNameTooLong, syscall.ENAMETOOLONG},
+		{"no room to note a request", &remote.Error{Op: "download", ID: "re_1", Err: &os.PathError{Op: "write", Path: "index", Err: syscall.ENOSPC}}, syscall.ENOSPC},
+		{"a disk's quota", &os.PathError{Op: "write", Path: "index", Err: syscall.EDQUOT}, syscall.ENOSPC},
 		{"404", answer(404, "", ""), syscall.ENOENT},
 		{"410", answer(410, "", ""), syscall.ENOENT},
 		{"unknown asset", answer(400, "400", "Asset not found"), syscall.ENOENT},
