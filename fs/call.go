@@ -10,6 +10,7 @@ import (
 
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
+	"assetfs/fs/mount"
 	"assetfs/fs/ranges"
 )
 
@@ -21,8 +22,8 @@ var replyWithin atomic.Int64
 // that is late aborts the whole mount. A fifth is left for the way there and
 // back: 3 s at least, since the kernel takes less than 15 s for 15 s.
 func readReplyLimit() {
-	limit := requestTimeout()
-	replyWithin.Store(int64(Patience(limit)))
+	limit := mount.RequestTimeout()
+	replyWithin.Store(int64(mount.Patience(limit)))
 }
 
 // call is the context of one kernel request. It ends when the caller is

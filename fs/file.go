@@ -182,7 +182,7 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 		h.close()
 		return nil, 0, n.fs.failed("open", n.asset, err)
 	}
-	n.fs.handles.Add(1)
+	n.fs.Opened()
 	if !present {
 		n.refresh(e.Info().Size)
 	}

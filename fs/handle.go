@@ -61,7 +61,7 @@ func (h *handle) splice(n int, off int64) (fuse.ReadResult, syscall.Errno) {
 func (h *handle) Release(context.Context) syscall.Errno {
 	h.file.leave(h)
 	h.close()
-	h.fs.released()
+	h.fs.Released()
 	return 0
 }
 

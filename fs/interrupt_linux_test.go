@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // TestInterruptMasks tells which pending signals end a read.
@@ -48,17 +47,6 @@ func TestUnseen(t *testing.T) {
 	} {
 		if ended, known := interrupted(tt.tid); ended != tt.ended || known != tt.known {
 			t.Errorf("%s: ended %t, known %t; want %t, %t", tt.name, ended, known, tt.ended, tt.known)
-		}
-	}
-}
-
-// TestRequestTimeout is the kernel's arithmetic (fs/fuse/inode.c).
-func TestRequestTimeout(t *testing.T) {
-	for _, tt := range []struct{ standard, most, want uint64 }{
-		{0, 0, 0}, {60, 0, 60}, {0, 60, 60}, {60, 30, 30}, {30, 60, 30}, {1, 0, 15}, {0, 3, 15}, {65535, 65535, 65535},
-	} {
-		if got := effectiveTimeout(tt.standard, tt.most); got != time.Duration(tt.want)*time.Second {
-			t.Errorf("default %d, max %d: %v, want %d s", tt.standard, tt.most, got, tt.want)
 		}
 	}
 }

@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
-	"os/exec"
 	"regexp"
 	"runtime/debug"
 	"sync"
@@ -19,6 +16,7 @@ import (
 
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
+	"assetfs/fs/mount"
 	"assetfs/remote"
 )
 
@@ -53,8 +51,8 @@ type Options struct {
 
 // FS is a mounted file system.
 type FS struct {
+	*mount.Mount
 	o           Options
-	mountpoint  string
 	client      *remote.Client
 	store       *asset.Store
 	catalog     *catalog.Catalog
@@ -68,18 +66,10 @@ type FS struct {
 
 	ctx        context.Context // ends with the mount
 	cancel     context.CancelFunc
-	mounted    atomic.Bool   // server is set; requests may come before
-	dev        string        // the device number, as mountinfo writes it
-	ended      chan struct{} // closed when the kernel has ended the connection
-	detached   chan struct{} // closed when nobody is served any more
-	asked      atomic.Bool   // by us, to end
-	leaveOnce  sync.Once
-	detachOnce sync.Once
-	handles    atomic.Int64  // open files
-	idle       chan struct{} // has an element when the last one was closed
-	served     atomic.Int64  // bytes given to readers by us
-	opens      atomic.Int64  // of whole assets, left to the kernel
-	opened     atomic.Int64  // their sizes together
+	mounted    atomic.Bool  // server is set; requests may come before
+	served     atomic.Int64 // bytes given to readers by us
+	opens      atomic.Int64 // of whole assets, left to the kernel
+	opened     atomic.Int64 // their sizes together
 	waits      waits
 	pins       chan struct{} // has an element when pinned assets are to be looked at
 	background sync.WaitGroup
@@ -95,10 +85,11 @@ type FS struct {
 // client nor store. Close ends it, whether or not it was unmounted from outside.
 func Mount(mountpoint string, ids []string, client *remote.Client, store *asset.Store, o Options) (*FS, error) {
 	f := &FS{
-		o: o, mountpoint: mountpoint, client: client, store: store, started: time.Now(),
+		o: o, client: client, store: store, started: time.Now(),
 		warned: map[string]bool{},
-		ended:  make(chan struct{}), detached: make(chan struct{}), idle: make(chan struct{}, 1), pins: make(chan struct{}, 1),
+		pins:   make(chan struct{}, 1),
 	}
+	f.Mount = mount.New(mountpoint, mount.Options{Log: o.Log, Suspend: f.suspend, Lost: store.Dir().SetHolder})
 	if o.FewThreads {
 		f.turns = make(turns, atOnce)
 	}
@@ -137,7 +128,7 @@ func Mount(mountpoint string, ids []string, client *remote.Client, store *asset.
 	})
 	f.SetList(ids)
 
-	if err := fuseAvailable(); err != nil {
+	if err := mount.Available(); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -145,14 +136,10 @@ func Mount(mountpoint string, ids []string, client *remote.Client, store *asset.
 	server, err := f.start()
 	if err != nil {
 		f.Close()
-		return nil, mountError(err)
+		return nil, mount.Explain(err)
 	}
-	f.server, f.dev = server, deviceOf(mountpoint)
-	go func() {
-		f.server.Wait()
-		close(f.ended)
-	}()
-	go f.watchTable()
+	f.server = server
+	f.Begin(server.Wait)
 	f.mounted.Store(true)
 	f.probePassthrough()
 	f.catalog.Start()
@@ -228,6 +215,13 @@ func (f *FS) ForgetFailures() {
 	f.catalog.Forget()
 }
 
+// suspend has reads fail that wait.
+func (f *FS) suspend() {
+	for _, a := range f.catalog.All() {
+		engine(a).Suspend(errUnmounting)
+	}
+}
+
 // Close ends all downloads, after the unmount, and what the mount started.
 func (f *FS) Close() {
 	f.cancel()
@@ -253,7 +247,7 @@ func (f *FS) probePassthrough() {
 	f.passthrough = err == nil
 	if err != nil {
 		f.o.Log.Info("whole assets are read through the page cache", "reason", err)
-		f.raiseReadAhead()
+		f.RaiseReadAhead()
 	} else {
 		f.o.Log.Info("whole assets are read by kernel passthrough")
 	}
@@ -262,19 +256,6 @@ func (f *FS) probePassthrough() {
 // errStable is why there is no passthrough with one inode for each content: the
 // kernel refuses it beside handles of an inode that was partly present.
 var errStable = errors.New("--stable-inodes")
-
-// mountError says what to do about a mount that failed.
-func mountError(err error) error {
-	switch {
-	case errors.Is(err, exec.ErrNotFound):
-		return fmt.Errorf("only root may mount without fusermount3: install fuse3, or run as root: %w", err)
-	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("FUSE is not available: install fuse3 and load the module (modprobe fuse): %w", err)
-	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("no permission to mount: install fuse3 (it brings fusermount3) or run as root: %w", err)
-	}
-	return err
-}
 
 func (f *FS) owner(out *fuse.Attr) {
 	out.Uid, out.Gid = f.o.UID, f.o.GID

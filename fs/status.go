@@ -145,7 +145,7 @@ func (f *FS) Status() Status {
 	f.mu.Unlock()
 	mount := &cost.Mount
 	s := Status{
-		Mountpoint:   f.mountpoint,
+		Mountpoint:   f.Point,
 		PID:          os.Getpid(),
 		Uptime:       time.Since(f.started).Seconds(),
 		Requests:     mount.Requests,

@@ -14,6 +14,7 @@ import (
 	"assetfs/fs"
 	"assetfs/fs/cli/idlist"
 	"assetfs/fs/cli/limits"
+	"assetfs/fs/mount"
 	"assetfs/fs/spool"
 	"assetfs/remote"
 )
@@ -86,7 +87,7 @@ func check(ctx context.Context, out io.Writer, s *settings) error {
 		}
 	}
 	a := &app{settings: s, key: key}
-	show(machineFindings(fs.LookAtMachine(), s)...)
+	show(machineFindings(mount.LookAtMachine(), s)...)
 	show(processFindings(openFiles(), memoryLimit(), os.Getenv)...)
 	if _, err := limits.Threads(); err != nil {
 		show(fault("threads", "%v", err))
@@ -109,10 +110,10 @@ func (a *app) mountpointFinding() []finding {
 	if a.Mountpoint == "" {
 		return nil
 	}
-	if root, err := a.spoolRoot(); err == nil && fs.Nested(a.Mountpoint, root) && !a.Demo {
+	if root, err := a.spoolRoot(); err == nil && mount.Nested(a.Mountpoint, root) && !a.Demo {
 		return []finding{fault(what, "%v", nested(root, a.Mountpoint))}
 	}
-	remark, err := fs.CheckMountpoint(a.Mountpoint)
+	remark, err := mount.Check(a.Mountpoint)
 	switch {
 	case err != nil:
 		return []finding{fault(what, "%v", err)}

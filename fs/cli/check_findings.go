@@ -6,14 +6,14 @@ import (
 	"runtime/debug"
 	"time"
 
-	"assetfs/fs"
 	"assetfs/fs/cli/mountopt"
+	"assetfs/fs/mount"
 	"assetfs/fs/spool"
 	"assetfs/remote"
 )
 
-// machineFindings describes whether this machine can mount.
-func machineFindings(m fs.Machine, s *settings) []finding {
+// machineFindings says what is wrong with what mounting needs of the machine.
+func machineFindings(m mount.Machine, s *settings) []finding {
 	found := []finding{ok("FUSE", "can be used")}
 	if m.Device != nil {
 		found[0] = fault("FUSE", "%v", m.Device)
@@ -45,7 +45,7 @@ func machineFindings(m fs.Machine, s *settings) []finding {
 // timeoutFinding compares the kernel's timeout with ours.
 func timeoutFinding(limit time.Duration, s *settings) finding {
 	const what = "timeouts"
-	patience := fs.Patience(limit)
+	patience := mount.Patience(limit)
 	switch {
 	case limit == 0:
 		return ok(what, "the kernel sets none (sysctl fs.fuse.max_request_timeout)")

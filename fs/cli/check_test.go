@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"assetfs/fs"
+	"assetfs/fs/mount"
 	"assetfs/fs/spool"
 	"assetfs/remote"
 )
@@ -175,22 +175,22 @@ func wantFindings(t *testing.T, name string, all []finding, what string, g grade
 
 // Each fault of the machine has its line.
 func TestMachineFindings(t *testing.T) {
-	good := fs.Machine{Release: "6.18.0", MayMount: true, Passthrough: true}
+	good := mount.Machine{Release: "6.18.0", MayMount: true, Passthrough: true}
 	for _, tt := range []struct {
 		name   string
-		change func(m *fs.Machine, s *settings)
+		change func(m *mount.Machine, s *settings)
 		want   string
 		grade  grade
 	}{
-		{"good", func(*fs.Machine, *settings) {}, "passthrough", fine},
-		{"no FUSE", func(m *fs.Machine, _ *settings) { m.Device = errors.New("modprobe fuse") }, "fault    FUSE         modprobe fuse", bad},
-		{"no helper", func(m *fs.Machine, _ *settings) { m.MayMount, m.Helper = false, errors.New("install fuse3") }, "fault    mounting     install fuse3", bad},
-		{"root needs none", func(m *fs.Machine, _ *settings) { m.Helper = errors.New("install fuse3") }, "by itself", fine},
-		{"user", func(m *fs.Machine, _ *settings) { m.MayMount, m.Passthrough = false, false }, "CAP_SYS_ADMIN", fine},
-		{"old kernel", func(m *fs.Machine, _ *settings) { m.Passthrough = false }, "Linux 6.9", fine},
-		{"stable", func(_ *fs.Machine, s *settings) { s.StableInodes = true }, "--stable-inodes", fine},
-		{"timeouts", func(m *fs.Machine, _ *settings) { m.Timeout = time.Minute }, "warning  timeouts     the kernel ends a mount whose answer takes 1m0s, so a read waits 48s at most", odd},
-		{"long timeouts", func(m *fs.Machine, _ *settings) { m.Timeout = time.Hour }, "reads wait 48m0s", fine},
+		{"good", func(*mount.Machine, *settings) {}, "passthrough", fine},
+		{"no FUSE", func(m *mount.Machine, _ *settings) { m.Device = errors.New("modprobe fuse") }, "fault    FUSE         modprobe fuse", bad},
+		{"no helper", func(m *mount.Machine, _ *settings) { m.MayMount, m.Helper = false, errors.New("install fuse3") }, "fault    mounting     install fuse3", bad},
+		{"root needs none", func(m *mount.Machine, _ *settings) { m.Helper = errors.New("install fuse3") }, "by itself", fine},
+		{"user", func(m *mount.Machine, _ *settings) { m.MayMount, m.Passthrough = false, false }, "CAP_SYS_ADMIN", fine},
+		{"old kernel", func(m *mount.Machine, _ *settings) { m.Passthrough = false }, "Linux 6.9", fine},
+		{"stable", func(_ *mount.Machine, s *settings) { s.StableInodes = true }, "--stable-inodes", fine},
+		{"timeouts", func(m *mount.Machine, _ *settings) { m.Timeout = time.Minute }, "warning  timeouts     the kernel ends a mount whose answer takes 1m0s, so a read waits 48s at most", odd},
+		{"long timeouts", func(m *mount.Machine, _ *settings) { m.Timeout = time.Hour }, "reads wait 48m0s", fine},
 	} {
 		m, s := good, newSettings()
 		tt.change(&m, s)

@@ -21,6 +21,7 @@ import (
 	"assetfs/fs/cli/idlist"
 	"assetfs/fs/cli/limits"
 	"assetfs/fs/cli/mountopt"
+	"assetfs/fs/mount"
 	"assetfs/remote"
 	"assetfs/remote/fakeapi"
 )
@@ -174,7 +175,7 @@ func (a *app) serve() error {
 		key = remote.NewKey("", "demo")
 		always = append(always, fakeapi.DemoIDs()...)
 	}
-	point, err := fs.PrepareMountpoint(a.Mountpoint, a.log)
+	point, err := mount.Prepare(a.Mountpoint, a.log)
 	if err != nil {
 		return err
 	}

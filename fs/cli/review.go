@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"assetfs/fs"
+	"assetfs/fs/mount"
 	"assetfs/fs/spool"
 	"assetfs/remote"
 )
@@ -36,7 +37,7 @@ func (a *app) warn(text string) { fmt.Fprintln(a.out, "assetfs: warning:", print
 func (a *app) newReview(client *remote.Client, base *url.URL, dir *fs.Store, ids []string) *review {
 	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
 	r := &review{log: a.log, done: make(chan struct{}), stop: cancel}
-	r.add(machineFindings(fs.LookAtMachine(), a.settings))
+	r.add(machineFindings(mount.LookAtMachine(), a.settings))
 	r.add(processFindings(openFiles(), memoryLimit(), os.Getenv))
 	state := dir.State()
 	state.Kind = spool.Lasting // whoever put it in memory or on a network meant to

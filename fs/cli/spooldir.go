@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"assetfs/fs"
+	"assetfs/fs/mount"
 	"assetfs/fs/spool"
 )
 
@@ -29,7 +30,7 @@ func (a *app) checkPlaces() error {
 	if err != nil {
 		return err
 	}
-	if fs.Nested(a.Mountpoint, root) {
+	if mount.Nested(a.Mountpoint, root) {
 		return &usageError{nested(root, a.Mountpoint)}
 	}
 	return nil

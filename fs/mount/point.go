@@ -1,4 +1,4 @@
-package fs
+package mount
 
 import (
 	"errors"
@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mountpoint is a directory made ready to be mounted on.
-type Mountpoint struct {
+// Point is a directory made ready to be mounted on.
+type Point struct {
 	Path    string // absolute, without symbolic links
 	created bool
 }
 
-// PrepareMountpoint makes path ready: it is created when it doesn't exist, and
+// Prepare makes path ready: it is created when it doesn't exist, and
 // a dead mount of ours is taken away. Errors say what to do instead.
-func PrepareMountpoint(path string, log *slog.Logger) (*Mountpoint, error) {
+func Prepare(path string, log *slog.Logger) (*Point, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func PrepareMountpoint(path string, log *slog.Logger) (*Mountpoint, error) {
 	if target, err := filepath.EvalSymlinks(abs); err == nil {
 		abs = target
 	}
-	m := &Mountpoint{Path: abs}
+	m := &Point{Path: abs}
 	if err := m.clear(log); err != nil {
 		return nil, err
 	}
@@ -45,6 +45,44 @@ func PrepareMountpoint(path string, log *slog.Logger) (*Mountpoint, error) {
 		return m, nil
 	}
 	return m, usable(abs)
+}
+
+// Check says what Prepare would, and changes nothing: remark is
+// what mounting would do besides.
+func Check(path string) (remark string, err error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if target, err := filepath.EvalSymlinks(abs); err == nil {
+		abs = target
+	}
+	dead, err := taken(abs)
+	switch {
+	case err != nil:
+		return "", err
+	case dead:
+		return "mounting removes the mount of an assetfs that was killed", nil
+	}
+	if _, err := os.Stat(abs); errors.Is(err, os.ErrNotExist) {
+		if info, err := os.Lstat(abs); err == nil && info.Mode()&os.ModeSymlink != 0 {
+			return "", nowhere(abs)
+		}
+		above := filepath.Dir(abs)
+		if _, err := os.Stat(above); err != nil {
+			return "", fmt.Errorf("can't create the mount point: %w; create it yourself, or give another one", err)
+		}
+		if err := mayWrite(above); err != nil {
+			return "", err
+		}
+		return "mounting creates it", nil
+	}
+	return "", usable(abs)
+}
+
+// nowhere refuses a symbolic link that leads to nothing.
+func nowhere(path string) error {
+	return fmt.Errorf("%s is a symbolic link to nowhere; give an empty directory, or a path that doesn't exist", path)
 }
 
 // usable refuses what nobody can or should mount on.
@@ -97,12 +135,12 @@ func taken(path string) (dead bool, err error) {
 }
 
 // clear refuses a path that is mounted on, and takes away a dead mount of ours.
-func (m *Mountpoint) clear(log *slog.Logger) error {
+func (m *Point) clear(log *slog.Logger) error {
 	dead, err := taken(m.Path)
 	if err != nil || !dead {
 		return err
 	}
-	if err := detach(m.Path); err != nil {
+	if err := Detach(m.Path); err != nil {
 		return fmt.Errorf("%s holds a dead mount of assetfs that can't be removed; try: %s: %w", m.Path, unmountHint(m.Path), err)
 	}
 	log.Warn("removed the mount of an assetfs that was killed", "mountpoint", m.Path)
@@ -110,7 +148,7 @@ func (m *Mountpoint) clear(log *slog.Logger) error {
 }
 
 // Remove takes the mount point away if it was created for the mount.
-func (m *Mountpoint) Remove() {
+func (m *Point) Remove() {
 	if m.created {
 		os.Remove(m.Path)
 	}

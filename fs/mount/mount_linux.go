@@ -1,4 +1,4 @@
-package fs
+package mount
 
 import (
 	"bufio"
@@ -18,10 +18,10 @@ import (
 
 // unmount takes the mount away: only if nobody uses it (else EBUSY), or lazily.
 // Nothing there to be unmounted is fine.
-func (f *FS) unmount(lazy bool) error {
-	point, covered := f.mountpoint, false
-	if f.dev != "" { // else there is no /proc
-		point, covered = mountOf(f.dev)
+func (m *Mount) unmount(lazy bool) error {
+	point, covered := m.Point, false
+	if m.device != "" { // else there is no /proc
+		point, covered = mountOf(m.device)
 	}
 	switch {
 	case point == "":
@@ -29,13 +29,13 @@ func (f *FS) unmount(lazy bool) error {
 	case covered:
 		return errCovered
 	case lazy:
-		return detach(point)
+		return Detach(point)
 	}
 	return unmountAt(point, 0)
 }
 
-// detach unmounts lazily.
-func detach(mountpoint string) error { return unmountAt(mountpoint, unix.MNT_DETACH) }
+// Detach unmounts lazily.
+func Detach(point string) error { return unmountAt(point, unix.MNT_DETACH) }
 
 // unmountAt unmounts with those flags of umount(2), as root or through the
 // helper that may do it for users.
@@ -100,8 +100,8 @@ func printable(s string) string {
 
 // watchTable notices when somebody else takes the mount away while it is in use
 // (umount -l): from then on nothing shows that it is served, and its spool taken.
-func (f *FS) watchTable() {
-	if f.dev == "" {
+func (m *Mount) watchTable() {
+	if m.device == "" {
 		return // no /proc
 	}
 	table, err := unix.Open("/proc/self/mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -115,14 +115,14 @@ func (f *FS) watchTable() {
 	}
 	defer unix.Close(end[0])
 	go func() {
-		f.Wait()
+		m.Wait()
 		unix.Close(end[1])
 	}()
 	for {
-		point, _ := mountOf(f.dev)
-		if point == "" && !f.asked.Load() {
-			if !f.hasEnded() {
-				f.lost()
+		point, _ := mountOf(m.device)
+		if point == "" && !m.asked.Load() {
+			if !m.hasEnded() {
+				m.lost()
 			}
 			return
 		}

@@ -1,4 +1,4 @@
-package fs
+package mount
 
 import (
 	"bytes"
@@ -10,41 +10,14 @@ import (
 	"strings"
 	"time"
 
-	fusefs "github.com/hanwen/go-fuse/v2/fs"
-	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 )
 
 // helperTime bounds fusermount3, which walks paths that others serve.
 const helperTime = 30 * time.Second
 
-// start mounts on the mount point and serves: as root by mount(2), else through
-// fusermount3. That is called here rather than by go-fuse, which keeps its
-// reason from our one line.
-func (f *FS) start() (*fuse.Server, error) {
-	o := f.fuseOptions()
-	o.DirectMountStrict = true
-	server, err := fusefs.Mount(f.mountpoint, f.root, o)
-	if err == nil || !errors.Is(err, os.ErrPermission) {
-		return server, err
-	}
-	fd, err := mountByHelper(f.mountpoint, &o.MountOptions)
-	if err != nil {
-		return nil, err
-	}
-	f.root = &root{fs: f} // the other one has been given to a server
-	o = f.fuseOptions()
-	o.DirectMount = false
-	server, err = fusefs.Mount(fmt.Sprintf("/dev/fd/%d", fd), f.root, o)
-	if err != nil {
-		_ = detach(f.mountpoint) // it is mounted already
-	}
-	return server, err
-}
-
-// mountByHelper lets fusermount3 mount, and returns the connection that it hands
-// over.
-func mountByHelper(point string, o *fuse.MountOptions) (fd int, err error) {
+// ByHelper lets fusermount3 mount, and returns the connection that it hands over.
+func ByHelper(point string, options []string) (fd int, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socketpair", err)
@@ -52,17 +25,14 @@ func mountByHelper(point string, o *fuse.MountOptions) (fd int, err error) {
 	ours, theirs := pair[0], os.NewFile(uintptr(pair[1]), "fusermount3")
 	defer unix.Close(ours)
 
-	options := append([]string{"fsname=" + o.FsName, "subtype=" + o.Name, fmt.Sprintf("max_read=%d", o.MaxWrite)}, o.Options...)
-	if o.AllowOther {
-		options = append(options, "allow_other")
-	}
 	escape := strings.NewReplacer(`\`, `\\`, `,`, `\,`)
-	for i, option := range options {
-		options[i] = escape.Replace(option)
+	var escaped []string
+	for _, option := range options {
+		escaped = append(escaped, escape.Replace(option))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), helperTime)
 	defer cancel()
-	cmd := fusermount(ctx, "-o", strings.Join(options, ","), "--", point)
+	cmd := fusermount(ctx, "-o", strings.Join(escaped, ","), "--", point)
 	cmd.Env = append(cmd.Env, "_FUSE_COMMFD=3")
 	cmd.ExtraFiles = []*os.File{theirs}
 	said, err := cmd.CombinedOutput()

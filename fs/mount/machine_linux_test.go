@@ -1,10 +1,11 @@
-package fs
+package mount
 
 import (
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,8 +58,8 @@ func TestHelperTrouble(t *testing.T) {
 	check("good", "", "")
 }
 
-// CheckMountpoint says what PrepareMountpoint does, and does nothing.
-func TestCheckMountpoint(t *testing.T) {
+// Check says what Prepare does, and does nothing.
+func TestCheck(t *testing.T) {
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
 	if err := os.Mkdir(path("empty"), 0o700); err != nil {
@@ -80,7 +81,7 @@ func TestCheckMountpoint(t *testing.T) {
 		{path("dangling"), "", "is a dangling symbolic link"},
 		{"/proc", "", "is mounted already, by another program"},
 	} {
-		remark, err := CheckMountpoint(tt.path)
+		remark, err := Check(tt.path)
 		if remark != tt.remark || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 			t.Errorf("%s: %q, %v; want %q, %q", tt.path, remark, err, tt.remark, tt.err)
 		}
@@ -90,11 +91,22 @@ func TestCheckMountpoint(t *testing.T) {
 		if tt.err == "" {
 			continue
 		}
-		if _, err := PrepareMountpoint(tt.path, nil); err == nil || !strings.Contains(err.Error(), tt.err) {
-			t.Errorf("PrepareMountpoint(%s): %v, want %q", tt.path, err, tt.err)
+		if _, err := Prepare(tt.path, nil); err == nil || !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("Prepare(%s): %v, want %q", tt.path, err, tt.err)
 		}
 	}
 	if _, err := os.Stat(path("new")); err == nil {
 		t.Error("a directory was made")
+	}
+}
+
+// TestRequestTimeout is the kernel's arithmetic (fs/fuse/inode.c).
+func TestRequestTimeout(t *testing.T) {
+	for _, tt := range []struct{ standard, most, want uint64 }{
+		{0, 0, 0}, {60, 0, 60}, {0, 60, 60}, {60, 30, 30}, {30, 60, 30}, {1, 0, 15}, {0, 3, 15}, {65535, 65535, 65535},
+	} {
+		if got := effectiveTimeout(tt.standard, tt.most); got != time.Duration(tt.want)*time.Second {
+			t.Errorf("default %d, max %d: %v, want %d s", tt.standard, tt.most, got, tt.want)
+		}
 	}
 }

@@ -1,0 +1,35 @@
+package mount
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+)
+
+// Machine is what a mount needs of this machine.
+type Machine struct {
+	Release     string        // of the kernel
+	Device      error         // why FUSE can't be used, nil if it can
+	MayMount    bool          // this process may mount by itself
+	Helper      error         // why fusermount3 can't mount for it, nil if it can
+	Passthrough bool          // the kernel may read whole assets by itself
+	Timeout     time.Duration // after which the kernel aborts a mount that doesn't answer; 0: never
+}
+
+// Patience is how long a request may wait below a limit of the kernel.
+func Patience(limit time.Duration) time.Duration { return limit - limit/5 }
+
+// Explain says what to do about a mount that failed.
+func Explain(err error) error {
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return fmt.Errorf("only root may mount without fusermount3: install fuse3, or run as root: %w", err)
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("FUSE is not available: install fuse3 and load the module (modprobe fuse): %w", err)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("no permission to mount: install fuse3 (it brings fusermount3) or run as root: %w", err)
+	}
+	return err
+}

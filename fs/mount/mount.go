@@ -1,0 +1,207 @@
+// Package mount makes mount points ready, and finds and ends mounts. It knows
+// nothing of what is served there, nor of the protocol.
+package mount
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// hangUp is how long the kernel has, after the last unmount, to end the
+// connection: microseconds, unless there is a copy of the mount elsewhere.
+const hangUp = 500 * time.Millisecond
+
+// Between tries to unmount what is in use. A file whose RELEASE has come is
+// given up a moment later; a shell in the directory leaves it unseen.
+const (
+	soonest = 10 * time.Millisecond
+	latest  = time.Second
+)
+
+var errCovered = errors.New("something else is mounted over it")
+
+// Options say whom a Mount calls. All are required.
+type Options struct {
+	Log     *slog.Logger
+	Suspend func()           // has reads fail that wait
+	Lost    func(who string) // somebody else has detached the mount, and who goes on
+}
+
+// Mount is the life of a mounted file system.
+type Mount struct {
+	Point string // where it is mounted
+	o     Options
+
+	device     string        // the number, as mountinfo writes it
+	ended      chan struct{} // closed when the kernel has ended the connection
+	detached   chan struct{} // closed when nobody is served any more
+	asked      atomic.Bool   // by us, to end
+	leaveOnce  sync.Once
+	detachOnce sync.Once
+	files      atomic.Int64  // that are open
+	idle       chan struct{} // has an element when the last one was closed
+}
+
+// New returns the life of a file system that is about to be mounted on point.
+func New(point string, o Options) *Mount {
+	return &Mount{Point: point, o: o, ended: make(chan struct{}), detached: make(chan struct{}), idle: make(chan struct{}, 1)}
+}
+
+// Begin is called once it is mounted. served returns when the kernel has ended the
+// connection.
+func (m *Mount) Begin(served func()) {
+	m.device = deviceOf(m.Point)
+	go func() {
+		served()
+		close(m.ended)
+	}()
+	go m.watchTable()
+}
+
+// Wait returns when the file system is unmounted, by whomever, or detached.
+func (m *Mount) Wait() {
+	select {
+	case <-m.ended:
+	case <-m.detached: // who has files open there would keep it alive for ever
+	}
+}
+
+// Unmount ends the mount without harm to anybody: it returns at once, and the
+// mount goes as soon as nobody uses it. If it can't go now, say is called with
+// the reason and what will happen. Further calls do nothing.
+func (m *Mount) Unmount(say func(string)) {
+	m.asked.Store(true)
+	m.leaveOnce.Do(func() { go m.leave(say) })
+}
+
+// Detach ends the mount now, and returns at once: waiting reads fail, and what
+// is open there is cut off. say is called if that hits somebody.
+func (m *Mount) Detach(say func(string)) {
+	m.asked.Store(true)
+	m.detachOnce.Do(func() { go m.cutOff(say) })
+}
+
+// leave unmounts once nobody uses the mount.
+func (m *Mount) leave(say func(string)) {
+	wait, said := soonest, false
+	for {
+		err := m.unmount(false)
+		if err == nil {
+			break
+		}
+		if !said {
+			said = true
+			say(m.refusal(err))
+		}
+		select {
+		case <-time.After(wait):
+			wait = min(4*wait, latest)
+		case <-m.idle:
+			wait = soonest
+		case <-m.ended:
+			return
+		case <-m.detached:
+			return
+		}
+	}
+	if m.hasEnded() {
+		return
+	}
+	// Unmounted here, and alive: there is a copy in another mount namespace, or
+	// a bind mount.
+	if m.files.Load() > 0 {
+		say(fmt.Sprintf("%s is unmounted, but files are open in a copy of it%s: it ends when the last one is closed; Ctrl-C again ends it now",
+			m.Point, inWords(copies(m.device))))
+	}
+	for m.files.Load() > 0 {
+		select {
+		case <-m.idle:
+		case <-m.ended:
+			return
+		case <-m.detached:
+			return
+		}
+	}
+	m.Detach(say)
+}
+
+// refusal says why the mount can't go now, and what happens next.
+func (m *Mount) refusal(err error) string {
+	if !errors.Is(err, unix.EBUSY) {
+		return fmt.Sprintf("can't unmount %s: %v; Ctrl-C again ends it all the same", m.Point, err)
+	}
+	return fmt.Sprintf("%s is busy%s: it unmounts by itself when the last file is closed; Ctrl-C again detaches it now",
+		m.Point, inWords(users(m.Point)))
+}
+
+// cutOff detaches the mount and ends the connection, whoever uses it.
+func (m *Mount) cutOff(say func(string)) {
+	defer close(m.detached)
+	if m.unmount(false) == nil && m.hasEnded() {
+		return
+	}
+	who := append(users(m.Point), copies(m.device)...)
+	m.o.Suspend()
+	if err := m.unmount(true); err != nil {
+		say(fmt.Sprintf("can't detach %s: %v; afterwards try: %s", m.Point, err, unmountHint(m.Point)))
+	}
+	if !m.hasEnded() {
+		say(fmt.Sprintf("%s was in use%s: that is cut off now", m.Point, inWords(who)))
+		abort(m.device)
+	}
+}
+
+// lost says that somebody else has detached the mount, and what goes on.
+func (m *Mount) lost() {
+	m.o.Log.Warn("detached while in use: this process ends with the last file that is open there, or now by SIGTERM",
+		"mountpoint", m.Point, "files", m.files.Load(), "pid", os.Getpid())
+	m.o.Lost(fmt.Sprintf("pid %d, which was detached from %s and still has open files (kill %[1]d ends it)", os.Getpid(), m.Point))
+}
+
+// hasEnded reports whether the kernel has ended the connection, for which it
+// gets a moment.
+func (m *Mount) hasEnded() bool {
+	select {
+	case <-m.ended:
+		return true
+	case <-time.After(hangUp):
+		return false
+	}
+}
+
+// Opened notes that a file was opened.
+func (m *Mount) Opened() { m.files.Add(1) }
+
+// Released notes that a file was closed.
+func (m *Mount) Released() {
+	if m.files.Add(-1) > 0 {
+		return
+	}
+	select {
+	case m.idle <- struct{}{}:
+	default: // it is known already
+	}
+}
+
+// mostNamed is how many users of a mount a message names.
+const mostNamed = 3
+
+// inWords puts names into a sentence; none is "".
+func inWords(who []string) string {
+	if len(who) == 0 {
+		return ""
+	}
+	text := " (" + strings.Join(who[:min(len(who), mostNamed)], ", ")
+	if more := len(who) - mostNamed; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text + ")"
+}

@@ -1,0 +1,61 @@
+package mount
+
+import (
+	"errors"
+	"os/exec"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// unmount takes the mount away: only if nobody uses it (else EBUSY), or by
+// force: macOS knows no lazy unmount.
+func (m *Mount) unmount(lazy bool) error {
+	if ours, _ := mountedOn(m.Point); !ours {
+		return nil
+	}
+	if lazy {
+		return Detach(m.Point)
+	}
+	return unix.Unmount(m.Point, 0)
+}
+
+// Detach unmounts by force.
+func Detach(point string) error {
+	return exec.Command("umount", "-f", point).Run()
+}
+
+// There is one mount table, and no way to see who uses a mount but lsof.
+
+func deviceOf(string) string { return "" }
+func users(string) []string  { return nil }
+func copies(string) []string { return nil }
+func abort(string)           {}
+
+// watchTable would notice an unmount by others, which ends the connection here.
+func (m *Mount) watchTable() {}
+
+// mountedOn reports whether something is mounted on path, and whether that is
+// an assetfs.
+func mountedOn(path string) (ours, mounted bool) {
+	n, err := unix.Getfsstat(nil, unix.MNT_NOWAIT)
+	if err != nil {
+		return false, false
+	}
+	list := make([]unix.Statfs_t, n)
+	if n, err = unix.Getfsstat(list, unix.MNT_NOWAIT); err != nil {
+		return false, false
+	}
+	for _, st := range list[:n] {
+		if unix.ByteSliceToString(st.Mntonname[:]) == path {
+			mounted = true
+			ours = strings.HasPrefix(unix.ByteSliceToString(st.Mntfromname[:]), "assetfs")
+		}
+	}
+	return ours, mounted
+}
+
+func unmountHint(path string) string { return "umount " + shellQuoted(path) }
+
+// ByHelper would let another program mount: go-fuse does that here.
+func ByHelper(string, []string) (fd int, err error) { return -1, errors.ErrUnsupported }
