@@ -55,7 +55,7 @@ func (f *FS) Peek(id string) (AssetStatus, bool) {
 }
 
 // Cost is the price of n bytes in dollars.
-func (f *FS) Cost(n int64) float64 { return f.cost(n) }
+func (f *FS) Cost(n int64) float64 { return f.ledger.Cost(n) }
 
 // changes is how often Fetch begins again with an asset whose content changes.
 const changes = 3

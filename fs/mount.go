@@ -16,6 +16,7 @@ import (
 
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
+	"assetfs/fs/ledger"
 	"assetfs/fs/mount"
 	"assetfs/remote"
 )
@@ -59,9 +60,8 @@ type FS struct {
 	root        *root
 	server      *fuse.Server
 	started     time.Time
-	ledger      *ledger
-	keeper      sync.WaitGroup // writes it
-	passthrough bool           // the kernel reads whole assets by itself
+	ledger      *ledger.Ledger
+	passthrough bool // the kernel reads whole assets by itself
 	turns       turns
 
 	ctx        context.Context // ends with the mount
@@ -94,9 +94,11 @@ func Mount(mountpoint string, ids []string, client *remote.Client, store *asset.
 		f.turns = make(turns, atOnce)
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
-	f.ledger = newLedger(store, f.cost, o.Log)
-	f.allow()
-	f.keeper.Go(func() { f.keepLedger(f.ctx) })
+	f.ledger = ledger.New(ledger.Options{
+		Notes: store, PricePerGB: o.PricePerGB, MaxPerMonth: o.MaxPerMonth,
+		Spent: client.Spent, Served: f.served.Load, Allow: client.Allow, Log: o.Log,
+	})
+	f.ledger.Start()
 	api := source{client, o.Log, func(id string) (bucket, blob string, err error) { return f.catalog.Place(id) }}
 	store.Serve(&asset.Options{
 		Source:       api,
@@ -232,8 +234,7 @@ func (f *FS) Close() {
 	wg.Wait()
 	f.background.Wait()
 	f.catalog.Close()
-	f.keeper.Wait()
-	f.recordCost()
+	f.ledger.Close()
 }
 
 // probePassthrough finds out whether the kernel may read spool files by itself.

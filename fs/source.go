@@ -9,6 +9,7 @@ import (
 
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
+	"assetfs/fs/ledger"
 	"assetfs/remote"
 )
 
@@ -36,7 +37,7 @@ func (s source) Open(ctx context.Context, id string, r asset.Request) (*asset.Re
 	if err != nil {
 		return nil, err
 	}
-	s.log.Info("download", "asset", id, "start", resp.Start, "program", cmp.Or(r.Program, ownProgram), "pid", r.PID)
+	s.log.Info("download", "asset", id, "start", resp.Start, "program", cmp.Or(r.Program, ledger.OwnProgram), "pid", r.PID)
 	return &asset.Response{
 		Info:     info(resp.Info, true),
 		Ranged:   resp.Partial,

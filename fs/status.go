@@ -13,6 +13,7 @@ import (
 
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
+	"assetfs/fs/ledger"
 )
 
 // MaxAttr is the most that an extended attribute holds, in bytes, on Linux.
@@ -32,7 +33,7 @@ type Status struct {
 	FromSpool    int64         `json:"from_spool_bytes"`   // that much of Served was not downloaded for it
 	Cost         float64       `json:"cost_dollars"`       // of Downloaded: at least
 	Saved        float64       `json:"saved_dollars"`      // what FromSpool would have cost
-	Ledger       CostStatus    `json:"ledger"`
+	Ledger       ledger.Costs  `json:"ledger"`
 	Kernel       KernelStatus  `json:"kernel"`
 	Spool        SpoolStatus   `json:"spool"`
 	Waiting      []WaitStatus  `json:"waiting,omitempty"` // for what is no asset: names
@@ -139,7 +140,7 @@ const manyAssets = 10_000
 
 // Status tells what the mount has done.
 func (f *FS) Status() Status {
-	cost, usage := f.costStatus(), f.store.Usage()
+	cost, usage := f.ledger.Costs(), f.store.Usage()
 	f.mu.Lock()
 	lastErr, lastErrAt := f.lastErr, f.lastErrAt
 	f.mu.Unlock()
@@ -225,9 +226,6 @@ func (f *FS) assetStatus(listed *catalog.Asset) AssetStatus {
 
 // SetSocket tells, by the attribute user.assetfs.socket, where commands are taken.
 func (f *FS) SetSocket(path string) { f.socket.Store(&path) }
-
-// cost is the price of n bytes. A GB is 10^9 bytes, as bills count.
-func (f *FS) cost(n int64) float64 { return float64(n) / 1e9 * f.o.PricePerGB }
 
 // The root's attributes are those of Status one by one, and besides:
 const (

@@ -6,20 +6,21 @@ import (
 
 	"github.com/dustin/go-humanize/english"
 
-	"assetfs/fs"
+	"assetfs/fs/ledger"
 )
 
 // programsShown is how many programs the page names.
 const programsShown = 3
 
-// writeCost writes the cost of downloads in the spool's ledger.
-func writeCost(fact func(title, text string), c *fs.CostStatus) {
+// writeCost writes what downloads have cost by the spool's ledger, as facts of the
+// page.
+func writeCost(fact func(title, text string), c *ledger.Costs) {
 	if c.Ever.Requests == 0 {
 		return
 	}
 	for _, p := range []struct {
 		title string
-		cost  *fs.PeriodCost
+		cost  *ledger.Period
 		most  int64
 	}{{"This mount", &c.Mount, 0}, {"Today", &c.Today, 0}, {"This month", &c.Month, c.MaxMonth}, {"Ever", &c.Ever, 0}} {
 		text := fmt.Sprintf("%s, %s%s for %s", english.Plural(int(p.cost.Requests), "request", ""), bytesText(p.cost.Downloaded), limit(p.most), dollars(p.cost.Cost))

@@ -15,6 +15,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 
 	"assetfs/fs"
+	"assetfs/fs/ledger"
 )
 
 // sample is the status of a busy mount.
@@ -205,13 +206,13 @@ func TestReadWhereNothingIsMounted(t *testing.T) {
 // The cost of the spool names the programs that cost most this month.
 func TestCostLines(t *testing.T) {
 	var page strings.Builder
-	month := fs.PeriodCost{Requests: 9, Downloaded: 30e6, Cost: 0.0036}
-	month.Programs = []fs.ProgramCost{{Program: "mpv", Cost: 2}, {Program: "a\x1bb", Cost: 0.5}, {Program: "cat", Cost: 0.25}, {Program: "x", Cost: 0.01}, {Program: "y", Cost: 0.02}}
+	month := ledger.Period{Requests: 9, Downloaded: 30e6, Cost: 0.0036}
+	month.Programs = []ledger.Program{{Program: "mpv", Cost: 2}, {Program: "a\x1bb", Cost: 0.5}, {Program: "cat", Cost: 0.25}, {Program: "x", Cost: 0.01}, {Program: "y", Cost: 0.02}}
 	fact := func(title, text string) { fmt.Fprintf(&page, "%s\t%s\n", title, text) }
-	writeCost(fact, &fs.CostStatus{Month: month, Ever: month, MaxMonth: 100e6})
-	saved := fs.PeriodCost{Requests: 1, Saved: 1.5}
-	writeCost(fact, &fs.CostStatus{Ever: saved})
-	writeCost(fact, &fs.CostStatus{}) // nothing was spent, or the mount is old
+	writeCost(fact, &ledger.Costs{Month: month, Ever: month, MaxMonth: 100e6})
+	saved := ledger.Period{Requests: 1, Saved: 1.5}
+	writeCost(fact, &ledger.Costs{Ever: saved})
+	writeCost(fact, &ledger.Costs{}) // nothing was spent, or the mount is old
 	want := "This mount\t0 requests, 0 B for $0.0000\nToday\t0 requests, 0 B for $0.0000\n" +
 		"This month\t9 requests, 29 MiB of 100MB for $0.0036\nEver\t9 requests, 29 MiB for $0.0036\n" +
 		"Programs\tmpv $2.00, a\\u001bb $0.5000, cat $0.2500, others $0.0300 this month\n" +

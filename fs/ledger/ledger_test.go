@@ -1,4 +1,4 @@
-package fs
+package ledger
 
 import (
 	"errors"
@@ -33,21 +33,31 @@ func (m *memo) SetNote(name, value string) error {
 
 // bookkeeper drives a ledger as a mount does.
 type bookkeeper struct {
-	*ledger
+	*Ledger
 	spent  map[string]remote.Spent
 	served int64
 }
 
 func open(m *memo) *bookkeeper {
-	price := func(n int64) float64 { return float64(n) / 1e9 }
-	return &bookkeeper{newLedger(m, price, slog.New(slog.DiscardHandler)), map[string]remote.Spent{}, 0}
+	b := &bookkeeper{spent: map[string]remote.Spent{}}
+	b.Ledger = New(Options{
+		Notes: m, PricePerGB: 1, Log: slog.New(slog.DiscardHandler),
+		Spent:  func() map[string]remote.Spent { return b.spent },
+		Served: func() int64 { return b.served },
+	})
+	return b
+}
+
+// sums are what was spent by this mount, today, this month and ever.
+func (b *bookkeeper) sums() (mount, today, month, ever spending) {
+	return b.mount, b.day, b.earlier.plus(b.day), b.past.plus(b.day)
 }
 
 // buys has a program download n bytes by one request.
 func (b *bookkeeper) buys(program string, n int64) {
 	s := b.spent[program]
 	b.spent[program] = remote.Spent{Requests: s.Requests + 1, Bytes: s.Bytes + n}
-	b.take(b.spent, b.served)
+	b.take()
 }
 
 func (b *bookkeeper) check(t *testing.T, what string, want ...int64) {
@@ -150,7 +160,8 @@ func TestLedgerSums(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(&memo{text: map[string]string{}})
 		for _, bytes := range []int64{100, 90, 100, 120, 110} {
-			b.take(map[string]remote.Spent{"cat": {Requests: 1, Bytes: bytes}}, 50)
+			b.spent, b.served = map[string]remote.Spent{"cat": {Requests: 1, Bytes: bytes}}, 50
+			b.take()
 		}
 		b.check(t, "estimates", 120, 120, 120, 120)
 		for i := range 3 * mostPrograms {

@@ -1,4 +1,6 @@
-package fs
+// Package ledger adds up what the downloads of a spool have cost, by day and by
+// program.
+package ledger
 
 import (
 	"cmp"
@@ -14,15 +16,15 @@ import (
 )
 
 const (
-	// ownProgram is for whom assetfs downloads what no program waits for: names
+	// OwnProgram is for whom assetfs downloads what no program waits for: names
 	// for a listing, say.
-	ownProgram = "assetfs"
+	OwnProgram = "assetfs"
 	// otherPrograms are those beyond the first mostPrograms of a day.
 	otherPrograms = "others"
 	mostPrograms  = 50
-	// ledgerEvery is how often what is new is recorded: a killed process has lost
+	// every is how often what is new is recorded: a killed process has lost
 	// less than a second of it.
-	ledgerEvery = 250 * time.Millisecond
+	every = 250 * time.Millisecond
 	// noteLedger is the spool's note of the first and the last day, and with a
 	// day behind it that of this day. Days are those of the local time.
 	noteLedger = "ledger"
@@ -80,19 +82,31 @@ func (s spending) total() charge {
 	return sum
 }
 
-// notes are what a spool records beside assets.
-type notes interface {
-	Note(name string) string
-	SetNote(name, value string) error
+// Options say what a Ledger is made of. All are required, but for the limit.
+type Options struct {
+	// Notes are the spool's, where days are recorded.
+	Notes interface {
+		Note(name string) string
+		SetNote(name, value string) error
+	}
+	PricePerGB  float64 // dollars
+	MaxPerMonth int64   // bytes that may be downloaded in a month of local time; 0: no limit
+
+	Spent  func() map[string]remote.Spent // what this process has downloaded until now, by program
+	Served func() int64                   // and what was read, in bytes
+	Allow  func(bytes int64)              // lets so much be downloaded from now on
+
+	Log *slog.Logger
 }
 
-// A ledger adds up by day what the downloads of a spool have cost. Methods may be
-// called concurrently, but for flush.
-type ledger struct {
-	notes notes
-	price func(bytes int64) float64
-	log   *slog.Logger
-	lost  bool // the last flush failed
+// A Ledger adds up by day what the downloads of a spool have cost. Methods may be
+// called concurrently.
+type Ledger struct {
+	o    Options
+	lost bool // the last flush failed
+
+	end    chan struct{}  // closed by Close
+	keeper sync.WaitGroup // records what is new
 
 	mu       sync.Mutex // guards what follows; no I/O under it
 	today    string
@@ -106,15 +120,40 @@ type ledger struct {
 	unsaved  map[string]spending
 }
 
-// newLedger reads what the spool tells of earlier days.
-func newLedger(n notes, price func(int64) float64, log *slog.Logger) *ledger {
-	l := &ledger{notes: n, price: price, log: log, seen: map[string]remote.Spent{}, unsaved: map[string]spending{}, recorded: true}
+// New reads what the spool tells of earlier days, and allows what is left of this
+// month.
+func New(o Options) *Ledger {
+	l := &Ledger{o: o, seen: map[string]remote.Spent{}, unsaved: map[string]spending{}, recorded: true, end: make(chan struct{})}
 	l.begin(time.Now())
+	l.allow()
 	return l
 }
 
+// Start has what downloads cost recorded now and then. Close ends it.
+func (l *Ledger) Start() {
+	l.keeper.Go(func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				l.record()
+			case <-l.end:
+				return
+			}
+		}
+	})
+}
+
+// Close records what came until now.
+func (l *Ledger) Close() {
+	close(l.end)
+	l.keeper.Wait()
+	l.record()
+}
+
 // begin makes now's day today.
-func (l *ledger) begin(now time.Time) {
+func (l *Ledger) begin(now time.Time) {
 	today, month := now.Format(dayFormat), now.Format("2006-01-")
 	days := l.load()
 	l.mu.Lock()
@@ -136,9 +175,9 @@ func (l *ledger) begin(now time.Time) {
 }
 
 // load reads all days from the spool.
-func (l *ledger) load() map[string]spending {
+func (l *Ledger) load() map[string]spending {
 	days := map[string]spending{}
-	first, last, _ := strings.Cut(l.notes.Note(noteLedger), " ")
+	first, last, _ := strings.Cut(l.o.Notes.Note(noteLedger), " ")
 	date, err := time.Parse(dayFormat, first)
 	if err != nil {
 		return days // there is none yet
@@ -146,7 +185,7 @@ func (l *ledger) load() map[string]spending {
 	for range daysMost {
 		name := date.Format(dayFormat)
 		var s spending
-		if text := l.notes.Note(noteLedger + "." + name); text != "" && json.Unmarshal([]byte(text), &s) == nil {
+		if text := l.o.Notes.Note(noteLedger + "." + name); text != "" && json.Unmarshal([]byte(text), &s) == nil {
 			days[name] = s
 		}
 		if name >= last {
@@ -157,9 +196,9 @@ func (l *ledger) load() map[string]spending {
 	return days
 }
 
-// take adds what has come since it was called last: spent and served are what the
-// process has downloaded and read in all.
-func (l *ledger) take(spent map[string]remote.Spent, served int64) {
+// take adds what has come since it was called last.
+func (l *Ledger) take() {
+	spent, served := l.o.Spent(), l.o.Served()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for program, now := range spent {
@@ -169,10 +208,10 @@ func (l *ledger) take(spent map[string]remote.Spent, served int64) {
 		if c == (charge{}) {
 			continue
 		}
-		c.Dollars = l.price(c.Bytes)
+		c.Dollars = l.Cost(c.Bytes)
 		l.seen[program] = remote.Spent{Requests: was.Requests + c.Requests, Bytes: was.Bytes + c.Bytes}
-		l.day.add(cmp.Or(program, ownProgram), c)
-		l.mount.add(cmp.Or(program, ownProgram), c)
+		l.day.add(cmp.Or(program, OwnProgram), c)
+		l.mount.add(cmp.Or(program, OwnProgram), c)
 		l.recorded = false
 	}
 	if n := served - l.served; n > 0 {
@@ -184,7 +223,7 @@ func (l *ledger) take(spent map[string]remote.Spent, served int64) {
 }
 
 // flush records what is new. It tells whether a new month has begun.
-func (l *ledger) flush(now time.Time) (newMonth bool) {
+func (l *Ledger) flush(now time.Time) (newMonth bool) {
 	today := now.Format(dayFormat)
 	l.mu.Lock()
 	if !l.recorded {
@@ -209,28 +248,21 @@ func (l *ledger) flush(now time.Time) (newMonth bool) {
 }
 
 // save writes one day to the spool.
-func (l *ledger) save(date string, s spending) bool {
+func (l *Ledger) save(date string, s spending) bool {
 	text, err := json.Marshal(s)
 	if err == nil {
-		err = l.notes.SetNote(noteLedger+"."+date, string(text))
+		err = l.o.Notes.SetNote(noteLedger+"."+date, string(text))
 	}
-	first, last, known := strings.Cut(l.notes.Note(noteLedger), " ")
+	first, last, known := strings.Cut(l.o.Notes.Note(noteLedger), " ")
 	if !known {
 		first, last = date, date
 	}
 	if err == nil {
-		err = l.notes.SetNote(noteLedger, min(first, date)+" "+max(last, date))
+		err = l.o.Notes.SetNote(noteLedger, min(first, date)+" "+max(last, date))
 	}
 	if err != nil && !l.lost {
-		l.log.Warn("what downloads cost is not recorded for now", "error", err)
+		l.o.Log.Warn("what downloads cost is not recorded for now", "error", err)
 	}
 	l.lost = err != nil
 	return !l.lost
-}
-
-// sums returns what was spent by this mount, today, this month and ever.
-func (l *ledger) sums() (mount, today, month, ever spending) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.mount.plus(spending{}), l.day.plus(spending{}), l.earlier.plus(l.day), l.past.plus(l.day)
 }
