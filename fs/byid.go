@@ -10,6 +10,7 @@ import (
 
 	"assetfs/fs/catalog"
 	"assetfs/fs/ranges"
+	"assetfs/fs/service"
 )
 
 // idDir is by-id: a link for every listed asset, named after its ID.
@@ -33,7 +34,7 @@ func (n *idDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*f
 	}
 	c := newCall(ctx).shown(n.fs, "lookup", nil, ranges.Range{})
 	defer c.end()
-	a, err := n.fs.catalog.LookupID(c, name)
+	a, err := n.fs.Catalog.LookupID(c, name)
 	if a == nil {
 		return nil, n.fs.notFound(name, err)
 	}
@@ -42,7 +43,7 @@ func (n *idDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*f
 
 // known finds the link of a listed asset.
 func (n *idDir) known(ctx context.Context, name string, out *fuse.EntryOut) *fusefs.Inode {
-	if a := n.fs.catalog.Listed(name); a != nil {
+	if a := n.fs.Catalog.Listed(name); a != nil {
 		return n.link(ctx, a, out)
 	}
 	return nil
@@ -57,11 +58,11 @@ func (n *idDir) link(ctx context.Context, a *catalog.Asset, out *fuse.EntryOut) 
 
 // OpendirHandle waits for names like that of the root: they are what links show.
 func (n *idDir) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
-	return &listing{entries: n.entries, known: n.known}, 0, n.fs.await(ctx, n.fs.catalog.AwaitLinks)
+	return &listing{entries: n.entries, known: n.known}, 0, n.fs.await(ctx, n.fs.Catalog.AwaitLinks)
 }
 
 func (n *idDir) entries() []fuse.DirEntry {
-	listed := n.fs.catalog.Entries()
+	listed := n.fs.Catalog.Entries()
 	list := make([]fuse.DirEntry, len(listed))
 	for i, e := range listed {
 		list[i] = fuse.DirEntry{Name: e.ID, Ino: e.LinkIno, Mode: syscall.S_IFLNK}
@@ -71,7 +72,7 @@ func (n *idDir) entries() []fuse.DirEntry {
 
 // Getattr describes the directory.
 func (n *idDir) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	_, changed := n.fs.catalog.Times()
+	_, changed := n.fs.Catalog.Times()
 	n.fs.dirAttr(&out.Attr, byIDIno, changed)
 	out.SetTimeout(dirTimeout)
 	return 0
@@ -115,7 +116,7 @@ func (l *link) attr(out *fuse.Attr) time.Duration {
 	out.Size = uint64(len(linkPrefix + l.asset.Path()))
 	_, seen, listed := l.asset.Told()
 	if !listed {
-		seen = engine(l.asset).FirstSeen()
+		seen = service.Engine(l.asset).FirstSeen()
 	}
 	out.SetTimes(&seen, &seen, &seen)
 	if !own {

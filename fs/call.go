@@ -12,6 +12,7 @@ import (
 	"assetfs/fs/catalog"
 	"assetfs/fs/mount"
 	"assetfs/fs/ranges"
+	"assetfs/fs/service"
 )
 
 // replyWithin is for how long a handler may wait, in nanoseconds; 0: as long as it
@@ -34,9 +35,9 @@ type call struct {
 	context.Context // for the deadline: none
 	interrupt       <-chan struct{}
 	tid             uint32
-	wait            wait      // what it may come to wait for
-	waits           *waits    // where that is shown then; nil: nowhere
-	start           time.Time // if there is a limit
+	wait            service.Wait   // what it may come to wait for
+	waits           *service.Waits // where that is shown then; nil: nowhere
+	start           time.Time      // if there is a limit
 
 	mu   sync.Mutex    // guards what follows
 	done chan struct{} // nil until somebody waits
@@ -67,8 +68,8 @@ func (c *call) Value(key any) any {
 // shown has whoever waits with c be seen in the status of f: at op of a, nil for
 // what is no asset, and what a read needs of it.
 func (c *call) shown(f *FS, op string, a *catalog.Asset, need ranges.Range) *call {
-	c.waits = &f.waits
-	c.wait.op, c.wait.asset, c.wait.need = op, a, need
+	c.waits = &f.Waits
+	c.wait.Op, c.wait.Asset, c.wait.Need = op, a, need
 	return c
 }
 
@@ -78,7 +79,7 @@ func (c *call) end() {
 	if c.over != nil {
 		close(c.over)
 		if c.waits != nil {
-			c.waits.end(&c.wait)
+			c.waits.End(&c.wait)
 		}
 	}
 }
@@ -91,8 +92,8 @@ func (c *call) Done() <-chan struct{} {
 		c.done, c.over = make(chan struct{}), make(chan struct{})
 		go c.watch()
 		if c.waits != nil {
-			c.wait.caller = &caller{tid: c.tid}
-			c.waits.begin(&c.wait)
+			c.wait.Caller = &caller{tid: c.tid}
+			c.waits.Begin(&c.wait)
 		}
 	}
 	return c.done

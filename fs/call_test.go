@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"assetfs/fs/service"
+
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
@@ -96,7 +98,7 @@ func TestLate(t *testing.T) {
 // A panic in a handler is one failed request and a line of the log.
 func TestPanic(t *testing.T) {
 	var said bytes.Buffer
-	f := &FS{o: Options{Log: slog.New(slog.NewTextHandler(&said, nil))}}
+	f := &FS{o: Options{Options: service.Options{Log: slog.New(slog.NewTextHandler(&said, nil))}}}
 	func() {
 		defer func() {
 			if got := f.panicked(recover()); got != fuse.EIO {

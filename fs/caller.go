@@ -1,7 +1,6 @@
 package fs
 
 import (
-	"context"
 	"strings"
 	"sync"
 
@@ -18,18 +17,6 @@ type caller struct {
 }
 
 var _ asset.Caller = (*caller)(nil)
-
-// fetcher is who waits for whole assets on behalf of a command.
-type fetcher struct{ pid int }
-
-// Program names the command.
-func (f fetcher) Program() (name string, pid int) { return "assetfs fetch", f.pid }
-
-// ForProcess returns a context for Fetch on behalf of a process that gave the
-// command. Without one it is this process.
-func ForProcess(ctx context.Context, pid int) context.Context {
-	return context.WithValue(ctx, asset.CallerKey{}, fetcher{pid})
-}
 
 // unknownProgram is a caller of which nothing can be found out: it is in another
 // pid namespace, hidden, or gone.

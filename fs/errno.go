@@ -8,6 +8,7 @@ import (
 
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
+	"assetfs/fs/service"
 	"assetfs/remote"
 )
 
@@ -16,9 +17,6 @@ var errInterrupted = errors.New("interrupted")
 
 // errLate means that the kernel's patience with a request ends.
 var errLate = errors.New("no answer within the time that this kernel gives a request (sysctl fs.fuse.max_request_timeout or default_request_timeout)")
-
-// errUnmounting sends readers home before an unmount.
-var errUnmounting = errors.New("being unmounted")
 
 // errNameTooLong means that no directory entry can be called so.
 var errNameTooLong = errors.New("name too long")
@@ -64,7 +62,7 @@ func errno(err error) syscall.Errno {
 		return statusErrno(re)
 	case errors.Is(err, errLate), stalled(err):
 		return syscall.ETIMEDOUT
-	case errors.Is(err, errUnmounting), errors.Is(err, asset.ErrClosed):
+	case errors.Is(err, service.ErrUnmounting), errors.Is(err, asset.ErrClosed):
 		return syscall.ENODEV
 	case errors.As(err, &number) && number == syscall.EMFILE:
 		return number

@@ -1,9 +1,9 @@
 package fs
 
 import (
+	"context"
 	"log/slog"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,11 +18,9 @@ func (f *FS) fail(op, id string, err error) syscall.Errno {
 	if passing(number) {
 		level = slog.LevelDebug
 	}
-	f.o.Log.Log(f.ctx, level, "operation failed", "op", op, "asset", id, "errno", unix.ErrnoName(number), "error", err)
+	f.o.Log.Log(context.Background(), level, "operation failed", "op", op, "asset", id, "errno", unix.ErrnoName(number), "error", err)
 	if level == slog.LevelWarn {
-		f.mu.Lock()
-		f.lastErr, f.lastErrAt = op+" "+id+": "+err.Error(), time.Now()
-		f.mu.Unlock()
+		f.SetLastError(op + " " + id + ": " + err.Error())
 	}
 	return number
 }
@@ -36,30 +34,11 @@ func (f *FS) failed(op string, a *catalog.Asset, err error) syscall.Errno {
 	return number
 }
 
+// failedAside is failed of what the kernel does not wait for.
+func (f *FS) failedAside(op string, a *catalog.Asset, err error) { _ = f.failed(op, a, err) }
+
 // passing reports whether an error is the end of a wait, and no fault.
 func passing(number syscall.Errno) bool { return number == syscall.EINTR || number == syscall.ENODEV }
-
-// lastError is the last that went wrong with a, for people.
-func lastError(a *catalog.Asset) error {
-	if err := a.Err(); err != nil {
-		return err
-	}
-	if e := awake(a); e != nil {
-		return e.LastError()
-	}
-	return nil
-}
-
-// lastErrorTime is when that was; zero if nobody knows.
-func lastErrorTime(a *catalog.Asset) time.Time {
-	if a.Err() != nil {
-		return a.ErrTime()
-	}
-	if e := awake(a); e != nil {
-		return e.LastErrorTime()
-	}
-	return time.Time{}
-}
 
 // unsized logs, once, that an asset of unknown size shows 0.
 func (f *FS) unsized(a *catalog.Asset) {

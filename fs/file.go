@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math"
 	"syscall"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
 	"assetfs/fs/ranges"
+	"assetfs/fs/service"
 )
 
 const (
@@ -57,13 +57,11 @@ var (
 
 // fileNode returns the inode of a in its present state.
 func (f *FS) fileNode(ctx context.Context, parent *fusefs.Inode, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode {
-	s := stateOf(a)
+	known := f.inodesOf(a)
+	s := stateOf(a, known)
 	n := &file{fs: f, asset: a, gen: f.kernelGen(s), openings: openings{version: s.version, whole: s.whole}}
-	n.sizes = &sizes{least: math.MaxInt64}
-	if e := awake(a); e != nil {
-		n.sizes = e.sizesOf(n.gen)
-	}
-	if _, _, video := a.Told(); f.catalog.Listed(a.ID) != nil && !video {
+	n.sizes = known.sizesOf(n.gen)
+	if _, _, video := a.Told(); f.Catalog.Listed(a.ID) != nil && !video {
 		out.SetEntryTimeout(settled)
 	} else {
 		out.SetEntryTimeout(unsettled) // nobody knows yet whether it is there, or for how long
@@ -80,7 +78,7 @@ func (f *FS) fileAttr(a *catalog.Asset, whole bool, out *fuse.Attr) time.Duratio
 	out.Ino = a.Ino
 	out.Mode = syscall.S_IFREG | 0o444&^f.o.Umask
 	out.Size = uint64(max(0, i.Size))
-	fillBlocks(out, spooledOf(a))
+	fillBlocks(out, service.SpooledOf(a))
 	mtime, ctime := fileTimes(i, version, firstSeen)
 	out.SetTimes(&mtime, &mtime, &ctime)
 	if whole && !i.ModTime.IsZero() {
@@ -92,7 +90,7 @@ func (f *FS) fileAttr(a *catalog.Asset, whole bool, out *fuse.Attr) time.Duratio
 // described returns what is known of a. Of a video, the library tells the time.
 func described(a *catalog.Asset) (i asset.Info, version uint64, firstSeen time.Time) {
 	size, mtime, video := a.Told()
-	e := awake(a)
+	e := service.Awake(a)
 	if e == nil {
 		return asset.Info{Size: size, ModTime: mtime}, 0, time.Time{}
 	}
@@ -121,10 +119,10 @@ func fileTimes(i asset.Info, version uint64, firstSeen time.Time) (mtime, ctime 
 func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	c := newCall(ctx).shown(n.fs, "stat", n.asset, ranges.Range{})
 	defer c.end()
-	if err := n.fs.catalog.Stat(c, n.asset); err != nil {
+	if err := n.fs.Catalog.Stat(c, n.asset); err != nil {
 		return n.fs.failed("stat", n.asset, err)
 	}
-	e := awake(n.asset)
+	e := service.Awake(n.asset)
 	if e == nil {
 		out.SetTimeout(n.fs.fileAttr(n.asset, false, &out.Attr))
 		n.sizes.told(out.Size)
@@ -155,12 +153,13 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	if err := n.learn(c); err != nil {
 		return nil, 0, n.fs.failed("open", n.asset, err)
 	}
-	e := engine(n.asset)
+	e := service.Engine(n.asset)
 	h := &handle{fs: n.fs, file: n, asset: n.asset, reader: e.Open()}
-	s := e.state() // after Open, which keeps a whole asset whole
+	known := n.fs.inodesOf(n.asset)
+	s := stateOf(n.asset, known) // after Open, which keeps a whole asset whole
 	h.blind = e.Info().Size < 0
 	present := n.fs.kernelGen(s) == n.gen && n.knows(e.Info().Size)
-	if !e.visitors.admit(c.tid, present) {
+	if !known.visitors.admit(c.tid, present) {
 		h.reader.Close()
 		return nil, 0, syscall.ESTALE
 	}
@@ -190,8 +189,8 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	case h.backing == nil:
 		return h, fuse.FOPEN_DIRECT_IO | noFlush, 0
 	case n.fs.passthrough:
-		n.fs.opens.Add(1)
-		n.fs.opened.Add(e.Info().Size)
+		n.fs.Kernel.Opens.Add(1)
+		n.fs.Kernel.Bytes.Add(e.Info().Size)
 		return passthrough{h}, fuse.FOPEN_KEEP_CACHE | noFlush, 0
 	}
 	return h, fuse.FOPEN_KEEP_CACHE | noFlush, 0
@@ -199,18 +198,18 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 
 // learn finds out, on the network, what an open needs to know.
 func (n *file) learn(c *call) error {
-	e := engine(n.asset)
+	e := service.Engine(n.asset)
 	// An asset that is empty by its metadata is not taken for one unseen: the
 	// read of it would succeed whatever is wrong.
 	if i := e.Info(); !i.Header && i.Size <= 0 {
-		if err := n.fs.catalog.Contact(c, n.asset); err != nil {
+		if err := n.fs.Catalog.Contact(c, n.asset); err != nil {
 			return err
 		}
 	}
 	// What no header told, metadata may: of an asset of unknown size splice and
 	// sendfile get nothing, and no error.
 	if e.Info().Size < 0 {
-		return n.fs.catalog.Stat(c, n.asset)
+		return n.fs.Catalog.Stat(c, n.asset)
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 	if err != nil {
 		return nil, h.fs.failed("read", h.asset, err)
 	}
-	h.fs.served.Add(int64(n))
+	h.fs.Served.Add(int64(n))
 	return h.fs.turns.reply(dest[:n]), 0
 }
 
@@ -53,7 +53,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 // a copy through us. They don't go while it is open: room is never made in it.
 func (h *handle) splice(n int, off int64) (fuse.ReadResult, syscall.Errno) {
 	n = int(min(int64(n), max(0, h.size-off)))
-	h.fs.served.Add(int64(n))
+	h.fs.Served.Add(int64(n))
 	return fuse.ReadResultFd(h.backing.Fd(), off, n), 0
 }
 
@@ -70,7 +70,7 @@ func (h *handle) close() {
 	if h.backing != nil {
 		h.backing.Close()
 	}
-	h.fs.freeAtClose(h.asset)
+	h.fs.FreeAtClose(h.asset)
 }
 
 // Fsync has nothing to write, and says so as any read-only disk does.

@@ -9,28 +9,7 @@ import (
 
 	"assetfs/fs/catalog"
 	"assetfs/fs/ranges"
-	"assetfs/remote"
 )
-
-var _ catalog.Lister = source{}
-
-// Look says how a look at a library went.
-type Look = catalog.Look
-
-// ListVideos passes once over a library.
-func (s source) ListVideos(ctx context.Context, scope string, found func([]catalog.Video)) (catalog.Listing, error) {
-	l, err := s.client.ListVideos(ctx, scope, func(page []remote.Video) {
-		videos := make([]catalog.Video, len(page))
-		for i, v := range page {
-			videos[i] = catalog.Video(v)
-		}
-		found(videos)
-	})
-	return catalog.Listing{Shifted: l.Shifted}, err
-}
-
-// Refresh looks at all libraries now, and returns how that went.
-func (f *FS) Refresh(ctx context.Context) ([]Look, error) { return f.catalog.Refresh(ctx) }
 
 // libraryDir is the directory of one library, where there are several.
 type libraryDir struct {
@@ -86,10 +65,7 @@ func (n *libraryDir) entries() []fuse.DirEntry { return appendFiles([]fuse.DirEn
 
 // Getxattr tells commands where they are taken.
 func (n *libraryDir) Getxattr(_ context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
-	if path := n.fs.socket.Load(); attr == xattrSocket && path != nil {
-		return give(dest, *path)
-	}
-	return 0, absent(attr)
+	return n.fs.socketAttr(attr, dest)
 }
 
 // Getattr describes the directory.

@@ -2,11 +2,10 @@ package fs
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"log/slog"
-	"regexp"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,138 +13,68 @@ import (
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 
-	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
-	"assetfs/fs/ledger"
 	"assetfs/fs/mount"
+	"assetfs/fs/service"
 	"assetfs/remote"
 )
 
 // Options say how a mount behaves. The zero value of a field is what its
 // comment says.
 type Options struct {
-	IDPattern    *regexp.Regexp // what a valid asset ID looks like, anchored; required
-	ByMetadata   bool           // names come from the free metadata call, not from the download's header
-	ListWait     time.Duration  // how long a listing waits for names
-	ReadAhead    int64          // bytes a stream may run ahead
-	StallTimeout time.Duration  // no byte for this long is a dead stream
-	RetryFor     time.Duration  // how long one read keeps retrying
-	PricePerGB   float64        // dollars, for reports
-	MaxDownload  int64          // bytes, for reports; the client enforces it
-	MaxPerMonth  int64          // bytes that this spool downloads in a month of local time; 0: no limit
-	UID, GID     uint32         // owner of everything shown
-	Umask        uint32         // mode bits not shown
-	AllowOther   bool           // other users may use the mount
-	Source       string         // what the mount table shows as mounted; "": assetfs
-	StableInodes bool           // one inode for each content, whatever is present of it; no passthrough
-	FewThreads   bool           // the process may not have many: what waits for the disk takes turns
-	Debug        bool           // log every kernel request
+	service.Options
 
-	// Libraries are scopes whose videos are listed. Those of a single one stand in the
-	// root, of several each has a directory. Looked is called after each look at one;
-	// nil: nobody.
-	Libraries []string
-	Looked    func(Look)
-
-	Log *slog.Logger // required
+	UID, GID     uint32 // owner of everything shown
+	Umask        uint32 // mode bits not shown
+	AllowOther   bool   // other users may use the mount
+	Source       string // what the mount table shows as mounted; "": assetfs
+	StableInodes bool   // one inode for each content, whatever is present of it; no passthrough
+	FewThreads   bool   // the process may not have many: what waits for the disk takes turns
+	Debug        bool   // log every kernel request
 }
 
 // FS is a mounted file system.
 type FS struct {
 	*mount.Mount
+	*service.Service
 	o           Options
-	client      *remote.Client
-	store       *asset.Store
-	catalog     *catalog.Catalog
 	root        *root
 	server      *fuse.Server
-	started     time.Time
-	ledger      *ledger.Ledger
-	passthrough bool // the kernel reads whole assets by itself
+	mounted     atomic.Bool // server is set; requests may come before
+	passthrough bool        // the kernel reads whole assets by itself
 	turns       turns
+	inodes      sync.Map // *inodes by asset ID
 
-	ctx        context.Context // ends with the mount
-	cancel     context.CancelFunc
-	mounted    atomic.Bool  // server is set; requests may come before
-	served     atomic.Int64 // bytes given to readers by us
-	opens      atomic.Int64 // of whole assets, left to the kernel
-	opened     atomic.Int64 // their sizes together
-	waits      waits
-	pins       chan struct{} // has an element when pinned assets are to be looked at
-	background sync.WaitGroup
-	socket     atomic.Pointer[string] // where commands are taken, nil if nowhere
-
-	mu        sync.Mutex      // guards what follows
-	warned    map[string]bool // IDs whose unknown size was logged
-	lastErr   string
-	lastErrAt time.Time
+	mu     sync.Mutex      // guards what follows
+	warned map[string]bool // IDs whose unknown size was logged
 }
 
 // Mount mounts the assets with those IDs on mountpoint. The mount owns neither
 // client nor store. Close ends it, whether or not it was unmounted from outside.
-func Mount(mountpoint string, ids []string, client *remote.Client, store *asset.Store, o Options) (*FS, error) {
-	f := &FS{
-		o: o, client: client, store: store, started: time.Now(),
-		warned: map[string]bool{},
-		pins:   make(chan struct{}, 1),
-	}
-	f.Mount = mount.New(mountpoint, mount.Options{Log: o.Log, Suspend: f.suspend, Lost: store.Dir().SetHolder})
+func Mount(mountpoint string, ids []string, client *remote.Client, store *service.Store, o Options) (*FS, error) {
+	f := &FS{o: o, warned: map[string]bool{}}
 	if o.FewThreads {
 		f.turns = make(turns, atOnce)
+		o.Turns = f.turns
 	}
-	f.ctx, f.cancel = context.WithCancel(context.Background())
-	f.ledger = ledger.New(ledger.Options{
-		Notes: store, PricePerGB: o.PricePerGB, MaxPerMonth: o.MaxPerMonth,
-		Spent: client.Spent, Served: f.served.Load, Allow: client.Allow, Log: o.Log,
-	})
-	f.ledger.Start()
-	api := source{client, o.Log, func(id string) (bucket, blob string, err error) { return f.catalog.Place(id) }}
-	store.Serve(&asset.Options{
-		Source:       api,
-		ReadAhead:    o.ReadAhead,
-		StallTimeout: o.StallTimeout,
-		RetryFor:     o.RetryFor,
-		Log:          o.Log,
-		Turns:        f.turns,
-	})
 	f.root = &root{fs: f}
-	f.catalog = catalog.New(catalog.Options{
-		Pattern:    o.IDPattern,
-		ByMetadata: o.ByMetadata,
-		ListWait:   o.ListWait,
-		RetryFor:   o.RetryFor,
-		API:        api,
-		Record:     record{store},
-		Facts: func(id string, learnt func()) catalog.Facts {
-			a := store.Asset(id)
-			a.OnFacts(learnt)
-			return &content{Asset: a}
-		},
-		Fold:    foldNames,
-		Changed: f.directoriesChanged,
-		Scopes:  o.Libraries,
-		Lister:  api,
-		Notes:   store,
-		Looked:  o.Looked,
-	})
-	f.SetList(ids)
-
-	if err := mount.Available(); err != nil {
+	f.Service = service.New(mountpoint, ids, client, store, service.Hooks{Changed: f.directoriesChanged, Freed: f.freed, Failed: f.failedAside}, o.Options)
+	f.Mount = mount.New(mountpoint, mount.Options{Log: o.Log, Suspend: f.Suspend, Lost: store.Dir().SetHolder})
+	err := mount.Available()
+	if err == nil {
+		readReplyLimit()
+		if f.server, err = f.start(); err != nil {
+			err = mount.Explain(err)
+		}
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	readReplyLimit()
-	server, err := f.start()
-	if err != nil {
-		f.Close()
-		return nil, mount.Explain(err)
-	}
-	f.server = server
-	f.Begin(server.Wait)
+	f.Begin(f.server.Wait)
 	f.mounted.Store(true)
 	f.probePassthrough()
-	f.catalog.Start()
-	f.background.Go(f.keepPinned)
+	f.Start()
 	return f, nil
 }
 
@@ -172,7 +101,7 @@ func (f *FS) fuseOptions() *fusefs.Options {
 		PanicHandler:             f.panicked,
 		ExplicitDataCacheControl: true,
 		DirectMount:              true,
-		MaxStackDepth:            f.store.State().StackDepth,
+		MaxStackDepth:            f.Store.Dir().StackDepth(),
 		// READDIRPLUS where somebody looks at what was listed (`ls -l`); without AUTO each listing would look all of it up.
 		ExtraCapabilities: fuse.CAP_DIRECT_IO_ALLOW_MMAP | fuse.CAP_READDIRPLUS_AUTO,
 		Logger:            o.Logger,
@@ -206,37 +135,6 @@ func (f *FS) panicked(reason any) fuse.Status {
 	return fuse.EIO
 }
 
-// SetList makes ids the listed assets, in that order.
-func (f *FS) SetList(ids []string) { f.catalog.SetList(ids) }
-
-// ForgetFailures lets everything that failed be tried again at once.
-func (f *FS) ForgetFailures() {
-	for _, a := range f.catalog.All() {
-		engine(a).ForgetFailure()
-	}
-	f.catalog.Forget()
-}
-
-// suspend has reads fail that wait.
-func (f *FS) suspend() {
-	for _, a := range f.catalog.All() {
-		engine(a).Suspend(errUnmounting)
-	}
-}
-
-// Close ends all downloads, after the unmount, and what the mount started.
-func (f *FS) Close() {
-	f.cancel()
-	var wg sync.WaitGroup
-	for _, a := range f.catalog.All() {
-		wg.Go(engine(a).Close)
-	}
-	wg.Wait()
-	f.background.Wait()
-	f.catalog.Close()
-	f.ledger.Close()
-}
-
 // probePassthrough finds out whether the kernel may read spool files by itself.
 // It is tried once: go-fuse gives up on it for the whole mount at the first
 // failure, silently.
@@ -246,6 +144,7 @@ func (f *FS) probePassthrough() {
 		err = f.tryPassthrough()
 	}
 	f.passthrough = err == nil
+	f.Kernel.Passthrough.Store(f.passthrough)
 	if err != nil {
 		f.o.Log.Info("whole assets are read through the page cache", "reason", err)
 		f.RaiseReadAhead()
@@ -279,10 +178,25 @@ func (f *FS) directoriesChanged() {
 		return
 	}
 	inos := []uint64{rootIno, byIDIno}
-	for _, d := range f.catalog.Dirs() {
+	for _, d := range f.Catalog.Dirs() {
 		inos = append(inos, d.Ino)
 	}
 	for _, ino := range inos {
 		f.server.InodeNotify(ino, -1, 0) // the kernel may know neither
+	}
+}
+
+// freed has the kernel ask again how much of a is spooled.
+func (f *FS) freed(a *catalog.Asset) {
+	for _, path := range []string{a.Path(), a.ID} {
+		node := &f.root.Inode
+		for name := range strings.SplitSeq(path, "/") {
+			if node = node.GetChild(name); node == nil {
+				break
+			}
+		}
+		if node != nil {
+			_ = node.NotifyContent(-1, 0) // without it the kernel asks once its time is up
+		}
 	}
 }

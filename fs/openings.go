@@ -4,10 +4,13 @@ import (
 	"math"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
 	"assetfs/fs/asset"
+	"assetfs/fs/catalog"
+	"assetfs/fs/service"
 )
 
 // state is what the inode of an asset depends on.
@@ -18,11 +21,36 @@ type state struct {
 	whole   bool
 }
 
-// state returns the present state of the asset.
-func (c *content) state() state {
-	s := state{sized: c.Info().Size >= 0} // before State: what is whole is known
-	s.version, s.whole = c.State()
-	s.retired = c.retired.Load()
+// inodes are what the kernel knows of those of one asset.
+type inodes struct {
+	retired  atomic.Uint64 // whole ones that were opened in part
+	visitors visitors
+	sizes    sync.Map // *sizes by generation
+}
+
+// inodesOf returns those of a. Of a video that nobody has opened none are kept: there
+// may be 100 000.
+func (f *FS) inodesOf(a *catalog.Asset) *inodes {
+	if service.Awake(a) == nil {
+		return &inodes{}
+	}
+	n, ok := f.inodes.Load(a.ID)
+	if !ok {
+		n, _ = f.inodes.LoadOrStore(a.ID, &inodes{})
+	}
+	return n.(*inodes)
+}
+
+// stateOf returns the present state of a. That of one asleep is the first that its
+// engine has.
+func stateOf(a *catalog.Asset, n *inodes) state {
+	e := service.Awake(a)
+	if e == nil {
+		return state{sized: service.SizeOf(a) >= 0}
+	}
+	s := state{sized: e.Info().Size >= 0} // before State: what is whole is known
+	s.version, s.whole = e.State()
+	s.retired = n.retired.Load()
 	return s
 }
 
@@ -95,7 +123,7 @@ func (n *file) conformLocked(h *handle) (err error) {
 		}
 	} else if n.whole && !n.retired {
 		n.retired = true
-		engine(n.asset).retired.Add(1)
+		n.fs.inodesOf(n.asset).retired.Add(1)
 	}
 	return nil
 }
@@ -127,8 +155,8 @@ type sizes struct {
 }
 
 // sizesOf returns those of the inode of a generation.
-func (c *content) sizesOf(gen uint64) *sizes {
-	s, _ := c.sizes.LoadOrStore(gen, &sizes{least: math.MaxInt64})
+func (n *inodes) sizesOf(gen uint64) *sizes {
+	s, _ := n.sizes.LoadOrStore(gen, &sizes{least: math.MaxInt64})
 	return s.(*sizes)
 }
 

@@ -42,9 +42,6 @@ func fillBlocks(out *fuse.Attr, local int64) {
 // conflict, and macFUSE does not look a name up again after ESTALE.
 func (f *FS) kernelGen(state) uint64 { return 0 }
 
-// foldNames has names match that differ in case or normal form alone. macOS asks in any normal form, and case.
-const foldNames = true
-
 // dirTimeout is how long the kernel may believe the times of a directory. macOS
 // can't be told when they move.
 const dirTimeout = time.Second

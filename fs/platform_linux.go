@@ -54,7 +54,7 @@ func (f *FS) tryPassthrough() error {
 	if f.server.KernelSettings().Flags64()&fuse.CAP_PASSTHROUGH == 0 {
 		return errors.New("this kernel has no passthrough")
 	}
-	probe, err := f.store.Dir().Probe()
+	probe, err := f.Store.Dir().Probe()
 	if err != nil {
 		return err
 	}
@@ -99,9 +99,6 @@ func (f *FS) kernelGen(s state) uint64 {
 	}
 	return s.generation()
 }
-
-// foldNames has names match that differ in case or normal form alone. Linux asks for names as they are listed.
-const foldNames = false
 
 // dirTimeout is how long the kernel may believe the times of a directory: it is
 // told when they move.

@@ -11,6 +11,7 @@ import (
 
 	"assetfs/fs/catalog"
 	"assetfs/fs/ranges"
+	"assetfs/fs/service"
 )
 
 // The inode numbers that are no asset's.
@@ -45,7 +46,7 @@ func (n *root) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fu
 	}
 	c := newCall(ctx).shown(n.fs, "lookup", nil, ranges.Range{})
 	defer c.end()
-	a, err := n.fs.catalog.Lookup(c, name)
+	a, err := n.fs.Catalog.Lookup(c, name)
 	if a == nil {
 		return nil, n.fs.notFound(name, err)
 	}
@@ -66,7 +67,7 @@ func (n *root) known(ctx context.Context, name string, out *fuse.EntryOut) *fuse
 	f := n.fs
 	switch name {
 	case catalog.ByID:
-		_, changed := f.catalog.Times()
+		_, changed := f.Catalog.Times()
 		f.dirAttr(&out.Attr, byIDIno, changed)
 		out.SetEntryTimeout(settled)
 		out.SetAttrTimeout(dirTimeout)
@@ -74,12 +75,12 @@ func (n *root) known(ctx context.Context, name string, out *fuse.EntryOut) *fuse
 	case neverIndex:
 		return n.NewInode(ctx, f.neverIndex(out), fusefs.StableAttr{Ino: neverIndexIno})
 	}
-	for _, d := range f.catalog.Dirs() {
+	for _, d := range f.Catalog.Dirs() {
 		if d.Name == name {
 			return n.NewInode(ctx, f.libraryDir(d, out), fusefs.StableAttr{Mode: syscall.S_IFDIR, Ino: d.Ino})
 		}
 	}
-	a := f.catalog.Known(name)
+	a := f.Catalog.Known(name)
 	if a == nil {
 		return nil
 	}
@@ -92,7 +93,7 @@ func (n *root) known(ctx context.Context, name string, out *fuse.EntryOut) *fuse
 const neverIndex = ".metadata_never_index"
 
 func (f *FS) neverIndex(out *fuse.EntryOut) *fusefs.MemRegularFile {
-	changed, _ := f.catalog.Times()
+	changed, _ := f.Catalog.Times()
 	f.dirAttr(&out.Attr, neverIndexIno, changed)
 	out.Mode = syscall.S_IFREG | 0o444&^f.o.Umask
 	out.Nlink = 1
@@ -104,7 +105,7 @@ func (f *FS) neverIndex(out *fuse.EntryOut) *fusefs.MemRegularFile {
 // OpendirHandle waits for names; a wait in LOOKUP or READDIR would hold the
 // directory's lock in the kernel.
 func (n *root) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
-	return &listing{entries: n.entries, known: n.known}, 0, n.fs.await(ctx, n.fs.catalog.AwaitNames)
+	return &listing{entries: n.entries, known: n.known}, 0, n.fs.await(ctx, n.fs.Catalog.AwaitNames)
 }
 
 // await waits for names.
@@ -119,10 +120,10 @@ func (f *FS) await(ctx context.Context, names func(context.Context) error) sysca
 
 func (n *root) entries() []fuse.DirEntry {
 	list := []fuse.DirEntry{{Name: catalog.ByID, Ino: byIDIno, Mode: syscall.S_IFDIR}}
-	for _, d := range n.fs.catalog.Dirs() {
+	for _, d := range n.fs.Catalog.Dirs() {
 		list = append(list, fuse.DirEntry{Name: d.Name, Ino: d.Ino, Mode: syscall.S_IFDIR})
 	}
-	return appendFiles(list, n.fs.catalog.Root())
+	return appendFiles(list, n.fs.Catalog.Root())
 }
 
 // appendFiles adds the assets of a directory.
@@ -137,7 +138,7 @@ func appendFiles(list []fuse.DirEntry, d *catalog.Dir) []fuse.DirEntry {
 
 // Getattr describes the directory.
 func (n *root) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	changed, _ := n.fs.catalog.Times()
+	changed, _ := n.fs.Catalog.Times()
 	n.fs.dirAttr(&out.Attr, rootIno, changed)
 	out.SetTimeout(dirTimeout)
 	return 0
@@ -148,8 +149,8 @@ func (n *root) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut
 func (n *root) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
 	const block = 4096
 	*out = fuse.StatfsOut{Bsize: block, Frsize: block, NameLen: 255}
-	for _, e := range n.fs.catalog.Entries() {
-		out.Blocks += uint64(max(0, sizeOf(e.Asset))+block-1) / block
+	for _, e := range n.fs.Catalog.Entries() {
+		out.Blocks += uint64(max(0, service.SizeOf(e.Asset))+block-1) / block
 		out.Files++
 	}
 	out.Blocks = max(1, out.Blocks)

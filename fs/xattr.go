@@ -3,7 +3,10 @@ package fs
 import (
 	"context"
 	"strconv"
+	"strings"
 	"syscall"
+
+	"assetfs/fs/service"
 )
 
 // The extended attributes of a file. Only the first two are listed, so that
@@ -24,29 +27,33 @@ func (n *file) Getxattr(_ context.Context, attr string, dest []byte) (uint32, sy
 	case xattrID:
 		return give(dest, n.asset.ID)
 	case xattrType:
-		if e := awake(n.asset); e != nil && e.Info().Type != "" {
+		if e := service.Awake(n.asset); e != nil && e.Info().Type != "" {
 			return give(dest, e.Info().Type)
 		}
 	case xattrSpooled:
-		return give(dest, strconv.FormatInt(spooledOf(n.asset), 10))
+		return give(dest, strconv.FormatInt(service.SpooledOf(n.asset), 10))
 	case xattrError:
-		if err := lastError(n.asset); err != nil {
+		if err := service.LastError(n.asset); err != nil {
 			return give(dest, err.Error())
 		}
 	case xattrPinned:
-		e := awake(n.asset)
+		e := service.Awake(n.asset)
 		return give(dest, strconv.Itoa(toInt(e != nil && e.Pinned())))
 	case xattrWaiting:
-		if w := n.fs.waitingFor(n.asset); len(w) > 0 {
-			text, ok := fitting(w, func(w []WaitStatus) any { return w })
+		if w := n.fs.WaitingFor(n.asset); len(w) > 0 {
+			text, ok := service.Fitting(w, func(w []service.WaitStatus) any { return w })
 			if ok {
 				return give(dest, text)
 			}
 		}
-	case xattrSocket:
-		if path := n.fs.socket.Load(); path != nil {
-			return give(dest, *path)
-		}
+	}
+	return n.fs.socketAttr(attr, dest)
+}
+
+// socketAttr tells commands where they are taken.
+func (f *FS) socketAttr(attr string, dest []byte) (uint32, syscall.Errno) {
+	if path, ok := f.Socket(); ok && attr == xattrSocket {
+		return give(dest, path)
 	}
 	return 0, absent(attr)
 }
@@ -61,7 +68,7 @@ func toInt(b bool) int {
 // Listxattr lists what is worth copying.
 func (n *file) Listxattr(_ context.Context, dest []byte) (uint32, syscall.Errno) {
 	names := xattrID + "\x00"
-	if e := awake(n.asset); e != nil && e.Info().Type != "" {
+	if e := service.Awake(n.asset); e != nil && e.Info().Type != "" {
 		names += xattrType + "\x00"
 	}
 	return give(dest, names)
@@ -69,11 +76,12 @@ func (n *file) Listxattr(_ context.Context, dest []byte) (uint32, syscall.Errno)
 
 // Getxattr of the root tells what the mount has done.
 func (n *root) Getxattr(_ context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
-	value, ok := n.fs.statusAttr(attr)
-	if !ok {
-		return 0, absent(attr)
+	if name, ok := strings.CutPrefix(attr, "user.assetfs."); ok && attr != xattrSocket {
+		if value, ok := n.fs.Attr(name); ok {
+			return give(dest, value)
+		}
 	}
-	return give(dest, value)
+	return n.fs.socketAttr(attr, dest)
 }
 
 // noAttrs is for embedding in nodes that have no extended attribute.

@@ -11,10 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"assetfs/fs"
 	"assetfs/fs/cli/idlist"
 	"assetfs/fs/cli/limits"
 	"assetfs/fs/mount"
+	"assetfs/fs/service"
 	"assetfs/fs/spool"
 	"assetfs/remote"
 )
@@ -204,14 +204,14 @@ func (a *app) keyFindings() (*remote.Key, []finding) {
 	return key, []finding{ok(what, "from %s", a.KeyFile)}
 }
 
-// spoolFindings examines the spool and its disk.
-func (a *app) spoolFindings() (fs.StoreState, []finding) {
+// spoolFindings looks at the spool and its disk.
+func (a *app) spoolFindings() (service.StoreState, []finding) {
 	const what = "spool"
 	root, err := a.spoolRoot()
 	if err != nil {
-		return fs.StoreState{}, []finding{fault(what, "%v", err)}
+		return service.StoreState{}, []finding{fault(what, "%v", err)}
 	}
-	state, err := fs.InspectStore(root, a.base.String())
+	state, err := service.InspectStore(root, a.base.String())
 	found := diskFindings(state.State, a.settings)
 	var locked *spool.LockedError
 	switch {

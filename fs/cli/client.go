@@ -17,8 +17,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"assetfs/fs"
 	"assetfs/fs/cli/idlist"
+	"assetfs/fs/service"
 )
 
 // errOtherUser means that the mount belongs to another user.
@@ -135,7 +135,7 @@ func decode(from io.Reader, into any) error {
 
 // attr returns the value of an extended attribute.
 func attr(path, name string) (string, error) {
-	buf := make([]byte, fs.MaxAttr)
+	buf := make([]byte, service.MaxAttr)
 	n, err := unix.Getxattr(path, name, buf)
 	for errors.Is(err, unix.EINTR) {
 		n, err = unix.Getxattr(path, name, buf)

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"assetfs/fs"
+	"assetfs/fs/service"
 )
 
 // socketName is the name of the socket in the spool directory. That directory is private and
@@ -43,8 +43,8 @@ type process struct {
 	pid int // 0: unknown
 }
 
-// listen starts to serve commands for m on a socket in the directory path, until close.
-func listen(m *fs.FS, path string, log *slog.Logger) (c *control, err error) {
+// listen begins to take commands for m in the directory path. close ends it.
+func listen(m *service.Service, path string, log *slog.Logger) (c *control, err error) {
 	c = &control{}
 	if c.dir, err = os.Open(path); err != nil {
 		return nil, err
@@ -102,8 +102,8 @@ func (c *control) close() {
 // allowed reports whether a user may give commands: the owner of the mount, and root.
 func allowed(uid int) bool { return uid == os.Geteuid() || uid == 0 }
 
-// commander executes commands.
-type commander struct{ m *fs.FS }
+// commander answers commands.
+type commander struct{ m *service.Service }
 
 // asked is the body of a request.
 type asked struct {
@@ -169,7 +169,7 @@ type result struct {
 	Error string  `json:"error,omitempty"`
 }
 
-func (r *result) fill(a fs.AssetStatus, err error) {
+func (r *result) fill(a service.AssetStatus, err error) {
 	r.Name, r.Size, r.Here = a.Name, a.Size, a.Spooled
 	for _, st := range a.Streams {
 		if r.For = st.For; r.For == "" && !st.Paused {
@@ -274,7 +274,7 @@ func (c *commander) fetch(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	if who, ok := ctx.Value(peerKey{}).(process); ok {
-		ctx = fs.ForProcess(ctx, who.pid)
+		ctx = service.ForProcess(ctx, who.pid)
 	}
 	var teller sync.WaitGroup
 	teller.Go(func() { out.tell(ctx, c.m) })
@@ -328,8 +328,8 @@ func (l *lines) writeLocked(r *result) {
 	}
 }
 
-// tell writes the progress of running assets, until ctx ends.
-func (l *lines) tell(ctx context.Context, m *fs.FS) {
+// tell writes how far what is under way has come, until ctx ends.
+func (l *lines) tell(ctx context.Context, m *service.Service) {
 	tick := time.NewTicker(told)
 	defer tick.Stop()
 	for {

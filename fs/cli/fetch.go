@@ -16,8 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"assetfs/fs"
 	"assetfs/fs/cli/mountopt"
+	"assetfs/fs/service"
 )
 
 // once is the directory of --mount. It can't be empty.
@@ -270,26 +270,26 @@ func (f *fetcher) changes() func() int64 {
 	}
 }
 
-// status returns what is being fetched, as the status of a mount.
-func (f *fetcher) status() fs.Status {
+// status is what is fetched now, in the form of a mount's.
+func (f *fetcher) status() service.Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var s fs.Status
+	var s service.Status
 	for _, r := range f.running {
-		st := fs.StreamStatus{Pos: r.Here, For: r.For}
+		st := service.StreamStatus{Pos: r.Here, For: r.For}
 		if d := time.Since(r.since).Seconds(); d > 0 && r.For == "" {
 			st.Speed = float64(max(0, r.Here-r.from)) / d
 		}
 		if st.Speed > 0 && r.Size > r.Here {
 			st.ETA = float64(r.Size-r.Here) / st.Speed
 		}
-		s.Assets = append(s.Assets, fs.AssetStatus{ID: r.ID, Name: r.name, Size: r.Size, Spooled: r.Here, Streams: []fs.StreamStatus{st}})
+		s.Assets = append(s.Assets, service.AssetStatus{ID: r.ID, Name: r.name, Size: r.Size, Spooled: r.Here, Streams: []service.StreamStatus{st}})
 	}
 	return s
 }
 
-// sum returns the last live line.
-func (f *fetcher) sum(s *fs.Status) string {
+// sum is the line below those of the assets.
+func (f *fetcher) sum(s *service.Status) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	here, speed := f.total.here, 0.0

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"assetfs/fs"
+	"assetfs/fs/service"
 	"assetfs/remote"
 )
 
@@ -77,8 +77,8 @@ func (l *scopeList) String() string { return strings.Join(*l, ",") }
 // Type names the value in the help text.
 func (l *scopeList) Type() string { return "SCOPE" }
 
-// looked reports a pass over a library.
-func (a *app) looked(l fs.Look) {
+// looked tells how a look at a library went.
+func (a *app) looked(l service.Look) {
 	scope := l.Scope
 	if quoted := strconv.Quote(scope); quoted != `"`+scope+`"` || strings.Contains(scope, " ") {
 		scope = quoted

@@ -22,6 +22,7 @@ import (
 	"assetfs/fs/cli/limits"
 	"assetfs/fs/cli/mountopt"
 	"assetfs/fs/mount"
+	"assetfs/fs/service"
 	"assetfs/remote"
 	"assetfs/remote/fakeapi"
 )
@@ -212,7 +213,7 @@ func (a *app) serve() error {
 	if err != nil {
 		return fmt.Errorf("can't mount on %s: %w", point.Path, err)
 	}
-	commands, err := listen(m, dir.Usage().Path, a.log)
+	commands, err := listen(m.Service, dir.Usage().Path, a.log)
 	if err != nil {
 		a.log.Warn("commands (status, fetch, free, pin) are not possible", "error", err)
 	}
@@ -262,11 +263,14 @@ func (a *app) serve() error {
 
 func (a *app) mountOptions(fewThreads bool) fs.Options {
 	return fs.Options{
-		IDPattern: a.IDPattern, ByMetadata: a.Resolve.Value == "metadata", ListWait: a.ListWait,
-		ReadAhead: int64(a.ReadAhead), StallTimeout: a.StallTimeout, RetryFor: a.RetryFor,
-		PricePerGB: a.PricePerGB, MaxDownload: int64(a.MaxDownload), MaxPerMonth: int64(a.MaxPerMonth),
-		UID: a.UID, GID: a.GID, Umask: uint32(a.Umask), AllowOther: a.AllowOther, Source: a.Source, StableInodes: a.StableInodes, FewThreads: fewThreads, Debug: a.DebugFUSE, Log: a.log,
-		Libraries: a.Library.Scopes, Looked: a.looked,
+		Options: service.Options{
+			IDPattern: a.IDPattern, ByMetadata: a.Resolve.Value == "metadata", ListWait: a.ListWait,
+			ReadAhead: int64(a.ReadAhead), StallTimeout: a.StallTimeout, RetryFor: a.RetryFor,
+			PricePerGB: a.PricePerGB, MaxDownload: int64(a.MaxDownload), MaxPerMonth: int64(a.MaxPerMonth),
+			Libraries: a.Library.Scopes, Looked: a.looked, Log: a.log,
+		},
+		UID: a.UID, GID: a.GID, Umask: uint32(a.Umask), AllowOther: a.AllowOther, Source: a.Source,
+		StableInodes: a.StableInodes, FewThreads: fewThreads, Debug: a.DebugFUSE,
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"assetfs/fs"
 	"assetfs/fs/cli/mountopt"
+	"assetfs/fs/service"
 )
 
 // barCells is the width of the bar that shows how much of an asset is in the spool.
@@ -30,8 +30,9 @@ const few = 10
 // pageWidth is the width of the table of assets if the terminal's is unknown.
 const pageWidth = 80
 
-// writePage writes the status for people. It wraps text and shortens names to fit the width.
-func writePage(w io.Writer, s *fs.Status, o pageOptions) error {
+// writePage writes the status for people. Running text is wrapped, and names are
+// shortened, to fit the width.
+func writePage(w io.Writer, s *service.Status, o pageOptions) error {
 	var page bytes.Buffer
 	wrap(&page, "", fmt.Sprintf("assetfs at %s, process %d, up %s", printable(s.Mountpoint), s.PID, span(s.Uptime)), o.width)
 	page.WriteByte('\n')
@@ -66,16 +67,17 @@ func ago(seconds float64) string {
 	return span(seconds) + " ago: "
 }
 
-// requestsLeft says how many requests may start now.
-func requestsLeft(s *fs.Status) string {
+// requestsLeft tells how many requests may start now.
+func requestsLeft(s *service.Status) string {
 	if s.RequestsLeft < 0 {
 		return "no limit"
 	}
 	return fmt.Sprintf("%d may start now", s.RequestsLeft)
 }
 
-// writeLimits describes the limits on calls. It leaves out that on lists while it does not matter.
-func writeLimits(fact func(title, text string), limits []fs.LimitStatus) {
+// writeLimits tells what stands before calls. Of a library that nobody asks there
+// is nothing to tell.
+func writeLimits(fact func(title, text string), limits []service.LimitStatus) {
 	title := "Limits"
 	for _, l := range limits {
 		if l.Calls == "list" && l.Waiting == 0 && l.Closed == "" {
@@ -101,8 +103,8 @@ func writeLimits(fact func(title, text string), limits []fs.LimitStatus) {
 	}
 }
 
-// bytesRead says how much was read, and what the spool has saved.
-func bytesRead(s *fs.Status) string {
+// bytesRead tells what readers got, and what the spool has saved.
+func bytesRead(s *service.Status) string {
 	text := bytesText(s.Served)
 	if s.FromSpool > 0 {
 		text += fmt.Sprintf(", %s of it from the spool, which saved %s", bytesText(s.FromSpool), dollars(s.Saved))
@@ -110,8 +112,8 @@ func bytesRead(s *fs.Status) string {
 	return text
 }
 
-// kernelShare describes the reads that assetfs can't count.
-func kernelShare(k fs.KernelStatus) string {
+// kernelShare tells what is not counted.
+func kernelShare(k service.KernelStatus) string {
 	switch {
 	case !k.Passthrough:
 		return "answers repeated reads from its cache, uncounted"
@@ -124,10 +126,10 @@ func kernelShare(k fs.KernelStatus) string {
 // failuresShown is how many failing assets a page shows without --all.
 const failuresShown = 20
 
-// rank orders assets by how much there is to see.
-func rank(a *fs.AssetStatus) int {
+// rank orders assets by how much there is to see of them.
+func rank(a *service.AssetStatus) int {
 	switch {
-	case slices.ContainsFunc(a.Streams, func(s fs.StreamStatus) bool { return !s.Paused }):
+	case slices.ContainsFunc(a.Streams, func(s service.StreamStatus) bool { return !s.Paused }):
 		return 0
 	case len(a.Waiting) > 0:
 		return 1
@@ -142,10 +144,10 @@ func rank(a *fs.AssetStatus) int {
 // The ranks of failing assets, and of assets with nothing to see.
 const failing, idle = 2, 4
 
-// assetTable lists the assets, those with something to see first. The name comes last, because its
-// width is unknown.
-func assetTable(page *bytes.Buffer, s *fs.Status, o pageOptions) {
-	show, widest := make([]*fs.AssetStatus, 0, len(s.Assets)), 2
+// assetTable lists the assets, those first of which there is something to see. The
+// name, whose width nobody knows, comes last.
+func assetTable(page *bytes.Buffer, s *service.Status, o pageOptions) {
+	show, widest := make([]*service.AssetStatus, 0, len(s.Assets)), 2
 	if !o.all {
 		brief(s)
 	}
@@ -153,7 +155,7 @@ func assetTable(page *bytes.Buffer, s *fs.Status, o pageOptions) {
 		widest = max(widest, len(printable(s.Assets[i].ID)))
 		show = append(show, &s.Assets[i])
 	}
-	slices.SortStableFunc(show, func(a, b *fs.AssetStatus) int { return cmp.Compare(rank(a), rank(b)) })
+	slices.SortStableFunc(show, func(a, b *service.AssetStatus) int { return cmp.Compare(rank(a), rank(b)) })
 	if len(show) > 0 {
 		const front = barCells + 5 + 2 + 8 + 2 // bar, percentage and size
 		name := max(12, cmp.Or(o.width, pageWidth)-front-widest-2)
@@ -184,14 +186,14 @@ func assetTable(page *bytes.Buffer, s *fs.Status, o pageOptions) {
 	}
 }
 
-// brief removes assets with nothing to see from s, if there are more than a few assets, and all
-// failing ones after the first failuresShown.
-func brief(s *fs.Status) {
+// brief leaves out the assets of s of which there is nothing to see, if there are
+// more than a few, and all but the first that fail.
+func brief(s *service.Status) {
 	if len(s.Assets) <= few {
 		return
 	}
 	failures := 0
-	s.Assets = slices.DeleteFunc(s.Assets, func(a fs.AssetStatus) bool {
+	s.Assets = slices.DeleteFunc(s.Assets, func(a service.AssetStatus) bool {
 		switch rank(&a) {
 		case idle:
 			return true
@@ -206,8 +208,8 @@ func brief(s *fs.Status) {
 // waitingShown is how many waits for one asset a page shows without --all.
 const waitingShown = 3
 
-// writeWaiting says who waits for what.
-func writeWaiting(page *bytes.Buffer, waiting []fs.WaitStatus, title string, o pageOptions) {
+// writeWaiting tells who waits for what.
+func writeWaiting(page *bytes.Buffer, waiting []service.WaitStatus, title string, o pageOptions) {
 	for i, w := range waiting {
 		if i == waitingShown && !o.all {
 			fmt.Fprintf(page, "    and %s more wait\n", humanize.Comma(int64(len(waiting)-i)))
@@ -228,7 +230,7 @@ func writeWaiting(page *bytes.Buffer, waiting []fs.WaitStatus, title string, o p
 }
 
 // share draws how much of the asset is in the spool.
-func share(a *fs.AssetStatus) string {
+func share(a *service.AssetStatus) string {
 	if a.Size < 0 {
 		return strings.Repeat("?", barCells) + " " + bytesText(a.Spooled)
 	}
@@ -241,7 +243,7 @@ func share(a *fs.AssetStatus) string {
 	return strings.Repeat("#", cells) + strings.Repeat(".", barCells-cells) + fmt.Sprintf(" %3d%%", percent)
 }
 
-func sizeText(a *fs.AssetStatus) string {
+func sizeText(a *service.AssetStatus) string {
 	if a.Size < 0 {
 		return "unknown"
 	}

@@ -7,14 +7,14 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"assetfs/fs"
+	"assetfs/fs/service"
 )
 
-// assetCounts says how many assets are listed, and how many of them are present.
-func assetCounts(s *fs.Status) string {
+// assetCounts tells how many assets are listed, and what is present of them.
+func assetCounts(s *service.Status) string {
 	c := s.Counts
 	if c == nil { // an older mount
-		c = &fs.CountStatus{}
+		c = &service.CountStatus{}
 		for i := range s.Assets {
 			c.Count(&s.Assets[i])
 		}
@@ -37,8 +37,8 @@ func assetCounts(s *fs.Status) string {
 	return text
 }
 
-// namesToCome says how fast names are found, and how long the rest will take.
-func namesToCome(c *fs.CountStatus) string {
+// namesToCome tells how fast names come, and how long that will take.
+func namesToCome(c *service.CountStatus) string {
 	if c.Coming == 0 || c.Pace <= 0 {
 		return ""
 	}
@@ -59,8 +59,8 @@ func namesToCome(c *fs.CountStatus) string {
 	return fmt.Sprintf(", %s, about %.0f h", speed, left/3600)
 }
 
-// downloads counts the downloads and adds up their speeds.
-func downloads(s *fs.Status) string {
+// downloads counts the downloads and adds their speeds.
+func downloads(s *service.Status) string {
 	running, waiting, paused, speed := 0, 0, 0, 0.0
 	for _, a := range s.Assets {
 		for _, st := range a.Streams {
@@ -89,7 +89,7 @@ func downloads(s *fs.Status) string {
 }
 
 // streamLine describes a download.
-func streamLine(st fs.StreamStatus) string {
+func streamLine(st service.StreamStatus) string {
 	switch {
 	case st.Paused:
 		return "paused until a program reads on"

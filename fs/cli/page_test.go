@@ -14,8 +14,8 @@ import (
 
 	"github.com/vbauerster/mpb/v8"
 
-	"assetfs/fs"
 	"assetfs/fs/ledger"
+	"assetfs/fs/service"
 )
 
 // sample is the status of a busy mount.
@@ -62,7 +62,7 @@ and 996 more: see assetfs status --all
 `
 
 func TestPage(t *testing.T) {
-	s := &fs.Status{}
+	s := &service.Status{}
 	if err := json.Unmarshal([]byte(sample), s); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestPage(t *testing.T) {
 }
 
 func TestPageOfAnIdleMount(t *testing.T) {
-	s := &fs.Status{Mountpoint: "/m", RequestsLeft: -1, Kernel: fs.KernelStatus{Passthrough: true, Opens: 1, Bytes: 2048}}
+	s := &service.Status{Mountpoint: "/m", RequestsLeft: -1, Kernel: service.KernelStatus{Passthrough: true, Opens: 1, Bytes: 2048}}
 	var page bytes.Buffer
 	if err := writePage(&page, s, pageOptions{}); err != nil {
 		t.Fatal(err)
@@ -90,18 +90,18 @@ func TestPageOfAnIdleMount(t *testing.T) {
 
 // Of many assets the page shows those that are downloaded, waited for, or fail, in this order. Nothing is too wide.
 func TestPageOfMany(t *testing.T) {
-	s := &fs.Status{Mountpoint: "/m", Listed: 100_000, Spool: fs.SpoolStatus{Dir: "/home/user/.cache/assetfs/mavi-backend.memories.ai-0123456789ab"}}
+	s := &service.Status{Mountpoint: "/m", Listed: 100_000, Spool: service.SpoolStatus{Dir: "/home/user/.cache/assetfs/mavi-backend.memories.ai-0123456789ab"}}
 	for i := range s.Listed {
-		a := fs.AssetStatus{ID: fmt.Sprint("re_6607291806265958", 10000+i), Name: strings.Repeat("long ", 20) + fmt.Sprint(i) + ".mp4", Size: 1 << 30}
+		a := service.AssetStatus{ID: fmt.Sprint("re_6607291806265958", 10000+i), Name: strings.Repeat("long ", 20) + fmt.Sprint(i) + ".mp4", Size: 1 << 30}
 		switch {
 		case i%1000 == 1:
 			a.Error = "download failed: " + strings.Repeat("some reason ", 20)
 		case i == 70_000:
 			for range 1000 {
-				a.Waiting = append(a.Waiting, fs.WaitStatus{Program: "cat", PID: 1, Op: "read", For: "its turn"})
+				a.Waiting = append(a.Waiting, service.WaitStatus{Program: "cat", PID: 1, Op: "read", For: "its turn"})
 			}
 		case i == 90_000:
-			a.Streams = []fs.StreamStatus{{Speed: 1000}}
+			a.Streams = []service.StreamStatus{{Speed: 1000}}
 		}
 		s.Assets = append(s.Assets, a)
 	}
@@ -136,19 +136,19 @@ func TestPageOfMany(t *testing.T) {
 
 func TestPageOfLimits(t *testing.T) {
 	for _, tc := range []struct {
-		limit fs.LimitStatus
-		want  string // "": nothing is shown
+		limit service.LimitStatus
+		want  string // "" shows nothing
 	}{
-		{fs.LimitStatus{Calls: "download", Rate: "1/s"}, "download 1/s"},
-		{fs.LimitStatus{Calls: "metadata", Rate: "none"}, "metadata none"},
-		{fs.LimitStatus{Calls: "list", Rate: "5/s"}, ""},
-		{fs.LimitStatus{Calls: "download", Rate: "1/s,12/m", Waiting: 3, Next: 4.2}, "download 1/s,12/m, 3 waiting, the next goes in 4s"},
-		{fs.LimitStatus{Calls: "download", Rate: "1/s", Spread: 2.1}, "download 1/s, spread by 2.1 s beside another user of the account"},
-		{fs.LimitStatus{Calls: "list", Rate: "5/s", Next: 61, Closed: "HTTP 503 \x1b[1m"}, "list 5/s, paused for 1m 1s after: HTTP 503 \\u001b[1m"},
-		{fs.LimitStatus{Calls: "download", Rate: "1/s", Closed: "HTTP 429"}, "download 1/s, tried again now after: HTTP 429"},
+		{service.LimitStatus{Calls: "download", Rate: "1/s"}, "download 1/s"},
+		{service.LimitStatus{Calls: "metadata", Rate: "none"}, "metadata none"},
+		{service.LimitStatus{Calls: "list", Rate: "5/s"}, ""},
+		{service.LimitStatus{Calls: "download", Rate: "1/s,12/m", Waiting: 3, Next: 4.2}, "download 1/s,12/m, 3 waiting, the next goes in 4s"},
+		{service.LimitStatus{Calls: "download", Rate: "1/s", Spread: 2.1}, "download 1/s, spread by 2.1 s beside another user of the account"},
+		{service.LimitStatus{Calls: "list", Rate: "5/s", Next: 61, Closed: "HTTP 503 \x1b[1m"}, "list 5/s, paused for 1m 1s after: HTTP 503 \\u001b[1m"},
+		{service.LimitStatus{Calls: "download", Rate: "1/s", Closed: "HTTP 429"}, "download 1/s, tried again now after: HTTP 429"},
 	} {
 		got, want := "", tc.want
-		writeLimits(func(title, text string) { got += title + " " + text }, []fs.LimitStatus{tc.limit})
+		writeLimits(func(title, text string) { got += title + " " + text }, []service.LimitStatus{tc.limit})
 		if want != "" {
 			want = "Limits " + want
 		}
@@ -225,7 +225,7 @@ func TestCostLines(t *testing.T) {
 
 // A download without progress says what it waits for, and never shows a speed of 0.
 func TestPageOfDownloads(t *testing.T) {
-	s := &fs.Status{Listed: 1, Assets: []fs.AssetStatus{{ID: "re_1", Size: 100, Streams: []fs.StreamStatus{
+	s := &service.Status{Listed: 1, Assets: []service.AssetStatus{{ID: "re_1", Size: 100, Streams: []service.StreamStatus{
 		{For: "for the rate limit, in 4 s"}, {Pos: 7}, {Speed: 2048}, {Paused: true},
 	}}}}
 	var page bytes.Buffer
@@ -238,12 +238,12 @@ func TestPageOfDownloads(t *testing.T) {
 		}
 	}
 	b := &bar{bar: mpb.New(mpb.WithOutput(io.Discard)).AddBar(100)}
-	for want, streams := range map[string][]fs.StreamStatus{
+	for want, streams := range map[string][]service.StreamStatus{
 		"  0% of 100 B, waits: for the rate limit, in 4 s": {{Paused: true}, {For: "for the rate limit, in 4 s"}},
 		"  0% of 100 B":            {{}},
 		"  0% of 100 B, 2.0 KiB/s": {{Speed: 2048}, {For: "no answer"}},
 	} {
-		b.show(&fs.AssetStatus{Size: 100, Streams: streams}, nameCells)
+		b.show(&service.AssetStatus{Size: 100, Streams: streams}, nameCells)
 		if b.right != want {
 			t.Errorf("the live line of %+v is %q, want %q", streams, b.right, want)
 		}
@@ -265,7 +265,7 @@ func TestNamesToCome(t *testing.T) {
 		{5, 0, ""}, // none has come yet
 		{0, 1, ""}, // the rest stays unknown
 	} {
-		got := assetCounts(&fs.Status{Listed: 201, Counts: &fs.CountStatus{Named: 37, Coming: tc.coming, Pace: tc.pace}})
+		got := assetCounts(&service.Status{Listed: 201, Counts: &service.CountStatus{Named: 37, Coming: tc.coming, Pace: tc.pace}})
 		if _, got, _ := strings.Cut(got, "; names: 37 of 201"); got != tc.want {
 			t.Errorf("%d to come, %v a second: %q, want %q", tc.coming, tc.pace, got, tc.want)
 		}

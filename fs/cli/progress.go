@@ -9,7 +9,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
-	"assetfs/fs"
+	"assetfs/fs/service"
 )
 
 const (
@@ -31,10 +31,10 @@ type activity struct {
 	// Requests returns the number of download requests so far. It is called often, even
 	// while nothing happens, so it must be cheap.
 	Requests func() int64
-	// Status returns the rest. It is called only while downloads may be running.
-	Status func() fs.Status
-	// Sum returns the last line; nil: what all downloads have cost.
-	Sum func(*fs.Status) string
+	// Status tells the rest. It is asked only while downloads may be running.
+	Status func() service.Status
+	// Sum is the last line; nil: what all downloads have cost.
+	Sum func(*service.Status) string
 }
 
 // progress shows running downloads as live lines. Other text for the same terminal must be written
@@ -120,11 +120,11 @@ func (p *progress) run(a activity) {
 	}
 }
 
-// draw updates the lines and reports whether there are any.
-func (p *progress) draw(s fs.Status, total func(*fs.Status) string) bool {
+// draw brings the lines up to date and reports whether there are any.
+func (p *progress) draw(s service.Status, total func(*service.Status) string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var show []fs.AssetStatus
+	var show []service.AssetStatus
 	hidden := 0
 	for _, a := range s.Assets {
 		switch {
@@ -205,8 +205,8 @@ func (p *progress) clearLocked() {
 	p.lines, p.bars, p.total = nil, nil, nil
 }
 
-// sum returns the last line: what all downloads have cost.
-func sum(s *fs.Status, hidden int) string {
+// sum is the last line: what all downloads have cost.
+func sum(s *service.Status, hidden int) string {
 	text := fmt.Sprintf("%s in %d requests, %s so far", bytesText(s.Downloaded), s.Requests, dollars(s.Cost))
 	if s.RequestsLeft >= 0 {
 		text += fmt.Sprintf(", %d more may start now", s.RequestsLeft)
@@ -217,8 +217,8 @@ func sum(s *fs.Status, hidden int) string {
 	return text
 }
 
-// title returns the asset's name, or its ID.
-func title(a *fs.AssetStatus) string {
+// title is what people know the asset by.
+func title(a *service.AssetStatus) string {
 	if a.Name == "" {
 		return a.ID
 	}
@@ -251,8 +251,8 @@ func newTotal(lines *mpb.Progress) *bar {
 	return b
 }
 
-// show updates the line of an asset. name is the width of its name, in columns.
-func (b *bar) show(a *fs.AssetStatus, name int) {
+// show brings the line of an asset up to date. Its name has so many columns.
+func (b *bar) show(a *service.AssetStatus, name int) {
 	var speed, eta float64
 	paused, waits := true, ""
 	for _, s := range a.Streams {

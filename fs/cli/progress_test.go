@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"assetfs/fs"
+	"assetfs/fs/service"
 )
 
 // screen keeps what is written, and wakes whoever waits for a text.
@@ -58,23 +58,23 @@ func (s *screen) String() string {
 type work struct {
 	requests atomic.Int64
 	asked    atomic.Int64
-	status   atomic.Pointer[fs.Status]
+	status   atomic.Pointer[service.Status]
 }
 
 func (w *work) activity() activity {
-	return activity{Requests: w.requests.Load, Status: func() fs.Status {
+	return activity{Requests: w.requests.Load, Status: func() service.Status {
 		w.asked.Add(1)
 		return *w.status.Load()
 	}}
 }
 
-func downloading() *fs.Status {
-	return &fs.Status{
+func downloading() *service.Status {
+	return &service.Status{
 		Requests: 1, RequestsLeft: 11, Downloaded: 1 << 20, Cost: 0.0001,
-		Assets: []fs.AssetStatus{
-			{ID: "re_1", Name: "evil\x1b[31m.mp4", Size: 4 << 20, Spooled: 1 << 20, Streams: []fs.StreamStatus{{Speed: 1 << 20, ETA: 3}}},
+		Assets: []service.AssetStatus{
+			{ID: "re_1", Name: "evil\x1b[31m.mp4", Size: 4 << 20, Spooled: 1 << 20, Streams: []service.StreamStatus{{Speed: 1 << 20, ETA: 3}}},
 			{ID: "re_2", Name: "idle.mp4", Size: 10},
-			{ID: "re_3", Size: -1, Spooled: 7, Streams: []fs.StreamStatus{{Paused: true}}},
+			{ID: "re_3", Size: -1, Spooled: 7, Streams: []service.StreamStatus{{Paused: true}}},
 		},
 	}
 }
@@ -90,7 +90,7 @@ func TestProgressShowsDownloads(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.await(t, "a log line\n")
-	w.status.Store(&fs.Status{Requests: 1})
+	w.status.Store(&service.Status{Requests: 1})
 	p.Close(time.Minute)
 	if _, err := p.Write([]byte("afterwards\n")); err != nil {
 		t.Fatal(err)

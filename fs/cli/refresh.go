@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"assetfs/fs"
+	"assetfs/fs/service"
 )
 
 // refreshed is the result of listing one library.
@@ -68,7 +68,7 @@ func (c *commander) refresh(w http.ResponseWriter, r *http.Request) {
 	answer(w, list)
 }
 
-func refreshedOf(l fs.Look) refreshed {
+func refreshedOf(l service.Look) refreshed {
 	r := refreshed{Library: l.Scope, Videos: l.Videos}
 	if l.Err != nil {
 		r.Error = l.Err.Error()

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"assetfs/fs"
 	"assetfs/fs/mount"
+	"assetfs/fs/service"
 	"assetfs/fs/spool"
 	"assetfs/remote"
 )
@@ -33,8 +33,9 @@ type review struct {
 // warn prints a warning on standard error.
 func (a *app) warn(text string) { fmt.Fprintln(a.out, "assetfs: warning:", printable(text)) }
 
-// newReview examines this machine, and calls the API in the background. dir is the open spool.
-func (a *app) newReview(client *remote.Client, base *url.URL, dir *fs.Store, ids []string) *review {
+// newReview looks at this machine, and asks the API in the background. dir is the
+// spool, which is open.
+func (a *app) newReview(client *remote.Client, base *url.URL, dir *service.Store, ids []string) *review {
 	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
 	r := &review{log: a.log, done: make(chan struct{}), stop: cancel}
 	r.add(machineFindings(mount.LookAtMachine(), a.settings))

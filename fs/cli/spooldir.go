@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"assetfs/fs"
 	"assetfs/fs/mount"
+	"assetfs/fs/service"
 	"assetfs/fs/spool"
 )
 
@@ -36,12 +36,12 @@ func (a *app) checkPlaces() error {
 	return nil
 }
 
-func (a *app) openSpool() (*fs.Store, error) {
+func (a *app) openSpool() (*service.Store, error) {
 	root, err := a.spoolRoot()
 	if err != nil {
 		return nil, err
 	}
-	store, err := fs.OpenStore(root, a.base.String(), fs.StoreOptions{Size: int64(a.SpoolSize), MinFree: int64(a.MinFree), Log: a.log})
+	store, err := service.OpenStore(root, a.base.String(), service.StoreOptions{Size: int64(a.SpoolSize), MinFree: int64(a.MinFree), Log: a.log})
 	return store, a.spoolError(err)
 }
 

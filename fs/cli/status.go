@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"assetfs/fs"
+	"assetfs/fs/service"
 )
 
 // The attributes of a mount's root that hold its Status as JSON. An attribute has at most 64 KiB. So
@@ -91,16 +91,16 @@ func printJSON(ctx context.Context, path string) error {
 	}
 }
 
-func writeJSON(w io.Writer, s *fs.Status) error {
+func writeJSON(w io.Writer, s *service.Status) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(s)
 }
 
-// askStatus asks the mount at path for its status: through its socket, or, if it has none, through the
-// attributes of its root.
-func askStatus(ctx context.Context, path string, all bool) (*fs.Status, error) {
+// askStatus asks the assetfs mounted at path for its status: over its socket, or
+// if it has none by the attributes of its root.
+func askStatus(ctx context.Context, path string, all bool) (*service.Status, error) {
 	from, err := callStatus(ctx, path, all)
 	if errors.Is(err, errNoSocket) {
 		return readStatus(path)
@@ -109,9 +109,9 @@ func askStatus(ctx context.Context, path string, all bool) (*fs.Status, error) {
 		return nil, err
 	}
 	defer from.Close()
-	s := &fs.Status{}
-	if err := decode(from, s); err != nil {
-		return nil, &noMountError{path, err.Error(), err}
+	s := &service.Status{}
+	if err := json.NewDecoder(from).Decode(s); err != nil {
+		return nil, &noMountError{path, "the answer of the mount: " + err.Error(), err}
 	}
 	return s, nil
 }
@@ -146,14 +146,15 @@ type noMountError struct {
 func (e *noMountError) Error() string { return e.Path + ": " + e.Problem }
 func (e *noMountError) Unwrap() error { return e.Err }
 
-// readStatus reads the Status of the mount at path from attributes. Errors are of type *noMountError.
-func readStatus(path string) (*fs.Status, error) {
-	s := &fs.Status{}
+// readStatus asks the assetfs mounted at path for its Status. Errors are of type
+// *noMountError.
+func readStatus(path string) (*service.Status, error) {
+	s := &service.Status{}
 	if err := get(path, statusAttr, s); err != nil {
 		return nil, &noMountError{path, problem(err), err}
 	}
 	for len(s.Assets) < s.Listed {
-		var more []fs.AssetStatus
+		var more []service.AssetStatus
 		err := get(path, assetsAttr+strconv.Itoa(len(s.Assets)), &more)
 		if err != nil && !errors.Is(err, noAttr) {
 			return nil, &noMountError{path, problem(err), err}

@@ -1,11 +1,10 @@
-package fs
+package service
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -24,8 +23,8 @@ var (
 )
 
 // find returns the asset with that ID, and asks for one that is not listed.
-func (f *FS) find(ctx context.Context, id string) (*catalog.Asset, error) {
-	a, err := f.catalog.LookupID(ctx, id)
+func (v *Service) find(ctx context.Context, id string) (*catalog.Asset, error) {
+	a, err := v.Catalog.LookupID(ctx, id)
 	if a == nil && err == nil {
 		err = errNoAsset
 	}
@@ -34,28 +33,40 @@ func (f *FS) find(ctx context.Context, id string) (*catalog.Asset, error) {
 
 // Asset tells of one asset. If its size is not known it is found out, and then
 // ctx ends the waiting. The status holds with an error, too.
-func (f *FS) Asset(ctx context.Context, id string) (AssetStatus, error) {
-	a, err := f.find(ctx, id)
+func (v *Service) Asset(ctx context.Context, id string) (AssetStatus, error) {
+	a, err := v.find(ctx, id)
 	if err != nil {
 		return AssetStatus{ID: id, Size: -1}, err
 	}
-	if sizeOf(a) < 0 {
-		err = f.catalog.Stat(ctx, a)
+	if SizeOf(a) < 0 {
+		err = v.Catalog.Stat(ctx, a)
 	}
-	return f.assetStatus(a), err
+	return v.assetStatus(a), err
 }
 
 // Peek tells of one asset what is known of it without asking for more.
-func (f *FS) Peek(id string) (AssetStatus, bool) {
-	a := f.catalog.Listed(id)
+func (v *Service) Peek(id string) (AssetStatus, bool) {
+	a := v.Catalog.Listed(id)
 	if a == nil {
 		return AssetStatus{ID: id, Size: -1}, false
 	}
-	return f.assetStatus(a), true
+	return v.assetStatus(a), true
 }
 
 // Cost is the price of n bytes in dollars.
-func (f *FS) Cost(n int64) float64 { return f.ledger.Cost(n) }
+func (v *Service) Cost(n int64) float64 { return v.ledger.Cost(n) }
+
+// fetcher is who waits for whole assets on behalf of a command.
+type fetcher struct{ pid int }
+
+// Program names the command.
+func (f fetcher) Program() (name string, pid int) { return "assetfs fetch", f.pid }
+
+// ForProcess returns a context for Fetch on behalf of a process that gave the
+// command. Without one it is this process.
+func ForProcess(ctx context.Context, pid int) context.Context {
+	return context.WithValue(ctx, asset.CallerKey{}, fetcher{pid})
+}
 
 // changes is how often Fetch begins again with an asset whose content changes.
 const changes = 3
@@ -63,33 +74,33 @@ const changes = 3
 // Fetch brings the whole of an asset into the spool, as a program that reads it
 // would, but with as few requests as possible. ctx ends the waiting; what has
 // come stays. Until release is called the asset stays in the spool.
-func (f *FS) Fetch(ctx context.Context, id string) (release func(), err error) {
+func (v *Service) Fetch(ctx context.Context, id string) (release func(), err error) {
 	if ctx.Value(asset.CallerKey{}) == nil {
 		ctx = ForProcess(ctx, os.Getpid())
 	}
-	a, err := f.find(ctx, id)
+	a, err := v.find(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	for n := 0; ; n++ {
-		release, err = f.fetch(ctx, a)
+		release, err = v.fetch(ctx, a)
 		if err == nil {
 			return release, nil
 		}
 		if !errors.Is(err, asset.ErrChanged) || n == changes {
-			_ = f.failed("fetch", a, err) // nobody wants the number
+			v.hooks.Failed("fetch", a, err)
 			return nil, err
 		}
 	}
 }
 
-func (f *FS) fetch(ctx context.Context, a *catalog.Asset) (release func(), err error) {
-	e := engine(a)
+func (v *Service) fetch(ctx context.Context, a *catalog.Asset) (release func(), err error) {
+	e := Engine(a)
 	by, _ := ctx.Value(asset.CallerKey{}).(asset.Caller)
-	x := &wait{op: "fetch", asset: a, caller: by}
-	f.waits.begin(x)
-	defer f.waits.end(x)
-	if err := f.catalog.Contact(ctx, a); err != nil {
+	x := &Wait{Op: "fetch", Asset: a, Caller: by}
+	v.Waits.Begin(x)
+	defer v.Waits.End(x)
+	if err := v.Catalog.Contact(ctx, a); err != nil {
 		return nil, err
 	}
 	if !e.Info().Header { // names come from metadata: the content is unseen yet
@@ -97,30 +108,30 @@ func (f *FS) fetch(ctx context.Context, a *catalog.Asset) (release func(), err e
 			return nil, err
 		}
 	}
-	if limit := f.store.Usage().Limit; limit > 0 && e.Info().Size > limit {
+	if limit := v.Store.Usage().Limit; limit > 0 && e.Info().Size > limit {
 		return nil, fmt.Errorf("%s of %s are more than --spool-size allows (%s): %w", humanize.IBytes(uint64(e.Info().Size)), a.ID, humanize.IBytes(uint64(limit)), syscall.ENOSPC)
 	}
 	r := e.Open()
 	if err := r.Fetch(ctx); err != nil {
 		r.Close()
-		f.freeAtClose(a)
+		v.FreeAtClose(a)
 		return nil, err
 	}
 	return func() {
 		r.Close()
-		f.freeAtClose(a)
+		v.FreeAtClose(a)
 	}, nil
 }
 
 // Free gives back the room of an asset. Whoever has it open reads on. While the
 // kernel may be reading it by itself nothing goes until its last close: then
 // later is true.
-func (f *FS) Free(id string) (freed int64, later bool, err error) {
-	a := f.catalog.Listed(id)
+func (v *Service) Free(id string) (freed int64, later bool, err error) {
+	a := v.Catalog.Listed(id)
 	if a == nil {
 		return 0, false, errNoAsset
 	}
-	e := engine(a)
+	e := Engine(a)
 	if e.Pinned() {
 		return 0, false, errPinned
 	}
@@ -129,13 +140,13 @@ func (f *FS) Free(id string) (freed int64, later bool, err error) {
 	if freed, later = e.Free(); !later {
 		e.freeLater.Store(false)
 	}
-	f.forgotten(a)
+	v.hooks.Freed(a)
 	return freed, later, nil
 }
 
-// freeAtClose does what Free could not.
-func (f *FS) freeAtClose(a *catalog.Asset) {
-	e := engine(a)
+// FreeAtClose does, at the end of each handle, what Free could not.
+func (v *Service) FreeAtClose(a *catalog.Asset) {
+	e := Engine(a)
 	if !e.freeLater.Load() || e.Pinned() {
 		return
 	}
@@ -145,39 +156,24 @@ func (f *FS) freeAtClose(a *catalog.Asset) {
 		return // somebody else has it open
 	}
 	e.freeLater.Store(false)
-	f.forgotten(a)
-	f.o.Log.Info("freed at its last close", "asset", a.ID, "bytes", freed)
-}
-
-// forgotten has the kernel ask again how much of a is spooled.
-func (f *FS) forgotten(a *catalog.Asset) {
-	for _, path := range []string{a.Path(), a.ID} {
-		node := &f.root.Inode
-		for name := range strings.SplitSeq(path, "/") {
-			if node = node.GetChild(name); node == nil {
-				break
-			}
-		}
-		if node != nil {
-			_ = node.NotifyContent(-1, 0) // without it the kernel asks once its time is up
-		}
-	}
+	v.hooks.Freed(a)
+	v.o.Log.Info("freed at its last close", "asset", a.ID, "bytes", freed)
 }
 
 // SetPinned keeps an asset in the spool whatever room is needed, and has what is
 // absent of it fetched in the background; or no longer.
-func (f *FS) SetPinned(ctx context.Context, id string, pinned bool) error {
-	a, err := f.find(ctx, id)
+func (v *Service) SetPinned(ctx context.Context, id string, pinned bool) error {
+	a, err := v.find(ctx, id)
 	if err != nil {
 		return err
 	}
-	e := engine(a)
+	e := Engine(a)
 	if err := e.SetPinned(pinned); err != nil {
 		return err
 	}
 	if pinned {
 		e.freeLater.Store(false)
-		f.fetchPinned()
+		v.fetchPinned()
 	}
 	return nil
 }
@@ -190,27 +186,27 @@ const (
 )
 
 // fetchPinned has pinned assets fetched, one after the other, in the background.
-func (f *FS) fetchPinned() {
+func (v *Service) fetchPinned() {
 	select {
-	case f.pins <- struct{}{}:
+	case v.pins <- struct{}{}:
 	default: // they are looked at soon
 	}
 }
 
 // keepPinned fetches what is pinned and absent, until the mount ends.
-func (f *FS) keepPinned() {
+func (v *Service) keepPinned() {
 	pause := pinRetry
 	for {
 		var retry <-chan time.Time
-		if !f.fetchAbsentPins() {
+		if !v.fetchAbsentPins() {
 			retry = time.After(pause)
 			pause = min(2*pause, pinRetryMost)
 		}
 		select {
-		case <-f.pins:
+		case <-v.pins:
 			pause = pinRetry
 		case <-retry:
-		case <-f.ctx.Done():
+		case <-v.ctx.Done():
 			return
 		}
 	}
@@ -218,13 +214,13 @@ func (f *FS) keepPinned() {
 
 // fetchAbsentPins fetches what is absent of pinned assets, and reports whether all
 // is there then.
-func (f *FS) fetchAbsentPins() bool {
+func (v *Service) fetchAbsentPins() bool {
 	all := true
-	for _, id := range f.store.AbsentPins() {
-		if f.ctx.Err() != nil {
+	for _, id := range v.Store.AbsentPins() {
+		if v.ctx.Err() != nil {
 			return false
 		}
-		release, err := f.Fetch(f.ctx, id)
+		release, err := v.Fetch(v.ctx, id)
 		if err != nil {
 			all = false
 			continue

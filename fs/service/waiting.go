@@ -1,4 +1,4 @@
-package fs
+package service
 
 import (
 	"cmp"
@@ -15,78 +15,80 @@ import (
 	"assetfs/remote"
 )
 
-// wait is somebody who waits, or is about to.
-type wait struct {
-	op     string         // read, stat, open, lookup, list, fetch
-	asset  *catalog.Asset // nil: names, of the directory
-	need   ranges.Range   // of a read
+// Wait is somebody who waits, or is about to.
+type Wait struct {
+	Op     string         // read, stat, open, lookup, list, fetch
+	Asset  *catalog.Asset // nil: names, of the directory
+	Need   ranges.Range   // of a read
+	Caller asset.Caller
 	since  time.Time
-	caller asset.Caller
 }
 
 // anySize is more than any asset has, in bytes.
 const anySize = 1 << 60
 
-// waits are those who wait now. The zero value is ready.
-type waits struct {
+// Waits are those who wait now. The zero value is ready.
+type Waits struct {
 	mu  sync.Mutex // guards what follows
-	now map[*wait]struct{}
+	now map[*Wait]struct{}
 }
 
-func (w *waits) begin(x *wait) {
+// Begin adds somebody who begins to wait.
+func (w *Waits) Begin(x *Wait) {
 	x.since = time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.now == nil {
-		w.now = map[*wait]struct{}{}
+		w.now = map[*Wait]struct{}{}
 	}
 	w.now[x] = struct{}{}
 }
 
-func (w *waits) end(x *wait) {
+// End is the end of that.
+func (w *Waits) End(x *Wait) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.now, x)
 }
 
 // list returns those who wait, the oldest first.
-func (w *waits) list() []*wait {
+func (w *Waits) list() []*Wait {
 	w.mu.Lock()
-	all := make([]*wait, 0, len(w.now))
+	all := make([]*Wait, 0, len(w.now))
 	for x := range w.now {
 		all = append(all, x)
 	}
 	w.mu.Unlock()
-	slices.SortFunc(all, func(a, b *wait) int { return a.since.Compare(b.since) })
+	slices.SortFunc(all, func(a, b *Wait) int { return a.since.Compare(b.since) })
 	return all
 }
 
-// waitingFor tells of those who wait for one asset.
-func (f *FS) waitingFor(a *catalog.Asset) []WaitStatus { return f.waiting(f.waits.list())[a.ID] }
+// WaitingFor tells of those who wait for one asset.
+func (v *Service) WaitingFor(a *catalog.Asset) []WaitStatus { return v.waiting(v.Waits.list())[a.ID] }
 
 // waiting tells of those who wait, by the ID of the asset, "" for names.
-func (f *FS) waiting(all []*wait) map[string][]WaitStatus {
+func (v *Service) waiting(all []*Wait) map[string][]WaitStatus {
 	by := map[string][]WaitStatus{}
 	now := time.Now()
 	queued := map[*catalog.Asset]bool{} // that wait for the rate limit
 	for _, x := range all {
-		s := WaitStatus{Op: x.op, Offset: x.need.Start, Since: now.Sub(x.since).Seconds()}
+		s := WaitStatus{Op: x.Op, Offset: x.Need.Start, Since: now.Sub(x.since).Seconds()}
 		id := ""
-		if x.asset == nil {
-			s.For = f.whyNames(x.op, now)
+		if x.Asset == nil {
+			s.For = v.whyNames(x.Op, now)
 		} else {
-			id = x.asset.ID
+			id = x.Asset.ID
 			why, waits := x.why()
 			if !waits {
 				continue
 			}
-			s.For = f.words(x.op, why, len(queued), now)
+			s.For = v.words(x.Op, why, len(queued), now)
 			if why.Cause == asset.CauseLimit {
-				queued[x.asset] = true
+				queued[x.Asset] = true
 			}
 		}
-		if x.caller != nil {
-			s.Program, s.PID = x.caller.Program()
+		if x.Caller != nil {
+			s.Program, s.PID = x.Caller.Program()
 		}
 		by[id] = append(by[id], s)
 	}
@@ -94,20 +96,20 @@ func (f *FS) waiting(all []*wait) map[string][]WaitStatus {
 }
 
 // why is what x waits for. waits is false if it is served by now.
-func (x *wait) why() (why asset.Why, waits bool) {
-	e := engine(x.asset)
-	need := x.need
-	if x.op == "fetch" && e.Info().Header {
+func (x *Wait) why() (why asset.Why, waits bool) {
+	e := Engine(x.Asset)
+	need := x.Need
+	if x.Op == "fetch" && e.Info().Header {
 		need.End = anySize
 	}
 	why, present := e.Why(need)
-	return why, !present || x.op == "stat"
+	return why, !present || x.Op == "stat"
 }
 
 // whyNames is what op waits for that is about no asset that is listed.
-func (f *FS) whyNames(op string, now time.Time) string {
+func (v *Service) whyNames(op string, now time.Time) string {
 	unknown := 0
-	for _, e := range f.catalog.Entries() {
+	for _, e := range v.Catalog.Entries() {
 		if _, own := e.Asset.Name(); !own {
 			unknown++
 		}
@@ -120,14 +122,14 @@ func (f *FS) whyNames(op string, now time.Time) string {
 	default:
 		text, class = "for the answer whether there is such an asset", remote.Reader
 	}
-	if l := limited(f.client.Budget(class), 0, now); l != "" {
+	if l := limited(v.client.Budget(class), 0, now); l != "" {
 		text += ": " + l
 	}
 	return text
 }
 
 // words says what keeps op waiting, before whom others are queued.
-func (f *FS) words(op string, w asset.Why, before int, now time.Time) string {
+func (v *Service) words(op string, w asset.Why, before int, now time.Time) string {
 	switch w.Cause {
 	case asset.CauseBytes:
 		text := "bytes are coming"
@@ -145,12 +147,12 @@ func (f *FS) words(op string, w asset.Why, before int, now time.Time) string {
 		return trouble(w.Err) + ", tried again in " + seconds(w.Until.Sub(now))
 	}
 	if op == "stat" {
-		if text := limited(f.client.MetadataBudget(remote.Reader), before, now); text != "" {
+		if text := limited(v.client.MetadataBudget(remote.Reader), before, now); text != "" {
 			return text
 		}
 		return "for the answer to a metadata call"
 	}
-	return cmp.Or(limited(f.client.Budget(remote.Reader), before, now), "a request is about to be made")
+	return cmp.Or(limited(v.client.Budget(remote.Reader), before, now), "a request is about to be made")
 }
 
 // limited says what stands before the next call, "" if nothing does.

@@ -1,4 +1,4 @@
-package fs
+package service
 
 import (
 	"encoding/json"
@@ -139,28 +139,28 @@ type StreamStatus struct {
 const manyAssets = 10_000
 
 // Status tells what the mount has done.
-func (f *FS) Status() Status {
-	cost, usage := f.ledger.Costs(), f.store.Usage()
-	f.mu.Lock()
-	lastErr, lastErrAt := f.lastErr, f.lastErrAt
-	f.mu.Unlock()
+func (v *Service) Status() Status {
+	cost, usage := v.ledger.Costs(), v.Store.Usage()
+	v.mu.Lock()
+	lastErr, lastErrAt := v.lastErr, v.lastErrAt
+	v.mu.Unlock()
 	mount := &cost.Mount
 	s := Status{
-		Mountpoint:   f.Point,
+		Mountpoint:   v.point,
 		PID:          os.Getpid(),
-		Uptime:       time.Since(f.started).Seconds(),
+		Uptime:       time.Since(v.started).Seconds(),
 		Requests:     mount.Requests,
-		RequestsLeft: f.client.Stats().Left,
+		RequestsLeft: v.client.Stats().Left,
 		Downloaded:   mount.Downloaded,
-		MaxDownload:  f.o.MaxDownload,
+		MaxDownload:  v.o.MaxDownload,
 		Served:       mount.Served,
 		FromSpool:    max(0, mount.Served-mount.Downloaded),
 		Cost:         mount.Cost,
 		Saved:        mount.Saved,
 		Ledger:       cost,
-		Kernel:       KernelStatus{Passthrough: f.passthrough, Opens: f.opens.Load(), Bytes: f.opened.Load()},
+		Kernel:       KernelStatus{Passthrough: v.Kernel.Passthrough.Load(), Opens: v.Kernel.Opens.Load(), Bytes: v.Kernel.Bytes.Load()},
 		Spool:        SpoolStatus{Dir: usage.Path, Bytes: usage.Bytes, Limit: usage.Limit, Free: usage.Free},
-		Limits:       f.limits(),
+		Limits:       v.limits(),
 		LastError:    lastErr,
 		Counts:       &CountStatus{},
 		Assets:       []AssetStatus{},
@@ -168,25 +168,25 @@ func (f *FS) Status() Status {
 	if lastErr != "" {
 		s.LastErrorAge = time.Since(lastErrAt).Seconds()
 	}
-	s.Counts.Coming, s.Counts.Pace = f.catalog.Coming()
-	waiting := f.waiting(f.waits.list())
+	s.Counts.Coming, s.Counts.Pace = v.Catalog.Coming()
+	waiting := v.waiting(v.Waits.list())
 	s.Waiting = waiting[""]
-	entries := f.catalog.Entries()
+	entries := v.Catalog.Entries()
 	s.Listed = len(entries)
 	for _, listed := range entries {
-		a := f.assetStatus(listed.Asset)
+		a := v.assetStatus(listed.Asset)
 		a.Waiting = waiting[listed.ID]
 		s.Counts.Count(&a)
-		if len(entries) <= manyAssets || awake(listed.Asset) != nil {
+		if len(entries) <= manyAssets || Awake(listed.Asset) != nil {
 			s.Assets = append(s.Assets, a)
 		}
 	}
 	return s
 }
 
-func (f *FS) limits() []LimitStatus {
+func (v *Service) limits() []LimitStatus {
 	var list []LimitStatus
-	for _, l := range f.client.Limits() {
+	for _, l := range v.client.Limits() {
 		s := LimitStatus{Calls: l.Calls, Rate: l.Rate, Spread: l.Spread.Seconds(), Waiting: l.Waiting, Next: max(0, time.Until(l.Next).Seconds())}
 		if l.Closed != nil {
 			s.Closed = l.Closed.Error()
@@ -196,18 +196,18 @@ func (f *FS) limits() []LimitStatus {
 	return list
 }
 
-func (f *FS) assetStatus(listed *catalog.Asset) AssetStatus {
-	a := AssetStatus{ID: listed.ID, Size: sizeOf(listed)}
+func (v *Service) assetStatus(listed *catalog.Asset) AssetStatus {
+	a := AssetStatus{ID: listed.ID, Size: SizeOf(listed)}
 	if name, own := listed.Name(); own {
 		a.Name = name
 	}
-	if err := lastError(listed); err != nil {
+	if err := LastError(listed); err != nil {
 		a.Error = err.Error()
 		if at := lastErrorTime(listed); !at.IsZero() {
 			a.ErrorAge = time.Since(at).Seconds()
 		}
 	}
-	e := awake(listed)
+	e := Awake(listed)
 	if e == nil {
 		return a
 	}
@@ -215,7 +215,7 @@ func (f *FS) assetStatus(listed *catalog.Asset) AssetStatus {
 	for _, st := range e.Streams() {
 		x := StreamStatus{Pos: st.Pos, Speed: st.Speed, Paused: st.Paused}
 		if !st.Paused && st.Why.Cause != asset.CauseBytes {
-			x.For = f.words("download", st.Why, 0, time.Now())
+			x.For = v.words("download", st.Why, 0, time.Now())
 		} else if st.Speed > 0 && st.End > st.Pos && !st.Paused {
 			x.ETA = float64(st.End-st.Pos) / st.Speed
 		}
@@ -224,8 +224,16 @@ func (f *FS) assetStatus(listed *catalog.Asset) AssetStatus {
 	return a
 }
 
-// SetSocket tells, by the attribute user.assetfs.socket, where commands are taken.
-func (f *FS) SetSocket(path string) { f.socket.Store(&path) }
+// SetSocket has Socket tell where commands are taken.
+func (v *Service) SetSocket(path string) { v.socket.Store(&path) }
+
+// Socket tells where commands are taken, if anywhere.
+func (v *Service) Socket() (path string, ok bool) {
+	if p := v.socket.Load(); p != nil {
+		return *p, true
+	}
+	return "", false
+}
 
 // The root's attributes are those of Status one by one, and besides:
 const (
@@ -233,30 +241,20 @@ const (
 	attrAssets = "assets." // with a number N: the listed assets from the Nth on, those that fit, as a JSON array
 )
 
-// statusAttr answers the root's attributes.
-func (f *FS) statusAttr(attr string) (string, bool) {
-	name, ok := strings.CutPrefix(attr, "user.assetfs.")
-	if !ok {
-		return "", false
-	}
-	if attr == xattrSocket { // each command asks for it
-		path := f.socket.Load()
-		if path == nil {
-			return "", false
-		}
-		return *path, true
-	}
-	s := f.Status()
+// Attr answers the attributes of the mount's root, whose names begin with
+// user.assetfs.
+func (v *Service) Attr(name string) (string, bool) {
+	s := v.Status()
 	if from, ok := strings.CutPrefix(name, attrAssets); ok {
 		n, err := strconv.ParseUint(from, 10, 31)
 		if err != nil {
 			return "", false
 		}
-		return fitting(s.Assets[min(int(n), len(s.Assets)):], func(a []AssetStatus) any { return a })
+		return Fitting(s.Assets[min(int(n), len(s.Assets)):], func(a []AssetStatus) any { return a })
 	}
 	switch name {
 	case attrStatus:
-		return fitting(s.Assets, func(a []AssetStatus) any {
+		return Fitting(s.Assets, func(a []AssetStatus) any {
 			s.Assets = a
 			return &s
 		})
@@ -293,10 +291,10 @@ func (f *FS) statusAttr(attr string) (string, bool) {
 	return strconv.FormatInt(n, 10), ok
 }
 
-// fitting returns the JSON of what page makes of all, leaving as many of the
+// Fitting returns the JSON of what page makes of all, leaving as many of the
 // last ones out as it must to fit into an attribute. It tells false if not even
 // the first fits.
-func fitting[T any](all []T, page func([]T) any) (string, bool) {
+func Fitting[T any](all []T, page func([]T) any) (string, bool) {
 	for n := len(all); ; {
 		text, err := json.Marshal(page(all[:n]))
 		if err != nil {
@@ -314,8 +312,8 @@ func fitting[T any](all []T, page func([]T) any) (string, bool) {
 }
 
 // Summary is a line on what the mount has cost and what the spool has saved.
-func (f *FS) Summary() string {
-	s := f.Status()
+func (v *Service) Summary() string {
+	s := v.Status()
 	line := fmt.Sprintf("%s, at least %s downloaded, $%.4f; %s read, $%.4f saved by the spool",
 		english.Plural(int(s.Requests), "download request", ""), humanize.IBytes(uint64(s.Downloaded)), s.Cost, humanize.IBytes(uint64(s.Served)), s.Saved)
 	if s.Kernel.Opens > 0 {

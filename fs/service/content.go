@@ -1,0 +1,130 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"assetfs/fs/asset"
+	"assetfs/fs/catalog"
+	"assetfs/remote"
+)
+
+// Content is what reads the bytes of one asset, as the catalog sees it.
+type Content struct {
+	*asset.Asset
+	freeLater atomic.Bool // its room is to be given back at the last close
+}
+
+var _ catalog.Facts = (*Content)(nil)
+
+// Engine returns what reads the bytes of a.
+func Engine(a *catalog.Asset) *Content { return a.Facts().(*Content) }
+
+// Awake returns what Engine does, or nil of a video that is listed and that nobody has
+// opened.
+func Awake(a *catalog.Asset) *Content {
+	e, _ := a.Awake().(*Content)
+	return e
+}
+
+// SizeOf returns the size of a, or -1.
+func SizeOf(a *catalog.Asset) int64 {
+	if e := Awake(a); e != nil {
+		return e.Info().Size
+	}
+	size, _, _ := a.Told()
+	return size
+}
+
+// SpooledOf returns how many bytes of a are present.
+func SpooledOf(a *catalog.Asset) int64 {
+	if e := Awake(a); e != nil {
+		return e.Present()
+	}
+	return 0
+}
+
+// LastError is the last that went wrong with a, for people.
+func LastError(a *catalog.Asset) error {
+	if err := a.Err(); err != nil {
+		return err
+	}
+	if e := Awake(a); e != nil {
+		return e.LastError()
+	}
+	return nil
+}
+
+// lastErrorTime is when that was; zero if nobody knows.
+func lastErrorTime(a *catalog.Asset) time.Time {
+	if a.Err() != nil {
+		return a.ErrTime()
+	}
+	if e := Awake(a); e != nil {
+		return e.LastErrorTime()
+	}
+	return time.Time{}
+}
+
+// ErrUnmounting is why reads fail that wait when the mount ends.
+var ErrUnmounting = errors.New("being unmounted")
+
+// Contact is asset.Asset's, with errors that the catalog understands.
+func (c *Content) Contact(ctx context.Context, how asset.Contact) (asset.Info, error) {
+	i, err := c.Asset.Contact(ctx, how)
+	return i, meaning(err)
+}
+
+// meaning adds to an error what it means to the catalog.
+func meaning(err error) error {
+	var re *remote.Error
+	errors.As(err, &re)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, remote.ErrNoMetadata):
+		return &meant{err, catalog.ErrNoCall}
+	case errors.Is(err, remote.ErrUploading):
+		return &meant{err, catalog.ErrUploading}
+	case errors.Is(err, remote.ErrNoSlot), errors.Is(err, remote.ErrUnreachable), errors.Is(err, remote.ErrProxy), errors.Is(err, remote.ErrNoKey), errors.Is(err, remote.ErrBudget),
+		errors.Is(err, asset.ErrClosed), errors.Is(err, ErrUnmounting):
+		return &meant{err, catalog.ErrNotNow}
+	case re != nil && re.Number() == tooMany:
+		return &meant{err, catalog.ErrBusy}
+	case re != nil && re.NotFound():
+		return &meant{err, catalog.ErrNotFound}
+	}
+	return err
+}
+
+// tooMany is the number of errors of the rate limit, which reach us only when ctx
+// has ended.
+const tooMany = 429
+
+// meant is an error with its meaning to the catalog, which is not told to people.
+type meant struct{ err, meaning error }
+
+func (e *meant) Error() string   { return e.err.Error() }
+func (e *meant) Unwrap() []error { return []error{e.err, e.meaning} }
+
+// record keeps names and times of directories in the store.
+type record struct{ store *asset.Store }
+
+var _ catalog.Record = record{}
+
+// noteTimes is the store's note of the times of directories.
+const noteTimes = "directories"
+
+func (r record) Load() (names map[string]string, note string) {
+	return r.store.Names(), r.store.Note(noteTimes)
+}
+
+// Save has them written. The store logs what can't be, and tries again.
+func (r record) Save(names map[string]string, note string) {
+	if len(names) > 0 {
+		r.store.SetNames(names)
+	}
+	_ = r.store.SetNote(noteTimes, note) // if it is lost, the directories seem changed after a restart
+}

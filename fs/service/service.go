@@ -1,0 +1,173 @@
+// Package service is what a mount serves, whoever asks for it: it puts the API, the
+// spool, the catalog and the ledger together, knows who waits for what, and does what
+// commands want. It knows no FUSE; package fs shows its assets as files.
+package service
+
+import (
+	"context"
+	"log/slog"
+	"regexp"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"assetfs/fs/asset"
+	"assetfs/fs/catalog"
+	"assetfs/fs/ledger"
+	"assetfs/remote"
+)
+
+// Options say what is served. The zero value of a field is what its comment says.
+type Options struct {
+	IDPattern    *regexp.Regexp // what a valid asset ID looks like, anchored; required
+	ByMetadata   bool           // names come from the free metadata call, not from the download's header
+	ListWait     time.Duration  // how long a listing waits for names
+	ReadAhead    int64          // bytes a stream may run ahead
+	StallTimeout time.Duration  // no byte for this long is a dead stream
+	RetryFor     time.Duration  // how long one read keeps retrying
+	PricePerGB   float64        // dollars, for reports
+	MaxDownload  int64          // bytes, for reports; the client enforces it
+	MaxPerMonth  int64          // bytes that this spool downloads in a month of local time; 0: no limit
+
+	// Turns has an element for each read or write of the disk that is under way; nil:
+	// any number.
+	Turns chan struct{}
+
+	// Libraries are scopes whose videos are listed. Those of a single one stand in the
+	// root, of several each has a directory. Looked is called after each look at one;
+	// nil: nobody.
+	Libraries []string
+	Looked    func(Look)
+
+	Log *slog.Logger // required
+}
+
+// Hooks are called for what whoever shows assets as files must know. No lock is held.
+type Hooks struct {
+	Changed func()                                       // the times of directories have moved
+	Freed   func(*catalog.Asset)                         // less of it is in the spool
+	Failed  func(op string, a *catalog.Asset, err error) // for what is no request of the kernel
+}
+
+// Service is what one mount serves.
+type Service struct {
+	Catalog *catalog.Catalog
+	Store   *asset.Store
+	Waits   Waits
+	Served  atomic.Int64 // bytes given to readers by us
+	Kernel  Kernel
+
+	o       Options
+	hooks   Hooks
+	point   string
+	client  *remote.Client
+	ledger  *ledger.Ledger
+	started time.Time
+	socket  atomic.Pointer[string] // where commands are taken, nil if nowhere
+	pins    chan struct{}          // has an element when pinned assets are to be looked at
+
+	ctx        context.Context // ends with the mount
+	cancel     context.CancelFunc
+	background sync.WaitGroup
+
+	mu        sync.Mutex // guards what follows
+	lastErr   string
+	lastErrAt time.Time
+}
+
+// Kernel is what is left to the kernel.
+type Kernel struct {
+	Passthrough atomic.Bool  // it reads whole assets by itself
+	Opens       atomic.Int64 // of those
+	Bytes       atomic.Int64 // their sizes together
+}
+
+// New returns a service of the assets with those IDs, which are to be mounted on
+// point. It owns neither client nor store. Close ends it.
+func New(point string, ids []string, client *remote.Client, store *asset.Store, hooks Hooks, o Options) *Service {
+	v := &Service{o: o, hooks: hooks, point: point, client: client, Store: store, started: time.Now(), pins: make(chan struct{}, 1)}
+	v.ctx, v.cancel = context.WithCancel(context.Background())
+	v.ledger = ledger.New(ledger.Options{
+		Notes: store, PricePerGB: o.PricePerGB, MaxPerMonth: o.MaxPerMonth,
+		Spent: client.Spent, Served: v.Served.Load, Allow: client.Allow, Log: o.Log,
+	})
+	v.ledger.Start()
+	api := Source{client, o.Log, func(id string) (bucket, blob string, err error) { return v.Catalog.Place(id) }}
+	store.Serve(&asset.Options{
+		Source:       api,
+		ReadAhead:    o.ReadAhead,
+		StallTimeout: o.StallTimeout,
+		RetryFor:     o.RetryFor,
+		Log:          o.Log,
+		Turns:        o.Turns,
+	})
+	v.Catalog = catalog.New(catalog.Options{
+		Pattern:    o.IDPattern,
+		ByMetadata: o.ByMetadata,
+		ListWait:   o.ListWait,
+		RetryFor:   o.RetryFor,
+		API:        api,
+		Record:     record{store},
+		Facts: func(id string, learnt func()) catalog.Facts {
+			a := store.Asset(id)
+			a.OnFacts(learnt)
+			return &Content{Asset: a}
+		},
+		Fold:    runtime.GOOS == "darwin", // which asks for names in any case and normal form
+		Changed: hooks.Changed,
+		Scopes:  o.Libraries,
+		Lister:  api,
+		Notes:   store,
+		Looked:  o.Looked,
+	})
+	v.SetList(ids)
+	return v
+}
+
+// Start begins what goes on in the background.
+func (v *Service) Start() {
+	v.Catalog.Start()
+	v.background.Go(v.keepPinned)
+}
+
+// SetList makes ids the listed assets, in that order.
+func (v *Service) SetList(ids []string) { v.Catalog.SetList(ids) }
+
+// Refresh looks at all libraries now, and returns how that went.
+func (v *Service) Refresh(ctx context.Context) ([]Look, error) { return v.Catalog.Refresh(ctx) }
+
+// ForgetFailures lets everything that failed be tried again at once.
+func (v *Service) ForgetFailures() {
+	for _, a := range v.Catalog.All() {
+		Engine(a).ForgetFailure()
+	}
+	v.Catalog.Forget()
+}
+
+// Suspend has reads fail that wait.
+func (v *Service) Suspend() {
+	for _, a := range v.Catalog.All() {
+		Engine(a).Suspend(ErrUnmounting)
+	}
+}
+
+// Close ends all downloads, after the unmount, and what goes on in the background.
+func (v *Service) Close() {
+	v.cancel()
+	var wg sync.WaitGroup
+	for _, a := range v.Catalog.All() {
+		wg.Go(Engine(a).Close)
+	}
+	wg.Wait()
+	v.background.Wait()
+	v.Catalog.Close()
+	v.ledger.Close()
+}
+
+// SetLastError keeps what went wrong last, for the status.
+func (v *Service) SetLastError(text string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.lastErr, v.lastErrAt = text, time.Now()
+}

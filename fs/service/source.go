@@ -1,0 +1,140 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"assetfs/fs/asset"
+	"assetfs/fs/catalog"
+	"assetfs/fs/ledger"
+	"assetfs/remote"
+)
+
+// Source is the API as the reading engine and the catalog see it.
+type Source struct {
+	Client *remote.Client
+	Log    *slog.Logger
+	// Place returns where an asset is stored, by which it is downloaded; "" if by its ID.
+	Place func(id string) (bucket, blob string, err error)
+}
+
+var (
+	_ asset.Source   = Source{}
+	_ catalog.API    = Source{}
+	_ catalog.Lister = Source{}
+)
+
+// Open makes a download.
+func (s Source) Open(ctx context.Context, id string, r asset.Request) (*asset.Response, error) {
+	bucket, blob, err := s.Place(id)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := s.Client.Download(ctx, remote.Request{
+		ID: id, Bucket: bucket, Blob: blob, Class: class(r.Background), Start: r.Start, End: r.End, NoRange: r.NoRange, For: r.Program,
+	})
+	if errors.Is(err, remote.ErrNoSlot) {
+		return nil, fmt.Errorf("%w: %w", asset.ErrNoSlot, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.Log.Info("download", "asset", id, "start", resp.Start, "program", cmp.Or(r.Program, ledger.OwnProgram), "pid", r.PID)
+	return &asset.Response{
+		Info:     info(resp.Info, true),
+		Ranged:   resp.Partial,
+		Start:    resp.Start,
+		End:      resp.End,
+		Unframed: resp.Unframed,
+		Doubtful: resp.Doubtful,
+		Body:     resp.Body,
+	}, nil
+}
+
+// Budget is what stands before the next download.
+func (s Source) Budget() asset.Budget {
+	b := s.Client.Budget(remote.Reader)
+	return asset.Budget{Queued: b.Queued, Available: b.Available, Next: b.Next, Worth: b.Worth, Down: b.Down, Since: b.Since}
+}
+
+// Metadata makes the metadata call.
+func (s Source) Metadata(ctx context.Context, background bool, id string) (asset.Info, error) {
+	i, err := s.Client.Metadata(ctx, class(background), id)
+	if err != nil {
+		if re := (*remote.Error)(nil); errors.As(err, &re) && re.SaysNothing() {
+			err = &meant{err, catalog.ErrUntold}
+		}
+		return asset.Info{Size: -1}, meaning(err)
+	}
+	return info(i, false), nil
+}
+
+// Budgets is what stands before background calls.
+func (s Source) Budgets() (metadata, downloads catalog.Budget) {
+	return budget(s.Client.MetadataBudget(remote.Background)), budget(s.Client.Budget(remote.Background))
+}
+
+func budget(b remote.Budget) catalog.Budget {
+	if b.Down == nil {
+		return catalog.Budget{Available: b.Available, Next: b.Next}
+	}
+	next := b.Next
+	if next.Before(b.Until) {
+		next = b.Until
+	}
+	return catalog.Budget{Next: next, Away: errors.Is(b.Down, remote.ErrUnreachable)}
+}
+
+// Look says how a look at a library went.
+type Look = catalog.Look
+
+// ListVideos passes once over a library.
+func (s Source) ListVideos(ctx context.Context, scope string, found func([]catalog.Video)) (catalog.Listing, error) {
+	l, err := s.Client.ListVideos(ctx, scope, func(page []remote.Video) {
+		videos := make([]catalog.Video, len(page))
+		for i, v := range page {
+			videos[i] = catalog.Video(v)
+		}
+		found(videos)
+	})
+	return catalog.Listing{Shifted: l.Shifted}, err
+}
+
+func class(background bool) remote.Class {
+	if background {
+		return remote.Background
+	}
+	return remote.Reader
+}
+
+func info(i remote.Info, header bool) asset.Info {
+	return asset.Info{
+		Name: catalog.SafeName(i.Name), Size: i.Size, Type: i.Type, ModTime: i.ModTime,
+		ETag: i.ETag, LastModified: i.LastModified, Date: i.Date, Header: header,
+	}
+}
+
+// A Store keeps assets over mounts.
+type Store = asset.Store
+
+// StoreOptions say how a Store is kept.
+type StoreOptions struct {
+	Size, MinFree int64 // bytes to keep within, and of the disk to leave free; 0: no limit
+	Log           *slog.Logger
+}
+
+// OpenStore makes or opens the store of baseURL below the directory root, and
+// locks it. The caller closes it, after the mount.
+func OpenStore(root, baseURL string, o StoreOptions) (*Store, error) {
+	return asset.OpenStore(root, baseURL, asset.StoreOptions{Size: o.Size, MinFree: o.MinFree, Impostor: remote.Impostor, Log: o.Log})
+}
+
+// StoreState is what can be said of a store without opening it.
+type StoreState = asset.State
+
+// InspectStore looks at the store of baseURL below the directory root and changes
+// nothing.
+func InspectStore(root, baseURL string) (StoreState, error) { return asset.Inspect(root, baseURL) }
