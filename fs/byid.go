@@ -9,7 +9,6 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"assetfs/fs/catalog"
-	"assetfs/fs/ranges"
 	"assetfs/fs/service"
 )
 
@@ -32,8 +31,8 @@ func (n *idDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*f
 	if errno := nameErrno(name); errno != 0 {
 		return nil, errno
 	}
-	c := newCall(ctx).shown(n.fs, "lookup", nil, ranges.Range{})
-	defer c.end()
+	c := n.fs.call(ctx, service.Wait{Op: "lookup"})
+	defer c.End()
 	a, err := n.fs.Catalog.LookupID(c, name)
 	if a == nil {
 		return nil, n.fs.notFound(name, err)

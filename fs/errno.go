@@ -7,16 +7,11 @@ import (
 	"syscall"
 
 	"assetfs/fs/asset"
+	"assetfs/fs/caller"
 	"assetfs/fs/catalog"
 	"assetfs/fs/service"
 	"assetfs/remote"
 )
-
-// errInterrupted means that a signal ended the caller's wait.
-var errInterrupted = errors.New("interrupted")
-
-// errLate means that the kernel's patience with a request ends.
-var errLate = errors.New("no answer within the time that this kernel gives a request (sysctl fs.fuse.max_request_timeout or default_request_timeout)")
 
 // errNameTooLong means that no directory entry can be called so.
 var errNameTooLong = errors.New("name too long")
@@ -41,7 +36,7 @@ func errno(err error) syscall.Errno {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled) && !errors.As(err, &re):
+	case errors.Is(err, caller.ErrInterrupted), errors.Is(err, context.Canceled) && !errors.As(err, &re):
 		return syscall.EINTR
 	case errors.Is(err, asset.ErrChanged):
 		return syscall.ESTALE
@@ -60,7 +55,7 @@ func errno(err error) syscall.Errno {
 		return syscall.EHOSTUNREACH
 	case errors.As(err, &re) && re.Number() != 0:
 		return statusErrno(re)
-	case errors.Is(err, errLate), stalled(err):
+	case errors.Is(err, caller.ErrLate), stalled(err):
 		return syscall.ETIMEDOUT
 	case errors.Is(err, service.ErrUnmounting), errors.Is(err, asset.ErrClosed):
 		return syscall.ENODEV

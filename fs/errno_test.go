@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"assetfs/fs/asset"
+	"assetfs/fs/caller"
 	"assetfs/fs/catalog"
 	"assetfs/remote"
 )
@@ -28,7 +29,7 @@ func TestErrno(t *testing.T) {
 		want syscall.Errno
 	}{
 		{"nothing", nil, 0},
-		{"the kernel's patience", errLate, syscall.ETIMEDOUT},
+		{"the kernel's patience", caller.ErrLate, syscall.ETIMEDOUT},
 		{"a long name", errNameTooLong, syscall.ENAMETOOLONG},
 		{"no room to note a request", &remote.Error{Op: "download", ID: "re_1", Err: &os.PathError{Op: "write", Path: "index", Err: syscall.ENOSPC}}, syscall.ENOSPC},
 		{"a disk's quota", &os.PathError{Op: "write", Path: "index", Err: syscall.EDQUOT}, syscall.ENOSPC},
@@ -82,7 +83,7 @@ func TestErrno(t *testing.T) {
 		{"wrong length", &asset.LengthError{Got: 1, Want: 2}, syscall.EIO},
 		{"anything else", errors.New("?"), syscall.EIO},
 		{"no room", fmt.Errorf("%w for 1 byte: %w", asset.ErrNoSpace, syscall.EDQUOT), syscall.ENOSPC},
-		{"interrupted", errInterrupted, syscall.EINTR},
+		{"interrupted", caller.ErrInterrupted, syscall.EINTR},
 	}
 	for _, tt := range tests {
 		got := errno(tt.err)

@@ -11,8 +11,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"assetfs/fs/asset"
+	"assetfs/fs/caller"
 	"assetfs/fs/catalog"
-	"assetfs/fs/ranges"
 	"assetfs/fs/service"
 )
 
@@ -117,8 +117,8 @@ func fileTimes(i asset.Info, version uint64, firstSeen time.Time) (mtime, ctime 
 // Getattr finds out the size, if it must, on the network: one is never made
 // up. Only an asset of which neither header nor metadata tells it shows 0.
 func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	c := newCall(ctx).shown(n.fs, "stat", n.asset, ranges.Range{})
-	defer c.end()
+	c := n.fs.call(ctx, service.Wait{Op: "stat", Asset: n.asset})
+	defer c.End()
 	if err := n.fs.Catalog.Stat(c, n.asset); err != nil {
 		return n.fs.failed("stat", n.asset, err)
 	}
@@ -148,8 +148,8 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, 0, syscall.EROFS
 	}
-	c := newCall(ctx).shown(n.fs, "open", n.asset, ranges.Range{})
-	defer c.end()
+	c := n.fs.call(ctx, service.Wait{Op: "open", Asset: n.asset})
+	defer c.End()
 	if err := n.learn(c); err != nil {
 		return nil, 0, n.fs.failed("open", n.asset, err)
 	}
@@ -159,7 +159,7 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	s := stateOf(n.asset, known) // after Open, which keeps a whole asset whole
 	h.blind = e.Info().Size < 0
 	present := n.fs.kernelGen(s) == n.gen && n.knows(e.Info().Size)
-	if !known.visitors.admit(c.tid, present) {
+	if !known.visitors.admit(threadOf(ctx), present) {
 		h.reader.Close()
 		return nil, 0, syscall.ESTALE
 	}
@@ -197,7 +197,7 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 }
 
 // learn finds out, on the network, what an open needs to know.
-func (n *file) learn(c *call) error {
+func (n *file) learn(c *caller.Call) error {
 	e := service.Engine(n.asset)
 	// An asset that is empty by its metadata is not taken for one unseen: the
 	// read of it would succeed whatever is wrong.

@@ -11,6 +11,7 @@ import (
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
 	"assetfs/fs/ranges"
+	"assetfs/fs/service"
 )
 
 // handle is an open file.
@@ -39,8 +40,8 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 	if h.backing != nil && h.fs.turns == nil { // go-fuse takes no turns
 		return h.splice(len(dest), off)
 	}
-	c := newCall(ctx).shown(h.fs, "read", h.asset, ranges.Range{Start: off, End: off + int64(len(dest))})
-	defer c.end()
+	c := h.fs.call(ctx, service.Wait{Op: "read", Asset: h.asset, Need: ranges.Range{Start: off, End: off + int64(len(dest))}})
+	defer c.End()
 	n, err := h.reader.ReadAt(c, dest, off)
 	if err != nil {
 		return nil, h.fs.failed("read", h.asset, err)

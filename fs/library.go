@@ -8,7 +8,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"assetfs/fs/catalog"
-	"assetfs/fs/ranges"
+	"assetfs/fs/service"
 )
 
 // libraryDir is the directory of one library, where there are several.
@@ -39,8 +39,8 @@ func (n *libraryDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut
 	if errno := nameErrno(name); errno != 0 {
 		return nil, errno
 	}
-	c := newCall(ctx).shown(n.fs, "lookup", nil, ranges.Range{})
-	defer c.end()
+	c := n.fs.call(ctx, service.Wait{Op: "lookup"})
+	defer c.End()
 	a, err := n.dir.Lookup(c, name)
 	if a == nil {
 		return nil, n.fs.notFound(name, err)

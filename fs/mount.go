@@ -2,6 +2,7 @@ package fs
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"log/slog"
 	"runtime/debug"
@@ -13,6 +14,7 @@ import (
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"assetfs/fs/caller"
 	"assetfs/fs/catalog"
 	"assetfs/fs/mount"
 	"assetfs/fs/service"
@@ -62,7 +64,9 @@ func Mount(mountpoint string, ids []string, client *remote.Client, store *servic
 	f.Mount = mount.New(mountpoint, mount.Options{Log: o.Log, Suspend: f.Suspend, Lost: store.Dir().SetHolder})
 	err := mount.Available()
 	if err == nil {
-		readReplyLimit()
+		// A fifth is left for the way there and back: 3 s at least, since the kernel
+		// takes less than 15 s for 15 s.
+		caller.ReplyWithin(mount.Patience(mount.RequestTimeout()))
 		if f.server, err = f.start(); err != nil {
 			err = mount.Explain(err)
 		}
@@ -76,6 +80,20 @@ func Mount(mountpoint string, ids []string, client *remote.Client, store *servic
 	f.probePassthrough()
 	f.Start()
 	return f, nil
+}
+
+// call is the context of a kernel request, which may come to wait. Its End must be
+// called before the reply: go-fuse's own ends with any signal, and is gone then.
+func (f *FS) call(ctx context.Context, w service.Wait) *caller.Call {
+	return caller.New(threadOf(ctx), ctx.Done(), &f.Waits, w)
+}
+
+// threadOf is the thread that made a kernel request; 0 if nobody knows.
+func threadOf(ctx context.Context) uint32 {
+	if fc, ok := ctx.(*fuse.Context); ok {
+		return fc.Pid
+	}
+	return 0
 }
 
 // fuseOptions are the settings found best (KERNEL.md, "Settings found best").

@@ -45,7 +45,3 @@ func (f *FS) kernelGen(state) uint64 { return 0 }
 // dirTimeout is how long the kernel may believe the times of a directory. macOS
 // can't be told when they move.
 const dirTimeout = time.Second
-
-// interrupted is always true: macFUSE reports an interrupt only for signals
-// that end the call.
-func interrupted(uint32) (ended, known bool) { return true, true }

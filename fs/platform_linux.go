@@ -1,12 +1,9 @@
 package fs
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -103,45 +100,3 @@ func (f *FS) kernelGen(s state) uint64 {
 // dirTimeout is how long the kernel may believe the times of a directory: it is
 // told when they move.
 const dirTimeout = settled
-
-// harmless are the signals that don't end a system call which the program
-// expects to go on: Go's preemption, timers, job control, and real-time
-// signals (KERNEL.md, fact 6).
-const harmless uint64 = 1<<(syscall.SIGURG-1) | 1<<(syscall.SIGCHLD-1) | 1<<(syscall.SIGWINCH-1) |
-	1<<(syscall.SIGCONT-1) | 1<<(syscall.SIGALRM-1) | 1<<(syscall.SIGVTALRM-1) |
-	1<<(syscall.SIGPROF-1) | 1<<(syscall.SIGIO-1) | 1<<64 - 1<<31
-
-// interrupted reports whether the thread has a signal pending that should end
-// its system call, as one that is gone has, and whether that can be known. It
-// can't of a thread in a pid namespace that is none of ours (0), nor of one that
-// /proc hides from us (hidepid, ProtectProc).
-func interrupted(tid uint32) (ended, known bool) {
-	if tid == 0 {
-		return false, false
-	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
-	if err != nil {
-		gone := unix.Kill(int(tid), 0) == unix.ESRCH
-		return gone, gone
-	}
-	return pending(status), true
-}
-
-// pending reports whether a thread of that status has a signal pending that it
-// neither blocks nor ignores nor expects to survive.
-func pending(status []byte) bool {
-	mask := signals(status)
-	return (mask["SigPnd"]|mask["ShdPnd"])&^mask["SigBlk"]&^mask["SigIgn"]&^harmless != 0
-}
-
-// signals reads the signal masks out of /proc/TID/status (proc_pid_status(5)).
-func signals(status []byte) map[string]uint64 {
-	masks := map[string]uint64{}
-	for lines := bufio.NewScanner(bytes.NewReader(status)); lines.Scan(); {
-		key, value, _ := strings.Cut(lines.Text(), ":")
-		if mask, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64); err == nil {
-			masks[key] = mask
-		}
-	}
-	return masks
-}

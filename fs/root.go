@@ -9,8 +9,8 @@ import (
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"assetfs/fs/caller"
 	"assetfs/fs/catalog"
-	"assetfs/fs/ranges"
 	"assetfs/fs/service"
 )
 
@@ -44,8 +44,8 @@ func (n *root) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fu
 	if node := n.known(ctx, name, out); node != nil {
 		return node, 0
 	}
-	c := newCall(ctx).shown(n.fs, "lookup", nil, ranges.Range{})
-	defer c.end()
+	c := n.fs.call(ctx, service.Wait{Op: "lookup"})
+	defer c.End()
 	a, err := n.fs.Catalog.Lookup(c, name)
 	if a == nil {
 		return nil, n.fs.notFound(name, err)
@@ -110,9 +110,9 @@ func (n *root) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, 
 
 // await waits for names.
 func (f *FS) await(ctx context.Context, names func(context.Context) error) syscall.Errno {
-	c := newCall(ctx).shown(f, "list", nil, ranges.Range{})
-	defer c.end()
-	if err := names(c); !errors.Is(err, errLate) { // then what is known is listed
+	c := f.call(ctx, service.Wait{Op: "list"})
+	defer c.End()
+	if err := names(c); !errors.Is(err, caller.ErrLate) { // then what is known is listed
 		return errno(err)
 	}
 	return 0

@@ -1,4 +1,4 @@
-package fs
+package caller
 
 import "golang.org/x/sys/unix"
 
@@ -11,3 +11,7 @@ func programOf(id uint32) (name string, pid int) {
 	}
 	return unix.ByteSliceToString(info.Proc.P_comm[:]), int(id)
 }
+
+// interrupted is always true: macFUSE reports an interrupt only for signals
+// that end the call.
+func interrupted(uint32) (ended, known bool) { return true, true }

@@ -1,37 +1,36 @@
-package fs
+// Package caller knows who makes a request of the kernel: the program, whether a
+// signal ends its wait, and that it waits at all.
+package caller
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/hanwen/go-fuse/v2/fuse"
-
 	"assetfs/fs/asset"
-	"assetfs/fs/catalog"
-	"assetfs/fs/mount"
-	"assetfs/fs/ranges"
 	"assetfs/fs/service"
 )
 
+// ErrInterrupted means that a signal ended the caller's wait.
+var ErrInterrupted = errors.New("interrupted")
+
+// ErrLate means that the kernel's patience with a request ends.
+var ErrLate = errors.New("no answer within the time that this kernel gives a request (sysctl fs.fuse.max_request_timeout or default_request_timeout)")
+
 // replyWithin is for how long a handler may wait, in nanoseconds; 0: as long as it
-// likes. It is the machine's (sysctl), so it is the process's, and read at mount.
+// likes. It is the machine's (sysctl), so it is the process's, and set at mount.
 var replyWithin atomic.Int64
 
-// readReplyLimit keeps waits below the kernel's limit for requests, of which one
-// that is late aborts the whole mount. A fifth is left for the way there and
-// back: 3 s at least, since the kernel takes less than 15 s for 15 s.
-func readReplyLimit() {
-	limit := mount.RequestTimeout()
-	replyWithin.Store(int64(mount.Patience(limit)))
-}
+// ReplyWithin bounds how long calls wait from now on; 0: not at all.
+func ReplyWithin(limit time.Duration) { replyWithin.Store(int64(limit)) }
 
-// call is the context of one kernel request. It ends when the caller is
+// Call is the context of one kernel request. It ends when the caller is
 // interrupted by a signal that it did not expect to survive, and before the
 // kernel loses its patience; go-fuse's own context ends with any signal, and must
 // not be kept beyond the handler. Nothing is spent on it until somebody waits.
-type call struct {
+type Call struct {
 	context.Context // for the deadline: none
 	interrupt       <-chan struct{}
 	tid             uint32
@@ -45,12 +44,11 @@ type call struct {
 	err  error
 }
 
-// newCall wraps the context of a handler, which calls end before it returns.
-func newCall(ctx context.Context) *call {
-	c := &call{Context: context.Background(), interrupt: ctx.Done()}
-	if fc, ok := ctx.(*fuse.Context); ok {
-		c.tid = fc.Pid
-	}
+// New returns the call of a thread, 0 if that is hidden, which a signal interrupts.
+// Whoever waits with it is seen in waits, nil if nowhere, as w says. End must be
+// called before the request is answered.
+func New(tid uint32, interrupt <-chan struct{}, waits *service.Waits, w service.Wait) *Call {
+	c := &Call{Context: context.Background(), interrupt: interrupt, tid: tid, waits: waits, wait: w}
 	if replyWithin.Load() > 0 {
 		c.start = time.Now()
 	}
@@ -58,22 +56,15 @@ func newCall(ctx context.Context) *call {
 }
 
 // Value knows who waits.
-func (c *call) Value(key any) any {
+func (c *Call) Value(key any) any {
 	if key == (asset.CallerKey{}) {
 		return &caller{tid: c.tid}
 	}
 	return nil
 }
 
-// shown has whoever waits with c be seen in the status of f: at op of a, nil for
-// what is no asset, and what a read needs of it.
-func (c *call) shown(f *FS, op string, a *catalog.Asset, need ranges.Range) *call {
-	c.waits = &f.Waits
-	c.wait.Op, c.wait.Asset, c.wait.Need = op, a, need
-	return c
-}
-
-func (c *call) end() {
+// End is the end of the request.
+func (c *Call) End() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.over != nil {
@@ -85,7 +76,7 @@ func (c *call) end() {
 }
 
 // Done is closed when the caller is interrupted.
-func (c *call) Done() <-chan struct{} {
+func (c *Call) Done() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.done == nil {
@@ -99,9 +90,9 @@ func (c *call) Done() <-chan struct{} {
 	return c.done
 }
 
-// Err is errInterrupted once the caller is interrupted, and errLate once the
+// Err is ErrInterrupted once the caller is interrupted, and ErrLate once the
 // kernel must get a reply.
-func (c *call) Err() error {
+func (c *Call) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
@@ -117,7 +108,7 @@ const (
 )
 
 // watch waits for an interrupt, or the end of the kernel's patience.
-func (c *call) watch() {
+func (c *Call) watch() {
 	var late <-chan time.Time
 	if limit := time.Duration(replyWithin.Load()); limit > 0 && !c.start.IsZero() {
 		timer := time.NewTimer(time.Until(c.start.Add(limit)))
@@ -127,7 +118,7 @@ func (c *call) watch() {
 	select {
 	case <-c.interrupt:
 	case <-late:
-		c.finish(errLate)
+		c.finish(ErrLate)
 		return
 	case <-c.over:
 		return
@@ -136,13 +127,13 @@ func (c *call) watch() {
 	for {
 		ended, known := interrupted(c.tid)
 		if ended || !known && !time.Now().Before(doubted) {
-			c.finish(errInterrupted)
+			c.finish(ErrInterrupted)
 			return
 		}
 		select {
 		case <-time.After(again):
 		case <-late:
-			c.finish(errLate)
+			c.finish(ErrLate)
 			return
 		case <-c.over:
 			return
@@ -150,7 +141,7 @@ func (c *call) watch() {
 	}
 }
 
-func (c *call) finish(err error) {
+func (c *Call) finish(err error) {
 	c.mu.Lock()
 	c.err = err
 	c.mu.Unlock()
