@@ -12,69 +12,34 @@ import (
 	"assetfs/fs/service"
 )
 
-// idDir is by-id: a link for every listed asset, named after its ID.
-type idDir struct {
-	fusefs.Inode
-	noAttrs
-	fs *FS
-}
-
-var (
-	_ fusefs.NodeLookuper       = (*idDir)(nil)
-	_ fusefs.NodeOpendirHandler = (*idDir)(nil)
-	_ fusefs.NodeGetattrer      = (*idDir)(nil)
-	_ fusefs.NodeGetxattrer     = (*idDir)(nil)
-)
-
-// Lookup finds the link of any asset, as the root does.
-func (n *idDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
-	if errno := nameErrno(name); errno != 0 {
-		return nil, errno
+// newByID returns by-id: a link for every listed asset, named after its ID.
+func (f *FS) newByID() *dir {
+	n := &dir{fs: f, ino: byIDIno, await: f.Catalog.AwaitLinks, find: f.Catalog.LookupID}
+	n.changed = func() time.Time {
+		_, changed := f.Catalog.Times()
+		return changed
 	}
-	c := n.fs.call(ctx, service.Wait{Op: "lookup"})
-	defer c.End()
-	a, err := n.fs.Catalog.LookupID(c, name)
-	if a == nil {
-		return nil, n.fs.notFound(name, err)
+	n.node = func(ctx context.Context, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode {
+		l := &link{fs: f, asset: a}
+		out.SetEntryTimeout(settled)
+		out.SetAttrTimeout(l.attr(&out.Attr))
+		return n.NewInode(ctx, l, fusefs.StableAttr{Mode: syscall.S_IFLNK, Ino: a.LinkIno})
 	}
-	return n.link(ctx, a, out), 0
-}
-
-// known finds the link of a listed asset.
-func (n *idDir) known(ctx context.Context, name string, out *fuse.EntryOut) *fusefs.Inode {
-	if a := n.fs.Catalog.Listed(name); a != nil {
-		return n.link(ctx, a, out)
+	n.known = func(ctx context.Context, name string, out *fuse.EntryOut) *fusefs.Inode {
+		if a := f.Catalog.Listed(name); a != nil {
+			return n.node(ctx, a, out)
+		}
+		return nil
 	}
-	return nil
-}
-
-func (n *idDir) link(ctx context.Context, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode {
-	l := &link{fs: n.fs, asset: a}
-	out.SetEntryTimeout(settled)
-	out.SetAttrTimeout(l.attr(&out.Attr))
-	return n.NewInode(ctx, l, fusefs.StableAttr{Mode: syscall.S_IFLNK, Ino: a.LinkIno})
-}
-
-// OpendirHandle waits for names like that of the root: they are what links show.
-func (n *idDir) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
-	return &listing{entries: n.entries, known: n.known}, 0, n.fs.await(ctx, n.fs.Catalog.AwaitLinks)
-}
-
-func (n *idDir) entries() []fuse.DirEntry {
-	listed := n.fs.Catalog.Entries()
-	list := make([]fuse.DirEntry, len(listed))
-	for i, e := range listed {
-		list[i] = fuse.DirEntry{Name: e.ID, Ino: e.LinkIno, Mode: syscall.S_IFLNK}
+	n.entries = func() []fuse.DirEntry {
+		listed := f.Catalog.Entries()
+		list := make([]fuse.DirEntry, len(listed))
+		for i, e := range listed {
+			list[i] = fuse.DirEntry{Name: e.ID, Ino: e.LinkIno, Mode: syscall.S_IFLNK}
+		}
+		return list
 	}
-	return list
-}
-
-// Getattr describes the directory.
-func (n *idDir) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	_, changed := n.fs.Catalog.Times()
-	n.fs.dirAttr(&out.Attr, byIDIno, changed)
-	out.SetTimeout(dirTimeout)
-	return 0
+	return n
 }
 
 // link points from an ID to the file in the root, under its name or, while

@@ -19,14 +19,6 @@ var errNameTooLong = errors.New("name too long")
 // maxName is the most that a directory entry's name may have, in bytes (NAME_MAX).
 const maxName = 255
 
-// nameErrno refuses a name that is too long for a directory entry.
-func nameErrno(name string) syscall.Errno {
-	if len(name) > maxName {
-		return errno(errNameTooLong)
-	}
-	return 0
-}
-
 // errno is the one place where an error becomes a number (DESIGN.md, "errno:
 // one table, one function"). ENOSYS and ENOTSUP are never returned: the kernel
 // would remember them for the whole mount; EAGAIN neither: programs spin on it.

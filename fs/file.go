@@ -214,7 +214,5 @@ func (n *file) learn(c *caller.Call) error {
 	return nil
 }
 
-// Statfs is that of the root.
-func (n *file) Statfs(ctx context.Context, out *fuse.StatfsOut) syscall.Errno {
-	return n.fs.root.Statfs(ctx, out)
-}
+// Statfs is that of the mount.
+func (n *file) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno { return n.fs.statfs(out) }

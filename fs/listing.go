@@ -11,11 +11,7 @@ import (
 // listing is an open directory: its entries as they were when it was first read
 // or rewound (readdir(3p)). go-fuse calls its methods one at a time.
 type listing struct {
-	entries func() []fuse.DirEntry
-	// known looks a name up in memory, as READDIRPLUS does with every entry; nil
-	// if only the network could tell.
-	known func(ctx context.Context, name string, out *fuse.EntryOut) *fusefs.Inode
-
+	dir  *dir
 	list []fuse.DirEntry // nil: to be made
 	next int             // index of the entry to be read
 }
@@ -55,7 +51,7 @@ func (l *listing) Seekdir(_ context.Context, off uint64) syscall.Errno {
 
 func (l *listing) make() {
 	if l.list == nil {
-		l.list = l.entries()
+		l.list = l.dir.entries()
 	}
 }
 
@@ -63,7 +59,7 @@ func (l *listing) make() {
 // it never waits. An entry that is not known any more is listed without
 // attributes.
 func (l *listing) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
-	if n := l.known(ctx, name, out); n != nil {
+	if n := l.dir.known(ctx, name, out); n != nil {
 		return n, 0
 	}
 	return nil, syscall.ENOENT

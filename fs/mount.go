@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -40,7 +39,7 @@ type FS struct {
 	*mount.Mount
 	*service.Service
 	o           Options
-	root        *root
+	root        root
 	server      *fuse.Server
 	mounted     atomic.Bool // server is set; requests may come before
 	passthrough bool        // the kernel reads whole assets by itself
@@ -59,8 +58,8 @@ func Mount(mountpoint string, ids []string, client *remote.Client, store *servic
 		f.turns = make(turns, atOnce)
 		o.Turns = f.turns
 	}
-	f.root = &root{fs: f}
 	f.Service = service.New(mountpoint, ids, client, store, service.Hooks{Changed: f.directoriesChanged, Freed: f.freed, Failed: f.failedAside}, o.Options)
+	f.root = f.newRoot()
 	f.Mount = mount.New(mountpoint, mount.Options{Log: o.Log, Suspend: f.Suspend, Lost: store.Dir().SetHolder})
 	err := mount.Available()
 	if err == nil {
@@ -178,15 +177,6 @@ var errStable = errors.New("--stable-inodes")
 func (f *FS) owner(out *fuse.Attr) {
 	out.Uid, out.Gid = f.o.UID, f.o.GID
 	out.Nlink = 1
-}
-
-// dirAttr describes a directory whose list of names last changed at changed.
-func (f *FS) dirAttr(out *fuse.Attr, ino uint64, changed time.Time) {
-	f.owner(out)
-	out.Ino = ino
-	out.Mode = fuse.S_IFDIR | 0o555&^f.o.Umask
-	out.Nlink = 2
-	out.SetTimes(&changed, &changed, &changed)
 }
 
 // directoriesChanged has the kernel ask again for the times of the directories.

@@ -36,7 +36,7 @@ func (f *FS) start() (*fuse.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.root = &root{fs: f} // the other one has been given to a server
+	f.root = f.newRoot() // the other one has been given to a server
 	o = f.fuseOptions()
 	o.DirectMount = false
 	server, err = fusefs.Mount(fmt.Sprintf("/dev/fd/%d", fd), f.root, o)

@@ -3,7 +3,6 @@ package fs
 import (
 	"context"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"assetfs/fs/service"
@@ -72,16 +71,6 @@ func (n *file) Listxattr(_ context.Context, dest []byte) (uint32, syscall.Errno)
 		names += xattrType + "\x00"
 	}
 	return give(dest, names)
-}
-
-// Getxattr of the root tells what the mount has done.
-func (n *root) Getxattr(_ context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
-	if name, ok := strings.CutPrefix(attr, "user.assetfs."); ok && attr != xattrSocket {
-		if value, ok := n.fs.Attr(name); ok {
-			return give(dest, value)
-		}
-	}
-	return n.fs.socketAttr(attr, dest)
 }
 
 // noAttrs is for embedding in nodes that have no extended attribute.
