@@ -13,6 +13,7 @@ import (
 	"assetfs/fs/asset"
 	"assetfs/fs/caller"
 	"assetfs/fs/catalog"
+	"assetfs/fs/inode"
 	"assetfs/fs/service"
 )
 
@@ -43,7 +44,7 @@ type file struct {
 	fs    *FS
 	asset *catalog.Asset
 	gen   uint64
-	sizes *sizes
+	sizes *inode.Sizes
 	openings
 }
 
@@ -59,15 +60,15 @@ var (
 func (f *FS) fileNode(ctx context.Context, parent *fusefs.Inode, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode {
 	known := f.inodesOf(a)
 	s := stateOf(a, known)
-	n := &file{fs: f, asset: a, gen: f.kernelGen(s), openings: openings{version: s.version, whole: s.whole}}
-	n.sizes = known.sizesOf(n.gen)
+	n := &file{fs: f, asset: a, gen: f.kernelGen(s), openings: openings{version: s.Version, whole: s.Whole}}
+	n.sizes = known.Sizes(n.gen)
 	if _, _, video := a.Told(); f.Catalog.Listed(a.ID) != nil && !video {
 		out.SetEntryTimeout(settled)
 	} else {
 		out.SetEntryTimeout(unsettled) // nobody knows yet whether it is there, or for how long
 	}
-	out.SetAttrTimeout(f.fileAttr(a, s.whole, &out.Attr))
-	n.sizes.told(out.Size)
+	out.SetAttrTimeout(f.fileAttr(a, s.Whole, &out.Attr))
+	n.sizes.Told(out.Size)
 	return parent.NewInode(ctx, n, fusefs.StableAttr{Mode: syscall.S_IFREG, Ino: a.Ino, Gen: n.gen})
 }
 
@@ -125,7 +126,7 @@ func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 	e := service.Awake(n.asset)
 	if e == nil {
 		out.SetTimeout(n.fs.fileAttr(n.asset, false, &out.Attr))
-		n.sizes.told(out.Size)
+		n.sizes.Told(out.Size)
 		return 0
 	}
 	if i := e.Info(); i.Header && i.ModTime.IsZero() {
@@ -134,7 +135,7 @@ func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 	}
 	_, whole := e.State()
 	out.SetTimeout(n.fs.fileAttr(n.asset, whole, &out.Attr))
-	n.sizes.told(out.Size)
+	n.sizes.Told(out.Size)
 	if e.Info().Size < 0 {
 		n.fs.unsized(n.asset)
 	}
@@ -159,11 +160,11 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	s := stateOf(n.asset, known) // after Open, which keeps a whole asset whole
 	h.blind = e.Info().Size < 0
 	present := n.fs.kernelGen(s) == n.gen && n.knows(e.Info().Size)
-	if !known.visitors.admit(threadOf(ctx), present) {
+	if !known.Visitors.Admit(threadOf(ctx), present) {
 		h.reader.Close()
 		return nil, 0, syscall.ESTALE
 	}
-	if present && s.whole {
+	if present && s.Whole {
 		backing, err := e.Backing()
 		if err != nil && !errors.Is(err, asset.ErrAbsent) { // bytes were lost: not whole any more
 			h.reader.Close()
@@ -177,7 +178,7 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 			return nil, 0, n.fs.failed("open", n.asset, err)
 		}
 	}
-	if err := n.join(h, s.version, present); err != nil {
+	if err := n.join(h, s.Version, present); err != nil {
 		h.close()
 		return nil, 0, n.fs.failed("open", n.asset, err)
 	}

@@ -44,7 +44,7 @@ type FS struct {
 	mounted     atomic.Bool // server is set; requests may come before
 	passthrough bool        // the kernel reads whole assets by itself
 	turns       turns
-	inodes      sync.Map // *inodes by asset ID
+	inodes      sync.Map // *inode.Inodes by asset ID
 
 	mu     sync.Mutex      // guards what follows
 	warned map[string]bool // IDs whose unknown size was logged

@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"time"
 
+	"assetfs/fs/inode"
+
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
@@ -40,7 +42,7 @@ func fillBlocks(out *fuse.Attr, local int64) {
 
 // kernelGen is always 0: without passthrough the states of an asset don't
 // conflict, and macFUSE does not look a name up again after ESTALE.
-func (f *FS) kernelGen(state) uint64 { return 0 }
+func (f *FS) kernelGen(inode.State) uint64 { return 0 }
 
 // dirTimeout is how long the kernel may believe the times of a directory. macOS
 // can't be told when they move.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"assetfs/fs/inode"
 	"assetfs/fs/mount"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
@@ -90,11 +91,11 @@ func fillBlocks(out *fuse.Attr, local int64) {
 
 // kernelGen is the inode generation the kernel gets to see: another one for each
 // state and version.
-func (f *FS) kernelGen(s state) uint64 {
+func (f *FS) kernelGen(s inode.State) uint64 {
 	if f.o.StableInodes {
-		return s.version
+		return s.Version
 	}
-	return s.generation()
+	return s.Generation()
 }
 
 // dirTimeout is how long the kernel may believe the times of a directory: it is

@@ -1,4 +1,4 @@
-package fs
+package inode
 
 import "testing"
 
@@ -24,14 +24,14 @@ func TestVisitors(t *testing.T) {
 		{hidden, true, true},
 		{hidden, false, false},
 	}
-	var v visitors
+	var v Visitors
 	for i, s := range steps {
-		if got := v.admit(s.tid, s.present); got != s.want {
+		if got := v.Admit(s.tid, s.present); got != s.want {
 			t.Errorf("step %d: thread %d, present %v: %v, want %v", i, s.tid, s.present, got, s.want)
 		}
 	}
 	for tid := uint32(10); tid < 10+2*maxVisitors; tid++ {
-		v.admit(tid, false)
+		v.Admit(tid, false)
 	}
 	if got := len(v.turned); got > maxVisitors {
 		t.Errorf("%d threads are remembered, want %d at most", got, maxVisitors)
@@ -40,22 +40,22 @@ func TestVisitors(t *testing.T) {
 
 // TestGenerations never gives two states of an asset the same number.
 func TestGenerations(t *testing.T) {
-	seen := map[uint64]state{}
-	s := state{}
+	seen := map[uint64]State{}
+	s := State{}
 	for i := range 20 {
 		// Version and retired grow in turns, and both are seen in each state.
 		if i%3 == 0 {
-			s.version++
+			s.Version++
 		} else {
-			s.retired++
+			s.Retired++
 		}
 		for _, sized := range []bool{false, true} {
 			for _, whole := range []bool{false, sized} {
-				s.sized, s.whole = sized, whole
-				got := s.generation()
+				s.Sized, s.Whole = sized, whole
+				got := s.Generation()
 				same := s
 				if !whole {
-					same.retired = 0 // what is partly present is never retired
+					same.Retired = 0 // what is partly present is never retired
 				}
 				if other, ok := seen[got]; ok && other != same {
 					t.Errorf("%+v and %+v are both generation %d", other, same, got)
