@@ -34,19 +34,5 @@ func (f *FS) failed(op string, a *catalog.Asset, err error) syscall.Errno {
 	return number
 }
 
-// failedAside is failed of what the kernel does not wait for.
-func (f *FS) failedAside(op string, a *catalog.Asset, err error) { _ = f.failed(op, a, err) }
-
 // passing reports whether an error is the end of a wait, and no fault.
 func passing(number syscall.Errno) bool { return number == syscall.EINTR || number == syscall.ENODEV }
-
-// unsized logs, once, that an asset of unknown size shows 0.
-func (f *FS) unsized(a *catalog.Asset) {
-	f.mu.Lock()
-	warned := f.warned[a.ID]
-	f.warned[a.ID] = true
-	f.mu.Unlock()
-	if !warned {
-		f.o.Log.Warn("size unknown until the asset is read to its end; it shows as 0", "asset", a.ID)
-	}
-}

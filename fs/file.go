@@ -11,7 +11,6 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"assetfs/fs/asset"
-	"assetfs/fs/caller"
 	"assetfs/fs/catalog"
 	"assetfs/fs/inode"
 	"assetfs/fs/service"
@@ -74,45 +73,17 @@ func (f *FS) fileNode(ctx context.Context, parent *fusefs.Inode, a *catalog.Asse
 
 // fileAttr fills in what is known of a, and returns for how long that holds.
 func (f *FS) fileAttr(a *catalog.Asset, whole bool, out *fuse.Attr) time.Duration {
-	i, version, firstSeen := described(a)
+	i, mtime, ctime := service.Describe(a)
 	f.owner(out)
 	out.Ino = a.Ino
 	out.Mode = syscall.S_IFREG | 0o444&^f.o.Umask
 	out.Size = uint64(max(0, i.Size))
 	fillBlocks(out, service.SpooledOf(a))
-	mtime, ctime := fileTimes(i, version, firstSeen)
 	out.SetTimes(&mtime, &mtime, &ctime)
 	if whole && !i.ModTime.IsZero() {
 		return settled
 	}
 	return unsettled
-}
-
-// described returns what is known of a. Of a video, the library tells the time.
-func described(a *catalog.Asset) (i asset.Info, version uint64, firstSeen time.Time) {
-	size, mtime, video := a.Told()
-	e := service.Awake(a)
-	if e == nil {
-		return asset.Info{Size: size, ModTime: mtime}, 0, time.Time{}
-	}
-	i = e.Info()
-	if video {
-		i.ModTime, i.LastModified = mtime, ""
-	}
-	return i, e.Version(), e.FirstSeen()
-}
-
-// fileTimes are the asset's own times, or when its content was first seen. They
-// move when the content changes, also if the server tells no time or the old one.
-func fileTimes(i asset.Info, version uint64, firstSeen time.Time) (mtime, ctime time.Time) {
-	mtime = i.ModTime
-	if mtime.IsZero() || version > 0 && i.LastModified == "" && mtime.Before(firstSeen) {
-		mtime = firstSeen
-	}
-	if ctime = mtime; version > 0 && ctime.Before(firstSeen) {
-		ctime = firstSeen
-	}
-	return mtime, ctime
 }
 
 // Getattr finds out the size, if it must, on the network: one is never made
@@ -136,8 +107,8 @@ func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 	_, whole := e.State()
 	out.SetTimeout(n.fs.fileAttr(n.asset, whole, &out.Attr))
 	n.sizes.Told(out.Size)
-	if e.Info().Size < 0 {
-		n.fs.unsized(n.asset)
+	if e.Info().Size < 0 && !n.fs.inodesOf(n.asset).Unsized.Swap(true) {
+		n.fs.o.Log.Warn("size unknown until the asset is read to its end; it shows as 0", "asset", n.asset.ID)
 	}
 	return 0
 }
@@ -151,7 +122,7 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	}
 	c := n.fs.call(ctx, service.Wait{Op: "open", Asset: n.asset})
 	defer c.End()
-	if err := n.learn(c); err != nil {
+	if err := n.fs.Prepare(c, n.asset); err != nil {
 		return nil, 0, n.fs.failed("open", n.asset, err)
 	}
 	e := service.Engine(n.asset)
@@ -189,30 +160,12 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	switch {
 	case h.backing == nil:
 		return h, fuse.FOPEN_DIRECT_IO | noFlush, 0
-	case n.fs.passthrough:
+	case n.fs.Kernel.Passthrough.Load():
 		n.fs.Kernel.Opens.Add(1)
 		n.fs.Kernel.Bytes.Add(e.Info().Size)
 		return passthrough{h}, fuse.FOPEN_KEEP_CACHE | noFlush, 0
 	}
 	return h, fuse.FOPEN_KEEP_CACHE | noFlush, 0
-}
-
-// learn finds out, on the network, what an open needs to know.
-func (n *file) learn(c *caller.Call) error {
-	e := service.Engine(n.asset)
-	// An asset that is empty by its metadata is not taken for one unseen: the
-	// read of it would succeed whatever is wrong.
-	if i := e.Info(); !i.Header && i.Size <= 0 {
-		if err := n.fs.Catalog.Contact(c, n.asset); err != nil {
-			return err
-		}
-	}
-	// What no header told, metadata may: of an asset of unknown size splice and
-	// sendfile get nothing, and no error.
-	if e.Info().Size < 0 {
-		return n.fs.Catalog.Stat(c, n.asset)
-	}
-	return nil
 }
 
 // Statfs is that of the mount.

@@ -38,27 +38,25 @@ type Options struct {
 type FS struct {
 	*mount.Mount
 	*service.Service
-	o           Options
-	root        root
-	server      *fuse.Server
-	mounted     atomic.Bool // server is set; requests may come before
-	passthrough bool        // the kernel reads whole assets by itself
-	turns       turns
-	inodes      sync.Map // *inode.Inodes by asset ID
-
-	mu     sync.Mutex      // guards what follows
-	warned map[string]bool // IDs whose unknown size was logged
+	o       Options
+	root    root
+	server  *fuse.Server
+	mounted atomic.Bool // server is set; requests may come before
+	turns   turns
+	inodes  sync.Map // *inode.Inodes by asset ID
 }
 
 // Mount mounts the assets with those IDs on mountpoint. The mount owns neither
 // client nor store. Close ends it, whether or not it was unmounted from outside.
 func Mount(mountpoint string, ids []string, client *remote.Client, store *service.Store, o Options) (*FS, error) {
-	f := &FS{o: o, warned: map[string]bool{}}
+	f := &FS{o: o}
 	if o.FewThreads {
 		f.turns = make(turns, atOnce)
 		o.Turns = f.turns
 	}
-	f.Service = service.New(mountpoint, ids, client, store, service.Hooks{Changed: f.directoriesChanged, Freed: f.freed, Failed: f.failedAside}, o.Options)
+	f.Service = service.New(mountpoint, ids, client, store, service.Hooks{
+		Changed: f.directoriesChanged, Freed: f.freed, Failed: func(op string, a *catalog.Asset, err error) { _ = f.failed(op, a, err) },
+	}, o.Options)
 	f.root = f.newRoot()
 	f.Mount = mount.New(mountpoint, mount.Options{Log: o.Log, Suspend: f.Suspend, Lost: store.Dir().SetHolder})
 	err := mount.Available()
@@ -160,8 +158,7 @@ func (f *FS) probePassthrough() {
 	if !f.o.StableInodes {
 		err = f.tryPassthrough()
 	}
-	f.passthrough = err == nil
-	f.Kernel.Passthrough.Store(f.passthrough)
+	f.Kernel.Passthrough.Store(err == nil)
 	if err != nil {
 		f.o.Log.Info("whole assets are read through the page cache", "reason", err)
 		f.RaiseReadAhead()

@@ -65,7 +65,7 @@ func (n *file) join(h *handle, version uint64, present bool) error {
 		n.version = version
 		n.retired = n.retired || !present
 	}
-	if n.fs.passthrough {
+	if n.fs.Kernel.Passthrough.Load() {
 		if err := n.conformLocked(h); err != nil {
 			return err
 		}

@@ -9,18 +9,6 @@ type turns chan struct{}
 // atOnce is how many are under way where there are few threads.
 const atOnce = 6
 
-func (t turns) take() {
-	if t != nil {
-		t <- struct{}{}
-	}
-}
-
-func (t turns) give() {
-	if t != nil {
-		<-t
-	}
-}
-
 // reply is what a read returns: it takes a turn to go to the kernel.
 type reply struct {
 	fuse.ReadResult
@@ -41,7 +29,7 @@ func (t turns) reply(p []byte) fuse.ReadResult {
 // Slices is called before the bytes are written, perhaps twice, and Done in any case.
 func (r *reply) Slices() ([][]byte, fuse.Status) {
 	if !r.taken {
-		r.turns.take()
+		r.turns <- struct{}{}
 		r.taken = true
 	}
 	return [][]byte{r.bytes}, fuse.OK
@@ -50,7 +38,7 @@ func (r *reply) Slices() ([][]byte, fuse.Status) {
 // Done ends the turn.
 func (r *reply) Done() {
 	if r.taken {
-		r.turns.give()
+		<-r.turns
 	}
 	r.ReadResult.Done()
 }

@@ -36,14 +36,13 @@ func (n *file) Getxattr(_ context.Context, attr string, dest []byte) (uint32, sy
 			return give(dest, err.Error())
 		}
 	case xattrPinned:
-		e := service.Awake(n.asset)
-		return give(dest, strconv.Itoa(toInt(e != nil && e.Pinned())))
+		if e := service.Awake(n.asset); e != nil && e.Pinned() {
+			return give(dest, "1")
+		}
+		return give(dest, "0")
 	case xattrWaiting:
-		if w := n.fs.WaitingFor(n.asset); len(w) > 0 {
-			text, ok := service.Fitting(w, func(w []service.WaitStatus) any { return w })
-			if ok {
-				return give(dest, text)
-			}
+		if text, ok := n.fs.WaitingFor(n.asset); ok {
+			return give(dest, text)
 		}
 	}
 	return n.fs.socketAttr(attr, dest)
@@ -55,13 +54,6 @@ func (f *FS) socketAttr(attr string, dest []byte) (uint32, syscall.Errno) {
 		return give(dest, path)
 	}
 	return 0, absent(attr)
-}
-
-func toInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // Listxattr lists what is worth copying.

@@ -34,7 +34,8 @@ func (s State) Generation() uint64 {
 type Inodes struct {
 	Retired  atomic.Uint64 // whole ones that were opened in part
 	Visitors Visitors
-	sizes    sync.Map // *Sizes by generation
+	Unsized  atomic.Bool // it shows 0, and that was logged
+	sizes    sync.Map    // *Sizes by generation
 }
 
 // Sizes are those that the kernel was told of an inode, by whatever it asked. Each

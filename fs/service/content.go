@@ -46,6 +46,47 @@ func SpooledOf(a *catalog.Asset) int64 {
 	return 0
 }
 
+// Describe returns what is known of a, and the times to show: its own, or when its
+// content was first seen. They move when the content changes, also if the server tells
+// no time or the old one. Of a video, the library tells the time.
+func Describe(a *catalog.Asset) (i asset.Info, mtime, ctime time.Time) {
+	size, told, video := a.Told()
+	e := Awake(a)
+	if e == nil {
+		return asset.Info{Size: size, ModTime: told}, told, told
+	}
+	if i = e.Info(); video {
+		i.ModTime, i.LastModified = told, ""
+	}
+	seen, changed := e.FirstSeen(), e.Version() > 0
+	mtime = i.ModTime
+	if mtime.IsZero() || changed && i.LastModified == "" && mtime.Before(seen) {
+		mtime = seen
+	}
+	if ctime = mtime; changed && ctime.Before(seen) {
+		ctime = seen
+	}
+	return i, mtime, ctime
+}
+
+// Prepare finds out, on the network, what an open of a needs to know.
+func (v *Service) Prepare(ctx context.Context, a *catalog.Asset) error {
+	e := Engine(a)
+	// An asset that is empty by its metadata is not taken for one unseen: the
+	// read of it would succeed whatever is wrong.
+	if i := e.Info(); !i.Header && i.Size <= 0 {
+		if err := v.Catalog.Contact(ctx, a); err != nil {
+			return err
+		}
+	}
+	// What no header told, metadata may: of an asset of unknown size splice and
+	// sendfile get nothing, and no error.
+	if e.Info().Size < 0 {
+		return v.Catalog.Stat(ctx, a)
+	}
+	return nil
+}
+
 // LastError is the last that went wrong with a, for people.
 func LastError(a *catalog.Asset) error {
 	if err := a.Err(); err != nil {

@@ -250,11 +250,11 @@ func (v *Service) Attr(name string) (string, bool) {
 		if err != nil {
 			return "", false
 		}
-		return Fitting(s.Assets[min(int(n), len(s.Assets)):], func(a []AssetStatus) any { return a })
+		return fitting(s.Assets[min(int(n), len(s.Assets)):], func(a []AssetStatus) any { return a })
 	}
 	switch name {
 	case attrStatus:
-		return Fitting(s.Assets, func(a []AssetStatus) any {
+		return fitting(s.Assets, func(a []AssetStatus) any {
 			s.Assets = a
 			return &s
 		})
@@ -291,10 +291,10 @@ func (v *Service) Attr(name string) (string, bool) {
 	return strconv.FormatInt(n, 10), ok
 }
 
-// Fitting returns the JSON of what page makes of all, leaving as many of the
+// fitting returns the JSON of what page makes of all, leaving as many of the
 // last ones out as it must to fit into an attribute. It tells false if not even
 // the first fits.
-func Fitting[T any](all []T, page func([]T) any) (string, bool) {
+func fitting[T any](all []T, page func([]T) any) (string, bool) {
 	for n := len(all); ; {
 		text, err := json.Marshal(page(all[:n]))
 		if err != nil {

@@ -16,7 +16,7 @@ func TestFitting(t *testing.T) {
 	for _, n := range []int{0, 1, 300, len(all)} {
 		pages := 0
 		for from := 0; from < n || pages == 0; pages++ {
-			text, ok := Fitting(all[from:n], func(a []AssetStatus) any { return a })
+			text, ok := fitting(all[from:n], func(a []AssetStatus) any { return a })
 			var got []AssetStatus
 			if err := json.Unmarshal([]byte(text), &got); err != nil || !ok || len(text) > MaxAttr {
 				t.Fatalf("of %d assets, from %d on: %d bytes, %t, %v", n, from, len(text), ok, err)
@@ -33,7 +33,7 @@ func TestFitting(t *testing.T) {
 		}
 	}
 	tooLong := []AssetStatus{{Error: strings.Repeat("x", MaxAttr)}}
-	if text, ok := Fitting(tooLong, func([]AssetStatus) any { return tooLong }); ok {
+	if text, ok := fitting(tooLong, func([]AssetStatus) any { return tooLong }); ok {
 		t.Errorf("what never fits gives %d bytes", len(text))
 	}
 }

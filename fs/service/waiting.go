@@ -63,8 +63,14 @@ func (w *Waits) list() []*Wait {
 	return all
 }
 
-// WaitingFor tells of those who wait for one asset.
-func (v *Service) WaitingFor(a *catalog.Asset) []WaitStatus { return v.waiting(v.Waits.list())[a.ID] }
+// WaitingFor tells in JSON of those who wait for one asset, if there are any.
+func (v *Service) WaitingFor(a *catalog.Asset) (text string, ok bool) {
+	w := v.waiting(v.Waits.list())[a.ID]
+	if len(w) == 0 {
+		return "", false
+	}
+	return fitting(w, func(w []WaitStatus) any { return w })
+}
 
 // waiting tells of those who wait, by the ID of the asset, "" for names.
 func (v *Service) waiting(all []*Wait) map[string][]WaitStatus {
