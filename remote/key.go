@@ -48,9 +48,9 @@ func (k *Key) get() (string, error) {
 // Renewed reads the key again and reports whether it has changed since the last call. If it
 // can't be read, it has not.
 func (k *Key) Renewed() bool {
+	v, err := k.read() // not locked: the disk may hang, and requests must not
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	v, err := k.read()
 	if err != nil || v == k.seen {
 		return false
 	}

@@ -16,16 +16,33 @@ const (
 	keySettled = 2 * time.Second
 )
 
-// watchKey calls changed whenever the file holds another key, until end is called. A file that
-// can be read only once, like a pipe, is not watched.
+// watching runs watch until end is called. That does not wait for watch, which may look
+// at a disk that hangs, but what watch calls do for is not done any more then.
+func watching(watch func(ctx context.Context, do func(func()))) (end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var mu sync.Mutex // held while something is done
+	go watch(ctx, func(what func()) {
+		mu.Lock()
+		defer mu.Unlock()
+		if ctx.Err() == nil {
+			what()
+		}
+	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		cancel()
+	}
+}
+
+// watchKey calls changed when the file holds another key, until the function that
+// it returns is called. What can be read only once, a pipe, say, is not watched.
 func watchKey(file string, key *remote.Key, changed func()) (end func()) {
 	if file == "" {
 		return func() {}
 	}
-	key.Renewed() // changes count from now on
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	return watching(func(ctx context.Context, do func(func())) {
+		key.Renewed() // from now on
 		tick := time.NewTicker(keyEvery)
 		defer tick.Stop()
 		var last os.FileInfo
@@ -46,12 +63,8 @@ func watchKey(file string, key *remote.Key, changed func()) (end func()) {
 			}
 			last, read = info, time.Now()
 			if key.Renewed() {
-				changed()
+				do(changed)
 			}
 		}
 	})
-	return func() {
-		cancel()
-		wg.Wait()
-	}
 }

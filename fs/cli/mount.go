@@ -11,7 +11,6 @@ import (
 	"os/signal"
 	"runtime"
 	"slices"
-	"sync"
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -279,18 +278,12 @@ func (a *app) watch(reread <-chan struct{}, changed func(ids []string)) (end fun
 	if a.list == nil || a.IDs == "-" || a.handed() || a.list.Once() {
 		return func() {}
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	return watching(func(ctx context.Context, do func(func())) {
 		a.list.Watch(ctx, reread, func(ids []string) {
-			changed(ids)
-			a.log.Info("the list of assets has changed", "file", a.IDs, "assets", len(ids)) // after the change took effect
+			do(func() { changed(ids) })
+			a.log.Info("the list of assets has changed", "file", a.IDs, "assets", len(ids)) // what is said is so
 		})
 	})
-	return func() {
-		cancel()
-		wg.Wait()
-	}
 }
 
 // obey unmounts on SIGINT and SIGTERM, and renews on SIGHUP. It never waits, so no signal is

@@ -163,18 +163,23 @@ func (v *Service) FreeAtClose(a *catalog.Asset) {
 // SetPinned keeps an asset in the spool whatever room is needed, and has what is
 // absent of it fetched in the background; or no longer.
 func (v *Service) SetPinned(ctx context.Context, id string, pinned bool) error {
+	if !pinned {
+		a := v.Store.Asset(id) // also of what nobody lists any more
+		if !a.Pinned() && v.Catalog.Listed(id) == nil {
+			return errNoAsset
+		}
+		return a.SetPinned(false)
+	}
 	a, err := v.find(ctx, id)
 	if err != nil {
 		return err
 	}
 	e := Engine(a)
-	if err := e.SetPinned(pinned); err != nil {
+	if err := e.SetPinned(true); err != nil {
 		return err
 	}
-	if pinned {
-		e.freeLater.Store(false)
-		v.fetchPinned()
-	}
+	e.freeLater.Store(false)
+	v.fetchPinned()
 	return nil
 }
 

@@ -30,10 +30,7 @@ const (
 	reportFD = 4 // a report in JSON
 )
 
-// maxReport bounds the child's report, in bytes.
-const maxReport = 64 << 10
-
-// Handover is what the child needs and nobody else may see.
+// Handover is what the child must know and nobody else may see.
 type Handover struct {
 	Key string   `json:"key,omitempty"` // of the API
 	IDs []string `json:"ids"`           // from a list that only the parent could read; nil: none
@@ -114,7 +111,7 @@ func start(program string, o Options) error {
 // zombie remains.
 func await(cmd *exec.Cmd, from io.Reader, warn func(string)) error {
 	var r report
-	err := json.NewDecoder(io.LimitReader(from, maxReport)).Decode(&r)
+	err := json.NewDecoder(from).Decode(&r)
 	if err == nil && r.Ready {
 		for _, text := range r.Warnings {
 			if warn != nil {

@@ -38,6 +38,13 @@ func TestMain(m *testing.M) {
 			os.Exit(8)
 		}
 		c.Fail("after Ready nobody listens", 9)
+	case "talk": // more than a pipe holds
+		long := strings.Repeat("x", 100_000)
+		if os.Args[2] == "ready" && c.Ready(long, long) != nil {
+			os.Exit(9)
+		}
+		c.Fail(long, 2)
+		os.Exit(2)
 	case "fail":
 		c.Fail("no such place", 2)
 		os.Exit(2)
@@ -162,7 +169,34 @@ func TestChildFails(t *testing.T) {
 	}
 }
 
-func TestInheritedWithoutParent(t *testing.T) {
+// However much a child has to say, all of it is heard, and nobody hangs.
+func TestChildTalks(t *testing.T) {
+	long := strings.Repeat("x", 100_000)
+	for _, how := range []string{"ready", "fail"} {
+		f, err := OpenLog(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		var warnings []string
+		err = Start(Options{Args: []string{"talk", how}, Log: f, Warn: func(text string) { warnings = append(warnings, text) }})
+		var inner *Error
+		switch {
+		case how == "ready" && (err != nil || !slices.Equal(warnings, []string{long, long})):
+			t.Errorf("%s: %v, %d warnings; want two", how, err, len(warnings))
+		case how == "fail" && (!errors.As(err, &inner) || inner.Problem != long || inner.Status != 2):
+			t.Errorf("%s: an error of %d bytes, want the child's", how, len(fmt.Sprint(err)))
+		}
+		if how == "ready" { // in earnest the parent ends now
+			var ended unix.WaitStatus
+			if _, err := unix.Wait4(-1, &ended, 0, nil); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+func TestNobodyHandedAnythingOver(t *testing.T) {
 	t.Setenv(marker, "1")
 	// Whatever descriptors 3 and 4 are in this process, they are not such pipes.
 	if c, err := Inherited(); err == nil {
