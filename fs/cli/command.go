@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,7 +39,7 @@ func newRoot(args []string, mount func(*settings) error) *cobra.Command {
 				return s.writeManual(os.Stdout)
 			}
 			if err := s.complete(args); err != nil {
-				return err
+				return s.orCommand(err)
 			}
 			return mount(s)
 		},
@@ -47,7 +48,10 @@ func newRoot(args []string, mount func(*settings) error) *cobra.Command {
 	root.Flags().AddFlagSet(s.flags)
 	completeFlags(root, s.flags)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return &usageError{mountopt.Usage(err, c.Flags())}
+		if err = mountopt.Usage(err, c.Flags()); c == root {
+			err = s.orCommand(err)
+		}
+		return &usageError{err}
 	})
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
 		write := s.writeHelp
@@ -57,15 +61,18 @@ func newRoot(args []string, mount func(*settings) error) *cobra.Command {
 		_ = write(c.OutOrStdout()) // there is nobody to report an error to
 	})
 	root.SetHelpCommand(newHelp())
-	if isCommand(s.flags, args) {
+	word := commandWord(s.flags, args)
+	if info, err := os.Stat(word); word != "" && err == nil && info.IsDir() {
+		s.hidden = word
+	} else if word != "" {
 		root.AddCommand(newStatus(), newFetch(), newFree(), newPin(), newUnpin(), newRefresh(), newCheck(), newCompletion(), newVersion())
 	}
 	return root
 }
 
-// isCommand reports whether args begin with a command. An argument with a slash or an existing
-// directory is not one. Neither are the arguments of mount(8), whose SOURCE may be any word.
-func isCommand(flags *pflag.FlagSet, args []string) bool {
+// commandWord returns the word of a command with which args begin, "" if they don't. A
+// path is none, nor are the arguments of mount(8), whose SOURCE may be any word.
+func commandWord(flags *pflag.FlagSet, args []string) string {
 	word := ""
 	for i := 0; i < len(args) && args[i] != "--"; i++ {
 		arg := args[i]
@@ -89,22 +96,25 @@ func isCommand(flags *pflag.FlagSet, args []string) bool {
 			continue
 		}
 		if _, ok := flag.Value.(*mountopt.List); ok {
-			return false
+			return ""
 		}
 		if !valued && flag.NoOptDefVal == "" {
 			i++
 		}
 	}
-	if strings.HasPrefix(word, cobra.ShellCompRequestCmd) {
-		return true
+	if strings.HasPrefix(word, cobra.ShellCompRequestCmd) || slices.Contains(commands, word) {
+		return word
 	}
-	for _, c := range commands {
-		if c == word {
-			info, err := os.Stat(word)
-			return err != nil || !info.IsDir()
-		}
+	return ""
+}
+
+// orCommand adds to an error of a mount whose mount point is called like a command what
+// to do if that was meant.
+func (s *settings) orCommand(err error) error {
+	if err == nil || s.hidden == "" {
+		return err
 	}
-	return false
+	return fmt.Errorf("%w; %s is a directory here: to run the command of that name, change to another one", err, s.hidden)
 }
 
 // newHelp is "assetfs help [COMMAND]".

@@ -177,7 +177,7 @@ func (a *app) serve() error {
 	}
 	point, err := mount.Prepare(a.Mountpoint, a.log)
 	if err != nil {
-		return err
+		return a.orCommand(err)
 	}
 	defer point.Remove()
 	dir, err := a.openSpool()

@@ -57,6 +57,7 @@ type settings struct {
 	DebugFUSE    bool
 	Library      libraries
 
+	hidden  string // the command that a directory of that name hides; "": none
 	flags   *pflag.FlagSet
 	groups  []*pflag.FlagSet // for the help text, each named by its title
 	options *mountopt.List

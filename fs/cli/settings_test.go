@@ -272,7 +272,25 @@ func TestNotCommands(t *testing.T) {
 	}
 }
 
-// Help, version and completion need no mount point, and mount nothing.
+// Where a directory is called like a command, an error says how to run that.
+func TestHiddenCommands(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("status", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for line, hidden := range map[string]bool{
+		"status /m": true, "status --all /m": true, "status --json": true, "status re_1 --umask=9": true,
+		"./status /m": false, "/m --all": false, "fetch --all": false, "status /n -o rw,what": false,
+	} {
+		_, err := parse(strings.Fields(line))
+		var usage *usageError
+		if !errors.As(err, &usage) || strings.Contains(err.Error(), "to run the command of that name, change to another one") != hidden || strings.Contains(err.Error(), "\n") {
+			t.Errorf("assetfs %s: %v; names the command: want %t", line, err, hidden)
+		}
+	}
+}
+
+// Help, version and completions need no mount point, and mount nothing.
 func TestCommands(t *testing.T) {
 	for line, want := range map[string]string{
 		"--help": "--spool-size SIZE", "-h": "MOUNTPOINT", "help": "--spool-size SIZE", "help fetch": "assetfs fetch", "fetch --help": "--max-cost",
