@@ -48,7 +48,7 @@ func (n *dir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fus
 	if node := n.known(ctx, name, out); node != nil {
 		return node, 0
 	}
-	c := n.fs.call(ctx, service.Wait{Op: "lookup"})
+	c := n.fs.call(ctx, service.Wait{Op: "lookup", Name: name})
 	defer c.End()
 	a, err := n.find(c, name)
 	switch {

@@ -137,7 +137,7 @@ func wireFaultRig(t *testing.T, address string, patience, stall time.Duration, c
 	if r.store, err = asset.OpenStore(t.TempDir(), base.String(), asset.StoreOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	r.source = &countedSource{Source: service.Source{Client: r.client, Log: slog.New(slog.DiscardHandler), Place: func(string) (bucket, blob string, err error) { return "", "", nil }}}
+	r.source = &countedSource{Source: &service.Source{Client: r.client, Log: slog.New(slog.DiscardHandler), Place: func(string) (bucket, blob string, err error) { return "", "", nil }}}
 	r.options = asset.Options{
 		Source:    r.source,
 		ReadAhead: 64 << 20, StallTimeout: stall, RetryFor: patience, Log: slog.New(slog.DiscardHandler),

@@ -20,8 +20,17 @@ type slot struct {
 	round   int // of the gate
 }
 
-// write is called when the call is about to be written to a connection. It waits until that
-// is allowed. From then on the call counts.
+// sentKey is the key of a context whose value is called when a call is written.
+type sentKey struct{}
+
+// WithSent returns a context for a call. sent is called when that is written, past all
+// that it waits for here; again if it is made again.
+func WithSent(ctx context.Context, sent func()) context.Context {
+	return context.WithValue(ctx, sentKey{}, sent)
+}
+
+// write is called when the call is about to be written to a connection. It waits
+// until that may be; from then on the call counts.
 func (s *slot) write(ctx context.Context) {
 	if s.written {
 		return // a redirect, which the API counts as the same call
@@ -36,6 +45,9 @@ func (s *slot) write(ctx context.Context) {
 		case <-t.C:
 		case <-ctx.Done(): // net/http may still write it, so it counts
 		}
+	}
+	if sent, ok := ctx.Value(sentKey{}).(func()); ok {
+		sent()
 	}
 	now := time.Now()
 	if l.ledger != nil && now.Sub(s.noted) > noteAgain {

@@ -62,6 +62,7 @@ type Service struct {
 	hooks   Hooks
 	point   string
 	client  *remote.Client
+	api     *Source
 	ledger  *ledger.Ledger
 	started time.Time
 	socket  atomic.Pointer[string] // where commands are taken, nil if nowhere
@@ -93,7 +94,8 @@ func New(point string, ids []string, client *remote.Client, store *asset.Store, 
 		Spent: client.Spent, Served: v.Served.Load, Allow: client.Allow, Log: o.Log,
 	})
 	v.ledger.Start()
-	api := Source{client, o.Log, func(id string) (bucket, blob string, err error) { return v.Catalog.Place(id) }}
+	api := &Source{Client: client, Log: o.Log, Place: func(id string) (bucket, blob string, err error) { return v.Catalog.Place(id) }}
+	v.api = api
 	store.Serve(&asset.Options{
 		Source:       api,
 		ReadAhead:    o.ReadAhead,

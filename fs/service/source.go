@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
@@ -19,16 +22,18 @@ type Source struct {
 	Log    *slog.Logger
 	// Place returns where an asset is stored, by which it is downloaded; "" if by its ID.
 	Place func(id string) (bucket, blob string, err error)
+
+	calls sync.Map // those for metadata under way, by asset ID: *atomic.Int64, when it was sent in nanoseconds, 0: not yet
 }
 
 var (
-	_ asset.Source   = Source{}
-	_ catalog.API    = Source{}
-	_ catalog.Lister = Source{}
+	_ asset.Source   = (*Source)(nil)
+	_ catalog.API    = (*Source)(nil)
+	_ catalog.Lister = (*Source)(nil)
 )
 
 // Open makes a download.
-func (s Source) Open(ctx context.Context, id string, r asset.Request) (*asset.Response, error) {
+func (s *Source) Open(ctx context.Context, id string, r asset.Request) (*asset.Response, error) {
 	bucket, blob, err := s.Place(id)
 	if err != nil {
 		return nil, err
@@ -55,13 +60,17 @@ func (s Source) Open(ctx context.Context, id string, r asset.Request) (*asset.Re
 }
 
 // Budget is what stands before the next download.
-func (s Source) Budget() asset.Budget {
+func (s *Source) Budget() asset.Budget {
 	b := s.Client.Budget(remote.Reader)
 	return asset.Budget{Queued: b.Queued, Available: b.Available, Next: b.Next, Worth: b.Worth, Down: b.Down, Since: b.Since}
 }
 
 // Metadata makes the metadata call.
-func (s Source) Metadata(ctx context.Context, background bool, id string) (asset.Info, error) {
+func (s *Source) Metadata(ctx context.Context, background bool, id string) (asset.Info, error) {
+	var sent atomic.Int64
+	s.calls.Store(id, &sent)
+	defer s.calls.CompareAndDelete(id, &sent)
+	ctx = remote.WithSent(ctx, func() { sent.Store(time.Now().UnixNano()) })
 	i, err := s.Client.Metadata(ctx, class(background), id)
 	if err != nil {
 		if re := (*remote.Error)(nil); errors.As(err, &re) && re.SaysNothing() {
@@ -72,8 +81,21 @@ func (s Source) Metadata(ctx context.Context, background bool, id string) (asset
 	return info(i, false), nil
 }
 
+// calling reports whether a metadata call for an asset is under way, and when it was
+// sent; zero if it waits.
+func (s *Source) calling(id string) (sent time.Time, ok bool) {
+	at, ok := s.calls.Load(id)
+	if !ok {
+		return time.Time{}, false
+	}
+	if ns := at.(*atomic.Int64).Load(); ns > 0 {
+		sent = time.Unix(0, ns)
+	}
+	return sent, true
+}
+
 // Budgets is what stands before background calls.
-func (s Source) Budgets() (metadata, downloads catalog.Budget) {
+func (s *Source) Budgets() (metadata, downloads catalog.Budget) {
 	return budget(s.Client.MetadataBudget(remote.Background)), budget(s.Client.Budget(remote.Background))
 }
 
@@ -92,7 +114,7 @@ func budget(b remote.Budget) catalog.Budget {
 type Look = catalog.Look
 
 // ListVideos passes once over a library.
-func (s Source) ListVideos(ctx context.Context, scope string, found func([]catalog.Video)) (catalog.Listing, error) {
+func (s *Source) ListVideos(ctx context.Context, scope string, found func([]catalog.Video)) (catalog.Listing, error) {
 	l, err := s.Client.ListVideos(ctx, scope, func(page []remote.Video) {
 		videos := make([]catalog.Video, len(page))
 		for i, v := range page {

@@ -19,6 +19,7 @@ import (
 type Wait struct {
 	Op     string         // read, stat, open, lookup, list, fetch
 	Asset  *catalog.Asset // nil: names, of the directory
+	Name   string         // looked up
 	Need   ranges.Range   // of a read
 	Caller asset.Caller
 	since  time.Time
@@ -76,66 +77,83 @@ func (v *Service) WaitingFor(a *catalog.Asset) (text string, ok bool) {
 func (v *Service) waiting(all []*Wait) map[string][]WaitStatus {
 	by := map[string][]WaitStatus{}
 	now := time.Now()
-	queued := map[*catalog.Asset]bool{} // that wait for the rate limit
+	downloads, calls := map[string]bool{}, map[string]bool{} // assets that wait for the rate limits
 	for _, x := range all {
 		s := WaitStatus{Op: x.Op, Offset: x.Need.Start, Since: now.Sub(x.since).Seconds()}
-		id := ""
-		if x.Asset == nil {
-			s.For = v.whyNames(x.Op, now)
-		} else {
-			id = x.Asset.ID
-			why, waits := x.why()
-			if !waits {
-				continue
+		under, id, e := v.subject(x)
+		sent, calling := v.api.calling(id)
+		switch {
+		case e == nil:
+			s.For = v.whyNames(now)
+		case calling && x.Op != "read":
+			s.For = v.whyCall(sent, len(calls), now)
+			if sent.IsZero() {
+				calls[id] = true
 			}
-			s.For = v.words(x.Op, why, len(queued), now)
+		default:
+			need := x.Need
+			if x.Op == "fetch" && e.Info().Header {
+				need.End = anySize
+			}
+			why, present := e.Why(need)
+			if present && x.Op != "stat" {
+				continue // it is served by now
+			}
+			s.For = v.words(why, len(downloads), now)
 			if why.Cause == asset.CauseLimit {
-				queued[x.Asset] = true
+				downloads[id] = true
 			}
 		}
 		if x.Caller != nil {
 			s.Program, s.PID = x.Caller.Program()
 		}
-		by[id] = append(by[id], s)
+		by[under] = append(by[under], s)
 	}
 	return by
 }
 
-// why is what x waits for. waits is false if it is served by now.
-func (x *Wait) why() (why asset.Why, waits bool) {
-	e := Engine(x.Asset)
-	need := x.Need
-	if x.Op == "fetch" && e.Info().Header {
-		need.End = anySize
+// subject is the asset that x is about, and where that is told; e is nil if it is about
+// names.
+func (v *Service) subject(x *Wait) (under, id string, e *asset.Asset) {
+	switch {
+	case x.Asset != nil:
+		return x.Asset.ID, x.Asset.ID, Engine(x.Asset).Asset
+	case x.Op == "lookup" && v.o.IDPattern.MatchString(x.Name):
+		return "", x.Name, v.Store.Asset(x.Name)
 	}
-	why, present := e.Why(need)
-	return why, !present || x.Op == "stat"
+	return "", "", nil
 }
 
-// whyNames is what op waits for that is about no asset that is listed.
-func (v *Service) whyNames(op string, now time.Time) string {
+// whyCall is what a metadata call waits for, that was sent then or, if that is zero,
+// before which others are queued.
+func (v *Service) whyCall(sent time.Time, before int, now time.Time) string {
+	b := v.client.MetadataBudget(remote.Reader)
+	if !sent.IsZero() && b.Down == nil {
+		return fmt.Sprintf("no answer to a metadata call for %s, gives up at %s", seconds(now.Sub(sent)), seconds(v.o.StallTimeout))
+	}
+	return cmp.Or(limited(b, before, now), "a metadata call is about to be made")
+}
+
+// whyNames is what a listing waits for, and a look-up of what is no ID.
+func (v *Service) whyNames(now time.Time) string {
 	unknown := 0
 	for _, e := range v.Catalog.Entries() {
 		if _, own := e.Asset.Name(); !own {
 			unknown++
 		}
 	}
-	text, class := fmt.Sprintf("for names, %d are unknown", unknown), remote.Background
-	switch {
-	case unknown > 0:
-	case op != "lookup":
+	if unknown == 0 {
 		return "for the list of a library"
-	default:
-		text, class = "for the answer whether there is such an asset", remote.Reader
 	}
-	if l := limited(v.client.Budget(class), 0, now); l != "" {
+	text := fmt.Sprintf("for names, %d are unknown", unknown)
+	if l := limited(v.client.Budget(remote.Background), 0, now); l != "" {
 		text += ": " + l
 	}
 	return text
 }
 
-// words says what keeps op waiting, before whom others are queued.
-func (v *Service) words(op string, w asset.Why, before int, now time.Time) string {
+// words says what keeps somebody waiting, before whom others are queued.
+func (v *Service) words(w asset.Why, before int, now time.Time) string {
 	switch w.Cause {
 	case asset.CauseBytes:
 		text := "bytes are coming"
@@ -151,12 +169,6 @@ func (v *Service) words(op string, w asset.Why, before int, now time.Time) strin
 		return "no room in the spool"
 	case asset.CauseRetry:
 		return trouble(w.Err) + ", tried again in " + seconds(w.Until.Sub(now))
-	}
-	if op == "stat" {
-		if text := limited(v.client.MetadataBudget(remote.Reader), before, now); text != "" {
-			return text
-		}
-		return "for the answer to a metadata call"
 	}
 	return cmp.Or(limited(v.client.Budget(remote.Reader), before, now), "a request is about to be made")
 }

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/url"
 	"regexp"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,16 +38,40 @@ func TestWhyNames(t *testing.T) {
 	v := open(t, Options{})
 	for _, tc := range []struct {
 		listed   []string
-		op, want string
+		op, name string
+		want     string
 	}{
-		{nil, "list", "for the list of a library"},
-		{nil, "lookup", "for the answer whether there is such an asset"},
-		{[]string{"re_1", "re_2"}, "list", "for names, 2 are unknown"},
-		{[]string{"re_1"}, "lookup", "for names, 1 are unknown"},
+		{nil, "list", "", "for the list of a library"},
+		{nil, "lookup", "film.mp4", "for the list of a library"},
+		{nil, "lookup", "re_9", "a request is about to be made"},
+		{[]string{"re_1", "re_2"}, "list", "", "for names, 2 are unknown"},
+		{[]string{"re_1"}, "lookup", "film.mp4", "for names, 1 are unknown"},
 	} {
 		v.SetList(tc.listed)
-		if got := v.whyNames(tc.op, time.Now()); got != tc.want {
-			t.Errorf("%s with %v listed waits %q, want %q", tc.op, tc.listed, got, tc.want)
+		w := v.waiting([]*Wait{{Op: tc.op, Name: tc.name}})[""]
+		if len(w) != 1 || w[0].For != tc.want {
+			t.Errorf("%s %s with %v listed waits %+v, want %q", tc.op, tc.name, tc.listed, w, tc.want)
+		}
+	}
+}
+
+// A metadata call is told by whether it was sent.
+func TestWhyCall(t *testing.T) {
+	v := open(t, Options{StallTimeout: 30 * time.Second})
+	v.SetList([]string{"re_1"})
+	x := &Wait{Op: "stat", Asset: v.Catalog.Listed("re_1")}
+	var sent atomic.Int64
+	v.api.calls.Store("re_1", &sent)
+	for _, tc := range []struct {
+		sent int64
+		want string
+	}{
+		{0, "a metadata call is about to be made"},
+		{time.Now().Add(-5 * time.Second).UnixNano(), "no answer to a metadata call for 5 s, gives up at 30 s"},
+	} {
+		sent.Store(tc.sent)
+		if w := v.waiting([]*Wait{x})["re_1"]; len(w) != 1 || w[0].For != tc.want {
+			t.Errorf("sent at %d: %+v, want %q", tc.sent, w, tc.want)
 		}
 	}
 }
