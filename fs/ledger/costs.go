@@ -40,11 +40,13 @@ func (l *Ledger) Cost(n int64) float64 { return float64(n) / 1e9 * l.o.PricePerG
 
 // Costs is what downloads have cost until now.
 func (l *Ledger) Costs() Costs {
-	l.take()
+	now := time.Now()
+	l.take(now)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return Costs{
-		Mount: l.period(l.mount), Today: l.period(l.day), Month: l.period(l.earlier.plus(l.day)), Ever: l.period(l.past.plus(l.day)),
+		Mount: l.period(l.mount), Today: l.period(l.sumLocked(now.Format(dayFormat))),
+		Month: l.period(l.sumLocked(now.Format(monthFormat))), Ever: l.period(l.sumLocked("")),
 		MaxMonth: l.o.MaxPerMonth,
 	}
 }
@@ -61,23 +63,4 @@ func (l *Ledger) period(s spending) Period {
 	}
 	slices.SortStableFunc(p.Programs, func(a, b Program) int { return cmp.Compare(b.Downloaded, a.Downloaded) })
 	return p
-}
-
-// record writes what is new. A new month has its whole allowance.
-func (l *Ledger) record() {
-	l.take()
-	if l.flush(time.Now()) {
-		l.allow()
-	}
-}
-
-// allow lets so much be downloaded as is left of this month.
-func (l *Ledger) allow() {
-	if l.o.MaxPerMonth <= 0 {
-		return
-	}
-	l.mu.Lock()
-	month := l.earlier.plus(l.day).total().Bytes
-	l.mu.Unlock()
-	l.o.Allow(max(0, l.o.MaxPerMonth-month))
 }

@@ -29,6 +29,8 @@ const (
 	// day behind it that of this day. Days are those of the local time.
 	noteLedger = "ledger"
 	dayFormat  = "2006-01-02"
+	// monthFormat is what the days of a month begin with.
+	monthFormat = "2006-01-"
 	// daysMost bounds the days that are looked for: a clock may have been wrong.
 	daysMost = 100 * 366
 )
@@ -50,27 +52,16 @@ func (c charge) plus(d charge) charge {
 	return charge{c.Requests + d.Requests, c.Bytes + d.Bytes, c.Dollars + d.Dollars}
 }
 
-// add adds what a program has caused.
-func (s *spending) add(program string, c charge) {
+// add adds what a program has caused. Beyond most, programs are one; 0: all are told
+// apart.
+func (s *spending) add(program string, c charge, most int) {
 	if s.Programs == nil {
 		s.Programs = map[string]charge{}
 	}
-	if _, known := s.Programs[program]; !known && len(s.Programs) >= mostPrograms {
+	if _, known := s.Programs[program]; !known && most > 0 && len(s.Programs) >= most {
 		program = otherPrograms
 	}
 	s.Programs[program] = s.Programs[program].plus(c)
-}
-
-// plus returns the sum of s and t.
-func (s spending) plus(t spending) spending {
-	sum := spending{Served: s.Served + t.Served, Programs: maps.Clone(s.Programs)}
-	for program, c := range t.Programs {
-		if sum.Programs == nil {
-			sum.Programs = map[string]charge{}
-		}
-		sum.Programs[program] = sum.Programs[program].plus(c)
-	}
-	return sum
 }
 
 // total is the sum over all programs.
@@ -102,30 +93,27 @@ type Options struct {
 // A Ledger adds up by day what the downloads of a spool have cost. Methods may be
 // called concurrently.
 type Ledger struct {
-	o    Options
-	lost bool // the last flush failed
+	o     Options
+	lost  bool   // the last flush failed
+	month string // for which Allow was called last
 
 	end    chan struct{}  // closed by Close
 	keeper sync.WaitGroup // records what is new
 
-	mu       sync.Mutex // guards what follows; no I/O under it
-	today    string
-	day      spending
-	earlier  spending // on other days of this month
-	past     spending // on all other days, these included
-	seen     map[string]remote.Spent
-	served   int64
-	mount    spending // by this mount
-	recorded bool     // day has been written as it is
-	unsaved  map[string]spending
+	mu      sync.Mutex // guards what follows; no I/O under it
+	days    map[string]*spending
+	unsaved map[string]bool // of days, that have not been recorded as they are
+	mount   spending        // by this mount
+	seen    map[string]remote.Spent
+	served  int64
 }
 
 // New reads what the spool tells of earlier days, and allows what is left of this
 // month.
 func New(o Options) *Ledger {
-	l := &Ledger{o: o, seen: map[string]remote.Spent{}, unsaved: map[string]spending{}, recorded: true, end: make(chan struct{})}
-	l.begin(time.Now())
-	l.allow()
+	l := &Ledger{o: o, days: map[string]*spending{}, unsaved: map[string]bool{}, seen: map[string]remote.Spent{}, end: make(chan struct{})}
+	l.load()
+	l.allow(time.Now())
 	return l
 }
 
@@ -137,7 +125,7 @@ func (l *Ledger) Start() {
 		for {
 			select {
 			case <-tick.C:
-				l.record()
+				l.record(time.Now())
 			case <-l.end:
 				return
 			}
@@ -149,58 +137,40 @@ func (l *Ledger) Start() {
 func (l *Ledger) Close() {
 	close(l.end)
 	l.keeper.Wait()
-	l.record()
-}
-
-// begin makes now's day today.
-func (l *Ledger) begin(now time.Time) {
-	today, month := now.Format(dayFormat), now.Format("2006-01-")
-	days := l.load()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.recorded { // it has come since the last flush
-		l.unsaved[l.today] = spending{l.day.Served, maps.Clone(l.day.Programs)}
-		l.recorded = true
-	}
-	maps.Copy(days, l.unsaved)
-	l.today, l.day, l.earlier, l.past = today, days[today], spending{}, spending{}
-	delete(days, today)
-	for date, s := range days {
-		l.past = l.past.plus(s)
-		if strings.HasPrefix(date, month) {
-			l.earlier = l.earlier.plus(s)
-		}
-	}
-	l.day.Programs = maps.Clone(l.day.Programs)
+	l.record(time.Now())
 }
 
 // load reads all days from the spool.
-func (l *Ledger) load() map[string]spending {
-	days := map[string]spending{}
+func (l *Ledger) load() {
 	first, last, _ := strings.Cut(l.o.Notes.Note(noteLedger), " ")
 	date, err := time.Parse(dayFormat, first)
 	if err != nil {
-		return days // there is none yet
+		return // there is none yet
 	}
 	for range daysMost {
 		name := date.Format(dayFormat)
 		var s spending
 		if text := l.o.Notes.Note(noteLedger + "." + name); text != "" && json.Unmarshal([]byte(text), &s) == nil {
-			days[name] = s
+			l.days[name] = &s
 		}
 		if name >= last {
 			break
 		}
 		date = date.AddDate(0, 0, 1)
 	}
-	return days
 }
 
 // take adds what has come since it was called last.
-func (l *Ledger) take() {
+func (l *Ledger) take(now time.Time) {
 	spent, served := l.o.Spent(), l.o.Served()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	today := now.Format(dayFormat)
+	day := l.days[today]
+	if day == nil {
+		day = &spending{}
+		l.days[today] = day
+	}
 	for program, now := range spent {
 		was := l.seen[program]
 		// What the kernel holds is an estimate, which may shrink.
@@ -210,59 +180,85 @@ func (l *Ledger) take() {
 		}
 		c.Dollars = l.Cost(c.Bytes)
 		l.seen[program] = remote.Spent{Requests: was.Requests + c.Requests, Bytes: was.Bytes + c.Bytes}
-		l.day.add(cmp.Or(program, OwnProgram), c)
-		l.mount.add(cmp.Or(program, OwnProgram), c)
-		l.recorded = false
+		day.add(cmp.Or(program, OwnProgram), c, mostPrograms)
+		l.mount.add(cmp.Or(program, OwnProgram), c, mostPrograms)
+		l.unsaved[today] = true
 	}
 	if n := served - l.served; n > 0 {
 		l.served = served
-		l.day.Served += n
+		day.Served += n
 		l.mount.Served += n
-		l.recorded = false
+		l.unsaved[today] = true
 	}
 }
 
-// flush records what is new. It tells whether a new month has begun.
-func (l *Ledger) flush(now time.Time) (newMonth bool) {
-	today := now.Format(dayFormat)
-	l.mu.Lock()
-	if !l.recorded {
-		l.unsaved[l.today] = spending{l.day.Served, maps.Clone(l.day.Programs)}
-		l.recorded = true
+// record writes what is new. A new month has its whole allowance.
+func (l *Ledger) record(now time.Time) {
+	l.take(now)
+	l.flush()
+	if now.Format(monthFormat) != l.month {
+		l.allow(now)
 	}
-	was, unsaved := l.today, maps.Clone(l.unsaved)
-	l.mu.Unlock()
-	for _, date := range slices.Sorted(maps.Keys(unsaved)) {
-		if !l.save(date, unsaved[date]) {
-			break
-		}
+}
+
+// allow lets so much be downloaded as is left of this month.
+func (l *Ledger) allow(now time.Time) {
+	l.month = now.Format(monthFormat)
+	if l.o.MaxPerMonth > 0 {
 		l.mu.Lock()
-		delete(l.unsaved, date)
+		spent := l.sumLocked(l.month).total().Bytes
 		l.mu.Unlock()
+		l.o.Allow(max(0, l.o.MaxPerMonth-spent))
 	}
-	if today == was {
-		return false
+}
+
+// flush writes the days that have changed.
+func (l *Ledger) flush() {
+	l.mu.Lock()
+	dates, texts := slices.Sorted(maps.Keys(l.unsaved)), map[string][]byte{}
+	for _, date := range dates {
+		texts[date], _ = json.Marshal(l.days[date]) // of numbers and names
 	}
-	l.begin(now)
-	return today[:len("2006-01")] != was[:len("2006-01")]
+	clear(l.unsaved)
+	l.mu.Unlock()
+	for i, date := range dates {
+		err := l.save(date, string(texts[date]))
+		if err != nil && !l.lost {
+			l.o.Log.Warn("what downloads cost is not recorded for now", "error", err)
+		}
+		if l.lost = err != nil; l.lost {
+			l.mu.Lock()
+			for _, date := range dates[i:] {
+				l.unsaved[date] = true
+			}
+			l.mu.Unlock()
+			return
+		}
+	}
 }
 
 // save writes one day to the spool.
-func (l *Ledger) save(date string, s spending) bool {
-	text, err := json.Marshal(s)
-	if err == nil {
-		err = l.o.Notes.SetNote(noteLedger+"."+date, string(text))
+func (l *Ledger) save(date, text string) error {
+	if err := l.o.Notes.SetNote(noteLedger+"."+date, text); err != nil {
+		return err
 	}
 	first, last, known := strings.Cut(l.o.Notes.Note(noteLedger), " ")
 	if !known {
 		first, last = date, date
 	}
-	if err == nil {
-		err = l.o.Notes.SetNote(noteLedger, min(first, date)+" "+max(last, date))
+	return l.o.Notes.SetNote(noteLedger, min(first, date)+" "+max(last, date))
+}
+
+// sumLocked returns what was spent on the days that begin so.
+func (l *Ledger) sumLocked(prefix string) spending {
+	var sum spending
+	for date, s := range l.days {
+		if strings.HasPrefix(date, prefix) {
+			sum.Served += s.Served
+			for program, c := range s.Programs {
+				sum.add(program, c, 0)
+			}
+		}
 	}
-	if err != nil && !l.lost {
-		l.o.Log.Warn("what downloads cost is not recorded for now", "error", err)
-	}
-	l.lost = err != nil
-	return !l.lost
+	return sum
 }

@@ -36,6 +36,7 @@ type bookkeeper struct {
 	*Ledger
 	spent  map[string]remote.Spent
 	served int64
+	shift  int // of the clock, in days
 }
 
 func open(m *memo) *bookkeeper {
@@ -50,14 +51,15 @@ func open(m *memo) *bookkeeper {
 
 // sums are what was spent by this mount, today, this month and ever.
 func (b *bookkeeper) sums() (mount, today, month, ever spending) {
-	return b.mount, b.day, b.earlier.plus(b.day), b.past.plus(b.day)
+	now := time.Now()
+	return b.mount, b.sumLocked(now.Format(dayFormat)), b.sumLocked(now.Format(monthFormat)), b.sumLocked("")
 }
 
 // buys has a program download n bytes by one request.
 func (b *bookkeeper) buys(program string, n int64) {
 	s := b.spent[program]
 	b.spent[program] = remote.Spent{Requests: s.Requests + 1, Bytes: s.Bytes + n}
-	b.take()
+	b.take(time.Now().AddDate(0, 0, b.shift))
 }
 
 func (b *bookkeeper) check(t *testing.T, what string, want ...int64) {
@@ -79,25 +81,27 @@ func TestLedger(t *testing.T) {
 		b.buys("cat", 100)
 		b.buys("", 5)
 		b.check(t, "first day", 105, 105, 105, 105)
-		b.flush(time.Now())
+		b.flush()
 		b.buys("mpv", 1000) // and is killed
 		b = open(m)
 		b.check(t, "after a kill", 0, 105, 105, 105)
 		time.Sleep(24 * time.Hour)
 		b.buys("cat", 10)
-		if b.flush(time.Now()) {
-			t.Error("the second day is a new month")
+		b.record(time.Now())
+		if b.month != "2000-01-" {
+			t.Errorf("on the second day the month is %s", b.month)
 		}
 		b.buys("cat", 20)
 		b.check(t, "second day", 30, 20, 135, 135)
-		b.flush(time.Now())
+		b.flush()
 		time.Sleep(40 * 24 * time.Hour)
-		if !b.flush(time.Now()) {
-			t.Error("February is no new month")
+		b.record(time.Now())
+		if b.month != "2000-02-" {
+			t.Errorf("in February the month is %s", b.month)
 		}
 		b.buys("ffprobe", 7)
 		b.check(t, "next month", 37, 7, 7, 142)
-		b.flush(time.Now())
+		b.flush()
 		b = open(m)
 		b.check(t, "next process", 0, 7, 7, 142)
 		_, _, _, ever := b.sums()
@@ -119,14 +123,14 @@ func TestLedgerDiskFull(t *testing.T) {
 		m := &memo{text: map[string]string{}, err: errors.New("disk full")}
 		b := open(m)
 		b.buys("cat", 100)
-		b.flush(time.Now())
+		b.flush()
 		time.Sleep(24 * time.Hour)
-		b.flush(time.Now())
+		b.flush()
 		b.buys("cat", 1)
 		b.check(t, "disk full", 101, 1, 101, 101)
 		m.err = nil
-		b.flush(time.Now())
-		b.flush(time.Now())
+		b.flush()
+		b.flush()
 		b = open(m)
 		b.check(t, "written later", 0, 1, 101, 101)
 	})
@@ -145,10 +149,10 @@ func TestLedgerClock(t *testing.T) {
 		b := open(m)
 		b.check(t, "wrong clocks", 0, 4, 4, 7)
 		b.buys("cat", 8)
-		b.flush(time.Now())
-		b.flush(time.Now().AddDate(0, 0, -1))
+		b.flush()
+		b.shift = -1
 		b.buys("cat", 16)
-		b.flush(time.Now().AddDate(0, 0, -1))
+		b.flush()
 		b = open(m)
 		b.check(t, "set back", 0, 12, 12, 31)
 	})
@@ -161,7 +165,7 @@ func TestLedgerSums(t *testing.T) {
 		b := open(&memo{text: map[string]string{}})
 		for _, bytes := range []int64{100, 90, 100, 120, 110} {
 			b.spent, b.served = map[string]remote.Spent{"cat": {Requests: 1, Bytes: bytes}}, 50
-			b.take()
+			b.take(time.Now())
 		}
 		b.check(t, "estimates", 120, 120, 120, 120)
 		for i := range 3 * mostPrograms {
@@ -174,8 +178,8 @@ func TestLedgerSums(t *testing.T) {
 	})
 }
 
-// What comes while the day ends is not lost.
-func TestLedgerAtMidnight(t *testing.T) {
+// What comes while a day is recorded is not lost.
+func TestLedgerGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &memo{text: map[string]string{}}
 		l := open(m)
@@ -184,13 +188,12 @@ func TestLedgerAtMidnight(t *testing.T) {
 			m.wrote = nil
 			l.buys("cat", 10) // as a status does, which asks what was spent
 		}
-		now := time.Now().AddDate(0, 0, 1)
-		l.flush(now)
+		l.flush()
 		mount, _, _, ever := l.sums()
 		if mount.total().Bytes != 110 || ever.total().Bytes != 110 {
 			t.Errorf("of 110 bytes %d are this mount's and %d ever", mount.total().Bytes, ever.total().Bytes)
 		}
-		l.flush(now)
+		l.flush()
 		_, _, _, ever = open(m).sums()
 		if ever.total().Bytes != 110 {
 			t.Errorf("of 110 bytes %d are found again", ever.total().Bytes)
