@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"assetfs/fs/mount"
 )
 
 // sayMounted says that the mount is ready, and in a demo what to try.
@@ -20,31 +22,23 @@ func (a *app) sayMounted(point string) {
 
 // tries suggests three things to do with a demo, and how to end it.
 func tries(point string, daemon bool) string {
-	where, end := "", "fusermount3 -u "+quoted(point)
+	where, end := "", "fusermount3 -u "+mount.Quoted(point)
 	if runtime.GOOS != "linux" || os.Geteuid() == 0 {
-		end = "umount " + quoted(point)
+		end = "umount " + mount.Quoted(point)
 	}
 	if !daemon {
 		where, end = ", in another terminal", "Ctrl-C"
 	}
-	look, what := "xdg-open "+quoted(filepath.Join(point, "sunrise.png")), "a picture; music-box.wav is a tune"
+	look, what := "xdg-open "+mount.Quoted(filepath.Join(point, "sunrise.png")), "a picture; music-box.wav is a tune"
 	if runtime.GOOS == "darwin" {
 		look = strings.TrimPrefix(look, "xdg-")
 	} else if _, err := exec.LookPath("xdg-open"); err != nil {
-		look, what = "cat "+quoted(filepath.Join(point, "welcome.txt")), "a guide to the files"
+		look, what = "cat "+mount.Quoted(filepath.Join(point, "welcome.txt")), "what there is"
 	}
 	return fmt.Sprintf(`Try this%s:
   ls -l %s
   %s    # %s
   tail -c 1M %s | sha256sum    # downloads only the end
 %s ends it.
-`, where, quoted(point), look, what, quoted(filepath.Join(point, "one-gibibyte.bin")), end)
-}
-
-// quoted quotes a path for a shell if necessary.
-func quoted(path string) string {
-	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@%") == "" {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+`, where, mount.Quoted(point), look, what, mount.Quoted(filepath.Join(point, "one-gibibyte.bin")), end)
 }

@@ -55,7 +55,7 @@ func mountedOn(path string) (ours, mounted bool) {
 	return ours, mounted
 }
 
-func unmountHint(path string) string { return "umount " + shellQuoted(path) }
+func unmountHint(path string) string { return "umount " + Quoted(path) }
 
 // ByHelper would let another program mount: go-fuse does that here.
 func ByHelper(string, []string) (fd int, err error) { return -1, errors.ErrUnsupported }

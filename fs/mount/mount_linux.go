@@ -274,4 +274,4 @@ func unescape(s string) string {
 	return b.String()
 }
 
-func unmountHint(path string) string { return "fusermount3 -u " + shellQuoted(path) }
+func unmountHint(path string) string { return "fusermount3 -u " + Quoted(path) }

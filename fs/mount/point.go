@@ -13,76 +13,89 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Point is a directory made ready to be mounted on.
+// Point is a directory to be mounted on.
 type Point struct {
 	Path    string // absolute, without symbolic links
-	created bool
+	missing bool   // it is to be created
+	dead    bool   // it holds a dead mount of ours, which is to be removed
 }
 
-// Prepare makes path ready: it is created when it doesn't exist, and
-// a dead mount of ours is taken away. Errors say what to do instead.
+// look finds out what there is at path, and refuses what can't be mounted on. Errors
+// say what to do instead.
+func look(path string) (*Point, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if target, err := filepath.EvalSymlinks(abs); err == nil {
+		abs = target
+	}
+	p := &Point{Path: abs}
+	if p.dead, err = taken(abs); err != nil || p.dead {
+		return p, err
+	}
+	if _, err := os.Stat(abs); !errors.Is(err, os.ErrNotExist) {
+		return p, usable(abs)
+	}
+	if info, err := os.Lstat(abs); err == nil && info.Mode()&os.ModeSymlink != 0 {
+		return nil, fmt.Errorf("%s is a symbolic link to nowhere; give an empty directory, or a path that doesn't exist", abs)
+	}
+	p.missing = true
+	return p, nil
+}
+
+// Prepare makes path ready: it is created when it doesn't exist, and a dead mount of
+// ours is removed.
 func Prepare(path string, log *slog.Logger) (*Point, error) {
-	abs, err := filepath.Abs(path)
+	p, err := look(path)
+	if err == nil && p.dead {
+		if err := Detach(p.Path); err != nil {
+			return nil, fmt.Errorf("%s holds a dead mount of assetfs that can't be removed; try: %s: %w", p.Path, unmountHint(p.Path), err)
+		}
+		log.Warn("removed the mount of an assetfs that was killed", "mountpoint", p.Path)
+		p, err = look(path)
+	}
+	if err == nil && p.missing {
+		err = uncreated(os.Mkdir(p.Path, 0o755))
+	}
 	if err != nil {
 		return nil, err
 	}
-	if target, err := filepath.EvalSymlinks(abs); err == nil {
-		abs = target
-	}
-	m := &Point{Path: abs}
-	if err := m.clear(log); err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(abs); errors.Is(err, os.ErrNotExist) {
-		err := os.Mkdir(abs, 0o755)
-		if errors.Is(err, os.ErrExist) {
-			return nil, nowhere(abs)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("can't create the mount point: %w; create it yourself, or give another one", err)
-		}
-		m.created = true
-		return m, nil
-	}
-	return m, usable(abs)
+	return p, nil
 }
 
-// Check says what Prepare would, and changes nothing: remark is
-// what mounting would do besides.
+// uncreated says of the error of a mount point that is to be created what to do.
+func uncreated(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("can't create the mount point: %w; create it yourself, or give another one", err)
+}
+
+// Remove removes the mount point if it was created.
+func (p *Point) Remove() {
+	if p.missing {
+		os.Remove(p.Path)
+	}
+}
+
+// Check says what Prepare would, and changes nothing: remark is what mounting would do
+// besides.
 func Check(path string) (remark string, err error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	if target, err := filepath.EvalSymlinks(abs); err == nil {
-		abs = target
-	}
-	dead, err := taken(abs)
+	p, err := look(path)
 	switch {
 	case err != nil:
 		return "", err
-	case dead:
+	case p.dead:
 		return "mounting removes the mount of an assetfs that was killed", nil
+	case !p.missing:
+		return "", nil
 	}
-	if _, err := os.Stat(abs); errors.Is(err, os.ErrNotExist) {
-		if info, err := os.Lstat(abs); err == nil && info.Mode()&os.ModeSymlink != 0 {
-			return "", nowhere(abs)
-		}
-		above := filepath.Dir(abs)
-		if _, err := os.Stat(above); err != nil {
-			return "", fmt.Errorf("can't create the mount point: %w; create it yourself, or give another one", err)
-		}
-		if err := mayWrite(above); err != nil {
-			return "", err
-		}
-		return "mounting creates it", nil
+	above := filepath.Dir(p.Path)
+	if _, err := os.Stat(above); err != nil {
+		return "", uncreated(err)
 	}
-	return "", usable(abs)
-}
-
-// nowhere refuses a symbolic link that leads to nothing.
-func nowhere(path string) error {
-	return fmt.Errorf("%s is a symbolic link to nowhere; give an empty directory, or a path that doesn't exist", path)
+	return "mounting creates it", mayWrite(above)
 }
 
 // usable refuses what nobody can or should mount on.
@@ -134,26 +147,6 @@ func taken(path string) (dead bool, err error) {
 	return true, nil
 }
 
-// clear refuses a path that is mounted on, and takes away a dead mount of ours.
-func (m *Point) clear(log *slog.Logger) error {
-	dead, err := taken(m.Path)
-	if err != nil || !dead {
-		return err
-	}
-	if err := Detach(m.Path); err != nil {
-		return fmt.Errorf("%s holds a dead mount of assetfs that can't be removed; try: %s: %w", m.Path, unmountHint(m.Path), err)
-	}
-	log.Warn("removed the mount of an assetfs that was killed", "mountpoint", m.Path)
-	return nil
-}
-
-// Remove takes the mount point away if it was created for the mount.
-func (m *Point) Remove() {
-	if m.created {
-		os.Remove(m.Path)
-	}
-}
-
 // Nested reports whether two directories, which need not exist, are the same or
 // one inside the other.
 func Nested(a, b string) bool {
@@ -179,9 +172,9 @@ func resolve(path string) string {
 	return filepath.Join(resolve(parent), filepath.Base(path))
 }
 
-// shellQuoted writes path so that it can be pasted into a shell.
-func shellQuoted(path string) string {
-	if !strings.ContainsAny(path, " \t\n'\"\\$`!*?[]{}()<>|&;#~") {
+// Quoted writes a path so that it can be pasted into a shell.
+func Quoted(path string) string {
+	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@%") == "" {
 		return path
 	}
 	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
