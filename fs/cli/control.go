@@ -113,12 +113,12 @@ type asked struct {
 func (c *commander) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", c.status)
-	mux.HandleFunc("POST /v1/plan", c.plan)
+	mux.HandleFunc("POST /v1/plan", c.forEach(c.plan))
 	mux.HandleFunc("POST /v1/fetch", c.fetch)
-	mux.HandleFunc("POST /v1/free", c.free)
+	mux.HandleFunc("POST /v1/free", c.forEach(c.free))
 	mux.HandleFunc("POST /v1/refresh", c.refresh)
-	mux.HandleFunc("POST /v1/pin", c.pin(true))
-	mux.HandleFunc("POST /v1/unpin", c.pin(false))
+	mux.HandleFunc("POST /v1/pin", c.forEach(c.pin(true)))
+	mux.HandleFunc("POST /v1/unpin", c.forEach(c.pin(false)))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if who, ok := r.Context().Value(peerKey{}).(process); !ok || !allowed(who.uid) {
 			http.Error(w, errOtherUser.Error(), http.StatusForbidden)
@@ -155,85 +155,62 @@ func (c *commander) ids(w http.ResponseWriter, r *http.Request) ([]string, bool)
 	return a.IDs, true
 }
 
-// result is the result of a command for one asset.
+// result is what came of a command for one asset. Its Error is that of the command.
 type result struct {
-	ID    string  `json:"id"`
-	Name  string  `json:"name,omitempty"`
-	Size  int64   `json:"size"`
-	Here  int64   `json:"present_bytes"`
-	Cost  float64 `json:"cost_dollars,omitempty"` // of the absent bytes
+	service.AssetStatus
+	Cost  float64 `json:"cost_dollars,omitempty"` // of what is absent
 	Freed int64   `json:"freed_bytes,omitempty"`
 	Later bool    `json:"later,omitempty"` // will be freed at the last close
 	Done  bool    `json:"done,omitempty"`
-	For   string  `json:"for,omitempty"` // what its download waits for, if it waits
-	Error string  `json:"error,omitempty"`
 }
 
-func (r *result) fill(a service.AssetStatus, err error) {
-	r.Name, r.Size, r.Here = a.Name, a.Size, a.Spooled
-	for _, st := range a.Streams {
-		if r.For = st.For; r.For == "" && !st.Paused {
-			break // bytes are coming
-		}
-	}
+func resultOf(a service.AssetStatus, err error) result {
+	a.Error = ""
 	if err != nil {
-		r.Error = err.Error()
+		a.Error = err.Error()
 	}
+	return result{AssetStatus: a}
 }
 
-// plan answers how many bytes of each asset are absent and what they cost.
-func (c *commander) plan(w http.ResponseWriter, r *http.Request) {
-	ids, ok := c.ids(w, r)
-	if !ok {
-		return
-	}
-	results := make([]result, len(ids))
-	each(r.Context(), len(ids), func(i int) {
-		a, err := c.m.Asset(r.Context(), ids[i])
-		results[i].ID = ids[i]
-		results[i].fill(a, err)
-		if a.Size >= 0 {
-			results[i].Cost = c.m.Cost(a.Size - a.Spooled)
-			results[i].Done = a.Size == a.Spooled
-		}
-	})
-	answer(w, results)
-}
-
-func (c *commander) free(w http.ResponseWriter, r *http.Request) {
-	ids, ok := c.ids(w, r)
-	if !ok {
-		return
-	}
-	results := make([]result, len(ids))
-	for i, id := range ids {
-		freed, later, err := c.m.Free(id)
-		a, _ := c.m.Peek(id)
-		results[i] = result{ID: id, Freed: freed, Later: later}
-		results[i].fill(a, err)
-	}
-	answer(w, results)
-}
-
-func (c *commander) pin(pinned bool) http.HandlerFunc {
+// forEach answers with what came of do for each asset that a command is about.
+func (c *commander) forEach(do func(ctx context.Context, id string) result) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ids, ok := c.ids(w, r)
 		if !ok {
 			return
 		}
 		results := make([]result, len(ids))
-		for i, id := range ids {
-			err := c.m.SetPinned(r.Context(), id, pinned)
-			a, _ := c.m.Peek(id)
-			results[i] = result{ID: id}
-			results[i].fill(a, err)
-		}
+		each(r.Context(), len(ids), func(i int) { results[i] = do(r.Context(), ids[i]) })
 		answer(w, results)
 	}
 }
 
-// atOnce is how many assets are fetched or examined at the same time. Each needs a request of
-// its own; four streams fill a line.
+// plan tells what is absent and what that costs.
+func (c *commander) plan(ctx context.Context, id string) result {
+	r := resultOf(c.m.Asset(ctx, id))
+	if r.Size >= 0 {
+		r.Cost = c.m.Cost(r.Size - r.Spooled)
+		r.Done = r.Size == r.Spooled
+	}
+	return r
+}
+
+func (c *commander) free(_ context.Context, id string) result {
+	freed, later, err := c.m.Free(id)
+	r := resultOf(c.m.Peek(id), err)
+	r.Freed, r.Later = freed, later
+	return r
+}
+
+func (c *commander) pin(pinned bool) func(ctx context.Context, id string) result {
+	return func(ctx context.Context, id string) result {
+		err := c.m.SetPinned(ctx, id, pinned)
+		return resultOf(c.m.Peek(id), err)
+	}
+}
+
+// atOnce is how many assets are fetched or asked about at a time: as many streams
+// as fill a line, each of which needs a request of its own.
 const atOnce = 4
 
 // each calls do with 0 to n-1, atOnce at a time, until ctx ends.
@@ -293,9 +270,8 @@ func (c *commander) fetch(w http.ResponseWriter, r *http.Request) {
 			release = append(release, free)
 			mu.Unlock()
 		}
-		a, _ := c.m.Peek(ids[i])
-		line := result{ID: ids[i], Done: err == nil}
-		line.fill(a, err)
+		line := resultOf(c.m.Peek(ids[i]), err)
+		line.Done = err == nil
 		out.end(&line)
 	})
 	cancel()
@@ -340,9 +316,7 @@ func (l *lines) tell(ctx context.Context, m *service.Service) {
 		}
 		l.mu.Unlock()
 		for _, id := range ids {
-			a, _ := m.Peek(id)
-			line := result{ID: id}
-			line.fill(a, nil)
+			line := resultOf(m.Peek(id), nil)
 			l.mu.Lock()
 			if l.running[id] {
 				l.writeLocked(&line)

@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -46,8 +47,8 @@ type fetcher struct {
 	out  *os.File // for assets that are done
 	live *progress
 
-	mu      sync.Mutex // guards the fields below
-	running map[string]*running
+	mu      sync.Mutex // guards what follows
+	running map[string]service.AssetStatus
 	total   tally
 }
 
@@ -59,18 +60,10 @@ type tally struct {
 	unknown       int // assets of unknown size
 }
 
-// running is an asset that is being fetched.
-type running struct {
-	result
-	name  string
-	since time.Time
-	from  int64 // bytes present at the start
-}
-
 // newFetch is "assetfs fetch FILE...".
 func newFetch() *cobra.Command {
 	var mount string
-	f := &fetcher{maxCost: -1, out: os.Stdout, running: map[string]*running{}}
+	f := &fetcher{maxCost: -1, out: os.Stdout, running: map[string]service.AssetStatus{}}
 	c := fileCommand("fetch", "Bring whole files into the spool", &mount)
 	c.Use = "fetch [--list] [--max-cost DOLLARS] FILE... | --mount DIR ID...|-"
 	c.Long += "\n\nBytes in the spool are not fetched again. Ctrl-C is safe: the same command\ncontinues from there. Exit status 0 means that all of it is in the spool."
@@ -106,7 +99,8 @@ func (f *fetcher) run(ctx context.Context, all []*target) error {
 	_, tty := terminal(os.Stderr)
 	f.live = newProgress(os.Stderr, tty)
 	if tty {
-		f.live.Start(activity{Requests: f.changes(), Status: f.status, Sum: f.sum})
+		looks := int64(0) // there is always something to look at
+		f.live.Start(activity{Requests: func() int64 { looks++; return looks }, Status: f.status, Sum: f.sum})
 	}
 	failed := 0
 	for _, t := range all {
@@ -147,7 +141,7 @@ func (f *fetcher) plan(ctx context.Context, all []*target) error {
 			}
 			missing, size := "unknown", "unknown"
 			if r.Size >= 0 {
-				missing, size = bytesText(r.Size-r.Here), bytesText(r.Size)
+				missing, size = bytesText(r.Size-r.Spooled), bytesText(r.Size)
 			}
 			if f.list {
 				fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", missing, size, dollars(r.Cost), printable(t.title(&r)))
@@ -181,7 +175,7 @@ func (t *tally) add(r *result) {
 		return
 	}
 	t.bytes += r.Size
-	t.here += r.Here
+	t.here += r.Spooled
 }
 
 func (t *tally) text() string {
@@ -253,39 +247,18 @@ func (f *fetcher) done(line string) (err error) {
 func (f *fetcher) goesOn(r *result, name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	now := f.running[r.ID]
-	if now == nil {
-		now = &running{since: time.Now(), from: r.Here}
-		f.running[r.ID] = now
+	r.Name = name
+	if len(r.Streams) == 0 {
+		r.Streams = []service.StreamStatus{{Pos: r.Spooled}} // it has a line all the same
 	}
-	now.result, now.name = *r, name
-}
-
-// changes returns a counter for activity.Requests that makes the live lines be drawn each time.
-func (f *fetcher) changes() func() int64 {
-	n := int64(0)
-	return func() int64 {
-		n++
-		return n
-	}
+	f.running[r.ID] = r.AssetStatus
 }
 
 // status is what is fetched now, in the form of a mount's.
 func (f *fetcher) status() service.Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var s service.Status
-	for _, r := range f.running {
-		st := service.StreamStatus{Pos: r.Here, For: r.For}
-		if d := time.Since(r.since).Seconds(); d > 0 && r.For == "" {
-			st.Speed = float64(max(0, r.Here-r.from)) / d
-		}
-		if st.Speed > 0 && r.Size > r.Here {
-			st.ETA = float64(r.Size-r.Here) / st.Speed
-		}
-		s.Assets = append(s.Assets, service.AssetStatus{ID: r.ID, Name: r.name, Size: r.Size, Spooled: r.Here, Streams: []service.StreamStatus{st}})
-	}
-	return s
+	return service.Status{Assets: slices.Collect(maps.Values(f.running))}
 }
 
 // sum is the line below those of the assets.
@@ -295,7 +268,9 @@ func (f *fetcher) sum(s *service.Status) string {
 	here, speed := f.total.here, 0.0
 	for _, a := range s.Assets {
 		here += a.Spooled
-		speed += a.Streams[0].Speed
+		for _, st := range a.Streams {
+			speed += st.Speed
+		}
 	}
 	return fmt.Sprintf("%d done, %s at %s", f.total.there, bytesText(here), rate(speed))
 }

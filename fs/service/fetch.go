@@ -45,12 +45,12 @@ func (v *Service) Asset(ctx context.Context, id string) (AssetStatus, error) {
 }
 
 // Peek tells of one asset what is known of it without asking for more.
-func (v *Service) Peek(id string) (AssetStatus, bool) {
+func (v *Service) Peek(id string) AssetStatus {
 	a := v.Catalog.Listed(id)
 	if a == nil {
-		return AssetStatus{ID: id, Size: -1}, false
+		return AssetStatus{ID: id, Size: -1}
 	}
-	return v.assetStatus(a), true
+	return v.assetStatus(a)
 }
 
 // Cost is the price of n bytes in dollars.
