@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -48,7 +49,8 @@ func (c *Client) Check(ctx context.Context, id string) Checkup {
 // its answer.
 type early struct {
 	id   string
-	done chan struct{} // closed when the fields below are set
+	sent chan struct{} // closed when it is written
+	done chan struct{} // closed when what follows is set
 	info Info
 	fail *Error
 	at   time.Time // of the answer
@@ -60,11 +62,11 @@ const earlyFor = 10 * time.Second
 // CheckFirst returns a function that does what Check does; the caller must call it.
 // The first Metadata call on the same asset waits for it and uses its answer.
 func (c *Client) CheckFirst(id string) func(ctx context.Context) Checkup {
-	e := &early{id: id, done: make(chan struct{})}
+	e := &early{id: id, sent: make(chan struct{}), done: make(chan struct{})}
 	c.early.Store(e)
 	return func(ctx context.Context) Checkup {
 		defer close(e.done)
-		p, info, fail := c.check(ctx, id)
+		p, info, fail := c.check(WithSent(ctx, sync.OnceFunc(func() { close(e.sent) })), id)
 		e.info, e.at = info, time.Now()
 		if fail != nil {
 			own := *fail // Metadata may add to it
@@ -81,10 +83,16 @@ func (c *Client) known(ctx context.Context, id string) (info Info, fail *Error, 
 	if e == nil || e.id != id {
 		return Info{}, nil, false
 	}
-	select {
-	case <-e.done:
-	case <-ctx.Done():
-		return Info{}, nil, false
+	for sent, done := e.sent, false; !done; {
+		select {
+		case <-sent:
+			sent = nil
+			tellSent(ctx)
+		case <-e.done:
+			done = true
+		case <-ctx.Done():
+			return Info{}, nil, false
+		}
 	}
 	told = c.early.CompareAndSwap(e, nil) && time.Since(e.at) < earlyFor && (e.fail == nil || e.fail.api && !e.fail.retryable() && !e.fail.unauthorized())
 	return e.info, e.fail, told

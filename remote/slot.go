@@ -29,6 +29,12 @@ func WithSent(ctx context.Context, sent func()) context.Context {
 	return context.WithValue(ctx, sentKey{}, sent)
 }
 
+func tellSent(ctx context.Context) {
+	if sent, ok := ctx.Value(sentKey{}).(func()); ok {
+		sent()
+	}
+}
+
 // write is called when the call is about to be written to a connection. It waits
 // until that may be; from then on the call counts.
 func (s *slot) write(ctx context.Context) {
@@ -46,9 +52,7 @@ func (s *slot) write(ctx context.Context) {
 		case <-ctx.Done(): // net/http may still write it, so it counts
 		}
 	}
-	if sent, ok := ctx.Value(sentKey{}).(func()); ok {
-		sent()
-	}
+	tellSent(ctx)
 	now := time.Now()
 	if l.ledger != nil && now.Sub(s.noted) > noteAgain {
 		// A new process that knows only the earlier time would let the next call go too

@@ -92,7 +92,7 @@ func TestLedger(t *testing.T) {
 			t.Errorf("on the second day the month is %s", b.month)
 		}
 		b.buys("cat", 20)
-		b.check(t, "second day", 30, 20, 135, 135)
+		b.check(t, "second day", 30, 30, 135, 135)
 		b.flush()
 		time.Sleep(40 * 24 * time.Hour)
 		b.record(time.Now())

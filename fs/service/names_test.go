@@ -14,7 +14,7 @@ import (
 // mount is called as they save it, but for what must differ: the normal form,
 // white space, and a dash at the start.
 func TestBrowserSaves(t *testing.T) {
-	data, err := os.ReadFile("../remote/testdata/dispositions.json")
+	data, err := os.ReadFile("../../remote/testdata/dispositions.json")
 	if err != nil {
 		t.Fatal(err)
 	}
