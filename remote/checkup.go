@@ -50,7 +50,7 @@ func (c *Client) Check(ctx context.Context, id string) Checkup {
 type early struct {
 	id   string
 	sent chan struct{} // closed when it is written
-	done chan struct{} // closed when what follows is set
+	done chan struct{} // closed when the fields below are set
 	info Info
 	fail *Error
 	at   time.Time // of the answer

@@ -35,8 +35,8 @@ func tellSent(ctx context.Context) {
 	}
 }
 
-// write is called when the call is about to be written to a connection. It waits
-// until that may be; from then on the call counts.
+// write is called when the call is about to be written to a connection. It waits until that
+// is allowed. From then on the call counts.
 func (s *slot) write(ctx context.Context) {
 	if s.written {
 		return // a redirect, which the API counts as the same call

@@ -204,7 +204,7 @@ func (a *app) keyFindings() (*remote.Key, []finding) {
 	return key, []finding{ok(what, "from %s", a.KeyFile)}
 }
 
-// spoolFindings looks at the spool and its disk.
+// spoolFindings examines the spool and its disk.
 func (a *app) spoolFindings() (service.StoreState, []finding) {
 	const what = "spool"
 	root, err := a.spoolRoot()

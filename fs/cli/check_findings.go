@@ -12,7 +12,7 @@ import (
 	"assetfs/remote"
 )
 
-// machineFindings says what is wrong with what mounting needs of the machine.
+// machineFindings describes whether this machine can mount.
 func machineFindings(m mount.Machine, s *settings) []finding {
 	found := []finding{ok("FUSE", "can be used")}
 	if m.Device != nil {

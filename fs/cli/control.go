@@ -43,7 +43,7 @@ type process struct {
 	pid int // 0: unknown
 }
 
-// listen begins to take commands for m in the directory path. close ends it.
+// listen starts to serve commands for m on a socket in the directory path, until close.
 func listen(m *service.Service, path string, log *slog.Logger) (c *control, err error) {
 	c = &control{}
 	if c.dir, err = os.Open(path); err != nil {
@@ -102,7 +102,7 @@ func (c *control) close() {
 // allowed reports whether a user may give commands: the owner of the mount, and root.
 func allowed(uid int) bool { return uid == os.Geteuid() || uid == 0 }
 
-// commander answers commands.
+// commander executes commands.
 type commander struct{ m *service.Service }
 
 // asked is the body of a request.
@@ -209,8 +209,8 @@ func (c *commander) pin(pinned bool) func(ctx context.Context, id string) result
 	}
 }
 
-// atOnce is how many assets are fetched or asked about at a time: as many streams
-// as fill a line, each of which needs a request of its own.
+// atOnce is how many assets are fetched or examined at the same time. Each needs a request of
+// its own; four streams fill a line.
 const atOnce = 4
 
 // each calls do with 0 to n-1, atOnce at a time, until ctx ends.
@@ -304,7 +304,7 @@ func (l *lines) writeLocked(r *result) {
 	}
 }
 
-// tell writes how far what is under way has come, until ctx ends.
+// tell writes the progress of running assets, until ctx ends.
 func (l *lines) tell(ctx context.Context, m *service.Service) {
 	tick := time.NewTicker(told)
 	defer tick.Stop()

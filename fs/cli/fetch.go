@@ -254,14 +254,14 @@ func (f *fetcher) goesOn(r *result, name string) {
 	f.running[r.ID] = r.AssetStatus
 }
 
-// status is what is fetched now, in the form of a mount's.
+// status returns what is being fetched, as the status of a mount.
 func (f *fetcher) status() service.Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return service.Status{Assets: slices.Collect(maps.Values(f.running))}
 }
 
-// sum is the line below those of the assets.
+// sum returns the last live line.
 func (f *fetcher) sum(s *service.Status) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

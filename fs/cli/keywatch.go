@@ -35,14 +35,14 @@ func watching(watch func(ctx context.Context, do func(func()))) (end func()) {
 	}
 }
 
-// watchKey calls changed when the file holds another key, until the function that
-// it returns is called. What can be read only once, a pipe, say, is not watched.
+// watchKey calls changed whenever the file holds another key, until end is called. A file that
+// can be read only once, like a pipe, is not watched.
 func watchKey(file string, key *remote.Key, changed func()) (end func()) {
 	if file == "" {
 		return func() {}
 	}
 	return watching(func(ctx context.Context, do func(func())) {
-		key.Renewed() // from now on
+		key.Renewed() // changes count from now on
 		tick := time.NewTicker(keyEvery)
 		defer tick.Stop()
 		var last os.FileInfo

@@ -77,7 +77,7 @@ func (l *scopeList) String() string { return strings.Join(*l, ",") }
 // Type names the value in the help text.
 func (l *scopeList) Type() string { return "SCOPE" }
 
-// looked tells how a look at a library went.
+// looked reports a pass over a library.
 func (a *app) looked(l service.Look) {
 	scope := l.Scope
 	if quoted := strconv.Quote(scope); quoted != `"`+scope+`"` || strings.Contains(scope, " ") {

@@ -281,7 +281,7 @@ func (a *app) watch(reread <-chan struct{}, changed func(ids []string)) (end fun
 	return watching(func(ctx context.Context, do func(func())) {
 		a.list.Watch(ctx, reread, func(ids []string) {
 			do(func() { changed(ids) })
-			a.log.Info("the list of assets has changed", "file", a.IDs, "assets", len(ids)) // what is said is so
+			a.log.Info("the list of assets has changed", "file", a.IDs, "assets", len(ids)) // after the change took effect
 		})
 	})
 }

@@ -30,8 +30,7 @@ const few = 10
 // pageWidth is the width of the table of assets if the terminal's is unknown.
 const pageWidth = 80
 
-// writePage writes the status for people. Running text is wrapped, and names are
-// shortened, to fit the width.
+// writePage writes the status for people. It wraps text and shortens names to fit the width.
 func writePage(w io.Writer, s *service.Status, o pageOptions) error {
 	var page bytes.Buffer
 	wrap(&page, "", fmt.Sprintf("assetfs at %s, process %d, up %s", printable(s.Mountpoint), s.PID, span(s.Uptime)), o.width)
@@ -67,7 +66,7 @@ func ago(seconds float64) string {
 	return span(seconds) + " ago: "
 }
 
-// requestsLeft tells how many requests may start now.
+// requestsLeft says how many requests may start now.
 func requestsLeft(s *service.Status) string {
 	if s.RequestsLeft < 0 {
 		return "no limit"
@@ -75,8 +74,7 @@ func requestsLeft(s *service.Status) string {
 	return fmt.Sprintf("%d may start now", s.RequestsLeft)
 }
 
-// writeLimits tells what stands before calls. Of a library that nobody asks there
-// is nothing to tell.
+// writeLimits describes the limits on calls. It leaves out that on lists while it does not matter.
 func writeLimits(fact func(title, text string), limits []service.LimitStatus) {
 	title := "Limits"
 	for _, l := range limits {
@@ -103,7 +101,7 @@ func writeLimits(fact func(title, text string), limits []service.LimitStatus) {
 	}
 }
 
-// bytesRead tells what readers got, and what the spool has saved.
+// bytesRead says how much was read, and what the spool has saved.
 func bytesRead(s *service.Status) string {
 	text := bytesText(s.Served)
 	if s.FromSpool > 0 {
@@ -112,7 +110,7 @@ func bytesRead(s *service.Status) string {
 	return text
 }
 
-// kernelShare tells what is not counted.
+// kernelShare describes the reads that assetfs can't count.
 func kernelShare(k service.KernelStatus) string {
 	switch {
 	case !k.Passthrough:
@@ -126,7 +124,7 @@ func kernelShare(k service.KernelStatus) string {
 // failuresShown is how many failing assets a page shows without --all.
 const failuresShown = 20
 
-// rank orders assets by how much there is to see of them.
+// rank orders assets by how much there is to see.
 func rank(a *service.AssetStatus) int {
 	switch {
 	case slices.ContainsFunc(a.Streams, func(s service.StreamStatus) bool { return !s.Paused }):
@@ -144,8 +142,8 @@ func rank(a *service.AssetStatus) int {
 // The ranks of failing assets, and of assets with nothing to see.
 const failing, idle = 2, 4
 
-// assetTable lists the assets, those first of which there is something to see. The
-// name, whose width nobody knows, comes last.
+// assetTable lists the assets, those with something to see first. The name comes last, because its
+// width is unknown.
 func assetTable(page *bytes.Buffer, s *service.Status, o pageOptions) {
 	show, widest := make([]*service.AssetStatus, 0, len(s.Assets)), 2
 	if !o.all {
@@ -186,8 +184,8 @@ func assetTable(page *bytes.Buffer, s *service.Status, o pageOptions) {
 	}
 }
 
-// brief leaves out the assets of s of which there is nothing to see, if there are
-// more than a few, and all but the first that fail.
+// brief removes assets with nothing to see from s, if there are more than a few assets, and all
+// failing ones after the first failuresShown.
 func brief(s *service.Status) {
 	if len(s.Assets) <= few {
 		return
@@ -208,7 +206,7 @@ func brief(s *service.Status) {
 // waitingShown is how many waits for one asset a page shows without --all.
 const waitingShown = 3
 
-// writeWaiting tells who waits for what.
+// writeWaiting says who waits for what.
 func writeWaiting(page *bytes.Buffer, waiting []service.WaitStatus, title string, o pageOptions) {
 	for i, w := range waiting {
 		if i == waitingShown && !o.all {

@@ -12,8 +12,7 @@ import (
 // programsShown is how many programs the page names.
 const programsShown = 3
 
-// writeCost writes what downloads have cost by the spool's ledger, as facts of the
-// page.
+// writeCost writes the cost of downloads in the spool's ledger.
 func writeCost(fact func(title, text string), c *ledger.Costs) {
 	if c.Ever.Requests == 0 {
 		return

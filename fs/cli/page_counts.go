@@ -10,7 +10,7 @@ import (
 	"assetfs/fs/service"
 )
 
-// assetCounts tells how many assets are listed, and what is present of them.
+// assetCounts says how many assets are listed, and how many of them are present.
 func assetCounts(s *service.Status) string {
 	c := s.Counts
 	if c == nil { // an older mount
@@ -37,7 +37,7 @@ func assetCounts(s *service.Status) string {
 	return text
 }
 
-// namesToCome tells how fast names come, and how long that will take.
+// namesToCome says how fast names are found, and how long the rest will take.
 func namesToCome(c *service.CountStatus) string {
 	if c.Coming == 0 || c.Pace <= 0 {
 		return ""
@@ -59,7 +59,7 @@ func namesToCome(c *service.CountStatus) string {
 	return fmt.Sprintf(", %s, about %.0f h", speed, left/3600)
 }
 
-// downloads counts the downloads and adds their speeds.
+// downloads counts the downloads and adds up their speeds.
 func downloads(s *service.Status) string {
 	running, waiting, paused, speed := 0, 0, 0, 0.0
 	for _, a := range s.Assets {

@@ -31,9 +31,9 @@ type activity struct {
 	// Requests returns the number of download requests so far. It is called often, even
 	// while nothing happens, so it must be cheap.
 	Requests func() int64
-	// Status tells the rest. It is asked only while downloads may be running.
+	// Status returns the rest. It is called only while downloads may be running.
 	Status func() service.Status
-	// Sum is the last line; nil: what all downloads have cost.
+	// Sum returns the last line; nil: what all downloads have cost.
 	Sum func(*service.Status) string
 }
 
@@ -120,7 +120,7 @@ func (p *progress) run(a activity) {
 	}
 }
 
-// draw brings the lines up to date and reports whether there are any.
+// draw updates the lines and reports whether there are any.
 func (p *progress) draw(s service.Status, total func(*service.Status) string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -205,7 +205,7 @@ func (p *progress) clearLocked() {
 	p.lines, p.bars, p.total = nil, nil, nil
 }
 
-// sum is the last line: what all downloads have cost.
+// sum returns the last line: what all downloads have cost.
 func sum(s *service.Status, hidden int) string {
 	text := fmt.Sprintf("%s in %d requests, %s so far", bytesText(s.Downloaded), s.Requests, dollars(s.Cost))
 	if s.RequestsLeft >= 0 {
@@ -217,7 +217,7 @@ func sum(s *service.Status, hidden int) string {
 	return text
 }
 
-// title is what people know the asset by.
+// title returns the asset's name, or its ID.
 func title(a *service.AssetStatus) string {
 	if a.Name == "" {
 		return a.ID
@@ -251,7 +251,7 @@ func newTotal(lines *mpb.Progress) *bar {
 	return b
 }
 
-// show brings the line of an asset up to date. Its name has so many columns.
+// show updates the line of an asset. name is the width of its name, in columns.
 func (b *bar) show(a *service.AssetStatus, name int) {
 	var speed, eta float64
 	paused, waits := true, ""

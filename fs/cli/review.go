@@ -33,8 +33,7 @@ type review struct {
 // warn prints a warning on standard error.
 func (a *app) warn(text string) { fmt.Fprintln(a.out, "assetfs: warning:", printable(text)) }
 
-// newReview looks at this machine, and asks the API in the background. dir is the
-// spool, which is open.
+// newReview examines this machine, and calls the API in the background. dir is the open spool.
 func (a *app) newReview(client *remote.Client, base *url.URL, dir *service.Store, ids []string) *review {
 	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
 	r := &review{log: a.log, done: make(chan struct{}), stop: cancel}

@@ -290,7 +290,7 @@ func TestHiddenCommands(t *testing.T) {
 	}
 }
 
-// Help, version and completions need no mount point, and mount nothing.
+// Help, version and completion need no mount point, and mount nothing.
 func TestCommands(t *testing.T) {
 	for line, want := range map[string]string{
 		"--help": "--spool-size SIZE", "-h": "MOUNTPOINT", "help": "--spool-size SIZE", "help fetch": "assetfs fetch", "fetch --help": "--max-cost",

@@ -98,8 +98,8 @@ func writeJSON(w io.Writer, s *service.Status) error {
 	return e.Encode(s)
 }
 
-// askStatus asks the assetfs mounted at path for its status: over its socket, or
-// if it has none by the attributes of its root.
+// askStatus asks the mount at path for its status: through its socket, or, if it has none, through the
+// attributes of its root.
 func askStatus(ctx context.Context, path string, all bool) (*service.Status, error) {
 	from, err := callStatus(ctx, path, all)
 	if errors.Is(err, errNoSocket) {
@@ -146,8 +146,7 @@ type noMountError struct {
 func (e *noMountError) Error() string { return e.Path + ": " + e.Problem }
 func (e *noMountError) Unwrap() error { return e.Err }
 
-// readStatus asks the assetfs mounted at path for its Status. Errors are of type
-// *noMountError.
+// readStatus reads the Status of the mount at path from attributes. Errors are of type *noMountError.
 func readStatus(path string) (*service.Status, error) {
 	s := &service.Status{}
 	if err := get(path, statusAttr, s); err != nil {

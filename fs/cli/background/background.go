@@ -30,7 +30,7 @@ const (
 	reportFD = 4 // a report in JSON
 )
 
-// Handover is what the child must know and nobody else may see.
+// Handover is what the child needs and nobody else may see.
 type Handover struct {
 	Key string   `json:"key,omitempty"` // of the API
 	IDs []string `json:"ids"`           // from a list that only the parent could read; nil: none

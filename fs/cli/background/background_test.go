@@ -196,7 +196,7 @@ func TestChildTalks(t *testing.T) {
 	}
 }
 
-func TestNobodyHandedAnythingOver(t *testing.T) {
+func TestInheritedWithoutParent(t *testing.T) {
 	t.Setenv(marker, "1")
 	// Whatever descriptors 3 and 4 are in this process, they are not such pipes.
 	if c, err := Inherited(); err == nil {
