@@ -132,13 +132,14 @@ func (c *commander) handler() http.Handler {
 // status answers with the assets worth showing, or, on request, with all assets and in
 // indented JSON.
 func (c *commander) status(w http.ResponseWriter, r *http.Request) {
-	s := c.m.Status()
 	if r.FormValue("all") == "" {
+		s := c.m.Status(shown())
 		brief(&s)
 		answer(w, &s)
 		return
 	}
-	_ = writeJSON(w, &s) // fails only if the client is gone
+	s := c.m.Status(func(*service.AssetStatus) bool { return false })
+	_ = writeJSON(w, &s, c.m.Assets()) // who has gone needs no answer
 }
 
 // ids reads the IDs in a request. If it returns false, the request has been answered.

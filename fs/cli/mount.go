@@ -224,7 +224,7 @@ func (a *app) serve() error {
 	}
 	if a.live {
 		requests := func() int64 { return client.Stats().Requests }
-		a.out.screen.Start(activity{Requests: requests, Status: m.Status})
+		a.out.screen.Start(activity{Requests: requests, Status: func() service.Status { return m.Status(service.Active) }})
 	}
 	daemon.SdNotify(false, daemon.SdNotifyReady) //nolint:errcheck // fails without systemd
 	if a.child != nil && a.child.Ready(review.wait()...) != nil {

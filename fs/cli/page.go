@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"bytes"
+	"bufio"
 	"cmp"
 	"fmt"
 	"io"
@@ -32,12 +32,12 @@ const pageWidth = 80
 
 // writePage writes the status for people. It wraps text and shortens names to fit the width.
 func writePage(w io.Writer, s *service.Status, o pageOptions) error {
-	var page bytes.Buffer
-	wrap(&page, "", fmt.Sprintf("assetfs at %s, process %d, up %s", printable(s.Mountpoint), s.PID, span(s.Uptime)), o.width)
+	page := bufio.NewWriter(w)
+	wrap(page, "", fmt.Sprintf("assetfs at %s, process %d, up %s", printable(s.Mountpoint), s.PID, span(s.Uptime)), o.width)
 	page.WriteByte('\n')
 	fact := func(title, text string) {
 		if text != "" {
-			wrap(&page, fmt.Sprintf("%-12s", title), text, o.width)
+			wrap(page, fmt.Sprintf("%-12s", title), text, o.width)
 		}
 	}
 	fact("Requests", fmt.Sprintf("%s made, %s", humanize.Comma(s.Requests), requestsLeft(s)))
@@ -49,13 +49,12 @@ func writePage(w io.Writer, s *service.Status, o pageOptions) error {
 	fact("Spool", fmt.Sprintf("%s%s in %s, %s free there", bytesText(s.Spool.Bytes), limit(s.Spool.Limit), printable(s.Spool.Dir), bytesText(s.Spool.Free)))
 	fact("Downloads", downloads(s))
 	fact("Assets", assetCounts(s))
-	writeWaiting(&page, s.Waiting, "Waiting     ", o)
+	writeWaiting(page, s.Waiting, "Waiting     ", o)
 	if s.LastError != "" {
 		fact("Last error", ago(s.LastErrorAge)+s.LastError)
 	}
-	assetTable(&page, s, o)
-	_, err := w.Write(page.Bytes())
-	return err
+	assetTable(page, s, o)
+	return page.Flush()
 }
 
 // ago returns the age of an error, to be written before its text.
@@ -144,7 +143,7 @@ const failing, idle = 2, 4
 
 // assetTable lists the assets, those with something to see first. The name comes last, because its
 // width is unknown.
-func assetTable(page *bytes.Buffer, s *service.Status, o pageOptions) {
+func assetTable(page *bufio.Writer, s *service.Status, o pageOptions) {
 	show, widest := make([]*service.AssetStatus, 0, len(s.Assets)), 2
 	if !o.all {
 		brief(s)
@@ -187,7 +186,7 @@ func assetTable(page *bytes.Buffer, s *service.Status, o pageOptions) {
 // brief removes assets with nothing to see from s, if there are more than a few assets, and all
 // failing ones after the first failuresShown.
 func brief(s *service.Status) {
-	if len(s.Assets) <= few {
+	if s.Listed <= few {
 		return
 	}
 	failures := 0
@@ -203,11 +202,20 @@ func brief(s *service.Status) {
 	})
 }
 
+// shown keeps what brief may leave, before anybody knows how many assets there are.
+func shown() func(*service.AssetStatus) bool {
+	n := 0
+	return func(a *service.AssetStatus) bool {
+		n++
+		return n <= few || rank(a) != idle
+	}
+}
+
 // waitingShown is how many waits for one asset a page shows without --all.
 const waitingShown = 3
 
 // writeWaiting says who waits for what.
-func writeWaiting(page *bytes.Buffer, waiting []service.WaitStatus, title string, o pageOptions) {
+func writeWaiting(page *bufio.Writer, waiting []service.WaitStatus, title string, o pageOptions) {
 	for i, w := range waiting {
 		if i == waitingShown && !o.all {
 			fmt.Fprintf(page, "    and %s more wait\n", humanize.Comma(int64(len(waiting)-i)))
@@ -250,7 +258,7 @@ func sizeText(a *service.AssetStatus) string {
 
 // wrap writes text after a title, in lines of width columns. Further lines are indented by four, or
 // as far as the text after the title.
-func wrap(page *bytes.Buffer, title, text string, width int) {
+func wrap(page *bufio.Writer, title, text string, width int) {
 	indent := strings.Repeat(" ", max(len(title)+1, 4))
 	page.WriteString(title)
 	column, first := len(title), title == ""

@@ -2,11 +2,13 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -71,7 +73,13 @@ func printJSON(ctx context.Context, path string) error {
 		if err != nil {
 			return err
 		}
-		return writeJSON(plainJSON{os.Stdout}, s)
+		return writeJSON(os.Stdout, s, func(yield func(*service.AssetStatus) bool) {
+			for i := range s.Assets {
+				if !yield(&s.Assets[i]) {
+					return
+				}
+			}
+		})
 	}
 	if err != nil {
 		return err
@@ -91,11 +99,35 @@ func printJSON(ctx context.Context, path string) error {
 	}
 }
 
-func writeJSON(w io.Writer, s *service.Status) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
+// writeJSON writes s with those assets, one after the other, instead of its own.
+func writeJSON(w io.Writer, s *service.Status, assets iter.Seq[*service.AssetStatus]) error {
+	const none = "[]"
+	head := *s
+	head.Assets = []service.AssetStatus{} // which come last
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
 	e.SetEscapeHTML(false)
-	return e.Encode(s)
+	e.SetIndent("", "  ")
+	if err := e.Encode(&head); err != nil {
+		return err
+	}
+	all := text.String()
+	at := strings.LastIndex(all, none) + 1
+	out := bufio.NewWriter(w)
+	out.WriteString(all[:at])
+	e.SetIndent("    ", "  ")
+	separator, end := "\n    ", ""
+	for a := range assets {
+		text.Reset()
+		if err := e.Encode(a); err != nil {
+			return err
+		}
+		out.WriteString(separator)
+		out.Write(bytes.TrimSuffix(text.Bytes(), []byte("\n")))
+		separator, end = ",\n    ", "\n  "
+	}
+	out.WriteString(end + all[at:])
+	return out.Flush()
 }
 
 // askStatus asks the mount at path for its status: through its socket, or, if it has none, through the

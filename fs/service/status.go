@@ -3,6 +3,7 @@ package service
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"os"
 	"strconv"
 	"strings"
@@ -40,7 +41,7 @@ type Status struct {
 	Limits       []LimitStatus `json:"limits,omitempty"`
 	LastError    string        `json:"last_error,omitempty"`
 	LastErrorAge float64       `json:"last_error_age_seconds,omitempty"`
-	Listed       int           `json:"assets_listed"` // Assets holds fewer if the list was changed meanwhile, or is long: manyAssets
+	Listed       int           `json:"assets_listed"` // Assets may hold fewer
 	Counts       *CountStatus  `json:"counts,omitempty"`
 	Assets       []AssetStatus `json:"assets"`
 }
@@ -133,13 +134,14 @@ type StreamStatus struct {
 	For    string  `json:"for,omitempty"`         // what it waits for, and until when, in words; "": bytes come, or it is paused
 }
 
-// manyAssets is how many listed assets a status tells of one by one. Beyond it, it leaves
-// out the videos of which nothing is known but what the library lists: there may be
-// 100 000.
-const manyAssets = 10_000
+// All is for Status.
+func All(*AssetStatus) bool { return true }
 
-// Status tells what the mount has done.
-func (v *Service) Status() Status {
+// Active is for Status: of the assets only those of which something is downloaded.
+func Active(a *AssetStatus) bool { return len(a.Streams) > 0 }
+
+// Status tells what the mount has done, with the assets of which keep is true.
+func (v *Service) Status(keep func(*AssetStatus) bool) Status {
 	cost, usage := v.ledger.Costs(), v.Store.Usage()
 	v.mu.Lock()
 	lastErr, lastErrAt := v.lastErr, v.lastErrAt
@@ -171,17 +173,31 @@ func (v *Service) Status() Status {
 	s.Counts.Coming, s.Counts.Pace = v.Catalog.Coming()
 	waiting := v.waiting(v.Waits.list())
 	s.Waiting = waiting[""]
-	entries := v.Catalog.Entries()
-	s.Listed = len(entries)
-	for _, listed := range entries {
-		a := v.assetStatus(listed.Asset)
-		a.Waiting = waiting[listed.ID]
-		s.Counts.Count(&a)
-		if len(entries) <= manyAssets || Awake(listed.Asset) != nil {
-			s.Assets = append(s.Assets, a)
+	for a := range v.assets(waiting) {
+		s.Listed++
+		s.Counts.Count(a)
+		if keep(a) {
+			s.Assets = append(s.Assets, *a)
 		}
 	}
 	return s
+}
+
+// Assets are the listed assets, one after the other: there may be 100 000. Each is good
+// until the next one comes.
+func (v *Service) Assets() iter.Seq[*AssetStatus] { return v.assets(v.waiting(v.Waits.list())) }
+
+func (v *Service) assets(waiting map[string][]WaitStatus) iter.Seq[*AssetStatus] {
+	return func(yield func(*AssetStatus) bool) {
+		var a AssetStatus
+		for _, listed := range v.Catalog.Entries() {
+			a = v.assetStatus(listed.Asset)
+			a.Waiting = waiting[listed.ID]
+			if !yield(&a) {
+				return
+			}
+		}
+	}
 }
 
 func (v *Service) limits() []LimitStatus {
@@ -244,7 +260,11 @@ const (
 // Attr answers the attributes of the mount's root, whose names begin with
 // user.assetfs.
 func (v *Service) Attr(name string) (string, bool) {
-	s := v.Status()
+	keep := Active
+	if strings.HasPrefix(name, attrAssets) || name == attrStatus {
+		keep = All
+	}
+	s := v.Status(keep)
 	if from, ok := strings.CutPrefix(name, attrAssets); ok {
 		n, err := strconv.ParseUint(from, 10, 31)
 		if err != nil {
@@ -313,7 +333,7 @@ func fitting[T any](all []T, page func([]T) any) (string, bool) {
 
 // Summary is a line on what the mount has cost and what the spool has saved.
 func (v *Service) Summary() string {
-	s := v.Status()
+	s := v.Status(Active)
 	line := fmt.Sprintf("%s, at least %s downloaded, $%.4f; %s read, $%.4f saved by the spool",
 		english.Plural(int(s.Requests), "download request", ""), humanize.IBytes(uint64(s.Downloaded)), s.Cost, humanize.IBytes(uint64(s.Served)), s.Saved)
 	if s.Kernel.Opens > 0 {

@@ -13,7 +13,7 @@ import (
 )
 
 // open returns a service of a host that nobody asks.
-func open(t *testing.T, o Options) *Service {
+func open(t testing.TB, o Options) *Service {
 	t.Helper()
 	base := &url.URL{Scheme: "http", Host: "127.0.0.1:9"}
 	store, err := asset.OpenStore(t.TempDir(), base.String(), asset.StoreOptions{})
