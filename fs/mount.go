@@ -116,7 +116,7 @@ func (f *FS) fuseOptions() *fusefs.Options {
 		PanicHandler:             f.panicked,
 		ExplicitDataCacheControl: true,
 		DirectMount:              true,
-		MaxStackDepth:            f.Store.Dir().StackDepth(),
+		MaxStackDepth:            f.Store.State().StackDepth,
 		// READDIRPLUS where somebody looks at what was listed (`ls -l`); without AUTO each listing would look all of it up.
 		ExtraCapabilities: fuse.CAP_DIRECT_IO_ALLOW_MMAP | fuse.CAP_READDIRPLUS_AUTO,
 		Logger:            o.Logger,

@@ -16,14 +16,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"assetfs/fs"
+	"assetfs/fs/service"
 )
 
 // answering takes commands in a directory, of no mount: what commands do is tested elsewhere.
 func answering(t *testing.T) (socket string) {
 	t.Helper()
 	dir := t.TempDir()
-	c, err := listen(&fs.FS{}, dir, slog.New(slog.DiscardHandler))
+	c, err := listen(&service.Service{}, dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestManyConnections(t *testing.T) {
 // TestDoorLeavesNothing ends a server while somebody waits outside.
 func TestDoorLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
-	c, err := listen(&fs.FS{}, dir, slog.New(slog.DiscardHandler))
+	c, err := listen(&service.Service{}, dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,9 +259,9 @@ func tree(t *testing.T, dir string) string {
 
 // TestJSONOnATerminal: JSON that is shown as it is does nothing to a terminal, and says the same.
 func TestJSONOnATerminal(t *testing.T) {
-	s := &fs.Status{LastError: "a\x1b[2J\u202e\u009b\u2028\x7f é 漢字 😀 \U000e0041 <&>\n\t", Mountpoint: "/m\u200b"}
+	s := &service.Status{LastError: "a\x1b[2J\u202e\u009b\u2028\x7f é 漢字 😀 \U000e0041 <&>\n\t", Mountpoint: "/m\u200b"}
 	var shown, raw bytes.Buffer
-	if err := errors.Join(writeJSON(plainJSON{&shown}, s), writeJSON(&raw, s)); err != nil {
+	if err := errors.Join(encode(plainJSON{&shown}, s), encode(&raw, s)); err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(shown.String()) {
@@ -269,7 +269,7 @@ func TestJSONOnATerminal(t *testing.T) {
 			t.Errorf("%q", line)
 		}
 	}
-	var got, want fs.Status
+	var got, want service.Status
 	if err := errors.Join(decode(&shown, &got), decode(&raw, &want)); err != nil || got.LastError != s.LastError || got.Mountpoint != want.Mountpoint {
 		t.Errorf("%q, %q, %v", got.LastError, got.Mountpoint, err)
 	}

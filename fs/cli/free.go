@@ -12,7 +12,7 @@ func newFree() *cobra.Command {
 	return eachFile("free", "Free the room of files in the spool now; open ones can still be read", func(r *result, name string) string {
 		switch {
 		case r.Later:
-			return fmt.Sprintf("%s: in use; its %s go when it is closed", name, bytesText(r.Spooled))
+			return fmt.Sprintf("%s: in use; its %s are freed when it is closed", name, bytesText(r.Spooled))
 		case r.Freed == 0:
 			return fmt.Sprintf("%s: nothing was in the spool", name)
 		}
@@ -22,7 +22,7 @@ func newFree() *cobra.Command {
 
 // newPin is "assetfs pin FILE...".
 func newPin() *cobra.Command {
-	return eachFile("pin", "Keep files in the spool; what is absent is fetched in the background", func(r *result, name string) string {
+	return eachFile("pin", "Keep files in the spool; absent bytes are fetched in the background", func(r *result, name string) string {
 		if r.Size >= 0 && r.Spooled < r.Size {
 			return fmt.Sprintf("%s: pinned, %s to come", name, bytesText(r.Size-r.Spooled))
 		}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"assetfs/fs"
+	"assetfs/fs/service"
 )
 
 // FuzzRequest reads whatever comes through the socket as a command: IDs, or one refusal of one line.
@@ -47,11 +47,11 @@ func FuzzStatus(f *testing.F) {
 		f.Add([]byte(s), 80, true)
 	}
 	f.Fuzz(func(t *testing.T, text []byte, width int, all bool) {
-		var s fs.Status
+		var s service.Status
 		if json.Unmarshal(text, &s) != nil || width < 0 || width > 500 {
 			return
 		}
-		assets := append([]fs.AssetStatus(nil), s.Assets...)
+		assets := append([]service.AssetStatus(nil), s.Assets...)
 		var page strings.Builder
 		if err := writePage(&page, &s, pageOptions{width: width, all: all}); err != nil {
 			t.Fatal(err)
@@ -71,7 +71,7 @@ func FuzzStatus(f *testing.F) {
 }
 
 // liveText is the line of an asset as progress draws it.
-func liveText(a *fs.AssetStatus, cells int) string {
+func liveText(a *service.AssetStatus, cells int) string {
 	p := newProgress(discard{}, true)
 	p.size = func() (width, height int) { return plainWidth, 24 }
 	p.openLocked()
@@ -90,11 +90,11 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 // FuzzProgress reads whatever a mount tells of a fetch.
 func FuzzProgress(f *testing.F) {
-	f.Add([]byte(`{"id":"\u001b[2J","name":"\u202e","size":-5,"present_bytes":9,"for":"\u0007","error":"\r\n"}`))
+	f.Add([]byte(`{"id":"\u001b[2J","name":"\u202e","size":-5,"spooled_bytes":9,"streams":[{"for":"\u0007"}],"error":"\r\n"}`))
 	f.Add([]byte(`{"id":"a","done":true}{"id":"b"`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var out strings.Builder
-		c := &fetcher{out: nil, running: map[string]*running{}, live: newProgress(&out, false)}
+		c := &fetcher{out: nil, running: map[string]service.AssetStatus{}, live: newProgress(&out, false)}
 		for lines := json.NewDecoder(strings.NewReader(string(text))); ; {
 			var r result
 			if lines.Decode(&r) != nil {

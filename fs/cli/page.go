@@ -34,7 +34,7 @@ const pageWidth = 80
 func writePage(w io.Writer, s *service.Status, o pageOptions) error {
 	page := bufio.NewWriter(w)
 	wrap(page, "", fmt.Sprintf("assetfs at %s, process %d, up %s", printable(s.Mountpoint), s.PID, span(s.Uptime)), o.width)
-	page.WriteByte('\n')
+	fmt.Fprintln(page)
 	fact := func(title, text string) {
 		if text != "" {
 			wrap(page, fmt.Sprintf("%-12s", title), text, o.width)
@@ -143,7 +143,7 @@ const failing, idle = 2, 4
 
 // assetTable lists the assets, those with something to see first. The name comes last, because its
 // width is unknown.
-func assetTable(page *bufio.Writer, s *service.Status, o pageOptions) {
+func assetTable(page io.Writer, s *service.Status, o pageOptions) {
 	show, widest := make([]*service.AssetStatus, 0, len(s.Assets)), 2
 	if !o.all {
 		brief(s)
@@ -159,7 +159,7 @@ func assetTable(page *bufio.Writer, s *service.Status, o pageOptions) {
 		line := func(share, size, id, name string) {
 			fmt.Fprintf(page, "%-15s  %-8s  %-*s  %s\n", share, size, widest, id, name)
 		}
-		page.WriteByte('\n')
+		fmt.Fprintln(page)
 		line("SPOOLED", "SIZE", "ID", "NAME")
 		for _, a := range show {
 			line(share(a), sizeText(a), printable(a.ID), shorten(cmp.Or(printable(a.Name), "-"), name))
@@ -168,7 +168,7 @@ func assetTable(page *bufio.Writer, s *service.Status, o pageOptions) {
 			}
 			writeWaiting(page, a.Waiting, "   ", o)
 			if a.Pinned && o.all {
-				page.WriteString("    pinned\n")
+				fmt.Fprint(page, "    pinned\n")
 			}
 			if a.Error != "" {
 				wrap(page, "   ", ago(a.ErrorAge)+a.Error, o.width)
@@ -177,7 +177,7 @@ func assetTable(page *bufio.Writer, s *service.Status, o pageOptions) {
 	}
 	switch more := s.Listed - len(show); {
 	case s.Listed == 0:
-		page.WriteString("\nNo assets are listed.\n")
+		fmt.Fprint(page, "\nNo assets are listed.\n")
 	case more > 0 && len(show) > 0:
 		fmt.Fprintf(page, "and %s more: see assetfs status --all\n", humanize.Comma(int64(more)))
 	}
@@ -215,7 +215,7 @@ func shown() func(*service.AssetStatus) bool {
 const waitingShown = 3
 
 // writeWaiting says who waits for what.
-func writeWaiting(page *bufio.Writer, waiting []service.WaitStatus, title string, o pageOptions) {
+func writeWaiting(page io.Writer, waiting []service.WaitStatus, title string, o pageOptions) {
 	for i, w := range waiting {
 		if i == waitingShown && !o.all {
 			fmt.Fprintf(page, "    and %s more wait\n", humanize.Comma(int64(len(waiting)-i)))
@@ -258,26 +258,26 @@ func sizeText(a *service.AssetStatus) string {
 
 // wrap writes text after a title, in lines of width columns. Further lines are indented by four, or
 // as far as the text after the title.
-func wrap(page *bufio.Writer, title, text string, width int) {
+func wrap(page io.Writer, title, text string, width int) {
 	indent := strings.Repeat(" ", max(len(title)+1, 4))
-	page.WriteString(title)
+	fmt.Fprint(page, title)
 	column, first := len(title), title == ""
 	for _, word := range strings.Fields(printable(text)) {
 		n := len([]rune(word))
 		switch {
 		case first:
 		case width > 0 && column+1+n > width && column > len(indent):
-			page.WriteString("\n" + indent)
+			fmt.Fprint(page, "\n"+indent)
 			column = len(indent)
 		default:
-			page.WriteByte(' ')
+			fmt.Fprint(page, " ")
 			column++
 		}
-		page.WriteString(word)
+		fmt.Fprint(page, word)
 		column += n
 		first = false
 	}
-	page.WriteString("\n")
+	fmt.Fprint(page, "\n")
 }
 
 func bytesText(n int64) string { return humanize.IBytes(uint64(max(0, n))) }

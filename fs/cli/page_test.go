@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -163,11 +162,7 @@ func TestWrap(t *testing.T) {
 	text := strings.Repeat("word ", 20) + strings.Repeat("x", 50)
 	for _, width := range []int{20, 40, 80} {
 		var page bytes.Buffer
-		out := bufio.NewWriter(&page)
-		wrap(out, "   ", text, width)
-		if err := out.Flush(); err != nil {
-			t.Fatal(err)
-		}
+		wrap(&page, "   ", text, width)
 		for line := range strings.Lines(page.String()) {
 			if line = strings.TrimSuffix(line, "\n"); len(line) > max(width, 54) {
 				t.Errorf("at width %d a line has %d columns: %q", width, len(line), line)

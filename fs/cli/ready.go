@@ -33,7 +33,7 @@ func tries(point string, daemon bool) string {
 	if runtime.GOOS == "darwin" {
 		look = strings.TrimPrefix(look, "xdg-")
 	} else if _, err := exec.LookPath("xdg-open"); err != nil {
-		look, what = "cat "+mount.Quoted(filepath.Join(point, "welcome.txt")), "what there is"
+		look, what = "cat "+mount.Quoted(filepath.Join(point, "welcome.txt")), "a guide to the files"
 	}
 	return fmt.Sprintf(`Try this%s:
   ls -l %s

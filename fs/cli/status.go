@@ -13,6 +13,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -73,13 +74,7 @@ func printJSON(ctx context.Context, path string) error {
 		if err != nil {
 			return err
 		}
-		return writeJSON(os.Stdout, s, func(yield func(*service.AssetStatus) bool) {
-			for i := range s.Assets {
-				if !yield(&s.Assets[i]) {
-					return
-				}
-			}
-		})
+		return encode(plainJSON{os.Stdout}, s)
 	}
 	if err != nil {
 		return err
@@ -99,22 +94,29 @@ func printJSON(ctx context.Context, path string) error {
 	}
 }
 
-// writeJSON writes s with those assets, one after the other, instead of its own.
+// encode writes s as people read it.
+func encode(w io.Writer, s *service.Status) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(s)
+}
+
+// writeJSON is encode of s with those assets, one after the other, instead of its own.
 func writeJSON(w io.Writer, s *service.Status, assets iter.Seq[*service.AssetStatus]) error {
 	const none = "[]"
 	head := *s
 	head.Assets = []service.AssetStatus{} // which come last
 	var text bytes.Buffer
-	e := json.NewEncoder(&text)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(&head); err != nil {
+	if err := encode(&text, &head); err != nil {
 		return err
 	}
 	all := text.String()
 	at := strings.LastIndex(all, none) + 1
 	out := bufio.NewWriter(w)
-	out.WriteString(all[:at])
+	fmt.Fprint(out, all[:at])
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
 	e.SetIndent("    ", "  ")
 	separator, end := "\n    ", ""
 	for a := range assets {
@@ -122,11 +124,10 @@ func writeJSON(w io.Writer, s *service.Status, assets iter.Seq[*service.AssetSta
 		if err := e.Encode(a); err != nil {
 			return err
 		}
-		out.WriteString(separator)
-		out.Write(bytes.TrimSuffix(text.Bytes(), []byte("\n")))
+		fmt.Fprintf(out, "%s%s", separator, bytes.TrimSuffix(text.Bytes(), []byte("\n")))
 		separator, end = ",\n    ", "\n  "
 	}
-	out.WriteString(end + all[at:])
+	fmt.Fprint(out, end+all[at:])
 	return out.Flush()
 }
 
@@ -142,8 +143,8 @@ func askStatus(ctx context.Context, path string, all bool) (*service.Status, err
 	}
 	defer from.Close()
 	s := &service.Status{}
-	if err := json.NewDecoder(from).Decode(s); err != nil {
-		return nil, &noMountError{path, "the answer of the mount: " + err.Error(), err}
+	if err := decode(from, s); err != nil {
+		return nil, &noMountError{path, err.Error(), err}
 	}
 	return s, nil
 }

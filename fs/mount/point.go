@@ -38,7 +38,7 @@ func look(path string) (*Point, error) {
 		return p, usable(abs)
 	}
 	if info, err := os.Lstat(abs); err == nil && info.Mode()&os.ModeSymlink != 0 {
-		return nil, fmt.Errorf("%s is a symbolic link to nowhere; give an empty directory, or a path that doesn't exist", abs)
+		return nil, fmt.Errorf("%s is a dangling symbolic link; give an empty directory, or a path that doesn't exist", abs)
 	}
 	p.missing = true
 	return p, nil
