@@ -81,7 +81,7 @@
 //	P13  script engine_window, script limits_cat, remote TestLimiterNeverExceeded, fs/asset TestWindowIsKept
 //	P14  script offline, script restart
 //	P15  script engine_scattered, script engine_head, fs/asset TestPromise
-//	P16  script ledger, script bill, fs TestLedger, fs TestLedgerSums
+//	P16  script ledger, script bill, fs/ledger TestLedger, fs/ledger TestLedgerSums
 //	P17  script check
 //	P18  script library_scopes, script library, remote TestListVideos
 //	P19  script library_lives, fs/catalog TestLibraryLives, fs/catalog TestLibraryModel
