@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -56,6 +57,19 @@ type setup struct {
 	// For TestServers:
 	turns   chan struct{} // holds one element for each running script
 	modules string        // directory of Node's modules
+}
+
+// TestMain runs more scripts at a time than there are processors, because scripts mostly wait. With the race detector they compute.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if n := runtime.GOMAXPROCS(0); n < 3 && !given && !raceEnabled {
+		if err := flag.Set("test.parallel", "3"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
 }
 
 func TestScript(t *testing.T) {
