@@ -29,6 +29,8 @@ type disk struct {
 	named   map[string]bool   // files whose names were synced
 	last    string            // the point at which it crashed
 	old     []byte            // the index that a rename may not have replaced
+	at      string            // the next time at this point,
+	do      func()            // this happens
 }
 
 func newDisk(root string) *disk {
@@ -52,6 +54,12 @@ func (k *disk) fault(point, name string) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if do := k.do; do != nil && point == k.at {
+		k.do = nil
+		k.mu.Unlock()
+		do()
+		k.mu.Lock()
+	}
 	if k.dead {
 		return errCrash
 	}
@@ -106,6 +114,13 @@ func (k *disk) note(point, name string) {
 		k.gone = map[string][]byte{}
 		k.old = nil
 	}
+}
+
+// during has something happen the next time at a point.
+func (k *disk) during(point string, do func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.at, k.do = point, do
 }
 
 func (k *disk) crashAfter(points int) {

@@ -103,7 +103,7 @@ func copyDir(t *testing.T, root string) string {
 }
 
 // TestIndexDamage truncates the index at every length and flips a bit of every
-// byte. What stands before the damage counts, nothing wrong does.
+// byte, every bit if KILL_ROUNDS is set. What stands before the damage counts, nothing wrong does.
 func TestIndexDamage(t *testing.T) {
 	root := story(t)
 	index := filepath.Join(root, directory, "index")
@@ -147,10 +147,13 @@ func TestIndexDamage(t *testing.T) {
 	for n := range whole {
 		damaged(fmt.Sprintf("truncated to %d", n), whole[:n])
 	}
-	for i := range whole {
+	for bit := range 8 * len(whole) {
+		if os.Getenv("KILL_ROUNDS") == "" && bit%8 != bit/8%8 {
+			continue // spool.TestDamage flips them all
+		}
 		b := slices.Clone(whole)
-		b[i] ^= 1 << (i % 8)
-		damaged(fmt.Sprintf("flipped at %d", i), b)
+		b[bit/8] ^= 1 << (bit % 8)
+		damaged(fmt.Sprintf("flipped at bit %d", bit), b)
 	}
 }
 

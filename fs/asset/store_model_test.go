@@ -205,7 +205,11 @@ func (m *storeModel) step() {
 	case op < 94:
 		ok(m.d.sync(time.Now()))
 	case op < 95:
+		if m.o.Size == 0 { // else it might wait for the compaction to end, to make room
+			m.disk.during([]string{"compact", "compacted"}[m.rnd.IntN(2)], m.meanwhile)
+		}
 		ok(m.d.journal.Compact(m.d.snapshot))
+		m.disk.during("", nil)
 	case op < 96:
 		if ok(m.d.Close()) {
 			for _, id := range modelIDs {
@@ -228,6 +232,37 @@ func (m *storeModel) step() {
 			m.restart(false)
 		} else {
 			m.restart(true)
+		}
+	}
+}
+
+// meanwhile is what happens during a compaction.
+func (m *storeModel) meanwhile() {
+	for range m.rnd.IntN(5) {
+		id := modelIDs[m.rnd.IntN(len(modelIDs))]
+		f, want := m.d.Asset(id), m.files[id]
+		op := m.rnd.IntN(4)
+		m.steps = append(m.steps, fmt.Sprint("meanwhile ", op, id))
+		switch op {
+		case 0, 1:
+			gap := f.gap(span(m.rnd.Int64N(modelSize), modelSize))
+			gap.End = min(gap.End, gap.Start+40*kib)
+			want.written.Add(gap)
+			if err := f.write(content(id, want.version, gap), gap.Start); err != nil && !m.disk.crashed() {
+				m.t.Errorf("write: %v", err)
+			}
+		case 2:
+			if resetNow(f) == nil {
+				want.version++
+				want.written.Clear()
+				want.flushed.Clear()
+			}
+		case 3:
+			if m.d.flush() == nil {
+				for _, id := range modelIDs {
+					m.files[id].flushed = ranges.Of(spooled(m.d.Asset(id))...)
+				}
+			}
 		}
 	}
 }

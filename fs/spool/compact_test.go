@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 )
 
 // openWith opens a spool whose journal is read, with faults.
@@ -72,6 +73,38 @@ func TestWriteBesideCompaction(t *testing.T) {
 			if got, whole := records(t, root); !whole || !slices.Equal(got, []string{"snapshot", "new", "later"}) {
 				t.Errorf("records %q", got)
 			}
+		})
+	}
+}
+
+// TestSyncWaitsForCompaction has no sync promise that a record lasts that is in the
+// file which a compaction is about to replace.
+func TestSyncWaitsForCompaction(t *testing.T) {
+	for _, at := range []string{"compact", "compacted", "directory-sync"} {
+		synctest.Test(t, func(t *testing.T) {
+			var d *Dir
+			var armed atomic.Bool
+			synced := make(chan error, 1)
+			d = openWith(t, t.TempDir(), func(point, _ string) error {
+				if point != at || !armed.Swap(false) {
+					return nil
+				}
+				d.Journal().Queue(record("new"))
+				go func() { synced <- d.Journal().Sync() }()
+				synctest.Wait()
+				if len(synced) > 0 {
+					t.Errorf("at %s a sync returned", at)
+				}
+				return nil
+			})
+			armed.Store(true)
+			if err := d.Journal().Compact(func(b []byte) []byte { return b }); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-synced; err != nil {
+				t.Fatal(err)
+			}
+			closeDir(t, d)
 		})
 	}
 }

@@ -292,7 +292,7 @@ func TestNewerVersion(t *testing.T) {
 	}
 }
 
-// TestDamage cuts the journal at every length and flips a bit of every byte: what
+// TestDamage cuts the journal at every length and flips every bit: what
 // stands before the damage counts, and what is written afterwards.
 func TestDamage(t *testing.T) {
 	root := t.TempDir()
@@ -328,13 +328,13 @@ func TestDamage(t *testing.T) {
 	for n := range b {
 		try(fmt.Sprint("cut at ", n), b[:n], max(0, n-headerLen)/frame)
 	}
-	for i := range b {
+	for bit := range 8 * len(b) {
 		damaged := slices.Clone(b)
-		damaged[i] ^= 1 << (i % 8)
+		damaged[bit/8] ^= 1 << (bit % 8)
 		want := 5 // a header counts for nothing
-		if i >= headerLen {
-			want = (i - headerLen) / frame
+		if bit/8 >= headerLen {
+			want = (bit/8 - headerLen) / frame
 		}
-		try(fmt.Sprint("flipped at ", i), damaged, want)
+		try(fmt.Sprint("bit flipped: ", bit), damaged, want)
 	}
 }
