@@ -62,6 +62,7 @@ func TestKillMount(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	t.Parallel()
 	k := &killRun{rig: newRig(t), random: rand.New(rand.NewPCG(uint64(rounds), 1))}
 	limit := time.Duration(rounds)*10*time.Second + 2*time.Minute
 	for i := range rounds + 1 {

@@ -147,12 +147,13 @@ func TestCopied(t *testing.T) {
 						left += d.Asset(id).Present()
 					}
 					// What was synced counts anywhere, the rest in the boot that has written it.
-					want := int64(16*kib + 3*kib + 8*kib + 1000)
+					most := int64(16*kib + 3*kib + 8*kib + 1000)
+					least := most
 					if from == "killed" && boot != "b" {
-						want = 16 * kib
+						least = 16 * kib
 					}
-					if left != want {
-						t.Errorf("%d bytes are present, want %d", left, want)
+					if left < least || left > most {
+						t.Errorf("%d bytes are present, want %d to %d", left, least, most)
 					}
 					if !d.Asset("b").Pinned() || d.Note("limit") != "12/m" {
 						t.Errorf("pinned %v, note %q", d.Asset("b").Pinned(), d.Note("limit"))

@@ -97,6 +97,7 @@ func TestSyncWaitsForCompaction(t *testing.T) {
 				}
 				return nil
 			})
+			d.Journal().Queue(record("old"))
 			armed.Store(true)
 			if err := d.Journal().Compact(func(b []byte) []byte { return b }); err != nil {
 				t.Fatal(err)

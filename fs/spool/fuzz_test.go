@@ -43,6 +43,7 @@ func FuzzJournal(f *testing.F) {
 	for _, seed := range [][]byte{
 		{queue, write, sync, compact, queue, kill},
 		{queue, fail, write, queue, write, kill, queue, kill},
+		{queue, fail, compact, write, kill}, // the header was written again, behind that of the compaction
 		{queue, fail + step, sync, queue, sync, compact, sync, kill},
 		{queue, fail, compact, queue, fail + 2*step, compact, write, compact, kill},
 		{queue, sync, fail + 3*step, compact, queue, fail + 4*step, compact, sync, kill},

@@ -57,9 +57,6 @@ func (j *Journal) Replay(apply func(payload []byte)) (whole bool, err error) {
 			}
 		}
 	}
-	if good == 0 {
-		j.queue = header()
-	}
 	j.size, j.base = good, good
 	return whole, j.f.Truncate(good)
 }
@@ -119,9 +116,12 @@ func (j *Journal) write() error {
 	return err
 }
 
-// append writes frames behind the last good one. After an error some may be there:
-// the next call begins with the same, and writes over them.
+// append writes frames behind the last good one, or behind a header. After an error
+// some may be there: the next call begins with the same, and writes over them.
 func (j *Journal) append(b []byte) error {
+	if j.size == 0 {
+		b = append(header(), b...)
+	}
 	if _, err := j.f.WriteAt(b, j.size); err != nil {
 		return err
 	}

@@ -243,6 +243,7 @@ func TestRenameNotSynced(t *testing.T) {
 	if _, err := j.Replay(func([]byte) {}); err != nil {
 		t.Fatal(err)
 	}
+	j.Queue(record("0"))
 	compact := func() error { return j.Compact(func(b []byte) []byte { return append(b, record("1")...) }) }
 	if err := compact(); !errors.Is(err, syscall.EIO) {
 		t.Errorf("Compact: %v", err)
