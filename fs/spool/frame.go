@@ -71,7 +71,7 @@ var errDamaged = errors.New("damaged")
 // returns. What was read counts, up to good, when it returns errDamaged: behind a
 // damaged header too, since records have checksums of their own.
 func replay(in io.Reader, dir string, apply func(payload []byte)) (good int64, err error) {
-	r := bufio.NewReaderSize(in, frameLen+MaxRecord)
+	r := bufio.NewReaderSize(in, 1<<16)
 	head, err := r.Peek(headerLen)
 	if len(head) == 0 && errors.Is(err, io.EOF) {
 		return 0, nil
@@ -84,7 +84,11 @@ func replay(in io.Reader, dir string, apply func(payload []byte)) (good int64, e
 	good = headerLen
 	for err == nil {
 		var frame []byte
-		if frame, err = next(r); err == nil {
+		if frame, err = next(r); errors.Is(err, bufio.ErrBufferFull) {
+			r = bufio.NewReaderSize(r, frameLen+MaxRecord)
+			frame, err = next(r)
+		}
+		if err == nil {
 			apply(frame[frameLen:])
 			good += int64(len(frame))
 			_, err = r.Discard(len(frame))
