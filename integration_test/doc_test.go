@@ -81,11 +81,11 @@
 //	P13  script engine_window, script limits_cat, remote TestLimiterNeverExceeded, fs/asset TestWindowIsKept
 //	P14  script offline, script restart
 //	P15  script engine_scattered, script engine_head, fs/asset TestPromise
-//	P16  script ledger, script bill, fs/ledger TestLedger, fs/ledger TestLedgerSums
+//	P16  script ledger, script bill, fs/ledger TestLedger, fs/ledger TestLedgerSums, integration_test TestKillMount
 //	P17  script check
 //	P18  script library_scopes, script library, remote TestListVideos
 //	P19  script library_lives, fs/catalog TestLibraryLives, fs/catalog TestLibraryModel
-//	P20  script commands_pin, fs/asset TestPins
+//	P20  script commands_pin, fs/asset TestPins, fs/asset TestKill, integration_test TestKillMount
 //	P21  script commands_fetch, script commands_resume
 //	P22  script commands_free, script commands_load, integration_test TestStressChanges
 //	P23  clients backups, script directory_times
