@@ -89,4 +89,6 @@
 // lives. If there are too few, no mount is made, and one line says so.
 // P25. A spool written by a newer assetfs is refused in one line that names --spool-dir, and
 // nothing in it is touched.
+// P26. assetfs status shows within a second who waits, since when, and for what: reads,
+// stats, opens, look-ups, listings and downloads.
 package fs

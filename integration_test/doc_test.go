@@ -91,4 +91,5 @@
 //	P23  clients backups, script directory_times
 //	P24  script kernel_threads, script kernel_small
 //	P25  script newer_spool, fs/asset TestNewerVersion
+//	P26  script commands_waiting, script commands_reasons, fs/service TestWhyNames, fs/service TestWhyCall
 package integration_test
