@@ -80,7 +80,7 @@ func (l *link) attr(out *fuse.Attr) time.Duration {
 	out.Size = uint64(len(linkPrefix + l.asset.Path()))
 	_, seen, listed := l.asset.Told()
 	if !listed {
-		seen = service.Engine(l.asset).FirstSeen()
+		seen = service.Engine(l.asset).Status().FirstSeen
 	}
 	out.SetTimes(&seen, &seen, &seen)
 	if !own {

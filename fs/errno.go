@@ -60,8 +60,7 @@ func errno(err error) syscall.Errno {
 }
 
 func stalled(err error) bool {
-	var stall *asset.StallError
-	return errors.As(err, &stall) || errors.Is(err, remote.ErrStalled) || errors.Is(err, catalog.ErrSlow) ||
+	return errors.Is(err, asset.ErrStalled) || errors.Is(err, remote.ErrStalled) || errors.Is(err, catalog.ErrSlow) ||
 		errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, io.ErrUnexpectedEOF)
 }
 

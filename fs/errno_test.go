@@ -7,7 +7,6 @@ import (
 	"os"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -72,7 +71,7 @@ func TestErrno(t *testing.T) {
 		{"no answer for a stat", catalog.ErrSlow, syscall.ETIMEDOUT},
 		{"an unfinished upload", catalog.ErrUploading, syscall.EBUSY},
 		{"changed", asset.ErrChanged, syscall.ESTALE},
-		{"stalled", &asset.StallError{After: time.Second}, syscall.ETIMEDOUT},
+		{"stalled", fmt.Errorf("%w for a while", asset.ErrStalled), syscall.ETIMEDOUT},
 		{"no answer in time", &remote.Error{Err: remote.ErrStalled}, syscall.ETIMEDOUT},
 		{"listing's patience", context.DeadlineExceeded, syscall.ETIMEDOUT},
 		{"unreachable", &remote.Error{Err: fmt.Errorf("%w: connection refused", remote.ErrUnreachable)}, syscall.EHOSTUNREACH},
@@ -80,7 +79,6 @@ func TestErrno(t *testing.T) {
 		{"500", answer(500, "500", ""), syscall.EIO},
 		{"502 page", answer(502, "", ""), syscall.EIO},
 		{"malformed", &remote.Error{Status: 206, Err: remote.ErrMalformed}, syscall.EIO},
-		{"wrong length", &asset.LengthError{Got: 1, Want: 2}, syscall.EIO},
 		{"anything else", errors.New("?"), syscall.EIO},
 		{"no room", fmt.Errorf("%w for 1 byte: %w", asset.ErrNoSpace, syscall.EDQUOT), syscall.ENOSPC},
 		{"interrupted", caller.ErrInterrupted, syscall.EINTR},

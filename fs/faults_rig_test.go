@@ -257,9 +257,9 @@ func (r *faultRig) recovered() seen {
 // be finding out that the content has changed: then it looks again.
 func (r *faultRig) checkSpool(when string) int64 {
 	for {
-		version := r.asset.Version()
+		version := r.asset.Status().Version
 		total, wrong, changing := r.spooled()
-		if r.asset.Version() != version || changing && r.ctx.Err() == nil {
+		if r.asset.Status().Version != version || changing && r.ctx.Err() == nil {
 			continue
 		}
 		if wrong != "" {

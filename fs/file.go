@@ -100,14 +100,14 @@ func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 		n.sizes.Told(out.Size)
 		return 0
 	}
-	if i := e.Info(); i.Header && i.ModTime.IsZero() {
+	s := e.Status()
+	if s.Header && s.ModTime.IsZero() {
 		// What was shown stays, whatever metadata tells later.
-		e.Learn(asset.Info{Size: -1, ModTime: e.FirstSeen()})
+		e.Learn(asset.Info{Size: -1, ModTime: s.FirstSeen})
 	}
-	_, whole := e.State()
-	out.SetTimeout(n.fs.fileAttr(n.asset, whole, &out.Attr))
+	out.SetTimeout(n.fs.fileAttr(n.asset, s.Whole, &out.Attr))
 	n.sizes.Told(out.Size)
-	if e.Info().Size < 0 && !n.fs.inodesOf(n.asset).Unsized.Swap(true) {
+	if s.Size < 0 && !n.fs.inodesOf(n.asset).Unsized.Swap(true) {
 		n.fs.o.Log.Warn("size unknown until the asset is read to its end; it shows as 0", "asset", n.asset.ID)
 	}
 	return 0

@@ -32,10 +32,8 @@ func stateOf(a *catalog.Asset, n *inode.Inodes) inode.State {
 	if e == nil {
 		return inode.State{Sized: service.SizeOf(a) >= 0}
 	}
-	s := inode.State{Sized: e.Info().Size >= 0} // before State: what is whole is known
-	s.Version, s.Whole = e.State()
-	s.Retired = n.Retired.Load()
-	return s
+	s := e.Status()
+	return inode.State{Version: s.Version, Retired: n.Retired.Load(), Sized: s.Size >= 0, Whole: s.Whole}
 }
 
 // openings are the open handles of an inode. The kernel refuses one that it is to

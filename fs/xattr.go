@@ -32,11 +32,11 @@ func (n *file) Getxattr(_ context.Context, attr string, dest []byte) (uint32, sy
 	case xattrSpooled:
 		return give(dest, strconv.FormatInt(service.SpooledOf(n.asset), 10))
 	case xattrError:
-		if err := service.LastError(n.asset); err != nil {
+		if _, err := service.LastError(n.asset); err != nil {
 			return give(dest, err.Error())
 		}
 	case xattrPinned:
-		if e := service.Awake(n.asset); e != nil && e.Pinned() {
+		if e := service.Awake(n.asset); e != nil && e.Status().Pinned {
 			return give(dest, "1")
 		}
 		return give(dest, "0")

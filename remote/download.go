@@ -22,6 +22,9 @@ type Request struct {
 	End     int64  // exclusive; 0: to the end of the asset
 	NoRange bool   // send no Range header, whatever Start and End are
 	For     string // the program to charge it to
+	// Sent, if not nil, is called with true when the request is written to a connection,
+	// and with false when it was refused and waits for its turn again.
+	Sent func(sent bool)
 }
 
 // Response is the answer to a Request. The receiver closes Body.
@@ -54,6 +57,12 @@ func (c *Client) Download(ctx context.Context, r Request) (*Response, error) {
 	}
 	c.o.Log.Debug("download", "id", r.ID, "start", resp.Start, "end", resp.End, "partial", resp.Partial)
 	return resp, nil
+}
+
+func (r *Request) sent(sent bool) {
+	if r.Sent != nil {
+		r.Sent(sent)
+	}
 }
 
 func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
@@ -93,6 +102,7 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 				c.ranging.owe(r.ID, ranged)
 				return nil, noSlot(fail)
 			}
+			r.sent(false)
 		case fail.unauthorized() && !refused && c.o.Key.changed(key):
 			refused = true
 		case fail.plain && !r.NoRange && c.ranging.refuse(r, fail):
@@ -129,6 +139,7 @@ func (c *Client) admitted(ctx context.Context, u *url.URL, r Request, key string
 	onConn := func(net.Conn) {
 		if !slot.written {
 			slot.write(ctx)
+			r.sent(true)
 			c.meters.of(r.For).requests.Add(1)
 		}
 	}

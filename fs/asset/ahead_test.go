@@ -34,7 +34,7 @@ func TestAhead(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.setSpan(span(0, mib))
-	if a.presentNow(span(41*mib-64*kib, 41*mib)) || !a.presentNow(span(40*mib, 41*mib-64*kib)) || b.Present() != 2*mib {
+	if a.presentNow(span(41*mib-64*kib, 41*mib)) || !a.presentNow(span(40*mib, 41*mib-64*kib)) || b.Status().Present != 2*mib {
 		t.Errorf("not the furthest went first: a has %v, b %v", spooled(a), spooled(b))
 	}
 

@@ -3,7 +3,6 @@ package asset
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -48,7 +47,7 @@ type engine struct {
 	denied     bool       // the last answer had no Range, though that was proved
 	pieces     bool       // the server sends less at a time than it is asked for
 	endedAt    int64      // where a body ended properly, but not at the size; -1 nowhere
-	disproved  int64      // a size that was told and is wrong; -1 none
+	disproved  int64      // a size that metadata gave and that is wrong; -1 none
 	gaveWay    bool       // a stream was given up for another asset's
 	streams    []*stream
 	waiters    []*waiter
@@ -60,10 +59,11 @@ type engine struct {
 	fail       failure
 	lastErr    error // for people; outlives fail
 	lastErrAt  time.Time
-	timer      *time.Timer
+	timer      *time.Timer // plans again
+	tending    *time.Timer // runs while somebody waits
+	tended     time.Time
 	closed     bool
-	suspended  error         // not nil: no read may wait
-	resetting  chan struct{} // not nil while old content is being dropped; closed then
+	suspended  error // not nil: no read may wait
 }
 
 func newEngine(o *Options) *engine {
@@ -77,9 +77,6 @@ func (a *Asset) OnFacts(changed func()) {
 	a.factsAdded = changed
 }
 
-// ID returns the asset's ID.
-func (a *Asset) ID() string { return a.id }
-
 // Info returns what is known of the asset now.
 func (a *Asset) Info() Info {
 	a.mu.Lock()
@@ -87,64 +84,51 @@ func (a *Asset) Info() Info {
 	return a.info
 }
 
-// Version counts the contents the asset has had.
-func (a *Asset) Version() uint64 {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.version
+// Status is how an asset is.
+type Status struct {
+	Info
+	Version     uint64    // counts the contents that it has had
+	FirstSeen   time.Time // the content
+	Present     int64     // bytes
+	Whole       bool      // all of them are
+	Pinned      bool      // it stays, whatever room is needed
+	LastError   error     // of its downloads; nil: none
+	LastErrorAt time.Time
 }
 
-// State returns what the inode of the asset depends on: content version, and
-// whether all bytes are present.
-func (a *Asset) State() (version uint64, whole bool) {
+// Status returns how the asset is now.
+func (a *Asset) Status() Status {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.version, a.wholeLocked()
+	s := Status{Info: a.info, Version: a.version, FirstSeen: a.firstSeen, Present: a.present.Len(), Whole: a.wholeLocked(), Pinned: a.pinned}
+	if a.engine != nil {
+		s.LastError, s.LastErrorAt = a.lastErr, a.lastErrAt
+	}
+	return s
 }
 
 func (a *Asset) wholeLocked() bool {
 	return a.info.Size >= 0 && a.info.Header && a.present.Contains(ranges.Range{End: a.info.Size})
 }
 
-// FirstSeen returns when the content was first seen.
-func (a *Asset) FirstSeen() time.Time {
+// Learn adds what metadata says. A download's header knows better, and a size that was
+// given once stays until one contradicts it.
+func (a *Asset) Learn(said Info) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.firstSeen
-}
-
-// LastError returns the last error of the asset's downloads, nil if none.
-func (a *Asset) LastError() error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.lastErr
-}
-
-// LastErrorTime returns when that was.
-func (a *Asset) LastErrorTime() time.Time {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.lastErrAt
-}
-
-// Learn adds what a metadata call told. A download's header knows better, and a
-// size that was told once stays until one contradicts it.
-func (a *Asset) Learn(told Info) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	info := a.info
-	if info.Size < 0 && told.Size != a.disproved && told.Size >= a.leastLocked() && told.Size <= maxSize {
-		info.Size = told.Size
-	}
-	if info.ModTime.IsZero() || !info.Header && !told.ModTime.IsZero() {
-		info.ModTime = told.ModTime
-	}
-	if !info.Header {
-		info.Name, info.Type = cmp.Or(told.Name, info.Name), cmp.Or(told.Type, info.Type)
-	}
-	sized := info.Size != a.info.Size
-	a.setInfoLocked(info)
-	if sized {
+	size := a.info.Size
+	a.learnLocked(func(i *Info) {
+		if i.Size < 0 && said.Size != a.disproved && said.Size >= a.leastLocked() && said.Size <= maxSize {
+			i.Size = said.Size
+		}
+		if i.ModTime.IsZero() || !i.Header && !said.ModTime.IsZero() {
+			i.ModTime = said.ModTime
+		}
+		if !i.Header {
+			i.Name, i.Type = cmp.Or(said.Name, i.Name), cmp.Or(said.Type, i.Type)
+		}
+	})
+	if size != a.info.Size {
 		a.finishLocked(func(w *waiter) (bool, error) { return !w.state.Header, nil }) // to look again
 	}
 }
@@ -153,34 +137,21 @@ func (a *Asset) Learn(told Info) {
 type Contact struct {
 	Head       bool          // ask for a head block only: nobody is likely to read on
 	Background bool          // use the share of the window left to resolving
-	Patience   time.Duration // how long to retry; 0: as long as a read does
+	RetryFor   time.Duration // 0: as long as a read does
 }
 
-// Contact sees to it that a download's header has told of the asset, and
-// returns what is known then. Without c.Head the response is a stream that a
-// read can go on with.
+// Contact sees to it that a download's header has been seen, and returns what is known
+// then. Without c.Head the response is a stream that a read can go on with.
 func (a *Asset) Contact(ctx context.Context, c Contact) (Info, error) {
 	a.mu.Lock()
-	if err := a.awaitContentLocked(ctx, a.version); err != nil && !errors.Is(err, ErrChanged) {
-		defer a.mu.Unlock()
-		return a.info, err
-	}
+	defer a.mu.Unlock()
 	if a.info.Header {
-		defer a.mu.Unlock()
 		return a.info, nil
 	}
 	now := time.Now()
-	w, err := a.waitLocked(ctx, WaiterState{Header: true, Head: c.Head, Background: c.Background, Since: now}, c.Patience)
 	a.lastClose = now // a contact that nobody reads is left like a closed file
-	a.planLocked()
-	if err == nil {
-		a.driveLocked(w)
-	}
-	a.mu.Unlock()
-	if err == nil {
-		err = a.await(ctx, w)
-	}
-	return a.Info(), err
+	err := a.fetchLocked(ctx, WaiterState{Header: true, Head: c.Head, Background: c.Background, Since: now}, c.RetryFor)
+	return a.info, err
 }
 
 // ForgetFailure lets the next read try again at once.
@@ -192,8 +163,7 @@ func (a *Asset) ForgetFailure() {
 }
 
 // Suspend fails all waiting reads with err, and later ones that would have to
-// wait, until it is called with nil. Readers are sent home with it before an
-// unmount.
+// wait, until it is called with nil. It is for an unmount.
 func (a *Asset) Suspend(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -216,8 +186,10 @@ func (a *Asset) Close() {
 	for _, s := range a.streams {
 		s.endLocked()
 	}
-	if a.timer != nil {
-		a.timer.Stop()
+	for _, t := range []*time.Timer{a.timer, a.tending} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 	a.mu.Unlock()
 	a.wg.Wait()
@@ -226,7 +198,7 @@ func (a *Asset) Close() {
 // planLocked looks, plans and acts. It is called whenever something has
 // happened that a plan may depend on.
 func (a *Asset) planLocked() {
-	if a.closed || a.resetting != nil {
+	if a.closed {
 		return
 	}
 	if len(a.streams) == 0 && len(a.waiters) == 0 {
@@ -241,9 +213,9 @@ func (a *Asset) planLocked() {
 		if d.End[i] {
 			s.endLocked()
 		} else {
-			s.allowLocked(d.Limit[i])
-			if s.state.Stuck && d.Serves[i] {
-				s.nudge() // to find room, or to say that there is none
+			s.limit = d.Limit[i]
+			if s.limit > s.state.Pos && s.state.Paused || s.state.Stuck && d.Serves[i] {
+				nudge(s.wake) // if it is stuck, to find room, or to say that there is none
 			}
 		}
 	}

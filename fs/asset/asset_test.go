@@ -17,7 +17,7 @@ func TestCatUnlisted(t *testing.T) {
 		defer rd.Close()
 		r.cat(rd, 0, r.server.size)
 		r.spent(1, r.server.size)
-		if _, whole := r.State(); !whole {
+		if !r.Status().Whole {
 			t.Error("not whole after it was read")
 		}
 	})
@@ -184,7 +184,7 @@ func TestRestartGoesOn(t *testing.T) {
 			r.cat(rd, 0, 10*mib)
 			rd.Close()
 			r.Close()
-			before := r.Present()
+			before := r.Status().Present
 			r.restart()
 			rd = r.Open()
 			defer rd.Close()
@@ -296,8 +296,8 @@ func TestListingWithoutASlot(t *testing.T) {
 				t.Fatalf("error is %v, want ErrNoSlot", err)
 			}
 		}
-		if took := time.Since(start); took > 0 || r.LastError() != nil {
-			t.Errorf("took %v, last error %v", took, r.LastError())
+		if took := time.Since(start); took > 0 || r.Status().LastError != nil {
+			t.Errorf("took %v, last error %v", took, r.Status().LastError)
 		}
 		r.contact() // waits for its turn
 		if took := time.Since(start); took < window {

@@ -20,15 +20,13 @@ type held struct {
 	blob          *spool.Blob    // nil until it is needed
 	unchecked     bool           // the blob may have holes where bytes are claimed
 	present       ranges.Set     // bytes that can be read
-	alloc         ranges.Set     // blocks taken
+	bytes         int64          // of the disk that present takes, in blocks
 	fresh         ranges.Set     // present, not yet claimed
 	unsynced      ranges.Set     // present, yet to be synced
-	syncing       ranges.Set     // present, being synced
 	unsyncedSince time.Time      // when unsynced ceased to be empty
 	epoch         uint64         // grows when present bytes cease to be
 	writing       []ranges.Range // writes under way
-	punching      ranges.Range   // no write may start here now
-	punched       chan struct{}  // closed when punching ends
+	punching      ranges.Range   // no write may start here until Store.making is free
 	recorded      bool           // the journal knows of the asset, or will
 	dirty         bool           // facts or incarnation have to be recorded
 	queued        bool           // in Store.dirty
@@ -53,10 +51,22 @@ func (s *Store) inner(r ranges.Range) ranges.Range {
 	return ranges.Range{Start: (r.Start + s.block - 1) / s.block * s.block, End: r.End / s.block * s.block}
 }
 
+// size is how much the blocks of runs take, which are in order. Two may share one.
+func (s *Store) size(runs []ranges.Range) (n int64) {
+	end := int64(0)
+	for _, r := range runs {
+		r = s.blocks(r)
+		r.Start = max(r.Start, end)
+		n += r.Len()
+		end = r.End
+	}
+	return n
+}
+
 // blobLocked returns the blob of the present incarnation.
 func (a *Asset) blobLocked() *spool.Blob {
 	if a.blob == nil {
-		a.blob = a.store.dir.Blob(a.id, a.incarnation, a.alloc.Len() > 0)
+		a.blob = a.store.dir.Blob(a.id, a.incarnation, a.bytes > 0)
 	}
 	return a.blob
 }
@@ -71,13 +81,6 @@ func (a *Asset) users() int {
 
 // idleLocked reports whether nobody uses the asset's bytes.
 func (a *Asset) idleLocked() bool { return a.users() == 0 && len(a.writing) == 0 }
-
-// Present returns the number of present bytes.
-func (a *Asset) Present() int64 {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.present.Len()
-}
 
 // Runs returns the runs of present bytes.
 func (a *Asset) Runs() []ranges.Range {
@@ -112,7 +115,7 @@ func (a *Asset) readAt(p []byte, off int64) (int, error) {
 // none did p is right.
 func (a *Asset) readLocked(p []byte, off int64) (n int, again bool, err error) {
 	blob, epoch, incarnation := a.blobLocked(), a.epoch, a.incarnation
-	if a.store.closed.Load() {
+	if a.store.closing.Load() {
 		return 0, false, spool.ErrClosed
 	}
 	if a.unchecked {
@@ -129,7 +132,7 @@ func (a *Asset) readLocked(p []byte, off int64) (n int, again bool, err error) {
 		return 0, true, nil
 	case errors.Is(err, io.EOF), gone(err):
 		a.mu.Unlock()
-		a.lose(incarnation, "gone or too short")
+		a.lose(incarnation)
 		a.mu.Lock()
 		return 0, true, nil
 	case err != nil:
@@ -148,7 +151,7 @@ func (a *Asset) check() error {
 	holes, size, err := blob.Holes(runs)
 	switch {
 	case gone(err), err == nil && len(runs) > 0 && size < runs[len(runs)-1].End:
-		a.lose(incarnation, "gone or too short")
+		a.lose(incarnation)
 		return nil
 	case err != nil:
 		return err
@@ -160,15 +163,7 @@ func (a *Asset) check() error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.incarnation != incarnation {
-		return nil
-	}
-	a.unchecked = false
-	before := a.alloc.Len()
-	for _, r := range holes.Ranges() {
-		a.alloc.Remove(a.store.inner(r))
-	}
-	a.store.add(a.alloc.Len() - before)
+	a.unchecked = a.unchecked && a.incarnation != incarnation
 	return nil
 }
 
@@ -205,6 +200,6 @@ func (a *Asset) Backing() (*os.File, error) {
 		if !gone(err) {
 			return nil, err
 		}
-		a.lose(incarnation, "gone or too short")
+		a.lose(incarnation)
 	}
 }

@@ -1,9 +1,6 @@
 package asset
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // A Caller is the program that waits for a read or a first contact.
 type Caller interface {
@@ -15,64 +12,16 @@ type Caller interface {
 // CallerKey is the key of a context whose value is the Caller.
 type CallerKey struct{}
 
-// callerOf returns who waits with ctx, nil if that is not known.
-func callerOf(ctx context.Context) Caller {
-	c, _ := ctx.Value(CallerKey{}).(Caller)
-	return c
-}
-
-// nameOf is Program of c, which may be nil.
-func nameOf(c Caller) (name string, pid int) {
-	if c == nil {
-		return "", 0
-	}
-	return c.Program()
-}
-
-// callerLocked returns whose wait opens o, nil if nobody's does.
-func (a *Asset) callerLocked(o Opening) Caller {
-	var best *waiter
-	nearest := int64(maxSize)
-	for _, w := range a.waiters {
-		if at := a.missingLocked(w).Start; at >= o.Start && at < nearest {
-			best, nearest = w, at
-		}
-	}
-	if best == nil {
-		return nil
-	}
-	return best.caller
-}
-
 // driveLocked makes the caller of w the one for whom the stream goes on that w
 // waits for.
 func (a *Asset) driveLocked(w *waiter) {
-	if w.caller == nil {
-		return
-	}
-	var best *stream
-	at := a.missingLocked(w).Start
-	for _, s := range a.streams {
-		serves := s.state.Pos <= at && (s.state.End < 0 || at < s.state.End) && (s.state.Opening || at < s.limit)
-		if serves && !s.ending && (best == nil || s.state.Pos > best.state.Pos) {
-			best = s
-		}
-	}
-	if best != nil {
-		best.caller = w.caller
+	if s := a.servingLocked(a.missingLocked(w).Start); s != nil && w.caller != nil {
+		s.caller = w.caller
 	}
 }
 
-// charged is a body that is told for whom it is read.
+// charged is a body that counts for whom it is read.
 type charged interface{ Charge(program string) }
-
-// payer is for whom a stream is read, as its body knows it.
-type payer struct {
-	caller  Caller
-	next    Caller    // who drives the stream now
-	since   time.Time // when the stream was opened
-	lookups int
-}
 
 const (
 	// freeLookups and lookupEvery bound how often a stream that several programs
@@ -84,14 +33,13 @@ const (
 // charge tells the body when another program drives the stream. Only the stream's
 // own goroutine calls it.
 func (s *stream) charge(b Body) {
-	p := &s.payer
-	if p.next == p.caller || p.next == nil || p.lookups > freeLookups+int(time.Since(p.since)/lookupEvery) {
+	if s.driver == s.charged || s.driver == nil || s.lookups > freeLookups+int(time.Since(s.opened)/lookupEvery) {
 		return
 	}
-	p.caller = p.next
-	p.lookups++
+	s.charged = s.driver
+	s.lookups++
 	if c, ok := b.(charged); ok {
-		name, _ := p.caller.Program()
+		name, _ := s.charged.Program()
 		c.Charge(name)
 	}
 }

@@ -33,8 +33,8 @@ func TestTwoMachines(t *testing.T) {
 	d = open(t, root, keep{BootID: "two"})
 	f = d.Asset("a")
 	f.acquire()
-	if f.Present() != 8192 {
-		t.Fatalf("%d bytes", f.Present())
+	if f.Status().Present != 8192 {
+		t.Fatalf("%d bytes", f.Status().Present)
 	}
 	// It writes behind them, in the same block as they end.
 	if err := f.write(make([]byte, 8192), 12*kib); err != nil { // zeros: no holes to find
@@ -46,7 +46,7 @@ func TestTwoMachines(t *testing.T) {
 	flush(t, d)
 	d.abandon()
 	d = open(t, root, keep{BootID: "one"})
-	if f = d.Asset("a"); f.Present() != 8192 {
+	if f = d.Asset("a"); f.Status().Present != 8192 {
 		t.Errorf("present again: %v", spooled(f))
 	}
 	check(t, f)
@@ -107,8 +107,8 @@ func TestCompactFails(t *testing.T) {
 			t.Errorf("%s: Close: %v", at, err)
 		}
 		d = open(t, root, keep{BootID: "other"})
-		if d.Asset("a").Present() != 200 {
-			t.Errorf("%s: %d bytes left", at, d.Asset("a").Present())
+		if d.Asset("a").Status().Present != 200 {
+			t.Errorf("%s: %d bytes left", at, d.Asset("a").Status().Present)
 		}
 		check(t, d.Asset("a"))
 		d.abandon()
@@ -156,7 +156,7 @@ func TestCompactionFails(t *testing.T) {
 		}
 		d.abandon()
 		d = open(t, root, keep{BootID: "two"})
-		if n := d.Asset("a").Present(); n != 8192 {
+		if n := d.Asset("a").Status().Present; n != 8192 {
 			t.Errorf("%d bytes last", n)
 		}
 		d.abandon()
@@ -203,7 +203,7 @@ func TestClaimsDuringCompaction(t *testing.T) {
 				for what, root := range map[string]string{"killed meanwhile": killed, "killed later": root} {
 					d := open(t, root, keep{BootID: "b"})
 					check(t, d.Asset("a"))
-					if n, calls, note := d.Asset("a").Present(), len(d.Calls(Download)), d.Note("n"); n != 16*kib || calls != 1 || note != "v" {
+					if n, calls, note := d.Asset("a").Status().Present, len(d.Calls(Download)), d.Note("n"); n != 16*kib || calls != 1 || note != "v" {
 						t.Errorf("%s: %d bytes of %d, %d calls, note %q", what, n, 16*kib, calls, note)
 					}
 					d.abandon()

@@ -49,10 +49,9 @@ func TestRecordBits(t *testing.T) {
 	flips := 0
 	for i, p := range all {
 		kinds[p[0]]++
-		d := &decoder{b: p[1:]}
 		id := ""
 		if slices.Contains([]byte{kindAsset, kindClaim, kindDurable, kindRemove, kindPin}, p[0]) {
-			id = d.string()
+			decode(p[1:], &id)
 		}
 		for bit := range 8 * len(p) {
 			flips++
@@ -68,8 +67,8 @@ func TestRecordBits(t *testing.T) {
 				t.Fatalf("record %d, bit %d: %d bytes allocated", i, bit, n)
 			}
 			// The flip may make it a record of another asset.
-			d := &decoder{b: bad[1:]}
-			other := string(d.bytes())
+			other := ""
+			decode(bad[1:], &other)
 			now := tellOf(got)
 			for of, was := range tellOf(want) {
 				if of != id && of != other && p[0] != kindBoot && bad[0] != kindBoot && !reflect.DeepEqual(now[of], was) {
@@ -144,7 +143,7 @@ func TestCopied(t *testing.T) {
 					var left int64
 					for _, id := range d.ids() {
 						check(t, d.Asset(id))
-						left += d.Asset(id).Present()
+						left += d.Asset(id).Status().Present
 					}
 					// What was synced counts anywhere, the rest in the boot that has written it.
 					most := int64(16*kib + 3*kib + 8*kib + 1000)
@@ -155,8 +154,8 @@ func TestCopied(t *testing.T) {
 					if left < least || left > most {
 						t.Errorf("%d bytes are present, want %d to %d", left, least, most)
 					}
-					if !d.Asset("b").Pinned() || d.Note("limit") != "12/m" {
-						t.Errorf("pinned %v, note %q", d.Asset("b").Pinned(), d.Note("limit"))
+					if !d.Asset("b").Status().Pinned || d.Note("limit") != "12/m" {
+						t.Errorf("pinned %v, note %q", d.Asset("b").Status().Pinned, d.Note("limit"))
 					}
 					for _, id := range d.ids() {
 						a := d.Asset(id)
@@ -169,7 +168,7 @@ func TestCopied(t *testing.T) {
 					d = open(t, to, keep{BootID: "a third"})
 					for _, id := range d.ids() {
 						check(t, d.Asset(id))
-						if n := d.Asset(id).Present(); n != 64*kib {
+						if n := d.Asset(id).Status().Present; n != 64*kib {
 							t.Errorf("%s: %d bytes at last", id, n)
 						}
 					}
@@ -239,7 +238,7 @@ func everyError(t *testing.T, point string, nth int, forEver bool, errno syscall
 	t.Cleanup(d.abandon)
 	a, b, c := d.Asset("a"), d.Asset("b"), d.Asset("c")
 	write := func(f *Asset, r ranges.Range) {
-		if err := f.write(content(f.id, f.Version(), r), r.Start); err != nil && !errors.Is(err, errno) && !errors.Is(err, ErrNoSpace) {
+		if err := f.write(content(f.id, f.Status().Version, r), r.Start); err != nil && !errors.Is(err, errno) && !errors.Is(err, ErrNoSpace) {
 			t.Errorf("write %s: %v", f.id, err)
 		}
 	}
@@ -283,8 +282,8 @@ func everyError(t *testing.T, point string, nth int, forEver bool, errno syscall
 		d = open(t, root, keep{BootID: boot, Size: 256 * kib})
 		a, b, c = d.Asset("a"), d.Asset("b"), d.Asset("c")
 		all()
-		if noted && d.Note("n") != "1" || pinned && !b.Pinned() || called != time.UnixMicro(1) && !slices.ContainsFunc(d.Calls(Download), called.Equal) {
-			t.Errorf("boot %s: note %q of %v, pinned %v of %v, calls %v of %v", boot, d.Note("n"), noted, b.Pinned(), pinned, d.Calls(Download), called)
+		if noted && d.Note("n") != "1" || pinned && !b.Status().Pinned || called != time.UnixMicro(1) && !slices.ContainsFunc(d.Calls(Download), called.Equal) {
+			t.Errorf("boot %s: note %q of %v, pinned %v of %v, calls %v of %v", boot, d.Note("n"), noted, b.Status().Pinned, pinned, d.Calls(Download), called)
 		}
 		put(t, a, span(0, 4*kib))
 		check(t, a)

@@ -77,7 +77,7 @@ func TestDeleted(t *testing.T) {
 			}
 			var sum int64
 			for _, f := range []*Asset{a, b} {
-				sum += f.Present()
+				sum += f.Status().Present
 			}
 			if held := d.held(); held != sum {
 				t.Errorf("%d bytes held, %d present", held, sum)
@@ -87,8 +87,8 @@ func TestDeleted(t *testing.T) {
 			closeDir(t, d)
 			d = open(t, root, keep{BootID: "another"})
 			check(t, d.Asset("a"))
-			if d.Asset("a").Present() != size {
-				t.Errorf("%d bytes of a at last", d.Asset("a").Present())
+			if d.Asset("a").Status().Present != size {
+				t.Errorf("%d bytes of a at last", d.Asset("a").Status().Present)
 			}
 		})
 	}
@@ -116,7 +116,7 @@ func TestDeletedInUse(t *testing.T) {
 		if _, err := f.readAt(make([]byte, 8192), 0); !errors.Is(err, ErrAbsent) {
 			t.Errorf("%s: %v, want ErrAbsent", f.id, err)
 		}
-		if f.Present() != 0 || f.whole() {
+		if f.Status().Present != 0 || f.whole() {
 			t.Errorf("%s: still %v", f.id, spooled(f))
 		}
 		put(t, f, span(0, 8192))
@@ -162,8 +162,8 @@ func TestDirectoryDeletedInUse(t *testing.T) {
 		if err := f.write(content(f.id, 0, span(0, 8192)), 0); err == nil || !strings.Contains(err.Error(), "has been removed") {
 			t.Errorf("%s: write: %v", f.id, err)
 		}
-		if f.Present() != 0 {
-			t.Errorf("%s: %d bytes present", f.id, f.Present())
+		if f.Status().Present != 0 {
+			t.Errorf("%s: %d bytes present", f.id, f.Status().Present)
 		}
 	}
 	if d.held() != 0 {
@@ -191,7 +191,7 @@ func TestDeletedInOpen(t *testing.T) {
 	}
 	a := d.asset("a")
 	a.adoptBlob(info)
-	if a.Present() != 0 {
-		t.Errorf("%d bytes present", a.Present())
+	if a.Status().Present != 0 {
+		t.Errorf("%d bytes present", a.Status().Present)
 	}
 }

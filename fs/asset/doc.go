@@ -28,8 +28,7 @@
 //   - Bytes are claimed after they were written: for this boot of the machine,
 //     since the kernel keeps written bytes when a process dies, and for ever only
 //     after fdatasync.
-//   - Bytes are punched out of a blob only after the journal says so, on the disk
-//     if the claim was.
+//   - Bytes are punched out of a blob only after the journal says so, on the disk.
 //   - Bytes are never overwritten by others. Content that is dropped goes with its
 //     blob, and the next blob of that asset has another name, which all its
 //     records carry (the incarnation). So old claims never meet new bytes, also if

@@ -21,74 +21,65 @@ var (
 	// the request was a background one, which does not wait. It is no failure
 	// of the asset.
 	ErrNoSlot = errors.New("no download request left now")
+	// ErrStalled means that a stream got no byte for too long.
+	ErrStalled = errors.New("no byte from the server")
 	// ErrNoSpace means that there was no room for bytes, and that nothing more
 	// could go.
-	ErrNoSpace error = noSpace{}
+	ErrNoSpace error = &textError{syscall.ENOSPC, "no room", 0}
 )
 
-// StallError means that a stream got no byte for too long.
-type StallError struct{ After time.Duration }
-
-func (e *StallError) Error() string {
-	return fmt.Sprintf("no byte from the server for %v", e.After)
+// textError says text, and is kind to errors.Is if that is not nil.
+type textError struct {
+	kind     error
+	text     string
+	requests int // in all, that are worth making after it; -1: any number
 }
 
-// Retry says that another request may go better.
-func (e *StallError) Retry() (requests int, after time.Duration) { return -1, 0 }
+func (e *textError) Error() string                              { return e.text }
+func (e *textError) Unwrap() error                              { return e.kind }
+func (e *textError) Retry() (requests int, after time.Duration) { return e.requests, 0 }
 
-// LengthError means that a response was not as long as the asset is.
-type LengthError struct {
-	Got, Want int64 // Want is -1 if nothing tells the length
-	requests  int   // that are worth making
+var (
+	errLength   = errors.New("not as long as the asset is")
+	errMismatch = errors.New("other bytes than before")
+	errSeenOnce = errors.New("a validator that came once only")
+)
+
+func stalled(after time.Duration) error {
+	return &textError{ErrStalled, fmt.Sprintf("%v for %v", ErrStalled, after), -1}
 }
 
-func (e *LengthError) Error() string {
-	if e.Want < 0 {
-		return fmt.Sprintf("server sent %d bytes and nothing says whether these are all", e.Got)
+// wrongLength means that a response had another length than the asset. A few more
+// requests may go better, if its end was not a proper one. want is -1 if nothing tells
+// the length.
+func wrongLength(got, want int64, requests int) error {
+	text := fmt.Sprintf("server sent %d bytes of an asset of %d", got, want)
+	if want < 0 {
+		text = fmt.Sprintf("server sent %d bytes and nothing says whether these are all", got)
 	}
-	return fmt.Sprintf("server sent %d bytes of an asset of %d", e.Got, e.Want)
+	return &textError{errLength, text, requests}
 }
 
-// Retry says that a few more requests may go better, if the end was not a
-// proper one.
-func (e *LengthError) Retry() (requests int, after time.Duration) { return e.requests, 0 }
-
-// MismatchError means that the server sent other bytes than before.
-type MismatchError struct{ Range ranges.Range }
-
-func (e *MismatchError) Error() string {
-	return fmt.Sprintf("server sent other bytes than before in %v", e.Range)
-}
-
-// retryable is an error after which so many requests in all are worth making.
-type retryable struct {
+// sizeError means that the bytes of a response show the size that is known to be
+// wrong.
+type sizeError struct {
 	error
-	requests int
+	size int64 // what it is, -1 unknown
 }
 
-func (e *retryable) Unwrap() error                              { return e.error }
-func (e *retryable) Retry() (requests int, after time.Duration) { return e.requests, 0 }
+func mismatch(r ranges.Range) error {
+	return &textError{errMismatch, fmt.Sprintf("server sent other bytes than before in %v", r), 0}
+}
 
 // wrongRange means that a response does not hold what was asked for. One more
 // request may go better if the server had sent that before, or once it is asked for
 // everything.
 func wrongRange(got, want ranges.Range, requests int) error {
-	return &retryable{fmt.Errorf("server sent %v when asked for %v", got, want), requests}
+	return &textError{nil, fmt.Sprintf("server sent %v when asked for %v", got, want), requests}
 }
 
-// UnprovenError means that a response may be of another content than what is
-// present, and that the server has not sent what would tell.
-type UnprovenError struct{ Validator string }
-
-func (e *UnprovenError) Error() string {
-	return fmt.Sprintf("server sent %q once only, so that it is not known whether the content is the same", e.Validator)
+// unproven means that a response may be of another content than what is present, and
+// that the server has not sent what would tell.
+func unproven(validator string) error {
+	return &textError{errSeenOnce, fmt.Sprintf("server sent %q once only, so that it is not known whether the content is the same", validator), 4}
 }
-
-// Retry says that some more requests may go better.
-func (e *UnprovenError) Retry() (requests int, after time.Duration) { return 4, 0 }
-
-// noSpace is ENOSPC to errors.Is.
-type noSpace struct{}
-
-func (noSpace) Error() string { return "no room" }
-func (noSpace) Unwrap() error { return syscall.ENOSPC }

@@ -17,13 +17,13 @@ const (
 	// remembered: long enough for a program that tries three times, short enough
 	// for a person who has recharged the account.
 	rememberFor = 5 * time.Second
-	// giveUpFor is how long others fail like a read whose patience has ended. A
+	// giveUpFor is how long others fail like a read that has given up. A
 	// page fault that fails is tried again by the kernel, and once more after
-	// each signal that came meanwhile, before there is a SIGBUS: with all of its
-	// patience each time, a program with a timer, or with a Go runtime that
+	// each signal that came meanwhile, before there is a SIGBUS: with all of
+	// RetryFor each time, a program with a timer, or with a Go runtime that
 	// preempts, would never see it.
 	giveUpFor = 200 * time.Millisecond
-	// failuresMost is how many failures in a row end the patience of a read even
+	// failuresMost is how many failures in a row make a read give up even
 	// if its requests spend most of their time in the queue: as many as fit
 	// twice into two minutes of backoff.
 	failuresMost = 30
@@ -55,7 +55,7 @@ type failure struct {
 	tries  int       // of these, those that are worth only so many requests
 	since  time.Time // of the first in that row
 	until  time.Time // no request before
-	gaveUp time.Time // a read's patience ended
+	gaveUp time.Time // when a read did, the last one
 	why    error     // what that read returned
 }
 
@@ -106,10 +106,7 @@ func (a *Asset) ended(s *stream, err error) {
 	a.mu.Lock()
 	a.streams = slices.DeleteFunc(a.streams, func(o *stream) bool { return o == s })
 	a.history.sequence(s.state.Delivered)
-	s.unwatchLocked()
-	if s.dog != nil {
-		s.dog.Stop()
-	}
+	s.reading = time.Time{}
 	err = a.failedLocked(s, err)
 	a.planLocked()
 	close(s.done)
@@ -132,7 +129,7 @@ func (a *Asset) failedLocked(s *stream, err error) error {
 			a.fail.until = until
 		}
 		return nil
-	case errors.Is(err, ErrChanged), a.closed:
+	case s.discard, errors.Is(err, ErrChanged), a.closed:
 		return nil
 	case err == nil && s.gained > 0:
 		a.fail = failure{} // all that was asked for has come

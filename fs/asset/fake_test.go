@@ -140,6 +140,8 @@ func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, 
 		}
 	}
 	n := len(f.requests)
+	sent := r.Sent
+	r.Sent = nil // so that requests can be compared
 	f.requests = append(f.requests, r)
 	f.times = append(f.times, time.Now())
 	var failure error
@@ -152,6 +154,9 @@ func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, 
 		failure = &apiError{status: 503, temp: true, crowded: true}
 	}
 	f.mu.Unlock()
+	if sent != nil {
+		sent(true)
+	}
 	if err := sleep(ctx, f.latency); err != nil {
 		return nil, err
 	}

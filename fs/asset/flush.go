@@ -3,11 +3,11 @@ package asset
 import (
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"assetfs/fs/ranges"
 	"assetfs/fs/spool"
 )
 
@@ -26,7 +26,7 @@ const (
 func (a *Asset) update(change func(*facts)) bool {
 	f := a.facts
 	change(&f)
-	if !f.acceptable() {
+	if f == a.facts || !f.acceptable() {
 		return false
 	}
 	a.facts = f
@@ -173,8 +173,6 @@ func (s *Store) syncer() {
 // sync makes the claims of assets last that are due: whole, not in use, with much
 // to sync, or with something not newer than old.
 func (s *Store) sync(old time.Time) error {
-	s.syncing <- struct{}{}
-	defer func() { <-s.syncing }()
 	s.mu.Lock()
 	due := make([]*Asset, 0, len(s.pending))
 	for a := range s.pending {
@@ -189,94 +187,66 @@ func (s *Store) sync(old time.Time) error {
 	if len(due) == 0 {
 		return nil
 	}
-	errs := make([]error, len(due), len(due)+3)
+	errs := make([]error, len(due)+1)
+	var claimed atomic.Bool
 	var group errgroup.Group
 	group.SetLimit(8) // the disk writes its journal for several together
 	for i, a := range due {
 		group.Go(func() error {
-			errs[i] = a.sync()
+			errs[i] = a.sync(&claimed)
 			return nil
 		})
 	}
 	_ = group.Wait() // each error is in errs
-	if !slices.ContainsFunc(due, (*Asset).isSyncing) && errors.Join(errs...) == nil {
-		for _, a := range due {
-			a.synced(nil)
+	if claimed.Load() {
+		if errs[len(due)] = s.journal.Sync(); errs[len(due)] != nil {
+			nudge(s.garbage) // or the claims would never last
 		}
-		return nil // they were read only
 	}
-	errs = append(errs, s.dir.Sync()) // the files may be new
-	for i, a := range due {
-		a.synced(errors.Join(errs[i], errs[len(due)]))
-	}
-	err := s.journal.Sync()
-	if err != nil {
-		nudge(s.garbage) // or the claims would never last
-	}
-	return errors.Join(append(errs, err)...)
+	return errors.Join(errs...)
 }
 
-// sync brings what a has to sync to the disk. After success syncing is what can be
-// claimed. A disk that can't write loses bytes that were pending: they are
-// forgotten.
-func (a *Asset) sync() error {
+// sync brings what a has to sync to the disk, and then claims it for ever, unless some
+// of it has gone meanwhile. It closes the blob if nobody needs it. A disk that can't write
+// loses bytes that were pending: they are forgotten.
+func (a *Asset) sync(claimed *atomic.Bool) (err error) {
 	a.mu.Lock()
-	a.syncing, a.unsynced = a.unsynced, ranges.Set{}
-	blob := a.blobLocked()
-	if a.syncing.Len() == 0 {
-		a.mu.Unlock()
-		return nil
-	}
-	incarnation := a.incarnation
+	blob, incarnation, epoch := a.blobLocked(), a.incarnation, a.epoch
+	pending := slices.Clone(a.unsynced.Ranges())
 	a.mu.Unlock()
-	err := blob.Sync()
+	if len(pending) > 0 {
+		err = blob.Sync()
+	}
 	switch {
 	case gone(err):
-		a.lose(incarnation, "gone")
-		return nil
-	case err == nil, errors.Is(err, spool.ErrClosed):
-		return err
+		a.lose(incarnation)
+		err = nil
+	case err != nil && !errors.Is(err, spool.ErrClosed):
+		a.store.o.Log.Error("spool file not synced, what was written since is forgotten", "asset", a.id, "error", err)
+		err = errors.Join(err, a.withdraw(pending))
+	case err == nil && len(pending) > 0:
+		err = a.store.dir.Sync() // the file may be new
 	}
 	a.mu.Lock()
-	lost := slices.Clone(a.syncing.Ranges())
-	a.mu.Unlock()
-	a.store.o.Log.Error("spool file not synced, what was written since is forgotten", "asset", a.id, "error", err)
-	return errors.Join(err, a.withdraw(lost))
-}
-
-// isSyncing reports whether sync has left something to be claimed.
-func (a *Asset) isSyncing() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.syncing.Len() > 0
-}
-
-// synced claims for ever what was synced and is still present, unless err stood in
-// the way, and closes the blob if nobody needs it.
-func (a *Asset) synced(err error) {
-	a.mu.Lock()
-	set := a.syncing.Ranges()
-	if err == nil {
+	if err == nil && len(pending) > 0 && a.epoch == epoch {
 		a.queueLocked() // the claim must find its asset
-		a.store.journal.Queue(rangesRecords(nil, kindDurable, a.id, a.incarnation, set))
-	} else {
-		for _, r := range set {
-			a.unsynced.Add(r)
+		a.store.journal.Queue(rangesRecords(nil, kindDurable, a.id, incarnation, pending))
+		for _, r := range pending {
+			a.unsynced.Remove(r)
 		}
+		claimed.Store(true)
 	}
-	a.syncing.Clear()
 	a.unsyncedSince = time.Now()
-	var idle *spool.Blob
+	idle := false
 	if a.unsynced.Len() == 0 {
-		if a.idleLocked() {
-			idle = a.blob
-		}
+		idle = a.idleLocked()
 		a.store.mu.Lock()
 		delete(a.store.pending, a)
 		a.store.mu.Unlock()
 	}
 	a.mu.Unlock()
-	if idle != nil {
-		idle.Close()
+	if idle {
+		blob.Close()
 	}
+	return err
 }

@@ -24,7 +24,7 @@ func TestMinFree(t *testing.T) {
 			t.Fatalf("%d bytes free after %d assets", u.Free, i+1)
 		}
 	}
-	if d.Asset("re_0").Present() != 0 || d.Asset("re_7").Present() == 0 {
+	if d.Asset("re_0").Status().Present != 0 || d.Asset("re_7").Status().Present == 0 {
 		t.Error("not the least recently used went")
 	}
 	f := d.Asset("re_7")
@@ -74,7 +74,7 @@ func TestDiskFull(t *testing.T) {
 		pos += 100 * kib
 		put(t, b, span(pos, pos+100*kib))
 	}
-	if a.Present() != 0 && b.presentNow(span(4096, 8192)) {
+	if a.Status().Present != 0 && b.presentNow(span(4096, 8192)) {
 		t.Error("an asset in use went before one that is not")
 	}
 	d.abandon()
@@ -106,8 +106,8 @@ func TestOpenOnFullDisk(t *testing.T) {
 	}
 	d = open(t, root, keep{BootID: "two"})
 	check(t, d.Asset("a"))
-	if d.Asset("a").Present() != 8192 {
-		t.Errorf("%d bytes", d.Asset("a").Present())
+	if d.Asset("a").Status().Present != 8192 {
+		t.Errorf("%d bytes", d.Asset("a").Status().Present)
 	}
 	if err := d.Asset("b").write(make([]byte, 64*kib), 0); !errors.Is(err, ErrNoSpace) {
 		t.Errorf("write: %v", err)

@@ -34,13 +34,13 @@ func payloads(frames []byte) (out [][]byte) {
 func FuzzRecords(f *testing.F) {
 	known := facts{name: "n", info: Info{Name: "o", Size: 7, Type: "t", ModTime: time.UnixMicro(5), ETag: "e", Header: true}, version: 3, cost: 9}
 	rs := []ranges.Range{span(0, 5), span(7, 4096), span(1<<40, 1<<40+1)}
-	all := assetRecord(bootRecord(nil, "b"), "a", 1, &known)
+	all := assetRecord(appendRecord(nil, kindBoot, "b"), "a", 1, &known)
 	for _, kind := range []byte{kindClaim, kindDurable, kindRemove} {
 		all = rangesRecords(all, kind, "a", 1, rs)
 		rs = rs[1:]
 	}
-	all = assetRecord(pinRecord(all, "a", true), "a", 2, &known)
-	all = noteRecord(callRecord(callRecord(rangeRecord(all, RangeYes), Download, time.Now()), "metadata", time.Now()), "limit", "12/m")
+	all = assetRecord(appendRecord(all, kindPin, "a", true), "a", 2, &known)
+	all = appendRecord(callRecord(callRecord(appendRecord(all, kindRange, true), Download, time.Now()), "metadata", time.Now()), kindNote, "limit", "12/m")
 	for _, p := range payloads(all) {
 		f.Add(p)
 	}

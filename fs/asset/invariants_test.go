@@ -109,8 +109,8 @@ func TestRemovalTriedAgain(t *testing.T) {
 	}
 	a.setSpan(span(64*kib, maxSize))
 	set(true)
-	if n := d.punchBehind(a, 64*kib); n != 0 || a.Present() != 64*kib {
-		t.Errorf("%d bytes freed, %d present", n, a.Present())
+	if n := d.punchBehind(a, 64*kib); n != 0 || a.Status().Present != 64*kib {
+		t.Errorf("%d bytes freed, %d present", n, a.Status().Present)
 	}
 	set(false)
 	if n := d.punchBehind(a, 64*kib); n != 64*kib {
@@ -144,8 +144,8 @@ func TestRemovalNotRecorded(t *testing.T) {
 	}
 	a.setSpan(span(64*kib, maxSize))
 	broken.Store("append", true)
-	if n := d.punchBehind(a, 64*kib); n != 0 || a.Present() != 64*kib {
-		t.Errorf("%d bytes freed, %d present", n, a.Present())
+	if n := d.punchBehind(a, 64*kib); n != 0 || a.Status().Present != 64*kib {
+		t.Errorf("%d bytes freed, %d present", n, a.Status().Present)
 	}
 	check(t, a)
 	broken.Delete("append")
@@ -153,7 +153,7 @@ func TestRemovalNotRecorded(t *testing.T) {
 	d.abandon()
 	d = open(t, root, keep{})
 	check(t, d.Asset("a"))
-	if n := d.Asset("a").Present(); n != 64*kib {
+	if n := d.Asset("a").Status().Present; n != 64*kib {
 		t.Errorf("%d bytes after a restart", n)
 	}
 }
@@ -238,11 +238,12 @@ func TestInvariantCut(t *testing.T) {
 			put(t, c, span(0, 4096))
 			put(t, a, span(100*kib, 104*kib))
 			a.mu.Lock()
-			a.withdrawLocked([]ranges.Range{span(0, 8*kib)})
+			a.queueLocked()
+			a.removeLocked(span(0, 8*kib))
+			d.journal.Queue(rangesRecords(nil, kindRemove, "a", a.incarnation, []ranges.Range{span(0, 8*kib)}))
 			a.mu.Unlock()
 			b.mu.Lock()
 			b.dropLocked()
-			b.queueLocked()
 			b.mu.Unlock()
 			put(t, b, span(8*kib, 16*kib))
 		}
@@ -325,8 +326,8 @@ func TestOlderIndex(t *testing.T) {
 				}
 			}
 			got := d.Asset("re_1").kept()
-			want := Info{Name: "film.mp4", Size: 64 * kib, Type: "video/mp4", ModTime: at, ETag: `"e1"`, LastModified: "Tue, 24 Nov 2026 03:00:00 GMT", Header: true, Ranging: RangeYes}
-			want.Validators = Validators{Seen: [2]string{`etag "e1"`}, Count: 1, Stable: true}
+			want := Info{Name: "film.mp4", Size: 64 * kib, Type: "video/mp4", ModTime: at, ETag: `"e1"`, LastModified: "Tue, 24 Nov 2026 03:00:00 GMT", Header: true}
+			want.Learnt = Learnt{Ranging: RangeYes, Seen: [2]string{`etag "e1"`}, Stable: true}
 			got.info.ModTime = got.info.ModTime.UTC()
 			want.ModTime = want.ModTime.UTC()
 			if got.info != want || got.cost != 70*kib || !got.firstSeen.Equal(at) || got.pinned {
@@ -364,15 +365,15 @@ func TestPins(t *testing.T) {
 	for range 2 { // killed, and closed
 		d.abandon()
 		d = open(t, root, keep{Size: 192 * kib})
-		if a, b := d.Asset("a").Pinned(), d.Asset("b").Pinned(); !a || b {
+		if a, b := d.Asset("a").Status().Pinned, d.Asset("b").Status().Pinned; !a || b {
 			t.Fatalf("pinned: a %v, b %v", a, b)
 		}
 		closeDir(t, d)
 	}
 	d = open(t, root, keep{Size: 128 * kib})
 	put(t, d.Asset("c"), span(0, 64*kib))
-	if d.Asset("a").Present() == 0 || d.Asset("b").Present() != 0 {
-		t.Errorf("a has %d bytes, b %d", d.Asset("a").Present(), d.Asset("b").Present())
+	if d.Asset("a").Status().Present == 0 || d.Asset("b").Status().Present != 0 {
+		t.Errorf("a has %d bytes, b %d", d.Asset("a").Status().Present, d.Asset("b").Status().Present)
 	}
 	if err := d.Asset("c").write(make([]byte, 64*kib), 64*kib); !errors.Is(err, ErrNoSpace) {
 		t.Errorf("write: %v", err)
@@ -399,7 +400,7 @@ func TestFullForEver(t *testing.T) {
 	}
 	left := 0
 	for i := range 8 {
-		if d.Asset(string(rune('a'+i))).Present() > 0 {
+		if d.Asset(string(rune('a'+i))).Status().Present > 0 {
 			left++
 		}
 	}

@@ -85,7 +85,6 @@ func (s *Store) abandon() {
 	if s.closing.Swap(true) {
 		return
 	}
-	s.closed.Store(true)
 	s.dir.Close()
 	close(s.stop)
 	s.wg.Wait()
@@ -149,16 +148,18 @@ func (s *Store) punchBehind(a *Asset, goal int64) int64 {
 	if c.Bytes == 0 {
 		return 0
 	}
-	r := reclaimer{Holdings: Holdings{Block: s.block, Assets: []Holding{h}}}
-	return a.punchOut(r.cut(c, goal).Ranges, a.awayLocked(-1))
+	c.trim(c.Bytes-goal, false)
+	return a.punchOut(c.Ranges, a.awayLocked(-1))
 }
 
 // reset is what a change of the content does.
 func (a *Asset) reset() {
 	a.mu.Lock()
 	a.version++
+	a.info = Info{Size: -1}
+	remove := a.dropLocked()
 	a.mu.Unlock()
-	a.drop(func() bool { return true }, func() { a.info = Info{Size: -1} })
+	remove()
 }
 
 func resetNow(a *Asset) error {
@@ -169,7 +170,7 @@ func resetNow(a *Asset) error {
 func (a *Asset) write(p []byte, off int64) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.putLocked(p, off, a.version)
+	return a.putLocked(p, off)
 }
 
 func (a *Asset) gap(r ranges.Range) ranges.Range {
@@ -179,13 +180,12 @@ func (a *Asset) gap(r ranges.Range) ranges.Range {
 }
 
 func (a *Asset) whole() bool {
-	_, whole := a.State()
-	return whole
+	return a.Status().Whole
 }
 
 func put(t *testing.T, a *Asset, r ranges.Range) {
 	t.Helper()
-	if err := a.write(content(a.id, a.Version(), r), r.Start); err != nil {
+	if err := a.write(content(a.id, a.Status().Version, r), r.Start); err != nil {
 		t.Fatalf("write %s %v: %v", a.id, r, err)
 	}
 }
@@ -193,7 +193,7 @@ func put(t *testing.T, a *Asset, r ranges.Range) {
 // check reads all that is present of a and compares it.
 func check(t *testing.T, a *Asset) {
 	t.Helper()
-	v := a.Version()
+	v := a.Status().Version
 	for _, r := range a.Runs() {
 		got := make([]byte, r.Len())
 		n, err := a.readAt(got, r.Start)
@@ -340,8 +340,8 @@ func TestReopen(t *testing.T) {
 		t.Error("an empty asset is not whole")
 	}
 	check(t, f)
-	if f.Present() != 300*kib-50*kib-1 {
-		t.Errorf("%d bytes present: %v", f.Present(), spooled(f))
+	if f.Status().Present != 300*kib-50*kib-1 {
+		t.Errorf("%d bytes present: %v", f.Status().Present, spooled(f))
 	}
 	if u := d.Usage(); u.Files != 1 || u.Whole != 1 || u.Bytes != 252*kib || u.Free <= 0 {
 		t.Errorf("Usage: %+v", u)

@@ -119,7 +119,7 @@ func (w *worker) step(f *Asset, rnd *rand.Rand) {
 			pos = r.End
 			continue
 		}
-		err := f.write(content(f.id, f.Version(), r), r.Start)
+		err := f.write(content(f.id, f.Status().Version, r), r.Start)
 		if errors.Is(err, ErrNoSpace) {
 			return
 		}
@@ -248,14 +248,14 @@ func TestKill(t *testing.T) {
 			if f.kept().name != "" {
 				found["names"]++
 			}
-			if f.Pinned() {
-				pinned += f.alloc.Len()
+			if f.Status().Pinned {
+				pinned += f.bytes
 				found["pins"]++
 			}
-			if may := pins[id]; len(may) > 0 && !slices.Contains(may, strconv.FormatBool(f.Pinned())) {
-				t.Errorf("round %d: %s is pinned: %v, want %v", seed, id, f.Pinned(), may)
+			if may := pins[id]; len(may) > 0 && !slices.Contains(may, strconv.FormatBool(f.Status().Pinned)) {
+				t.Errorf("round %d: %s is pinned: %v, want %v", seed, id, f.Status().Pinned, may)
 			}
-			pins[id] = []string{strconv.FormatBool(f.Pinned())}
+			pins[id] = []string{strconv.FormatBool(f.Status().Pinned)}
 			var promised ranges.Set
 			if kept[id] != nil {
 				promised = *kept[id]

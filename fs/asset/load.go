@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"syscall"
+	"time"
 
 	"assetfs/fs/ranges"
 	"assetfs/fs/spool"
@@ -22,81 +23,90 @@ type loader struct {
 // apply takes over one record. If its content is not acceptable, that costs the
 // bytes of the asset that it is about, and nothing else.
 func (r *loader) apply(payload []byte) {
-	d := &decoder{b: payload}
-	s := r.s
-	switch kind := d.byte(); kind {
+	s, kind, fields := r.s, payload[0], payload[1:]
+	var id, name, value string
+	var incarnation uint64
+	var set []ranges.Range
+	var at time.Time
+	var yes, good bool
+	switch kind {
 	case kindBoot:
-		if r.boot = d.string(); !d.done() {
-			r.boot = ""
+		r.boot = ""
+		if good = decode(fields, &id); good {
+			r.boot = id
 		}
 	case kindAsset:
-		id, incarnation, f := d.string(), d.uvarint(), d.facts()
-		if !d.done() {
+		f := facts{info: Info{Size: -1}}
+		i := &f.info
+		good = decode(fields, &id, &incarnation, &f.name, &i.Name, &i.Type, &i.ETag, &i.LastModified, &f.learnt,
+			&i.ModTime, &f.firstSeen, &f.lastUse, &i.Size, &f.version, &f.cost, &i.Header) && f.acceptable()
+		if !good {
 			r.forget(id)
 			break
 		}
-		if t, ok := r.types[f.info.Type]; ok { // there are few
-			f.info.Type = t
+		if t, ok := r.types[i.Type]; ok {
+			i.Type = t
 		}
-		r.types[f.info.Type] = f.info.Type
-		a := s.assets[id]
-		if a == nil {
-			a = s.newAsset(id)
-			a.recorded = true
-			s.order = append(s.order, a)
+		r.types[i.Type] = i.Type
+		if f.learnt == "" {
+			f.learnt = "-" // of an older program
 		}
+		a := r.asset(id)
 		if a.incarnation != incarnation {
+			r.forget(id)
 			a.incarnation = incarnation
-			a.present.Clear()
-			a.unsynced.Clear()
 		}
 		f.pinned = a.pinned
 		a.facts = f
 	case kindClaim, kindDurable, kindRemove:
-		id, incarnation, set := string(d.bytes()), d.uvarint(), d.ranges()
+		good = decode(fields, &id, &incarnation, &set)
 		a := s.assets[id]
-		if !d.done() || a == nil {
+		if good = good && a != nil; !good {
 			r.forget(id)
-			d.fail()
-			break
-		}
-		if a.incarnation == incarnation && (kind != kindClaim || r.boot == s.bootID) {
+		} else if a.incarnation == incarnation && (kind != kindClaim || r.boot == s.bootID) {
 			a.claim(kind, set)
 		}
 	case kindRange:
-		if works := d.bool(); d.done() {
-			s.ranging = rangingOf(works)
+		if good = decode(fields, &yes); good {
+			s.ranging = RangeNo
+			if yes {
+				s.ranging = RangeYes
+			}
 		}
 	case kindRequest:
-		if t := d.time(); d.done() {
-			s.calls[Download] = append(s.calls[Download], t)
+		if good = decode(fields, &at); good {
+			s.calls[Download] = append(s.calls[Download], at)
 		}
 	case kindCall:
-		if call, t := d.string(), d.time(); d.done() {
-			s.calls[call] = append(s.calls[call], t)
+		if good = decode(fields, &id, &at); good {
+			s.calls[id] = append(s.calls[id], at)
 		}
 	case kindNote:
-		if name, value := d.string(), d.string(); d.done() {
+		if good = decode(fields, &name, &value); good {
 			s.notes[name] = value
 		}
 	case kindPin:
-		id, pinned := d.string(), d.bool()
-		if !d.done() {
-			break
+		if good = decode(fields, &id, &yes); good {
+			r.asset(id).pinned = yes
 		}
-		a := s.assets[id]
-		if a == nil {
-			a = s.newAsset(id)
-			a.recorded = true
-			s.order = append(s.order, a)
-		}
-		a.pinned = pinned
 	default:
+		good = true
 		s.unknown = append(s.unknown, slices.Clone(payload))
 	}
-	if d.bad {
+	if !good {
 		r.refused++
 	}
+}
+
+// asset returns the asset that a record is about.
+func (r *loader) asset(id string) *Asset {
+	a := r.s.assets[id]
+	if a == nil {
+		a = r.s.newAsset(id)
+		a.recorded = true
+		r.s.order = append(r.s.order, a)
+	}
+	return a
 }
 
 // forget makes nothing of an asset's bytes present, whatever earlier records
@@ -115,12 +125,10 @@ func (a *Asset) claim(kind byte, set []ranges.Range) {
 	for _, r := range set {
 		switch kind {
 		case kindClaim:
-			for at := r.Start; at < r.End; {
-				gap := a.present.Gap(ranges.Range{Start: at, End: r.End})
+			for gap := a.present.Gap(r); !gap.Empty(); gap = a.present.Gap(r) {
+				a.present.Add(gap)
 				a.unsynced.Add(gap)
-				at = gap.End
 			}
-			a.present.Add(r)
 		case kindDurable:
 			a.present.Add(r)
 			a.unsynced.Remove(r)
@@ -134,14 +142,16 @@ func (a *Asset) claim(kind byte, set []ranges.Range) {
 // snapshot appends the shortest journal that tells the same: a cut, in which each
 // asset is as it is under its lock.
 func (s *Store) snapshot(b []byte) []byte {
-	b = bootRecord(b, s.bootID)
+	b = appendRecord(b, kindBoot, s.bootID)
 	s.mu.Lock()
 	for call := range s.calls {
 		s.recentLocked(call)
 	}
-	b = rangeRecord(b, s.ranging)
+	if s.ranging != RangeUnknown {
+		b = appendRecord(b, kindRange, s.ranging == RangeYes)
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.notes)) {
-		b = noteRecord(b, name, s.notes[name])
+		b = appendRecord(b, kindNote, name, s.notes[name])
 	}
 	for _, call := range slices.Sorted(maps.Keys(s.calls)) {
 		for _, t := range s.calls[call] {
@@ -149,11 +159,7 @@ func (s *Store) snapshot(b []byte) []byte {
 		}
 	}
 	s.mu.Unlock()
-	for _, a := range s.known() {
-		a.mu.Lock()
-		b = a.appendRecordsLocked(b)
-		a.mu.Unlock()
-	}
+	s.each(func(a *Asset) { b = a.appendRecordsLocked(b) })
 	for _, payload := range s.unknown {
 		b = spool.AppendFrame(b, func(b []byte) []byte { return append(b, payload...) })
 	}
@@ -163,21 +169,14 @@ func (s *Store) snapshot(b []byte) []byte {
 func (a *Asset) appendRecordsLocked(b []byte) []byte {
 	b = assetRecord(b, a.id, a.incarnation, &a.facts)
 	if a.pinned {
-		b = pinRecord(b, a.id, true)
-	}
-	if a.unsynced.Len() == 0 && a.syncing.Len() == 0 {
-		return rangesRecords(b, kindDurable, a.id, a.incarnation, a.present.Ranges())
+		b = appendRecord(b, kindPin, a.id, true)
 	}
 	durable := a.present.Clone()
-	var claim ranges.Set
-	for _, notYet := range []*ranges.Set{&a.unsynced, &a.syncing} {
-		for _, r := range notYet.Ranges() {
-			durable.Remove(r)
-			claim.Add(r)
-		}
+	for _, r := range a.unsynced.Ranges() {
+		durable.Remove(r)
 	}
 	b = rangesRecords(b, kindDurable, a.id, a.incarnation, durable.Ranges())
-	return rangesRecords(b, kindClaim, a.id, a.incarnation, claim.Ranges())
+	return rangesRecords(b, kindClaim, a.id, a.incarnation, a.unsynced.Ranges())
 }
 
 // adopt compares what the journal claims with the blobs that are there, and
@@ -211,10 +210,8 @@ func (a *Asset) adoptBlob(info os.FileInfo) bool {
 	if info.Size() < runs[len(runs)-1].End {
 		return false
 	}
-	for _, r := range runs {
-		a.alloc.Add(a.store.blocks(r))
-	}
-	a.store.bytes += a.alloc.Len()
+	a.bytes = a.store.size(runs)
+	a.store.bytes += a.bytes
 	if a.unsynced.Len() > 0 {
 		a.store.pending[a] = struct{}{}
 	}
@@ -255,9 +252,11 @@ func (s *Store) review() {
 			continue
 		}
 		s.o.Log.Warn("what was spooled is no asset, and is dropped", "asset", a.id, "bytes", len(p))
-		a.drop(func() bool { return true }, func() {
-			a.info = Info{Size: -1}
-			a.version++
-		})
+		a.mu.Lock()
+		a.info = Info{Size: -1}
+		a.version++
+		remove := a.dropLocked()
+		a.mu.Unlock()
+		remove()
 	}
 }

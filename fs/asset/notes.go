@@ -69,7 +69,7 @@ func (s *Store) SetNote(name, value string) error {
 		return nil
 	}
 	s.notes[name] = value
-	s.journal.Queue(noteRecord(nil, name, value))
+	s.journal.Queue(appendRecord(nil, kindNote, name, value))
 	s.mu.Unlock()
 	return s.journal.Write()
 }
@@ -78,11 +78,7 @@ func (s *Store) SetNote(name, value string) error {
 // directory entries, "" for none yet.
 func (s *Store) Names() map[string]string {
 	names := map[string]string{}
-	for _, a := range s.known() {
-		a.mu.Lock()
-		names[a.id] = a.name
-		a.mu.Unlock()
-	}
+	s.each(func(a *Asset) { names[a.id] = a.name })
 	return names
 }
 
@@ -112,16 +108,14 @@ type Usage struct {
 // Usage returns what the store holds now.
 func (s *Store) Usage() Usage {
 	u := Usage{Path: s.dir.Path(), Limit: s.o.Size, MinFree: s.o.MinFree}
-	for _, a := range s.known() {
-		a.mu.Lock()
+	s.each(func(a *Asset) {
 		if a.present.Len() > 0 {
 			u.Files++
 		}
 		if a.wholeLocked() {
 			u.Whole++
 		}
-		a.mu.Unlock()
-	}
+	})
 	if disk, err := s.dir.State(); err == nil {
 		u.Free = disk.Free
 	}

@@ -5,13 +5,6 @@ import (
 	"assetfs/fs/spool"
 )
 
-// Pinned reports whether the asset stays whatever room is needed.
-func (a *Asset) Pinned() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.pinned
-}
-
 // SetPinned keeps the asset whatever room is needed, or no longer. It is on the
 // disk when SetPinned returns without an error.
 func (a *Asset) SetPinned(pinned bool) error {
@@ -40,33 +33,37 @@ func (a *Asset) pinLocked(pinned bool) {
 	}
 	a.pinned = pinned
 	a.markLocked(true) // a compaction finds it among those that are recorded
-	a.store.journal.Queue(pinRecord(nil, a.id, pinned))
+	a.store.journal.Queue(appendRecord(nil, kindPin, a.id, pinned))
 }
+
+// PinsChanged has an element when a pinned asset has other content than before, which
+// is yet to be fetched.
+func (s *Store) PinsChanged() <-chan struct{} { return s.pinsChanged }
 
 // AbsentPins returns the IDs of pinned assets of which not all is present.
 func (s *Store) AbsentPins() (ids []string) {
-	for _, a := range s.known() {
-		a.mu.Lock()
+	s.each(func(a *Asset) {
 		if a.pinned && !a.wholeLocked() {
 			ids = append(ids, a.id)
 		}
-		a.mu.Unlock()
-	}
+	})
 	return ids
 }
 
 // Free gives back the room that the asset takes. Of one that is in use all goes
 // that can, and what is needed again comes again; but of a whole one nothing
-// does, since the kernel may be reading its blob: then busy is true.
+// does, since the kernel may be reading its blob: then busy is true. Streams that
+// nobody reads or waits for end before, and what their sockets hold is not stored.
 func (a *Asset) Free() (freed int64, busy bool) {
+	a.discard(func(*stream) bool { return len(a.readers) == 0 && len(a.waiters) == 0 })
 	s := a.store
 	s.making <- struct{}{}
 	defer func() { <-s.making }()
-	if freed = a.drop(a.idleLocked, func() {}); freed > 0 {
+	if freed = a.drop(a.idleLocked); freed > 0 {
 		return freed, false
 	}
 	a.mu.Lock()
-	used, whole, spare := a.alloc.Len() > 0 && !a.idleLocked(), a.wholeLocked(), a.spareLocked()
+	used, whole, spare := a.bytes > 0 && !a.idleLocked(), a.wholeLocked(), a.spareLocked()
 	a.mu.Unlock()
 	if !used {
 		return 0, false

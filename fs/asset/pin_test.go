@@ -40,7 +40,7 @@ func TestPinned(t *testing.T) {
 	is := func(d *Store, when string) {
 		t.Helper()
 		for id, want := range map[string]bool{"re_pinned": true, "re_unseen": true, "re_fickle": false, "re_1": false} {
-			if got := d.Asset(id).Pinned(); got != want {
+			if got := d.Asset(id).Status().Pinned; got != want {
 				t.Errorf("%s: pinned of %s is %t, want %t", when, id, got, want)
 			}
 		}
@@ -61,7 +61,7 @@ func TestPinned(t *testing.T) {
 	if err := resetNow(d.Asset("re_pinned")); err != nil {
 		t.Fatal(err)
 	}
-	if !d.Asset("re_pinned").Pinned() {
+	if !d.Asset("re_pinned").Status().Pinned {
 		t.Error("another content is not pinned any more")
 	}
 	closeDir(t, d)
@@ -87,8 +87,8 @@ func TestPinnedFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, d.Asset("re_9"), span(0, size))
-	if d.Asset("re_0").Present() != 0 || d.Asset("re_1").Present() != size {
-		t.Errorf("what is not pinned has %d bytes, what is has %d; want 0 and %d", d.Asset("re_0").Present(), d.Asset("re_1").Present(), size)
+	if d.Asset("re_0").Status().Present != 0 || d.Asset("re_1").Status().Present != size {
+		t.Errorf("what is not pinned has %d bytes, what is has %d; want 0 and %d", d.Asset("re_0").Status().Present, d.Asset("re_1").Status().Present, size)
 	}
 }
 
@@ -127,7 +127,7 @@ func TestFree(t *testing.T) {
 		if got := before - diskUsage(t, root); got != test.freed {
 			t.Errorf("%s: the disk got back %d bytes, want %d", test.name, got, test.freed)
 		}
-		if n := f.Present(); n != have.Len()-test.freed {
+		if n := f.Status().Present; n != have.Len()-test.freed {
 			t.Errorf("%s: %d bytes are present afterwards, want %d", test.name, n, have.Len()-test.freed)
 		}
 		put(t, f, have) // whoever needs it gets it again
@@ -153,7 +153,7 @@ func TestFree(t *testing.T) {
 // An older program skips the record of a pin and keeps it: it knows the kind by
 // nothing but its number.
 func TestPinIsKeptByOlderPrograms(t *testing.T) {
-	payload := payloads(pinRecord(nil, "re_1", true))[0]
+	payload := payloads(appendRecord(nil, kindPin, "re_1", true))[0]
 	old := append([]byte{kindPin + 100}, payload[1:]...) // of a kind that this program doesn't know
 	s, r := read([][]byte{old, payload, payload[:len(payload)-1]})
 	if len(s.unknown) != 1 || string(s.unknown[0]) != string(old) {
@@ -161,5 +161,26 @@ func TestPinIsKeptByOlderPrograms(t *testing.T) {
 	}
 	if a := s.assets["re_1"]; a == nil || !a.pinned || r.refused != 1 {
 		t.Errorf("the record of a pin is not understood, or one that was cut is: %d refused", r.refused)
+	}
+}
+
+// That a pinned asset has other content than before is found at once.
+func TestPinnedChanges(t *testing.T) {
+	for _, pinned := range []bool{true, false} {
+		test(t, &fakeServer{size: 64 * mib, ranged: true, etag: true}, func(r *rig) {
+			rd := r.Open()
+			r.read(rd, 0, 1000)
+			rd.Close()
+			if err := r.SetPinned(pinned); err != nil {
+				t.Fatal(err)
+			}
+			r.server.version++
+			rd = r.Open()
+			defer rd.Close()
+			r.fails(rd, 40*mib, 1000, ErrChanged)
+			if got := len(r.store.PinsChanged()) > 0; got != pinned {
+				t.Errorf("pinned %v: a change is told: %v", pinned, got)
+			}
+		})
 	}
 }

@@ -87,11 +87,11 @@ type WaiterState struct {
 type Snapshot struct {
 	Now       time.Time
 	Size      int64 // -1 unknown
-	Contacted bool  // a download's header has been seen
+	Header    bool  // a download's header has been seen
 	Overlap   int64 // how much of what is present before a start to ask for again, to be compared
 	Ranging   Ranging
 	Guessed   bool // Ranging is what other assets of the host have shown
-	Present   Present
+	Present   *ranges.Set
 	Streams   []StreamState
 	Waiters   []WaiterState
 	History   *history
@@ -313,7 +313,7 @@ func (p *planner) doubts() bool {
 
 // contact makes the header come.
 func (p *planner) contact(w WaiterState) {
-	if p.Contacted || len(p.d.Open) > 0 || p.delayed() {
+	if p.Header || len(p.d.Open) > 0 || p.delayed() {
 		return
 	}
 	if p.headerComing() {

@@ -63,7 +63,7 @@ func (p *planner) among(o Opening, off int64) int {
 // gathers reports whether it is worth a moment to see if others will join g: requests are
 // few, and it is not one that they would all wait for in any case.
 func (p *planner) gathers(g group) bool {
-	return p.Limited && p.Contacted && g.first.off >= block && p.History.before(g.first.Need.Start, sequence) < sequence
+	return p.Limited && p.Header && g.first.off >= block && p.History.before(g.first.Need.Start, sequence) < sequence
 }
 
 // groups puts together what lies so close that waiting for the bytes between is

@@ -112,11 +112,11 @@ func (p *planner) waits(i int, m miss) bool {
 			return false
 		}
 	}
-	patience := p.Worth
+	worth := p.Worth
 	if p.Requests <= 0 {
-		patience = max(patience, p.Next.Sub(p.Now))
+		worth = max(worth, p.Next.Sub(p.Now))
 	}
-	return p.arrival(i, off) < patience
+	return p.arrival(i, off) < worth
 }
 
 // wholly reports whether a gap is likely to be read some time, as assets of this type are

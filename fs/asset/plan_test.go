@@ -14,12 +14,12 @@ var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // and 12 requests a minute.
 func base() Snapshot {
 	return Snapshot{
-		Now: now, Size: 1 << 30, Contacted: true, Ranging: RangeYes,
+		Now: now, Size: 1 << 30, Header: true, Ranging: RangeYes,
 		Present: &ranges.Set{}, Requests: 12, Worth: 5 * time.Second, Limited: true, ReadAhead: 64 * mib, Readers: 1,
 	}
 }
 
-func present(rs ...ranges.Range) Present {
+func present(rs ...ranges.Range) *ranges.Set {
 	s := ranges.Of(rs...)
 	return &s
 }
@@ -327,7 +327,7 @@ func TestPlan(t *testing.T) {
 			d.End = []bool{true}
 		}},
 		{"a listing asks for a head block", func(s *Snapshot) {
-			s.Contacted, s.Size = false, -1
+			s.Header, s.Size = false, -1
 			s.Waiters = []WaiterState{{Header: true, Head: true, Background: true, Since: now}}
 		}, func(d *Decision) {
 			d.Open = []Opening{{End: block, Background: true}}

@@ -1,9 +1,9 @@
 package asset
 
 import (
-	"bytes"
 	"errors"
 	"io"
+	"time"
 
 	"assetfs/fs/ranges"
 )
@@ -86,7 +86,9 @@ func (a *Asset) sampleLocked(at int64) ranges.Range {
 // validator that came with it is one of this content's.
 func (s *stream) prove(sample ranges.Range) error {
 	a := s.a
-	q := Request{Start: sample.Start, End: sample.End, NoRange: s.request.NoRange, Program: s.request.Program, PID: s.request.PID}
+	q := s.request
+	q.Start, q.End, q.Background = sample.Start, sample.End, false
+	s.noteSent(false)
 	r, err := a.o.Source.Open(s.ctx, a.id, q)
 	if err != nil {
 		return s.why(err)
@@ -100,14 +102,14 @@ func (s *stream) prove(sample ranges.Range) error {
 	case err != nil:
 		return err
 	case size >= 0 && r.Info.Size >= 0 && r.Info.Size != size:
-		return &MismatchError{sample}
+		return mismatch(sample)
 	}
 	if err := s.compare(sample, r); err != nil {
 		return err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if s.version != a.version {
+	if s.discard {
 		return ErrChanged
 	}
 	a.provenLocked(s, validator(r.Info), sample)
@@ -117,9 +119,7 @@ func (s *stream) prove(sample ranges.Range) error {
 // provenLocked notes that bytes of r, which came with a validator of that value,
 // are those that were present.
 func (a *Asset) provenLocked(s *stream, value string, r ranges.Range) {
-	info := a.info
-	info.Validators.add(value, false)
-	a.setInfoLocked(info)
+	a.learnLocked(func(i *Info) { i.add(value, false) })
 	if a.young.Gap(r) == r {
 		a.young.Clear()
 	}
@@ -129,30 +129,31 @@ func (a *Asset) provenLocked(s *stream, value string, r ranges.Range) {
 
 // compare reads the body of r up to the end of sample, which is present.
 func (s *stream) compare(sample ranges.Range, r *Response) error {
-	buf, had := buffers.Get().(*[256 << 10]byte), buffers.Get().(*[256 << 10]byte)
+	buf := buffers.Get().(*[256 << 10]byte)
 	defer buffers.Put(buf)
-	defer buffers.Put(had)
 	for off := r.Start; off < sample.End; {
 		end := sample.End
 		if off < sample.Start {
 			end = sample.Start
 		}
-		n, err := s.watched(r.Body, buf[:min(end-off, int64(len(buf)))])
-		s.a.spend(n)
+		s.a.mu.Lock()
+		s.reading = time.Now()
+		s.a.mu.Unlock()
+		n, err := r.Body.Read(buf[:min(end-off, int64(len(buf)))])
+		s.a.mu.Lock()
+		s.reading = time.Time{}
+		s.a.spendLocked(n)
+		s.a.mu.Unlock()
 		if n > 0 && off >= sample.Start {
-			m, err := s.a.readAt(had[:n], off)
-			switch {
-			case errors.Is(err, ErrAbsent):
+			if err := s.same(buf[:n], off); errors.Is(err, ErrAbsent) {
 				return errUnproven
-			case err != nil:
+			} else if err != nil {
 				return err
-			case !bytes.Equal(buf[:n], had[:m]):
-				return &MismatchError{ranges.Range{Start: off, End: off + int64(n)}}
 			}
 		}
 		off += int64(n)
 		if errors.Is(err, io.EOF) && off < sample.End {
-			return &LengthError{Got: off, Want: sample.End, requests: 3}
+			return wrongLength(off, sample.End, 3)
 		}
 		if err != nil && off < sample.End {
 			return s.why(err)

@@ -17,36 +17,38 @@ var buffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 
 // pump reads the body and stores it until it ends or the stream does.
 func (s *stream) pump(body Body) error {
-	t := s.turn()
-	for !t.complete {
+	for room := s.turn(); room > 0; {
 		s.charge(body)
-		buf := buffers.Get().(*[256 << 10]byte)
-		if t.ending {
-			err := s.drain(body, buf[:])
-			buffers.Put(buf)
-			return err
-		}
-		n, err := gather(body, buf[:min(t.room, int64(len(buf)))])
-		next := false
-		if n > 0 {
-			var kerr error
-			if t, next, kerr = s.keep(buf[:n]); kerr != nil {
-				buffers.Put(buf)
-				return kerr
-			}
-		}
-		buffers.Put(buf)
-		if errors.Is(err, io.EOF) {
+		_, next, err := s.step(body, room)
+		switch {
+		case errors.Is(err, io.EOF):
 			return s.a.complete(s)
+		case err != nil:
+			return err
+		case next == wait:
+			next = s.turn()
 		}
-		if err != nil {
-			return s.why(err)
-		}
-		if !next {
-			t = s.turn()
+		room = next
+	}
+	return s.drain(body)
+}
+
+// step reads up to room bytes, and stores them. next is what turnLocked says then.
+func (s *stream) step(body Body, room int64) (n int, next int64, err error) {
+	buf := buffers.Get().(*[256 << 10]byte)
+	defer buffers.Put(buf)
+	n, rerr := gather(body, buf[:min(room, int64(len(buf)))])
+	next = wait
+	if n > 0 {
+		next, err = s.keep(buf[:n])
+	}
+	if err == nil && rerr != nil {
+		err = rerr
+		if !errors.Is(rerr, io.EOF) {
+			err = s.why(rerr)
 		}
 	}
-	return nil
+	return n, next, err
 }
 
 // gather reads what has come, and waits only when nothing has. TLS gives 16 KiB at
@@ -62,9 +64,9 @@ func gather(body Body, p []byte) (n int, err error) {
 }
 
 // keep stores p, the next bytes of the body. Those that are present already are
-// compared. It returns what the stream may do next, if that is known. It takes the
-// lock twice where nothing stands in the way: before the write, and behind it.
-func (s *stream) keep(p []byte) (next turn, known bool, err error) {
+// compared. It returns what the stream may do next. It takes the lock twice where
+// nothing stands in the way: before the write, and behind it.
+func (s *stream) keep(p []byte) (next int64, err error) {
 	a := s.a
 	a.mu.Lock()
 	err = s.receivedLocked(len(p))
@@ -77,18 +79,20 @@ func (s *stream) keep(p []byte) (next turn, known bool, err error) {
 			a.mu.Unlock()
 			err = s.same(p[:n], off)
 			a.mu.Lock()
-			if errors.Is(err, ErrAbsent) {
+			if s.discard {
+				err = ErrChanged
+			} else if errors.Is(err, ErrAbsent) {
 				err, n = nil, 0
 			}
 		case off < s.proof:
 			err = errUnproven // it went meanwhile
 		default:
 			n = gap.Len()
-			err = a.putLocked(p[:n], off, s.version)
+			err = a.putLocked(p[:n], off)
 			switch {
 			case err == nil:
 				gained += n
-			case errors.Is(err, ErrNoSpace) && s.noRoomLocked(err):
+			case errors.Is(err, ErrNoSpace) && !s.discard && s.noRoomLocked(err):
 				err, n = nil, 0
 			} // else these bytes are lost, so no later one may be stored
 		}
@@ -98,10 +102,10 @@ func (s *stream) keep(p []byte) (next turn, known bool, err error) {
 	}
 	if err != nil {
 		a.mu.Unlock()
-		return turn{}, false, err
+		return 0, err
 	}
 	woken := s.keptLocked(ranges.Range{Start: s.state.Pos, End: off}, gained)
-	next, known = s.turnLocked()
+	next = s.turnLocked()
 	first := off-s.state.Start <= minAhead
 	a.mu.Unlock()
 	if woken && first {
@@ -110,21 +114,23 @@ func (s *stream) keep(p []byte) (next turn, known bool, err error) {
 		// that is worth less than the 4 % of speed it costs.
 		runtime.Gosched()
 	}
-	return next, known, nil
+	return next, nil
 }
 
 // receivedLocked notes that n bytes have come.
 func (s *stream) receivedLocked(n int) error {
 	a := s.a
-	s.unwatchLocked()
+	s.reading = time.Time{}
 	a.spendLocked(n)
 	s.state.Reach = s.state.Pos + int64(n)
 	a.history.received += int64(n)
 	switch size := a.info.Size; {
+	case s.discard:
+		return ErrChanged
 	case size >= 0 && s.state.Reach > size && s.state.End < 0:
-		return &sizeError{LengthError{Got: s.state.Reach, Want: size}, -1}
+		return &sizeError{wrongLength(s.state.Reach, size, 0), -1}
 	case size >= 0 && s.state.Reach > size, s.state.Reach > maxSize:
-		return &LengthError{Got: s.state.Reach, Want: size}
+		return wrongLength(s.state.Reach, size, 0)
 	}
 	return nil
 }
@@ -148,7 +154,9 @@ func (s *stream) keptLocked(r ranges.Range, gained int64) (woken bool) {
 		a.fail = failure{} // by less, a server that drips would keep a read retrying for ever
 	}
 	before := len(a.waiters)
-	a.wakeLocked(r)
+	a.finishLocked(func(w *waiter) (bool, error) {
+		return !w.state.Header && !w.state.Need.Intersect(r).Empty() && a.missingLocked(w).Empty(), nil
+	})
 	woken = len(a.waiters) < before
 	if len(a.streams) > 1 && len(a.waiters) > 0 || a.present.RunEnd(r.End)-r.End > block {
 		a.planLocked() // it may have run into what is there or comes otherwise
@@ -162,7 +170,7 @@ func (s *stream) same(p []byte, off int64) error {
 	defer buffers.Put(buf)
 	n, err := s.a.readAt(buf[:len(p)], off)
 	if err == nil && !bytes.Equal(p, buf[:n]) {
-		err = &MismatchError{ranges.Range{Start: off, End: off + int64(len(p))}}
+		err = mismatch(ranges.Range{Start: off, End: off + int64(len(p))})
 	}
 	return err
 }
@@ -193,31 +201,26 @@ const (
 	underWay = 64 << 10
 )
 
-// drain stores what the socket holds, and a small rest wholly: it is paid for.
-func (s *stream) drain(body Body, buf []byte) error {
+// drain stores what the socket of a stream that is to end holds, and a small rest
+// wholly: it is paid for.
+func (s *stream) drain(body Body) error {
 	s.a.mu.Lock()
-	discard, rest := s.discard, s.state.End-s.state.Pos
-	s.a.mu.Unlock()
-	left := int64(body.Buffered())
-	if 0 < rest && rest <= underWay {
+	left, known, rest := int64(body.Buffered()), s.state.End >= 0, s.state.End-s.state.Pos
+	if known && (left > rest || rest <= underWay) {
 		left = rest
 	}
-	if discard || left <= 0 {
-		return nil
+	if s.discard {
+		left = 0
 	}
+	s.a.mu.Unlock()
 	stop := time.AfterFunc(drainFor, func() { s.cancel(ErrClosed) })
 	defer stop.Stop()
 	for left > 0 {
-		n, err := gather(body, buf[:min(left, int64(len(buf)))])
-		if n > 0 {
-			if _, _, err := s.keep(buf[:n]); err != nil {
-				return err
-			}
-			left -= int64(n)
-		}
+		n, _, err := s.step(body, left)
 		if err != nil {
-			return nil // it was to end anyway
+			return err
 		}
+		left -= int64(n)
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func TestFilm(t *testing.T) {
 	d.abandon()
 	d = open(t, root, keep{Size: limit})
 	check(t, d.Asset("film"))
-	if n := d.Asset("film").Present(); n < limit/4 {
+	if n := d.Asset("film").Status().Present; n < limit/4 {
 		t.Errorf("%d bytes after a kill", n)
 	}
 }
@@ -147,9 +147,9 @@ func TestReadDuringPunch(t *testing.T) {
 		f.setSpan(span(8192, maxSize))
 		p := make([]byte, 8192)
 		switch _, err := f.readAt(p, 0); {
-		case err == nil && !bytes.Equal(p, content("a", f.Version(), span(0, 8192))):
+		case err == nil && !bytes.Equal(p, content("a", f.Status().Version, span(0, 8192))):
 			t.Errorf("%s: wrong bytes", what)
-		case err == nil && f.Present() == 0:
+		case err == nil && f.Status().Present == 0:
 			t.Errorf("%s: nothing happened to the read", what)
 		case err != nil && !errors.Is(err, ErrAbsent):
 			t.Errorf("%s: %v", what, err)
@@ -209,7 +209,7 @@ func TestReadWhilePunched(t *testing.T) {
 			}
 		})
 	}
-	for f.Present() > 8192 {
+	for f.Status().Present > 8192 {
 		d.punchBehind(f, 128*kib)
 	}
 	close(done)

@@ -21,23 +21,20 @@ func (s *Store) turn(do func()) {
 // growthLocked returns what a write of r takes at most.
 func (a *Asset) growthLocked(r ranges.Range) int64 {
 	blocks := a.store.blocks(r)
-	n := blocks.Len()
-	for _, have := range a.alloc.Within(blocks) {
-		n -= have.Len()
-	}
-	return n
+	return blocks.Len() - a.store.size(a.present.Within(blocks))
 }
 
-// putLocked stores p, which is of the content of that version, at off, and then
-// marks it present. It releases the lock while it writes. It makes room if need
+// putLocked stores p, which is of the content as it is, at off, and then marks it
+// present. It releases the lock while it writes. It makes room if need
 // be. On an error nothing of p is claimed; it wraps ErrNoSpace if there was no
 // room, and is ErrChanged if the content changed meanwhile.
-func (a *Asset) putLocked(p []byte, off int64, version uint64) error {
+func (a *Asset) putLocked(p []byte, off int64) error {
 	r := ranges.Range{Start: off, End: off + int64(len(p))}
 	s := a.store
 	if off < 0 || r.End > maxSize {
 		return &os.PathError{Op: "write", Path: a.id, Err: os.ErrInvalid}
 	}
+	version := a.version
 	for round := 1; ; {
 		switch {
 		case s.closing.Load():
@@ -47,9 +44,9 @@ func (a *Asset) putLocked(p []byte, off int64, version uint64) error {
 		case r.Empty():
 			return nil
 		case !a.punching.Intersect(r).Empty():
-			punched := a.punched
 			a.mu.Unlock()
-			<-punched
+			s.making <- struct{}{} // whoever punches has it
+			<-s.making
 			a.mu.Lock()
 			continue
 		}
@@ -66,7 +63,7 @@ func (a *Asset) putLocked(p []byte, off int64, version uint64) error {
 				a.tidy(blob, r)
 			}
 			if gone(err) {
-				a.lose(incarnation, "gone")
+				a.lose(incarnation)
 			}
 			a.mu.Lock()
 			if again := a.wroteLocked(r, incarnation, need, err); again {
@@ -99,9 +96,9 @@ func (a *Asset) wroteLocked(r ranges.Range, incarnation uint64, need int64, err 
 		s.add(-need)
 		return a.incarnation != incarnation
 	}
-	before := a.alloc.Len()
-	a.alloc.Add(s.blocks(r))
-	if grown := a.alloc.Len() - before; grown != need {
+	grown := a.growthLocked(r)
+	a.bytes += grown
+	if grown != need { // another write took some of these blocks
 		s.add(grown - need)
 	}
 	a.present.Add(r)
@@ -135,8 +132,8 @@ func (a *Asset) tidy(blob *spool.Blob, r ranges.Range) {
 	defer func() { <-s.making }()
 	a.mu.Lock()
 	mine := ranges.Of(s.inner(r))
-	for _, have := range a.alloc.Within(r) {
-		mine.Remove(have)
+	for _, have := range a.present.Within(r) {
+		mine.Remove(s.blocks(have))
 	}
 	me := slices.Index(a.writing, r)
 	for i, w := range a.writing {
@@ -144,23 +141,12 @@ func (a *Asset) tidy(blob *spool.Blob, r ranges.Range) {
 			mine.Remove(s.blocks(w))
 		}
 	}
-	a.holdOffLocked(r)
+	a.punching = r
 	a.mu.Unlock()
 	for _, r := range mine.Ranges() {
 		_ = blob.Punch(r) // or the next write there takes them
 	}
 	a.mu.Lock()
-	a.letInLocked()
-	a.mu.Unlock()
-}
-
-// holdOffLocked lets no write begin in r until letInLocked. The caller makes
-// room.
-func (a *Asset) holdOffLocked(r ranges.Range) {
-	a.punching, a.punched = r, make(chan struct{})
-}
-
-func (a *Asset) letInLocked() {
 	a.punching = ranges.Range{}
-	close(a.punched)
+	a.mu.Unlock()
 }

@@ -64,8 +64,8 @@ func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for {
-		if err := a.awaitContentLocked(ctx, r.version); err != nil {
-			return 0, err
+		if a.version != r.version {
+			return 0, ErrChanged
 		}
 		need := ranges.Range{Start: off, End: off + int64(len(p))}
 		if a.info.Size >= 0 {
@@ -77,45 +77,51 @@ func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 		if a.present.Contains(need) {
 			a.consumedLocked(r, need)
 			n, again, err := a.readLocked(p[:need.Len()], off)
-			if r.version != a.version {
-				return 0, ErrChanged
-			}
 			if again {
 				continue // room was made meanwhile
 			}
 			return n, err
 		}
 		r.pos = off
-		if err := a.fetchLocked(ctx, WaiterState{Need: need, Last: r.last, Since: time.Now()}); err != nil {
+		if err := a.fetchLocked(ctx, WaiterState{Need: need, Last: r.last, Since: time.Now()}, 0); err != nil {
 			return 0, err
 		}
 	}
 }
 
-// awaitContentLocked waits until no content is being dropped, with the lock released. It
-// returns ErrChanged if the content is not of that version.
-func (a *Asset) awaitContentLocked(ctx context.Context, version uint64) error {
-	for a.resetting != nil {
-		done := a.resetting
-		a.mu.Unlock()
-		select {
-		case <-done:
-		case <-ctx.Done():
+// fetchMost stands for the end of an asset whose size nobody knows: more than any
+// has, and sums of it don't overflow.
+const fetchMost = 1 << 40
+
+// Fetch waits until the whole content is present. What is absent comes with one
+// request a gap, if the server allows it. ctx ends the waiting; what has come
+// stays. Bytes that go again meanwhile, since room is needed, come again.
+func (r *Reader) Fetch(ctx context.Context) error {
+	a := r.a
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for {
+		if a.version != r.version {
+			return ErrChanged
 		}
-		a.mu.Lock()
-		if a.resetting == done {
-			return context.Cause(ctx)
+		need := ranges.Range{End: fetchMost}
+		if a.info.Size >= 0 {
+			need.End = a.info.Size
+		}
+		need.Start = a.present.Gap(need).Start
+		if need.Empty() {
+			return nil
+		}
+		if err := a.fetchLocked(ctx, WaiterState{Need: need, Since: time.Now()}, 0); err != nil {
+			return err
 		}
 	}
-	if a.version != version {
-		return ErrChanged
-	}
-	return nil
 }
 
 // fetchLocked has what state needs fetched, and waits for it with the lock released.
-func (a *Asset) fetchLocked(ctx context.Context, state WaiterState) error {
-	w, err := a.waitLocked(ctx, state, 0)
+// retryFor is 0 for as long as a read retries.
+func (a *Asset) fetchLocked(ctx context.Context, state WaiterState, retryFor time.Duration) error {
+	w, err := a.waitLocked(ctx, state, retryFor)
 	a.spanLocked()
 	if err != nil {
 		return err
@@ -179,5 +185,9 @@ func (a *Asset) spanLocked() {
 		return
 	}
 	a.span = span
-	a.unstickLocked()
+	for _, s := range a.streams {
+		if s.state.Stuck {
+			nudge(s.wake) // there may be room now
+		}
+	}
 }

@@ -89,8 +89,8 @@ func Reclaim(h Holdings, need int64) []Action {
 		r.freed += h.Assets[i].Bytes
 		r.actions = append(r.actions, Action{Asset: i, Bytes: h.Assets[i].Bytes})
 	}
-	r.take(behind, need, h.atLeast(8))
-	r.take(ahead, need, h.atLeast(64))
+	r.take(behind, need, h.atLeast(8), false)
+	r.take(ahead, need, h.atLeast(64), true)
 	return r.actions
 }
 
@@ -185,45 +185,40 @@ func (r *reclaimer) furthest(c Action) int64 {
 }
 
 // take lets parts of open assets go until need is met, and of the last one as much as
-// goal asks for.
-func (r *reclaimer) take(candidates []Action, need, goal int64) {
+// goal asks for, in whole blocks: the first of what lies behind readers, the last of what
+// lies ahead.
+func (r *reclaimer) take(candidates []Action, need, goal int64, ahead bool) {
 	goal = max(need, goal)
 	for _, c := range candidates {
 		if r.freed >= need {
 			return
 		}
-		c = r.cut(c, goal-r.freed)
+		left := (goal - r.freed + r.Block - 1) / r.Block * r.Block
+		c.trim(c.Bytes-left, ahead)
 		r.freed += c.Bytes
 		r.actions = append(r.actions, c)
 	}
 }
 
-// cut leaves no more of c than goal asks for, in whole blocks: the first of what
-// lies behind readers, the last of what lies ahead.
-func (r *reclaimer) cut(c Action, goal int64) Action {
-	goal = (goal + r.Block - 1) / r.Block * r.Block
-	out := Action{Asset: c.Asset}
-	fromEnd := c.Ranges[0].Start >= r.Assets[c.Asset].Span.End
-	if fromEnd {
-		slices.Reverse(c.Ranges)
-	}
-	for _, s := range c.Ranges {
-		n := min(s.Len(), goal-out.Bytes)
-		if n == 0 {
-			break
+// trim leaves n bytes less of c: the first, or the last.
+func (c *Action) trim(n int64, first bool) {
+	for n > 0 {
+		i := len(c.Ranges) - 1
+		if first {
+			i = 0
 		}
-		if fromEnd {
-			s.Start = s.End - n
+		r := &c.Ranges[i]
+		k := min(n, r.Len())
+		if first {
+			r.Start += k
 		} else {
-			s.End = s.Start + n
+			r.End -= k
 		}
-		out.Ranges = append(out.Ranges, s)
-		out.Bytes += n
+		if r.Empty() {
+			c.Ranges = slices.Delete(c.Ranges, i, i+1)
+		}
+		n, c.Bytes = n-k, c.Bytes-k
 	}
-	if fromEnd {
-		slices.Reverse(out.Ranges)
-	}
-	return out
 }
 
 func sum(actions []Action) (n int64) {

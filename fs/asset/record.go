@@ -3,6 +3,7 @@ package asset
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"time"
 
 	"assetfs/fs/ranges"
@@ -49,7 +50,7 @@ type facts struct {
 func (f *facts) acceptable() bool {
 	i := &f.info
 	text := len(f.name) + len(i.Name) + len(i.Type) + len(i.ETag) + len(i.LastModified) + len(f.learnt)
-	for _, v := range i.Validators.Seen { // as JSON
+	for _, v := range i.Seen { // as JSON
 		text += 6 * len(v)
 	}
 	return i.Size >= -1 && i.Size <= maxSize && f.version <= math.MaxInt64 && f.cost >= 0 && text < maxText
@@ -61,204 +62,127 @@ func (f *facts) recall() bool {
 	if f.learnt == "" {
 		return true
 	}
-	ours := f.info.Recall(f.learnt)
+	ours := f.info.recall(f.learnt)
 	f.learnt = ""
 	return ours
 }
 
-func appendString(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
-
-func appendBool(b []byte, v bool) []byte {
-	if v {
-		return append(b, 1)
-	}
-	return append(b, 0)
-}
-
-// appendTime keeps microseconds. The zero time is 0.
-func appendTime(b []byte, t time.Time) []byte {
-	if t.IsZero() {
-		return binary.AppendVarint(b, 0)
-	}
-	return binary.AppendVarint(b, t.UnixMicro())
-}
-
-func bootRecord(b []byte, bootID string) []byte {
-	return spool.AppendFrame(b, func(b []byte) []byte { return appendString(append(b, kindBoot), bootID) })
+// appendRecord appends a record of kind with fields. A time has microseconds, and the
+// zero time is 0.
+func appendRecord(b []byte, kind byte, fields ...any) []byte {
+	return spool.AppendFrame(b, func(b []byte) []byte {
+		b = append(b, kind)
+		for _, f := range fields {
+			switch f := f.(type) {
+			case string:
+				b = append(binary.AppendUvarint(b, uint64(len(f))), f...)
+			case uint64:
+				b = binary.AppendUvarint(b, f)
+			case int64:
+				b = binary.AppendVarint(b, f)
+			case bool:
+				if f {
+					b = append(b, 1)
+				} else {
+					b = append(b, 0)
+				}
+			case time.Time:
+				if f.IsZero() {
+					b = append(b, 0)
+				} else {
+					b = binary.AppendVarint(b, f.UnixMicro())
+				}
+			case []ranges.Range:
+				b = binary.AppendUvarint(b, uint64(len(f)))
+				pos := int64(0)
+				for _, r := range f {
+					b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(r.Start-pos)), uint64(r.Len()))
+					pos = r.End
+				}
+			}
+		}
+		return b
+	})
 }
 
 func assetRecord(b []byte, id string, incarnation uint64, f *facts) []byte {
-	return spool.AppendFrame(b, func(b []byte) []byte {
-		b = appendString(append(b, kindAsset), id)
-		b = binary.AppendUvarint(b, incarnation)
-		learnt := f.learnt
-		if learnt == "" {
-			learnt = f.info.Learnt()
-		}
-		for _, s := range []string{f.name, f.info.Name, f.info.Type, f.info.ETag, f.info.LastModified, learnt} {
-			b = appendString(b, s)
-		}
-		for _, t := range []time.Time{f.info.ModTime, f.firstSeen, f.lastUse} {
-			b = appendTime(b, t)
-		}
-		b = binary.AppendVarint(b, f.info.Size)
-		b = binary.AppendUvarint(b, f.version)
-		b = binary.AppendVarint(b, f.cost)
-		return appendBool(b, f.info.Header)
-	})
+	i, learnt := &f.info, f.learnt
+	if learnt == "" {
+		learnt = i.learntText()
+	}
+	return appendRecord(b, kindAsset, id, incarnation, f.name, i.Name, i.Type, i.ETag, i.LastModified, learnt,
+		i.ModTime, f.firstSeen, f.lastUse, i.Size, f.version, f.cost, i.Header)
 }
 
 // rangesRecords appends as many records of a kind as set needs.
 func rangesRecords(b []byte, kind byte, id string, incarnation uint64, set []ranges.Range) []byte {
-	for len(set) > 0 {
-		part := set[:min(len(set), maxRanges)]
-		set = set[len(part):]
-		b = spool.AppendFrame(b, func(b []byte) []byte {
-			b = appendString(append(b, kind), id)
-			b = binary.AppendUvarint(b, incarnation)
-			b = binary.AppendUvarint(b, uint64(len(part)))
-			pos := int64(0)
-			for _, r := range part {
-				b = binary.AppendUvarint(b, uint64(r.Start-pos))
-				b = binary.AppendUvarint(b, uint64(r.Len()))
-				pos = r.End
-			}
-			return b
-		})
+	for part := range slices.Chunk(set, maxRanges) {
+		b = appendRecord(b, kind, id, incarnation, part)
 	}
 	return b
-}
-
-func rangeRecord(b []byte, r Ranging) []byte {
-	if r == RangeUnknown {
-		return b
-	}
-	return spool.AppendFrame(b, func(b []byte) []byte { return appendBool(append(b, kindRange), r == RangeYes) })
 }
 
 // callRecord notes that a call of the API was made. Downloads have a kind of
 // their own, as the first indexes had them.
 func callRecord(b []byte, call string, t time.Time) []byte {
-	return spool.AppendFrame(b, func(b []byte) []byte {
-		if call == Download {
-			return appendTime(append(b, kindRequest), t)
+	if call == Download {
+		return appendRecord(b, kindRequest, t)
+	}
+	return appendRecord(b, kindCall, call, t)
+}
+
+// decode is the inverse of appendRecord behind the kind. It returns false if a field is
+// not right, or something is left over; the fields before are set all the same.
+func decode(b []byte, fields ...any) bool {
+	for _, f := range fields {
+		n := 0 // bytes of b that it takes
+		switch f := f.(type) {
+		case *string:
+			var length uint64
+			if length, n = binary.Uvarint(b); n <= 0 || length > uint64(len(b)-n) {
+				return false
+			}
+			*f = string(b[n : n+int(length)])
+			n += int(length)
+		case *uint64:
+			*f, n = binary.Uvarint(b)
+		case *int64:
+			*f, n = binary.Varint(b)
+		case *bool:
+			if len(b) > 0 && b[0] <= 1 {
+				*f, n = b[0] == 1, 1
+			}
+		case *time.Time:
+			var us int64
+			if us, n = binary.Varint(b); us != 0 {
+				*f = time.UnixMicro(us)
+			}
+		case *[]ranges.Range:
+			*f, n = decodeRanges(b)
 		}
-		return appendTime(appendString(append(b, kindCall), call), t)
-	})
-}
-
-func noteRecord(b []byte, name, value string) []byte {
-	return spool.AppendFrame(b, func(b []byte) []byte { return appendString(appendString(append(b, kindNote), name), value) })
-}
-
-func pinRecord(b []byte, id string, pinned bool) []byte {
-	return spool.AppendFrame(b, func(b []byte) []byte { return appendBool(appendString(append(b, kindPin), id), pinned) })
-}
-
-// A decoder takes fields off a payload. The first one that is not right sets
-// bad, and what follows is zero.
-type decoder struct {
-	b   []byte
-	bad bool
-}
-
-func (d *decoder) fail() { d.b, d.bad = nil, true }
-
-// done reports whether all fields were right and nothing is left over.
-func (d *decoder) done() bool {
-	if len(d.b) > 0 {
-		d.fail()
+		if n <= 0 {
+			return false
+		}
+		b = b[n:]
 	}
-	return !d.bad
+	return len(b) == 0
 }
 
-func (d *decoder) byte() byte {
-	if len(d.b) == 0 {
-		d.fail()
-		return 0
-	}
-	c := d.b[0]
-	d.b = d.b[1:]
-	return c
-}
-
-func (d *decoder) bool() bool {
-	c := d.byte()
-	if c > 1 {
-		d.fail()
-	}
-	return c == 1
-}
-
-func (d *decoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	if n <= 0 {
-		d.fail()
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.b)
-	if n <= 0 {
-		d.fail()
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *decoder) bytes() []byte {
-	n := d.uvarint()
-	if n > uint64(len(d.b)) {
-		d.fail()
-		return nil
-	}
-	s := d.b[:n]
-	d.b = d.b[n:]
-	return s
-}
-
-func (d *decoder) string() string { return string(d.bytes()) }
-
-func (d *decoder) time() time.Time {
-	us := d.varint()
-	if us == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(us)
-}
-
-func (d *decoder) facts() facts {
-	f := facts{name: d.string(), info: Info{Name: d.string(), Type: d.string(), ETag: d.string(), LastModified: d.string()}, learnt: d.string()}
-	f.info.ModTime, f.firstSeen, f.lastUse = d.time(), d.time(), d.time()
-	f.info.Size, f.version, f.cost, f.info.Header = d.varint(), d.uvarint(), d.varint(), d.bool()
-	if f.learnt == "" {
-		f.learnt = "-" // of an older program
-	}
-	if !f.acceptable() {
-		d.fail()
-	}
-	return f
-}
-
-// ranges returns ranges: not empty, in order, apart, within maxSize.
-func (d *decoder) ranges() (set []ranges.Range) {
-	n := d.uvarint()
+// decodeRanges returns ranges, not empty, in order, within maxSize, and how many bytes
+// they take; 0 if that is not what b holds.
+func decodeRanges(b []byte) (set []ranges.Range, n int) {
+	count, n := binary.Uvarint(b)
 	pos := uint64(0)
-	for range n {
-		gap, length := d.uvarint(), d.uvarint()
-		if d.bad || length == 0 || gap > maxSize || length > maxSize || pos+gap+length > maxSize {
-			d.fail()
-			return nil
+	for range count {
+		gap, g := binary.Uvarint(b[max(n, 0):])
+		length, l := binary.Uvarint(b[max(n+g, 0):])
+		if n <= 0 || g <= 0 || l <= 0 || length == 0 || max(gap, length) > maxSize || pos+gap+length > maxSize {
+			return nil, 0
 		}
+		n += g + l
 		r := ranges.Range{Start: int64(pos + gap), End: int64(pos + gap + length)}
 		pos = uint64(r.End)
 		set = append(set, r)
 	}
-	return set
+	return set, n
 }

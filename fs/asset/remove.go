@@ -8,126 +8,104 @@ import (
 // under way will see that.
 func (a *Asset) removeLocked(r ranges.Range) {
 	a.epoch++
-	for _, s := range []*ranges.Set{&a.present, &a.fresh, &a.unsynced, &a.syncing} {
+	for _, s := range []*ranges.Set{&a.present, &a.fresh, &a.unsynced} {
 		s.Remove(r)
 	}
 }
 
-// dropLocked forgets all bytes and the blob. It returns the room that they took.
-func (a *Asset) dropLocked() int64 {
-	freed := a.alloc.Len()
-	for _, s := range []*ranges.Set{&a.present, &a.alloc, &a.fresh, &a.unsynced, &a.syncing} {
+// dropLocked forgets all bytes and the blob. What it returns is to be called with the
+// lock released: it removes the blob, and returns the room that it took. The journal says so
+// first. If that fails, the bytes go all the same: a claim on a missing blob
+// counts for nothing.
+func (a *Asset) dropLocked() (remove func() int64) {
+	blob, freed := a.blobLocked(), a.bytes
+	for _, s := range []*ranges.Set{&a.present, &a.fresh, &a.unsynced} {
 		s.Clear()
 	}
+	a.bytes = 0
 	a.epoch++
 	a.incarnation++
 	a.blob, a.unchecked = nil, false
 	a.markLocked(true)
-	return freed
+	a.queueLocked()
+	return func() int64 {
+		_ = a.store.journal.Write() // it logs, and tries again
+		if err := blob.Remove(); err != nil {
+			a.store.o.Log.Warn("spool file not removed", "asset", a.id, "error", err)
+		}
+		a.store.add(-freed)
+		return freed
+	}
 }
 
-// drop forgets all bytes, if that is right, changes the facts, and then removes
-// the blob. The journal is told first. If that fails, the bytes go all the same:
-// a claim on a missing blob counts for nothing. It returns the room that they
-// took.
-func (a *Asset) drop(right func() bool, change func()) (freed int64) {
+// drop forgets all bytes if that is right, which is asked with mu held, and returns
+// the room that they took.
+func (a *Asset) drop(right func() bool) (freed int64) {
 	a.mu.Lock()
 	if !right() {
 		a.mu.Unlock()
 		return 0
 	}
-	blob := a.blobLocked()
-	freed = a.dropLocked()
-	change()
-	a.queueLocked()
+	remove := a.dropLocked()
 	a.mu.Unlock()
-	_ = a.store.journal.Write() // it logs, and tries again
-	if err := blob.Remove(); err != nil {
-		a.store.o.Log.Warn("spool file not removed", "asset", a.id, "error", err)
-	}
-	a.store.add(-freed)
-	return freed
+	return remove()
 }
 
-// lose drops all bytes of an incarnation whose blob is not what it should be.
-func (a *Asset) lose(incarnation uint64, reason string) {
+// lose drops all bytes of an incarnation whose blob has gone or is too short.
+func (a *Asset) lose(incarnation uint64) {
 	lost := false
 	a.drop(func() bool {
 		lost = a.incarnation == incarnation
 		return lost
-	}, func() {})
+	})
 	if lost {
-		a.store.o.Log.Warn("spool file unusable, its bytes are forgotten", "asset", a.id, "reason", reason)
+		a.store.o.Log.Warn("spool file gone or too short, its bytes are forgotten", "asset", a.id)
 	}
 }
 
-// withdraw makes ranges cease to be present, and has that recorded. The bytes stay
-// in the blob. On an error they are present as before.
+// withdraw is withdrawLocked for bytes that leave no room behind.
 func (a *Asset) withdraw(set []ranges.Range) error {
 	a.mu.Lock()
-	w := a.withdrawLocked(set)
-	a.mu.Unlock()
-	return w.record()
+	defer a.mu.Unlock()
+	err := a.withdrawLocked(set)
+	a.recountLocked()
+	return err
 }
 
-// A withdrawal is of bytes that have ceased to be present.
-type withdrawal struct {
-	a           *Asset
-	incarnation uint64
-	lasting     ranges.Set // claimed for ever
-	volatile    ranges.Set // the others
-}
-
-// withdrawLocked makes ranges cease to be present.
-func (a *Asset) withdrawLocked(set []ranges.Range) withdrawal {
+// withdrawLocked makes ranges cease to be present, and returns when that is on the
+// disk, with the lock released meanwhile. The bytes stay in the blob. On an error they
+// are present as before.
+func (a *Asset) withdrawLocked(set []ranges.Range) error {
 	if a.dirty || a.fresh.Len() > 0 { // the record must find its asset
 		a.queueLocked()
 	}
-	w := withdrawal{a: a, incarnation: a.incarnation}
+	var were []ranges.Range
 	for _, r := range set {
-		for _, was := range a.present.Within(r) {
-			w.lasting.Add(was)
-		}
-		for _, notYet := range []*ranges.Set{&a.unsynced, &a.syncing} {
-			for _, v := range notYet.Within(r) {
-				w.lasting.Remove(v)
-				w.volatile.Add(v)
-			}
-		}
+		were = append(were, a.present.Within(r)...)
 		a.removeLocked(r)
 	}
-	a.store.journal.Queue(rangesRecords(nil, kindRemove, a.id, a.incarnation, set))
-	return w
+	journal, incarnation := a.store.journal, a.incarnation
+	journal.Queue(rangesRecords(nil, kindRemove, a.id, incarnation, set))
+	a.mu.Unlock()
+	err := journal.Sync()
+	a.mu.Lock()
+	if err != nil && a.incarnation == incarnation {
+		// Claimed again, behind the record, should that be written.
+		for _, r := range were {
+			for _, s := range []*ranges.Set{&a.present, &a.fresh, &a.unsynced} {
+				s.Add(r)
+			}
+		}
+		a.markLocked(false)
+		a.pendLocked()
+	}
+	return err
 }
 
-// record has the withdrawal recorded: on the disk, if the claim may be there.
-func (w *withdrawal) record() error {
-	a := w.a
-	record := a.store.journal.Write
-	if w.lasting.Len() > 0 {
-		record = a.store.journal.Sync
-	}
-	err := record()
-	if err == nil {
-		return nil
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.incarnation != w.incarnation {
-		return err
-	}
-	// Claimed again behind the record, should that be written, and as before: the
-	// disk may have the old claim only.
-	for _, r := range w.lasting.Ranges() {
-		a.present.Add(r)
-	}
-	a.store.journal.Queue(rangesRecords(nil, kindDurable, a.id, a.incarnation, w.lasting.Ranges()))
-	for _, r := range w.volatile.Ranges() {
-		for _, s := range []*ranges.Set{&a.present, &a.fresh, &a.unsynced} {
-			s.Add(r)
-		}
-	}
-	a.markLocked(false)
-	a.pendLocked()
-	return err
+// recountLocked counts what the present bytes take, after some have gone.
+func (a *Asset) recountLocked() {
+	s := a.store
+	freed := a.bytes - s.size(a.present.Ranges())
+	a.bytes -= freed
+	s.add(-freed)
 }

@@ -40,8 +40,8 @@ func TestReset(t *testing.T) {
 	closeDir(t, d)
 	d = open(t, root, keep{})
 	f = d.Asset("re_1")
-	if f.Version() != 1 || !slices.Equal(spooled(f), []ranges.Range{span(4096, 8192)}) {
-		t.Errorf("after reopen: version %d, %v", f.Version(), spooled(f))
+	if f.Status().Version != 1 || !slices.Equal(spooled(f), []ranges.Range{span(4096, 8192)}) {
+		t.Errorf("after reopen: version %d, %v", f.Status().Version, spooled(f))
 	}
 	check(t, f)
 	if got := spoolFiles(t, root); len(got) != 1 {
@@ -62,8 +62,8 @@ func TestResetDuringWrite(t *testing.T) {
 	if err := f.write(content("re_1", 0, span(0, 4096)), 0); !errors.Is(err, ErrChanged) {
 		t.Errorf("WriteAt: %v, want ErrChanged", err)
 	}
-	if f.Present() != 0 || d.Usage().Bytes != 0 {
-		t.Errorf("%d bytes present, %d used", f.Present(), d.Usage().Bytes)
+	if f.Status().Present != 0 || d.Usage().Bytes != 0 {
+		t.Errorf("%d bytes present, %d used", f.Status().Present, d.Usage().Bytes)
 	}
 }
 
@@ -77,11 +77,11 @@ func TestOtherBaseURL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if known, n := other.ids(), other.Asset("re_1").Present(); len(known) != 0 || n != 0 {
+	if known, n := other.ids(), other.Asset("re_1").Status().Present; len(known) != 0 || n != 0 {
 		t.Errorf("another base URL sees %q, %d bytes", known, n)
 	}
 	closeDir(t, other)
-	if n := open(t, root, keep{}).Asset("re_1").Present(); n != kib {
+	if n := open(t, root, keep{}).Asset("re_1").Status().Present; n != kib {
 		t.Errorf("%d bytes are left", n)
 	}
 }

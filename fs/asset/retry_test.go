@@ -27,7 +27,7 @@ func TestRetryCounts(t *testing.T) {
 			test(t, &fakeServer{size: mib, failures: failures}, func(r *rig) {
 				start := time.Now()
 				for range 3 { // what was learnt holds for all
-					_, err := r.Contact(context.Background(), Contact{Patience: 35 * time.Second})
+					_, err := r.Contact(context.Background(), Contact{RetryFor: 35 * time.Second})
 					if !errors.Is(err, c.err) {
 						t.Fatalf("error is %v", err)
 					}
@@ -51,7 +51,7 @@ func TestRetryCounts(t *testing.T) {
 func TestQueueIsNotRetrying(t *testing.T) {
 	test(t, &fakeServer{size: mib, ranged: true, perMin: 2, failures: []error{errServer}}, func(r *rig) {
 		r.server.times = append(r.server.times, time.Now())
-		if _, err := r.Contact(context.Background(), Contact{Patience: 5 * time.Second}); err != nil {
+		if _, err := r.Contact(context.Background(), Contact{RetryFor: 5 * time.Second}); err != nil {
 			t.Error(err)
 		}
 		r.spent(2, 0)

@@ -126,7 +126,7 @@ func (s *Store) holdings(own *Asset, r ranges.Range) ([]*Asset, Holdings) {
 	for i, a := range assets {
 		a.mu.Lock()
 		x := &h.Assets[i]
-		x.LastUse, x.Bytes, x.Closed, x.Pinned, x.Own = a.lastUse, a.alloc.Len(), a.idleLocked(), a.pinned, a == own
+		x.LastUse, x.Bytes, x.Closed, x.Pinned, x.Own = a.lastUse, a.bytes, a.idleLocked(), a.pinned, a == own
 		if a.users() > 0 {
 			x.Span = a.span
 			x.Spare = a.spareLocked()
@@ -162,7 +162,7 @@ func (a *Asset) spareLocked() []ranges.Range {
 // evict drops all bytes of a unless it came into use. It returns the room that
 // they took.
 func (a *Asset) evict() int64 {
-	freed := a.drop(func() bool { return a.idleLocked() && !a.pinned }, func() {})
+	freed := a.drop(func() bool { return a.idleLocked() && !a.pinned })
 	if freed > 0 {
 		a.store.o.Log.Debug("evicted", "asset", a.id, "bytes", freed)
 	}
@@ -180,24 +180,19 @@ func (a *Asset) punchOut(set []ranges.Range, may func(ranges.Range) bool) (freed
 		return 0
 	}
 	blob := a.blobLocked()
-	a.holdOffLocked(ranges.Range{Start: set[0].Start, End: set[len(set)-1].End})
-	w := a.withdrawLocked(set)
+	a.punching = ranges.Range{Start: set[0].Start, End: set[len(set)-1].End}
+	err := a.withdrawLocked(set)
 	a.mu.Unlock()
-	err := w.record()
 	for i := 0; err == nil && i < len(set); i++ {
 		if err = blob.Punch(set[i]); err == nil {
-			a.mu.Lock()
-			before := a.alloc.Len()
-			a.alloc.Remove(set[i])
-			freed += before - a.alloc.Len()
-			a.mu.Unlock()
+			freed += set[i].Len()
 		}
 	}
 	a.mu.Lock()
-	a.letInLocked()
+	a.punching = ranges.Range{}
+	a.recountLocked()
 	a.mu.Unlock()
 	s := a.store
-	s.add(-freed)
 	if errors.Is(err, errors.ErrUnsupported) && !s.noPunch.Swap(true) {
 		s.o.Log.Warn("the spool's file system has no holes: open assets keep what they have", "dir", s.dir.Path())
 	} else if err != nil && !errors.Is(err, os.ErrClosed) && !gone(err) {
@@ -221,13 +216,11 @@ func (s *Store) noSpace(need int64, a *Asset, why error) error {
 	if a != nil {
 		id = a.id
 	}
-	for _, o := range s.known() {
-		o.mu.Lock()
+	s.each(func(o *Asset) {
 		if o.pinned {
-			pinned += o.alloc.Len()
+			pinned += o.bytes
 		}
-		o.mu.Unlock()
-	}
+	})
 	holds := "the spool holds " + humanize.IBytes(uint64(max(0, held)))
 	if pinned > 0 {
 		holds += fmt.Sprintf(" (%s of pinned assets, which assetfs unpin lets go)", humanize.IBytes(uint64(pinned)))

@@ -50,7 +50,7 @@ func TestLRU(t *testing.T) {
 	d.Asset("re_4").acquire()
 	present := func() (ids []string) {
 		for _, id := range d.ids() {
-			if d.Asset(id).Present() > 0 {
+			if d.Asset(id).Status().Present > 0 {
 				ids = append(ids, id[3:])
 			}
 		}
@@ -68,7 +68,7 @@ func TestLRU(t *testing.T) {
 	if !errors.Is(err, ErrNoSpace) || !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("no room: %v", err)
 	}
-	if got := d.Asset("new").Present(); got != 4*size {
+	if got := d.Asset("new").Status().Present; got != 4*size {
 		t.Errorf("%d bytes present after the failed write", got)
 	}
 	if m := d.Asset("re_2").kept(); m.name != "name" || m.info.Size != size {
@@ -96,7 +96,7 @@ func TestVain(t *testing.T) {
 	if err := d.Asset("b").write(make([]byte, 2*mib), 0); !errors.Is(err, ErrNoSpace) {
 		t.Fatal(err)
 	}
-	if d.Asset("a").Present() == 0 {
+	if d.Asset("a").Status().Present == 0 {
 		t.Error("evicted in vain")
 	}
 }
@@ -135,7 +135,7 @@ func TestLoad(t *testing.T) {
 		check(t, d.Asset(id))
 		f := d.Asset(id)
 		f.mu.Lock()
-		sum += f.alloc.Len()
+		sum += f.bytes
 		f.mu.Unlock()
 	}
 	if held := d.held(); held != sum || held > limit {

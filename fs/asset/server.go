@@ -12,13 +12,6 @@ type server struct {
 	kinds   map[string][2]usage // by kindOf, the latest assets first
 }
 
-func rangingOf(works bool) Ranging {
-	if works {
-		return RangeYes
-	}
-	return RangeNo
-}
-
 // Ranging returns what is likely for an asset of which it is not known whether
 // it is served with Range.
 func (s *Store) Ranging() Ranging {
@@ -42,7 +35,7 @@ func (s *Store) learnRange(r Ranging) {
 		}
 	}
 	if s.ranging != was {
-		s.journal.Queue(rangeRecord(nil, s.ranging))
+		s.journal.Queue(appendRecord(nil, kindRange, s.ranging == RangeYes))
 		nudge(s.changed)
 	}
 }

@@ -15,9 +15,9 @@ func TestUnframed(t *testing.T) {
 			rd := r.Open()
 			defer rd.Close()
 			r.cat(rd, 0, size/(128<<10)*(128<<10))
-			r.fails(rd, size/(128<<10)*(128<<10), 128<<10, &LengthError{})
+			r.fails(rd, size/(128<<10)*(128<<10), 128<<10, errLength)
 			r.read(rd, size-1000, 1000)
-			if _, whole := r.State(); whole || r.Info().Size != -1 {
+			if whole := r.Status().Whole; whole || r.Info().Size != -1 {
 				t.Errorf("whole %v, size %d", whole, r.Info().Size)
 			}
 			r.spent(2, size+64<<10)
@@ -50,7 +50,7 @@ func TestUnframed(t *testing.T) {
 			defer rd.Close()
 			r.cat(rd, 0, end)
 			for range 5 {
-				r.fails(rd, end, 1000, &LengthError{})
+				r.fails(rd, end, 1000, errLength)
 			}
 			r.spent(4, 4*end)
 		})

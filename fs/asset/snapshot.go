@@ -31,7 +31,7 @@ func (a *Asset) snapshotLocked(now time.Time) *planning {
 	p.Snapshot = Snapshot{
 		Now:       now,
 		Size:      a.info.Size,
-		Contacted: a.info.Header,
+		Header:    a.info.Header,
 		Overlap:   a.overlapLocked(),
 		Ranging:   a.rangingLocked(),
 		Guessed:   a.info.Ranging == RangeUnknown,

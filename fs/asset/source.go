@@ -4,8 +4,6 @@ import (
 	"context"
 	"io"
 	"time"
-
-	"assetfs/fs/ranges"
 )
 
 // Info is what responses say of an asset.
@@ -17,12 +15,9 @@ type Info struct {
 	ETag         string    // as sent
 	LastModified string    // as sent
 	Date         time.Time // of the first response with this content, zero unknown
-	Header       bool      // told by a download's header, not only by metadata
+	Header       bool      // by a download's header, not only by metadata
 
-	// What an asset learns from several responses; a single one has none.
-	Ranging    Ranging
-	Misranged  bool // what the server makes of a Range is wrong: it is asked for everything
-	Validators Validators
+	Learnt
 }
 
 // maxSize is the size of the largest asset, in bytes. No file system holds more,
@@ -32,7 +27,7 @@ const maxSize = 1 << 60
 // A Source is where bytes come from. Its errors may have these methods:
 //
 //   - Retry() (requests int, after time.Duration) says how many requests in all
-//     are worth making: 0 none, -1 as long as there is patience; and how long to
+//     are worth making: 0 none, -1 as many as RetryFor allows; and how long to
 //     wait for the next one at least. An error without it is not tried again.
 //   - Crowded() bool says that the server may have refused the request because
 //     another download of ours is open.
@@ -53,6 +48,9 @@ type Request struct {
 	// Program and PID are those of who waits for it, "" and 0 if nobody does.
 	Program string
 	PID     int
+	// Sent, if not nil, is called with true when the request is sent, and with false when
+	// after that it has to wait for its turn again.
+	Sent func(sent bool)
 	// NoRange asks for the whole asset without a Range: what the server makes
 	// of one can't be believed.
 	NoRange bool
@@ -88,16 +86,4 @@ type Budget struct {
 	// Worth is what a request is worth by the limits: how long one takes to
 	// come back. 0: there is no limit.
 	Worth time.Duration
-}
-
-// Present answers questions on the bytes that are there, as a ranges.Set does.
-type Present interface {
-	// Gap returns the first run of absent bytes inside within, or an empty
-	// range at within.End.
-	Gap(within ranges.Range) ranges.Range
-	// RunEnd returns the end of the run of present bytes at off, or off.
-	RunEnd(off int64) int64
-	// Next returns the first run of present bytes that begins at or after off,
-	// with none an empty one at the largest offset.
-	Next(off int64) ranges.Range
 }

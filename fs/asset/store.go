@@ -48,18 +48,17 @@ type Store struct {
 	holes   bool  // a hole in claimed bytes means that they are lost
 	unknown [][]byte
 
-	noPunch  atomic.Bool   // the file system can't
-	closing  atomic.Bool   // nothing more is written
-	closed   atomic.Bool   // nothing more is read
-	newBytes atomic.Int64  // written since the last flush
-	making   chan struct{} // has an element while room is made
-	syncing  chan struct{} // has an element while blobs are synced
-	changed  chan struct{} // something has to be recorded
-	much     chan struct{} // enough to do so now
-	due      chan struct{} // something may have to be synced
-	garbage  chan struct{} // the journal may have to be compacted
-	stop     chan struct{} // closed to end the goroutines
-	wg       sync.WaitGroup
+	noPunch     atomic.Bool   // the file system can't
+	closing     atomic.Bool   // nothing more is read or written
+	newBytes    atomic.Int64  // written since the last flush
+	making      chan struct{} // has an element while room is made
+	changed     chan struct{} // something has to be recorded
+	much        chan struct{} // enough to do so now
+	due         chan struct{} // something may have to be synced
+	garbage     chan struct{} // the journal may have to be compacted
+	pinsChanged chan struct{} // see PinsChanged
+	stop        chan struct{} // closed to end the goroutines
+	wg          sync.WaitGroup
 
 	// mu guards what follows. It may be taken under an asset's lock, never the
 	// other way round.
@@ -93,7 +92,7 @@ func OpenStore(root, baseURL string, o StoreOptions) (*Store, error) {
 	}
 	s := &Store{
 		o: o, engine: &Options{}, dir: dir, journal: dir.Journal(), bootID: o.BootID, block: disk.Block, holes: !disk.ZerosAreHoles,
-		making: make(chan struct{}, 1), syncing: make(chan struct{}, 1),
+		making: make(chan struct{}, 1), pinsChanged: make(chan struct{}, 1),
 		changed: make(chan struct{}, 1), much: make(chan struct{}, 1), due: make(chan struct{}, 1), garbage: make(chan struct{}, 1), stop: make(chan struct{}),
 		assets: map[string]*Asset{}, pending: map[*Asset]struct{}{}, calls: map[string][]time.Time{}, notes: map[string]string{},
 	}
@@ -131,7 +130,7 @@ func (s *Store) load() error {
 		s.o.Log.Warn("spool index has records that are not understood", "dir", s.dir.Path(), "dropped", r.refused, "kept", len(s.unknown))
 	}
 	if r.boot != s.bootID {
-		s.journal.Queue(bootRecord(nil, s.bootID))
+		s.journal.Queue(appendRecord(nil, kindBoot, s.bootID))
 	}
 	if err := s.journal.Write(); full(err) {
 		s.o.Log.Warn("no room for the spool index: what is there can be read", "dir", s.dir.Path(), "error", err)
@@ -200,13 +199,22 @@ func (s *Store) known() []*Asset {
 	return slices.Clone(s.order)
 }
 
+// each calls do with each asset of which something is recorded, under its lock.
+func (s *Store) each(do func(*Asset)) {
+	for _, a := range s.known() {
+		a.mu.Lock()
+		do(a)
+		a.mu.Unlock()
+	}
+}
+
 // Dir returns the directory.
 func (s *Store) Dir() *spool.Dir { return s.dir }
 
 // Close makes all present bytes claimed for ever and unlocks the directory. It
 // waits for the disk. Assets must be closed before, and the Store not be used any
-// more: what needs the disk returns spool.ErrClosed. The first error is returned,
-// but everything that can be done is.
+// more: what needs the disk returns spool.ErrClosed. All that can be done is done,
+// whatever fails.
 func (s *Store) Close() error {
 	if s.closing.Swap(true) {
 		return spool.ErrClosed
@@ -214,14 +222,8 @@ func (s *Store) Close() error {
 	close(s.stop)
 	s.wg.Wait()
 	errs := []error{s.flush(), s.sync(time.Now())}
-	s.closed.Store(true)
 	errs = append(errs, s.journal.Compact(s.snapshot))
-	for _, err := range append(errs, s.dir.Close()) {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(append(errs, s.dir.Close())...)
 }
 
 // nudge wakes whoever waits for c, now or next.

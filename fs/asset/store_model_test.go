@@ -94,11 +94,13 @@ func (m *storeModel) compare(kept bool) {
 	var sum int64
 	for _, f := range m.d.known() {
 		f.mu.Lock()
-		sum += f.alloc.Len()
+		sum += f.bytes
+		var blocks ranges.Set
 		for _, r := range f.present.Ranges() {
-			if !f.alloc.Contains(m.d.blocks(r)) {
-				m.t.Errorf("%s: %v present outside of %v", f.id, r, f.alloc.Ranges())
-			}
+			blocks.Add(m.d.blocks(r))
+		}
+		if f.bytes != blocks.Len() {
+			m.t.Errorf("%s: %d bytes counted for %v", f.id, f.bytes, f.present.Ranges())
 		}
 		f.mu.Unlock()
 	}

@@ -3,10 +3,9 @@ package asset
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
-
-	"assetfs/fs/ranges"
 )
 
 // stream is one response being read and stored.
@@ -18,31 +17,38 @@ type stream struct {
 	asked   atomic.Bool   // the source knows of the request
 	wake    chan struct{} // holds one: look at limit and ending again
 	done    chan struct{} // closed when the goroutine has ended
-	payer   payer         // of the goroutine alone
+	opened  time.Time
+	driver  Caller // caller, as the goroutine knows it; what follows is its alone
+	charged Caller
+	lookups int
 
 	// a.mu guards what follows.
 	state    StreamState
-	caller   Caller // who drives it; nil: nobody
-	limit    int64  // may read up to here
+	sent     time.Time // when its request was; zero while it waits for its turn
+	caller   Caller    // who drives it; nil: nobody
+	limit    int64     // may read up to here
 	ending   bool
-	discard  bool  // its bytes are of another content
-	gained   int64 // bytes that were absent before
-	version  uint64
-	unframed bool        // the end of the body proves nothing
-	proof    int64       // not 0: what is behind this is not stored before all up to it is compared,
-	value    string      // and then this is a validator of the content
-	mark     time.Time   // start of the measurement of speed
-	marked   int64       // bytes since
-	reading  time.Time   // when the read under way began, zero if none is
-	dog      *time.Timer // watches over reads
-	watching bool        // it is set
+	discard  bool      // its bytes are of another content
+	gained   int64     // bytes that were absent before
+	unframed bool      // the end of the body proves nothing
+	proof    int64     // not 0: what is behind this is not stored before all up to it is compared,
+	value    string    // and then this is a validator of the content
+	mark     time.Time // start of the measurement of speed
+	marked   int64     // bytes since
+	reading  time.Time // when the read under way began, zero if none is
 }
 
 // openLocked starts a stream.
 func (a *Asset) openLocked(o Opening, now time.Time) {
-	caller := a.callerLocked(o)
+	var caller Caller
+	for _, w := range a.waiters {
+		if a.missingLocked(w).Start >= o.Start { // the first of those that it is for
+			caller = w.caller
+			break
+		}
+	}
 	s := &stream{
-		a: a, version: a.version, caller: caller, payer: payer{caller: caller, since: now},
+		a: a, caller: caller, charged: caller, opened: now,
 		request: Request{Start: o.Start, End: o.End, Background: o.Background, NoRange: a.info.Misranged},
 		wake:    make(chan struct{}, 1), done: make(chan struct{}),
 		state: StreamState{Opening: true, Background: o.Background, Head: o.End == block && o.Start == 0, Start: o.Start, Pos: o.Start, Reach: o.Start, End: -1, Frontier: o.Start, Delivered: o.Sequence, Fill: o.Fill, Least: o.Least, LastByte: now, Used: now},
@@ -50,9 +56,20 @@ func (a *Asset) openLocked(o Opening, now time.Time) {
 	if o.End > 0 {
 		s.state.End = o.End
 	}
+	s.request.Sent = s.noteSent
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	a.streams = append(a.streams, s)
 	a.wg.Go(s.run)
+}
+
+// noteSent notes whether the request under way has been sent.
+func (s *stream) noteSent(sent bool) {
+	s.a.mu.Lock()
+	defer s.a.mu.Unlock()
+	s.sent = time.Time{}
+	if sent {
+		s.sent = time.Now()
+	}
 }
 
 // endLocked lets the stream end: it stores what its socket holds and closes.
@@ -61,7 +78,7 @@ func (s *stream) endLocked() {
 		return
 	}
 	s.ending = true
-	s.nudge()
+	nudge(s.wake)
 	if s.state.Opening {
 		s.cancel(ErrClosed)
 	} else if !s.state.Paused && !s.state.Stuck {
@@ -70,28 +87,26 @@ func (s *stream) endLocked() {
 	}
 }
 
-// allowLocked lets the stream read up to limit.
-func (s *stream) allowLocked(limit int64) {
-	s.limit = limit
-	if limit > s.state.Pos && s.state.Paused {
-		s.nudge()
-	}
+// discardLocked ends the stream, of which nothing more is stored.
+func (s *stream) discardLocked() {
+	s.ending, s.discard = true, true
+	s.cancel(ErrChanged)
 }
 
-// unstickLocked lets streams that hold bytes without room for them try again:
-// the readers have moved on.
-func (a *Asset) unstickLocked() {
+// discard ends the streams that which names, of which nothing more is stored, and
+// returns when they have ended.
+func (a *Asset) discard(which func(*stream) bool) {
+	a.mu.Lock()
+	var ending []*stream
 	for _, s := range a.streams {
-		if s.state.Stuck {
-			s.nudge()
+		if which(s) {
+			s.discardLocked()
+			ending = append(ending, s)
 		}
 	}
-}
-
-func (s *stream) nudge() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
+	a.mu.Unlock()
+	for _, s := range ending {
+		<-s.done
 	}
 }
 
@@ -104,7 +119,9 @@ func (s *stream) run() {
 }
 
 func (s *stream) serve() error {
-	s.request.Program, s.request.PID = nameOf(s.payer.caller)
+	if s.charged != nil {
+		s.request.Program, s.request.PID = s.charged.Program()
+	}
 	s.asked.Store(true)
 	start := time.Now()
 	r, err := s.a.o.Source.Open(s.ctx, s.a.id, s.request)
@@ -125,14 +142,35 @@ func (s *stream) serve() error {
 
 // accept returns when s may store what r brings.
 func (s *stream) accept(r *Response) error {
-	for proofs := 0; ; proofs++ {
-		sample, err := s.a.adopt(s, r)
-		if err != nil || sample.Empty() {
+	a := s.a
+	for proofs := 0; ; {
+		a.mu.Lock()
+		was := a.info
+		var remove func() int64
+		sample, err := a.judgeLocked(s, r)
+		if errors.Is(err, errReplaced) {
+			remove, err = a.replaceLocked(s, Info{Size: -1}), nil
+		}
+		if err == nil && sample.Empty() {
+			a.startLocked(s, r)
+		}
+		a.mu.Unlock()
+		switch {
+		case remove != nil:
+			a.o.Log.Warn("content changed", "asset", a.id, "etag", r.Info.ETag, "size", r.Info.Size, "was", was.ETag, "was_size", was.Size, "by_header", was.Header)
+			remove()
+			return nil
+		case errors.Is(err, errRivals):
+			// What they have brought, if anything is present by then, is what r is
+			// compared with.
+			a.discard(s.rival)
+			continue
+		case err != nil, sample.Empty():
 			return err
+		case proofs == proofsMost:
+			return unproven(validator(r.Info))
 		}
-		if proofs == proofsMost {
-			return &UnprovenError{validator(r.Info)}
-		}
+		proofs++
 		err = s.prove(sample)
 		if crowded(err) { // by r itself
 			s.close(r.Body)
@@ -150,32 +188,30 @@ func (s *stream) accept(r *Response) error {
 // contradicted draws the conclusion if err says that r can't be of the content
 // that is present.
 func (s *stream) contradicted(r *Response, err error) error {
-	a := s.a
 	content := Info{Size: -1}
-	var mismatch *MismatchError
 	var size *sizeError
-	switch {
-	case errors.As(err, &mismatch):
-		a.mu.Lock()
-		misplaced := r.Doubtful && !a.trusted
-		if misplaced {
-			a.distrustRangeLocked()
-		}
-		a.mu.Unlock()
-		if misplaced { // it is the answer that is wrong
-			return wrongRange(mismatch.Range, ranges.Range{Start: s.request.Start, End: s.request.End}, 2)
-		}
-	case errors.As(err, &size):
-		content = r.Info
-		content.Size = size.size
-		a.mu.Lock()
-		a.disproved = a.info.Size
-		a.mu.Unlock()
-	default:
+	if !errors.As(err, &size) && !errors.Is(err, errMismatch) {
 		return err
 	}
+	a := s.a
+	a.mu.Lock()
+	switch {
+	case s.discard:
+		a.mu.Unlock()
+		return ErrChanged
+	case size != nil:
+		content = r.Info
+		content.Size = size.size
+		a.disproved = a.info.Size
+	case r.Doubtful && !a.trusted: // it is the answer that is wrong
+		a.distrustRangeLocked()
+		a.mu.Unlock()
+		return &textError{nil, fmt.Sprintf("%v, or those of another place, when asked for all from %d on", err, s.request.Start), 2}
+	}
+	remove := a.replaceLocked(s, content)
+	a.mu.Unlock()
 	a.o.Log.Warn("content changed", "asset", a.id, "error", err)
-	a.changed(s, content, nil)
+	remove()
 	return nil
 }
 
@@ -185,22 +221,18 @@ func (s *stream) close(b Body) {
 	if b == nil {
 		return
 	}
-	if n := b.Buffered(); n > 0 {
-		s.a.spend(n)
-	}
+	s.a.mu.Lock()
+	s.a.spendLocked(b.Buffered())
+	s.a.mu.Unlock()
 	b.Close()
 }
 
-// spend counts n bytes that were downloaded.
-func (a *Asset) spend(n int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.spendLocked(n)
-}
-
+// spendLocked counts n bytes that were downloaded.
 func (a *Asset) spendLocked(n int) {
-	a.cost += int64(n)
-	a.markLocked(true)
+	if n > 0 {
+		a.cost += int64(n)
+		a.markLocked(true)
+	}
 }
 
 // why replaces an error that is a consequence of our own cancelling by its
@@ -212,42 +244,36 @@ func (s *stream) why(err error) error {
 	return err
 }
 
-// turn is what a stream may do next.
-type turn struct {
-	room     int64 // bytes to read
-	ending   bool  // the stream is to end
-	complete bool  // all its bytes have come
-}
+// wait is what turnLocked returns when the stream has to wait.
+const wait = -1
 
-// turnLocked returns what the stream may do now; not ok means that it has to
-// wait.
-func (s *stream) turnLocked() (t turn, ok bool) {
-	s.payer.next = s.caller
-	switch room := s.limit - s.state.Pos; {
-	case s.ending:
-		return turn{ending: true}, true
-	case s.state.End >= 0 && s.state.Pos >= s.state.End:
-		return turn{complete: true}, true
-	case room > 0:
-		if s.state.Paused {
-			s.state.Paused = false
-			s.state.LastByte = time.Now()
-			s.mark, s.marked = s.state.LastByte, 0
-		}
-		s.watchLocked()
-		return turn{room: room}, true
+// turnLocked returns how many bytes the stream may read now; 0 when it is to end, or all
+// of them have come.
+func (s *stream) turnLocked() (room int64) {
+	s.driver = s.caller
+	room = s.limit - s.state.Pos
+	switch {
+	case s.ending, s.state.End >= 0 && s.state.Pos >= s.state.End:
+		return 0
+	case room <= 0:
+		return wait
+	case s.state.Paused:
+		s.state.Paused = false
+		s.state.LastByte = time.Now()
+		s.mark, s.marked = s.state.LastByte, 0
 	}
-	return turn{}, false
+	s.reading = time.Now()
+	return room
 }
 
 // turn waits until the stream may do something.
-func (s *stream) turn() turn {
+func (s *stream) turn() (room int64) {
 	a := s.a
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for {
-		if t, ok := s.turnLocked(); ok {
-			return t
+		if room = s.turnLocked(); room != wait {
+			return room
 		}
 		if !s.state.Paused {
 			s.state.Paused = true
@@ -287,53 +313,4 @@ func (s *stream) measureLocked(now time.Time, n int64) {
 		speed = 0.7*s.state.Speed + 0.3*speed
 	}
 	s.state.Speed, s.mark, s.marked = speed, now, 0
-}
-
-// watchLocked notes that a read of the body begins. If that brings nothing for
-// too long while somebody waits, the stream ends as stalled.
-func (s *stream) watchLocked() {
-	s.reading = time.Now()
-	switch {
-	case s.watching:
-	case s.dog == nil:
-		s.dog = time.AfterFunc(s.a.o.StallTimeout, s.stalled)
-	default:
-		s.dog.Reset(s.a.o.StallTimeout)
-	}
-	s.watching = true
-}
-
-// stalled looks whether the read under way has taken too long.
-func (s *stream) stalled() {
-	a := s.a
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if s.watching = !s.reading.IsZero(); !s.watching {
-		return
-	}
-	left := a.o.StallTimeout - time.Since(s.reading)
-	if left <= 0 {
-		if len(a.waiters) > 0 {
-			s.watching = false
-			s.cancel(&StallError{a.o.StallTimeout})
-			return
-		}
-		left = a.o.StallTimeout
-	}
-	s.dog.Reset(left)
-}
-
-// unwatchLocked notes that no read is under way.
-func (s *stream) unwatchLocked() { s.reading = time.Time{} }
-
-// watched is a read of a body that is watched over.
-func (s *stream) watched(b Body, p []byte) (int, error) {
-	s.a.mu.Lock()
-	s.watchLocked()
-	s.a.mu.Unlock()
-	n, err := b.Read(p)
-	s.a.mu.Lock()
-	s.unwatchLocked()
-	s.a.mu.Unlock()
-	return n, err
 }

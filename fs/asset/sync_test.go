@@ -25,7 +25,7 @@ func TestKillCost(t *testing.T) {
 			put(t, d.Asset("re_1"), span(mib, 2*mib))
 			d.abandon()
 			d = open(t, root, keep{})
-			if n := d.Asset("re_1").Present(); n < mib {
+			if n := d.Asset("re_1").Status().Present; n < mib {
 				t.Errorf("%d bytes left", n)
 			}
 		})
@@ -50,7 +50,7 @@ func TestKillCost(t *testing.T) {
 		}
 		d.abandon()
 		d = open(t, root, keep{})
-		if n := d.Asset("re_1").Present(); n != flushBytes {
+		if n := d.Asset("re_1").Status().Present; n != flushBytes {
 			t.Errorf("%d bytes left", n)
 		}
 	})
@@ -71,7 +71,7 @@ func TestSyncCadence(t *testing.T) {
 			synctest.Wait()
 			d.abandon()
 			d = open(t, root, keep{BootID: "two"})
-			n = d.Asset("re_1").Present()
+			n = d.Asset("re_1").Status().Present
 			check(t, d.Asset("re_1"))
 			d.abandon()
 		})
@@ -155,7 +155,7 @@ func TestSyncFails(t *testing.T) {
 	closeDir(t, d)
 	d = open(t, root, keep{BootID: "other"})
 	check(t, d.Asset("a"))
-	if n := d.Asset("a").Present(); n != 12*kib {
+	if n := d.Asset("a").Status().Present; n != 12*kib {
 		t.Errorf("%d bytes", n)
 	}
 }

@@ -17,7 +17,7 @@ import (
 // and these stay when the index is compacted.
 func TestRecordsNotUnderstood(t *testing.T) {
 	bad := func(kind byte, id string, rest ...byte) []byte {
-		return spool.AppendFrame(nil, func(b []byte) []byte { return append(appendString(append(b, kind), id), rest...) })
+		return spool.AppendFrame(nil, func(b []byte) []byte { return append(append(append(b, kind, byte(len(id))), id...), rest...) })
 	}
 	huge := facts{info: Info{Size: maxSize + 1}}
 	newer := spool.AppendFrame(nil, func(b []byte) []byte { return append(b, 200, 1, 2, 3) })
@@ -42,7 +42,7 @@ func TestRecordsNotUnderstood(t *testing.T) {
 				t.Fatal(err)
 			}
 			whole = append(whole[:logEnd(t, whole)], append(record, newer...)...)
-			whole = append(whole, noteRecord(nil, "after", "read")...)
+			whole = append(whole, appendRecord(nil, kindNote, "after", "read")...)
 			if err := os.WriteFile(index, whole, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -54,7 +54,7 @@ func TestRecordsNotUnderstood(t *testing.T) {
 			}
 			for id, want := range map[string]int64{"a": 8 * kib, "b": 0, "c": 8 * kib} {
 				check(t, d.Asset(id))
-				if got := d.Asset(id).Present(); got != want {
+				if got := d.Asset(id).Status().Present; got != want {
 					t.Errorf("%s has %d bytes, want %d", id, got, want)
 				}
 			}
@@ -66,7 +66,7 @@ func TestRecordsNotUnderstood(t *testing.T) {
 			d = open(t, root, keep{BootID: "b"})
 			defer closeDir(t, d)
 			check(t, d.Asset("b"))
-			if got := d.Asset("b").Present(); got != 4*kib {
+			if got := d.Asset("b").Status().Present; got != 4*kib {
 				t.Errorf("b has %d bytes after a restart", got)
 			}
 		})
@@ -154,11 +154,11 @@ func TestReview(t *testing.T) {
 	d = open(t, root, o)
 	defer closeDir(t, d)
 	m := d.Asset("error").kept()
-	if d.Asset("error").Present() != 0 || m.name != "error" || m.info.Size != -1 || m.info.Header || m.version != 1 {
-		t.Errorf("of the error: %d bytes, %+v", d.Asset("error").Present(), m)
+	if d.Asset("error").Status().Present != 0 || m.name != "error" || m.info.Size != -1 || m.info.Header || m.version != 1 {
+		t.Errorf("of the error: %d bytes, %+v", d.Asset("error").Status().Present, m)
 	}
 	for _, id := range []string{"file", "large", "part", "ours"} {
-		if d.Asset(id).Present() == 0 {
+		if d.Asset(id).Status().Present == 0 {
 			t.Errorf("%s is gone", id)
 		}
 	}

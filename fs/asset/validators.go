@@ -2,20 +2,22 @@ package asset
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 )
 
-// Validators are what the responses of one content have carried to tell it from
-// others. They are hints: caches and several backends behind one name send
-// different ones for the same bytes. The bytes are the proof.
-type Validators struct {
-	// Seen are the different values that came with this content: one, or the two
+// Learnt is what an asset learns from several responses; a single one has none of it.
+// Validators are hints: caches and several backends behind one name send different ones
+// for the same bytes. The bytes are the proof.
+type Learnt struct {
+	Ranging   Ranging `json:"range,omitempty"`
+	Misranged bool    `json:"wrong,omitempty"` // what the server makes of a Range is wrong: it is asked for everything
+	// Seen are the different validators that came with this content: one, or the two
 	// of a pair of servers. A third makes an asset one whose validator wanders.
-	Seen    [2]string
-	Count   int  // of Seen
-	Stable  bool // there is one value, and it came twice in a row with the same date
-	Wanders bool // it changes and the content doesn't: it says nothing
+	Seen    [2]string `json:"seen,omitzero"`
+	Stable  bool      `json:"stable,omitempty"`  // there is one, and it came twice in a row with the same date
+	Wanders bool      `json:"wanders,omitempty"` // it changes and the content doesn't: it says nothing
 }
 
 // verdict is what the validators of a response say of its content.
@@ -41,44 +43,34 @@ func validator(i Info) string {
 
 func strong(etag string) bool { return etag != "" && !strings.HasPrefix(etag, "W/") }
 
-func (v *Validators) has(value string) bool {
-	for _, s := range v.Seen[:v.Count] {
-		if s == value {
-			return true
-		}
-	}
-	return false
-}
-
-// judge says what a response with info now is, after those that made was of the
+// judge says what a response with info now is, after those that made i of the
 // asset. That both validators are new means an edit only if it was made after
 // this content was seen: two servers behind one name that got their copies
 // before differ in both as well, and then bytes decide.
-func (v *Validators) judge(was, now Info) verdict {
+func (i *Info) judge(now Info) verdict {
 	switch {
-	case v.Wanders, v.Count == 0, v.has(validator(now)):
+	case i.Wanders, i.Seen[0] == "", slices.Contains(i.Seen[:], validator(now)):
 		return same
-	case v.Stable && strong(was.ETag) && strong(now.ETag) && was.LastModified != "" &&
-		now.LastModified != was.LastModified && !was.Date.IsZero() && now.ModTime.After(was.Date):
+	case i.Stable && strong(i.ETag) && strong(now.ETag) && i.LastModified != "" &&
+		now.LastModified != i.LastModified && !i.Date.IsZero() && now.ModTime.After(i.Date):
 		return another
 	}
 	return unknown
 }
 
-// add takes in what came with this content: a value, and whether the date was that
-// of the response before. The third value that bytes have proved shows that they
-// mean nothing.
-func (v *Validators) add(value string, sameDate bool) {
+// add takes in what came with this content: a validator, and whether the date was that
+// of the response before. The third that bytes have proved shows that they mean nothing.
+func (l *Learnt) add(value string, sameDate bool) {
 	switch {
-	case v.Wanders:
-	case v.has(value):
-		v.Stable = v.Count == 1 && sameDate
-	case v.Count == len(v.Seen):
-		*v = Validators{Wanders: true}
+	case l.Wanders:
+	case slices.Contains(l.Seen[:], value):
+		l.Stable = l.Seen[1] == "" && sameDate
+	case l.Seen[0] == "":
+		l.Seen[0] = value
+	case l.Seen[1] == "":
+		l.Seen[1], l.Stable = value, false
 	default:
-		v.Seen[v.Count] = value
-		v.Count++
-		v.Stable = false
+		l.Seen, l.Wanders = [2]string{}, true
 	}
 }
 
@@ -89,27 +81,20 @@ const overlap = 4 << 10
 // overlapLocked is how much of what is present the next response had better
 // bring again.
 func (a *Asset) overlapLocked() int64 {
-	if !a.info.Header || a.info.Validators.Count == 1 && strong(a.info.ETag) {
+	if !a.info.Header || a.info.Seen[0] != "" && a.info.Seen[1] == "" && strong(a.info.ETag) {
 		return 0
 	}
 	return overlap
 }
 
-// learnt is what Info holds beyond what one response says, as it is kept.
-type learnt struct {
-	Range   Ranging  `json:"range,omitempty"`
-	Wrong   bool     `json:"wrong,omitempty"`
-	Seen    []string `json:"seen,omitempty"`
-	Stable  bool     `json:"stable,omitempty"`
-	Wanders bool     `json:"wanders,omitempty"`
-	Date    int64    `json:"date,omitempty"` // seconds since 1970
+// learntText is what Info holds beyond what one response says, as it is kept.
+type learntText struct {
+	*Learnt
+	Date int64 `json:"date,omitempty"` // seconds since 1970
 }
 
-// Learnt returns as text what is known of the asset beyond what its responses
-// say, for a Store to keep.
-func (i *Info) Learnt() string {
-	v := &i.Validators
-	l := learnt{Range: i.Ranging, Wrong: i.Misranged, Seen: v.Seen[:v.Count], Stable: v.Stable, Wanders: v.Wanders}
+func (i *Info) learntText() string {
+	l := learntText{Learnt: &i.Learnt}
 	if !i.Date.IsZero() {
 		l.Date = i.Date.Unix()
 	}
@@ -120,20 +105,18 @@ func (i *Info) Learnt() string {
 	return string(text)
 }
 
-// Recall is the inverse of Learnt. It returns false if text is none of Learnt's:
+// recall is the inverse of learntText. It returns false if text is of an older program:
 // then the validator that was kept counts as seen.
-func (i *Info) Recall(text string) bool {
-	var l learnt
-	i.Ranging, i.Misranged, i.Validators, i.Date = RangeUnknown, false, Validators{}, time.Time{}
-	if json.Unmarshal([]byte(text), &l) != nil || l.Range < RangeUnknown || l.Range > RangeNo {
+func (i *Info) recall(text string) bool {
+	i.Learnt, i.Date = Learnt{}, time.Time{}
+	l := learntText{Learnt: &i.Learnt}
+	if json.Unmarshal([]byte(text), &l) != nil || i.Ranging < RangeUnknown || i.Ranging > RangeNo {
+		i.Learnt = Learnt{}
 		if i.Header {
-			i.Validators.add(validator(*i), false)
+			i.add(validator(*i), false)
 		}
 		return false
 	}
-	i.Ranging, i.Misranged = l.Range, l.Wrong
-	i.Validators.Count = copy(i.Validators.Seen[:], l.Seen)
-	i.Validators.Stable, i.Validators.Wanders = l.Stable, l.Wanders
 	if l.Date > 0 {
 		i.Date = time.Unix(l.Date, 0).UTC()
 	}

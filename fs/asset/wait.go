@@ -2,6 +2,7 @@ package asset
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -14,7 +15,7 @@ type waiter struct {
 	caller   Caller        // nil: nobody knows
 	done     chan struct{} // closed when it need not wait any longer
 	err      error         // set before done is closed
-	patience time.Duration // how long it keeps retrying
+	retryFor time.Duration
 	retrying time.Duration // how long it has, since row
 	row      time.Time     // when the failures began that it meets now
 	before   int           // how many of these there were before it
@@ -27,22 +28,31 @@ func (w *waiter) finish(err error) {
 
 // waitLocked registers a waiter. It fails at once when there is no use in
 // waiting.
-func (a *Asset) waitLocked(ctx context.Context, state WaiterState, patience time.Duration) (*waiter, error) {
+func (a *Asset) waitLocked(ctx context.Context, state WaiterState, retryFor time.Duration) (*waiter, error) {
 	if a.closed {
 		return nil, ErrClosed
 	}
 	if a.suspended != nil {
 		return nil, a.suspended
 	}
-	if patience == 0 {
-		patience = a.o.RetryFor
+	if retryFor == 0 {
+		retryFor = a.o.RetryFor
 	}
-	w := &waiter{state: state, caller: callerOf(ctx), done: make(chan struct{}), patience: patience, row: a.fail.since, before: a.fail.count}
+	caller, _ := ctx.Value(CallerKey{}).(Caller)
+	w := &waiter{state: state, caller: caller, done: make(chan struct{}), retryFor: retryFor, row: a.fail.since, before: a.fail.count}
 	if err := a.fail.refusal(state.Since); err != nil && !a.comingLocked(w) {
 		return nil, err
 	}
 	i, _ := slices.BinarySearchFunc(a.waiters, w, waiterBefore)
 	a.waiters = slices.Insert(a.waiters, i, w)
+	if len(a.waiters) == 1 {
+		a.tended = time.Now()
+		if a.tending == nil {
+			a.tending = time.AfterFunc(w.often(), a.tend)
+		} else {
+			a.tending.Reset(w.often())
+		}
+	}
 	return w, nil
 }
 
@@ -55,94 +65,96 @@ func waiterBefore(w, added *waiter) int {
 	return 1
 }
 
-// await waits until w is finished, ctx ends, or w has been retrying for too
-// long.
+// await waits until w is finished, or ctx ends.
 func (a *Asset) await(ctx context.Context, w *waiter) error {
-	every := min(max(w.patience/8, 10*time.Millisecond), time.Second)
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-w.done:
-			return w.err
-		case <-ctx.Done():
-			return a.leave(w, a.reason(ctx))
-		case <-tick.C:
-			if err := a.overdue(w, every); err != nil {
-				return a.giveUp(w, err)
-			}
-		}
-	}
-}
-
-// reason is why a wait that ctx ended has failed: the caller went away, or its
-// patience did; then what stood in the way says more than "deadline exceeded".
-func (a *Asset) reason(ctx context.Context) error {
-	err := context.Cause(ctx)
-	if ctx.Err() != context.DeadlineExceeded {
-		return err
-	}
-	if down := a.o.Source.Budget().Down; down != nil {
-		return down
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.fail.err != nil {
-		return a.fail.err
-	}
-	return err
-}
-
-// leave takes w out, unless it was finished in the meantime.
-func (a *Asset) leave(w *waiter, err error) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	select {
 	case <-w.done:
 		return w.err
-	default:
+	case <-ctx.Done():
 	}
-	if i := slices.Index(a.waiters, w); i >= 0 {
-		a.waiters = slices.Delete(a.waiters, i, i+1)
-	}
-	a.planLocked()
-	return err
-}
-
-// giveUp is leave when the patience of w has ended.
-func (a *Asset) giveUp(w *waiter, err error) error {
-	if err = a.leave(w, err); err == nil {
-		return nil
-	}
+	down := a.o.Source.Budget().Down
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.lastErr, a.lastErrAt = err, time.Now()
-	if !w.state.Header {
-		a.fail.gaveUp, a.fail.why = time.Now(), err
+	i := slices.Index(a.waiters, w)
+	if i < 0 {
+		return w.err // it was finished in the same moment
 	}
-	return err
+	a.waiters = slices.Delete(a.waiters, i, i+1)
+	a.planLocked()
+	switch {
+	case !errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case down != nil:
+		return down // it says more than "deadline exceeded"
+	case a.fail.err != nil:
+		return a.fail.err
+	}
+	return context.Cause(ctx)
 }
 
-// overdue returns the error that has kept w for as long as a read retries, nil
+// often is how often to look whether w has waited for too long.
+func (w *waiter) often() time.Duration {
+	return min(max(w.retryFor/8, 10*time.Millisecond), time.Second)
+}
+
+// tend fails reads that have been retrying for too long, and ends streams that have
+// brought nothing for too long, as long as somebody waits.
+func (a *Asset) tend() {
+	b := a.o.Source.Budget()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := time.Now()
+	passed := now.Sub(a.tended)
+	a.tended = now
+	before := len(a.waiters)
+	a.finishLocked(func(w *waiter) (bool, error) {
+		err := a.overdueLocked(w, b, now, passed)
+		if err != nil {
+			a.lastErr, a.lastErrAt = err, now
+			if !w.state.Header {
+				a.fail.gaveUp, a.fail.why = now, err
+			}
+		}
+		return err != nil, err
+	})
+	if len(a.waiters) < before {
+		a.planLocked()
+	}
+	if len(a.waiters) == 0 {
+		return
+	}
+	again := a.waiters[0].often()
+	for _, w := range a.waiters {
+		again = min(again, w.often())
+	}
+	for _, s := range a.streams {
+		if s.reading.IsZero() {
+			continue
+		}
+		if left := a.o.StallTimeout - now.Sub(s.reading); left > 0 {
+			again = min(again, left) // not later, or it might look each time just after a byte
+		} else {
+			s.cancel(stalled(a.o.StallTimeout))
+		}
+	}
+	a.tending.Reset(again)
+}
+
+// overdueLocked returns the error that has kept w for as long as a read retries, nil
 // if it may go on. passed is the time since it was called last. Waiting for the
 // rate limit is not retrying.
-func (a *Asset) overdue(w *waiter, passed time.Duration) error {
-	now := time.Now()
-	b := a.o.Source.Budget()
-	if b.Down != nil && now.Sub(w.state.Since) >= w.patience && now.Sub(b.Since) >= w.patience {
+func (a *Asset) overdueLocked(w *waiter, b Budget, now time.Time, passed time.Duration) error {
+	if b.Down != nil && now.Sub(w.state.Since) >= w.retryFor && now.Sub(b.Since) >= w.retryFor {
 		return b.Down
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	if !w.row.Equal(a.fail.since) {
 		w.row, w.retrying, w.before = a.fail.since, 0, 0 // something has come since
 	}
 	queued := b.Available <= 0 && b.Down == nil && !now.Before(a.fail.until)
 	if a.fail.err != nil && !queued {
-		w.retrying += passed
+		w.retrying += min(passed, now.Sub(w.state.Since))
 	}
 	switch {
-	case a.fail.err == nil, w.retrying < w.patience && a.fail.count-w.before < failuresMost:
+	case a.fail.err == nil, w.retrying < w.retryFor && a.fail.count-w.before < failuresMost:
 		return nil
 	case b.Down != nil:
 		return b.Down // a retry is waiting for that, whatever it was that made it one
@@ -173,13 +185,6 @@ func (a *Asset) comingLocked(w *waiter) bool {
 		}
 	}
 	return false
-}
-
-// wakeLocked finishes the waiters whose last missing byte lay in r.
-func (a *Asset) wakeLocked(r ranges.Range) {
-	a.finishLocked(func(w *waiter) (bool, error) {
-		return !w.state.Header && !w.state.Need.Intersect(r).Empty() && a.missingLocked(w).Empty(), nil
-	})
 }
 
 // finishLocked finishes the waiters for which f says so, with its error.

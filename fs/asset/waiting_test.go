@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"assetfs/fs/ranges"
 )
 
 // A download that brings nothing says what it waits for.
@@ -47,4 +49,56 @@ func TestStreamsTellWhatTheyWaitFor(t *testing.T) {
 			})
 		})
 	}
+}
+
+// queued is a source whose requests wait for their turn until they are let go.
+type queued struct {
+	*fakeServer
+	step chan bool // what the source says of the request
+	said chan struct{}
+}
+
+func (q *queued) Open(ctx context.Context, id string, r Request) (*Response, error) {
+	for sent := range q.step {
+		r.Sent(sent)
+		q.said <- struct{}{}
+	}
+	return q.fakeServer.Open(ctx, id, r)
+}
+
+// A request that waits for its turn is told from one that has been sent, and from one
+// that was refused and waits again.
+func TestRequestSentOrQueued(t *testing.T) {
+	test(t, &fakeServer{size: 64 * mib, ranged: true, perMin: 1}, func(r *rig) {
+		q := &queued{r.server, make(chan bool), make(chan struct{})}
+		r.server.times = append(r.server.times, time.Now()) // no other request may start
+		o := *r.o
+		o.Source = q
+		r.o = &o
+		rd := r.Open()
+		done := make(chan struct{})
+		r.mu.Lock()
+		r.openLocked(Opening{}, time.Now())
+		r.mu.Unlock()
+		go func() {
+			defer close(done)
+			_, _ = rd.ReadAt(context.Background(), make([]byte, 1000), 0)
+		}()
+		synctest.Wait()
+		want := CauseLimit
+		for _, sent := range []bool{true, false, true, false} {
+			if why, present := r.Why(ranges.Range{End: 1000}); present || why.Cause != want {
+				t.Errorf("waits for %v, want %v", why.Cause, want)
+			}
+			q.step <- sent
+			<-q.said
+			want = CauseLimit
+			if sent {
+				want = CauseAnswer
+			}
+		}
+		close(q.step)
+		<-done
+		rd.Close()
+	})
 }

@@ -217,7 +217,7 @@ func (c *Catalog) stat(ctx context.Context, a *Asset, sweeping bool) error {
 			return failed
 		}
 		if !info.Header {
-			info, err := a.Facts().Contact(ctx, asset.Contact{Head: sweeping, Patience: c.o.RetryFor})
+			info, err := a.Facts().Contact(ctx, asset.Contact{Head: sweeping, RetryFor: c.o.RetryFor})
 			if err != nil || info.Size >= 0 {
 				return err
 			}
@@ -313,7 +313,7 @@ func (c *Catalog) contact(ctx context.Context, a *Asset, patience time.Duration)
 			return err
 		}
 	}
-	_, err := a.Facts().Contact(ctx, asset.Contact{Patience: patience})
+	_, err := a.Facts().Contact(ctx, asset.Contact{RetryFor: patience})
 	return err
 }
 

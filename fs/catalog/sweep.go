@@ -243,7 +243,7 @@ func (s *sweep) ask(a *Asset) error {
 	if s.kind == byCall {
 		return s.c.call(s.c.ctx, a, true)
 	}
-	_, err := a.Facts().Contact(s.c.ctx, asset.Contact{Head: true, Background: true, Patience: s.c.o.ListWait})
+	_, err := a.Facts().Contact(s.c.ctx, asset.Contact{Head: true, Background: true, RetryFor: s.c.o.ListWait})
 	return err
 }
 

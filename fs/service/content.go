@@ -41,7 +41,7 @@ func SizeOf(a *catalog.Asset) int64 {
 // SpooledOf returns how many bytes of a are present.
 func SpooledOf(a *catalog.Asset) int64 {
 	if e := Awake(a); e != nil {
-		return e.Present()
+		return e.Status().Present
 	}
 	return 0
 }
@@ -55,10 +55,11 @@ func Describe(a *catalog.Asset) (i asset.Info, mtime, ctime time.Time) {
 	if e == nil {
 		return asset.Info{Size: size, ModTime: told}, told, told
 	}
-	if i = e.Info(); video {
+	s := e.Status()
+	if i = s.Info; video {
 		i.ModTime, i.LastModified = told, ""
 	}
-	seen, changed := e.FirstSeen(), e.Version() > 0
+	seen, changed := s.FirstSeen, s.Version > 0
 	mtime = i.ModTime
 	if mtime.IsZero() || changed && i.LastModified == "" && mtime.Before(seen) {
 		mtime = seen
@@ -87,26 +88,17 @@ func (v *Service) Prepare(ctx context.Context, a *catalog.Asset) error {
 	return nil
 }
 
-// LastError is the last that went wrong with a, for people.
-func LastError(a *catalog.Asset) error {
+// LastError is the last that went wrong with a, for people, and when that was; zero if
+// nobody knows.
+func LastError(a *catalog.Asset) (at time.Time, err error) {
 	if err := a.Err(); err != nil {
-		return err
+		return a.ErrTime(), err
 	}
 	if e := Awake(a); e != nil {
-		return e.LastError()
+		s := e.Status()
+		return s.LastErrorAt, s.LastError
 	}
-	return nil
-}
-
-// lastErrorTime is when that was; zero if nobody knows.
-func lastErrorTime(a *catalog.Asset) time.Time {
-	if a.Err() != nil {
-		return a.ErrTime()
-	}
-	if e := Awake(a); e != nil {
-		return e.LastErrorTime()
-	}
-	return time.Time{}
+	return time.Time{}, nil
 }
 
 // ErrUnmounting is why reads fail that wait when the mount ends.

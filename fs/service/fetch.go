@@ -132,10 +132,9 @@ func (v *Service) Free(id string) (freed int64, later bool, err error) {
 		return 0, false, errNoAsset
 	}
 	e := Engine(a)
-	if e.Pinned() {
+	if e.Status().Pinned {
 		return 0, false, errPinned
 	}
-	e.EndIdle()
 	e.freeLater.Store(true) // before it is known: the last close may be on its way
 	if freed, later = e.Free(); !later {
 		e.freeLater.Store(false)
@@ -147,10 +146,9 @@ func (v *Service) Free(id string) (freed int64, later bool, err error) {
 // FreeAtClose does, at the end of each handle, what Free could not.
 func (v *Service) FreeAtClose(a *catalog.Asset) {
 	e := Engine(a)
-	if !e.freeLater.Load() || e.Pinned() {
+	if !e.freeLater.Load() || e.Status().Pinned {
 		return
 	}
-	e.EndIdle()
 	freed, later := e.Free()
 	if later {
 		return // somebody else has it open
@@ -165,7 +163,7 @@ func (v *Service) FreeAtClose(a *catalog.Asset) {
 func (v *Service) SetPinned(ctx context.Context, id string, pinned bool) error {
 	if !pinned {
 		a := v.Store.Asset(id) // also of what nobody lists any more
-		if !a.Pinned() && v.Catalog.Listed(id) == nil {
+		if !a.Status().Pinned && v.Catalog.Listed(id) == nil {
 			return errNoAsset
 		}
 		return a.SetPinned(false)
@@ -206,10 +204,15 @@ func (v *Service) keepPinned() {
 		if !v.fetchAbsentPins() {
 			retry = time.After(pause)
 			pause = min(2*pause, pinRetryMost)
+			select {
+			case <-v.Store.PinsChanged(): // what changes again and again is not paid for without end
+			default:
+			}
 		}
 		select {
 		case <-v.pins:
 			pause = pinRetry
+		case <-v.Store.PinsChanged():
 		case <-retry:
 		case <-v.ctx.Done():
 			return

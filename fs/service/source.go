@@ -39,7 +39,7 @@ func (s *Source) Open(ctx context.Context, id string, r asset.Request) (*asset.R
 		return nil, err
 	}
 	resp, err := s.Client.Download(ctx, remote.Request{
-		ID: id, Bucket: bucket, Blob: blob, Class: class(r.Background), Start: r.Start, End: r.End, NoRange: r.NoRange, For: r.Program,
+		ID: id, Bucket: bucket, Blob: blob, Class: class(r.Background), Start: r.Start, End: r.End, NoRange: r.NoRange, For: r.Program, Sent: r.Sent,
 	})
 	if errors.Is(err, remote.ErrNoSlot) {
 		return nil, fmt.Errorf("%w: %w", asset.ErrNoSlot, err)

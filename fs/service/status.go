@@ -217,9 +217,9 @@ func (v *Service) assetStatus(listed *catalog.Asset) AssetStatus {
 	if name, own := listed.Name(); own {
 		a.Name = name
 	}
-	if err := LastError(listed); err != nil {
+	if at, err := LastError(listed); err != nil {
 		a.Error = err.Error()
-		if at := lastErrorTime(listed); !at.IsZero() {
+		if !at.IsZero() {
 			a.ErrorAge = time.Since(at).Seconds()
 		}
 	}
@@ -227,7 +227,8 @@ func (v *Service) assetStatus(listed *catalog.Asset) AssetStatus {
 	if e == nil {
 		return a
 	}
-	a.Spooled, a.Pinned = e.Present(), e.Pinned()
+	now := e.Status()
+	a.Spooled, a.Pinned = now.Present, now.Pinned
 	for _, st := range e.Streams() {
 		x := StreamStatus{Pos: st.Pos, Speed: st.Speed, Paused: st.Paused}
 		if !st.Paused && st.Why.Cause != asset.CauseBytes {
