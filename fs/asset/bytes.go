@@ -145,12 +145,12 @@ func (a *Asset) readLocked(p []byte, off int64) (n int, again bool, err error) {
 // before, and forgets them.
 func (a *Asset) check() error {
 	a.mu.Lock()
-	blob, incarnation := a.blobLocked(), a.incarnation
+	blob, incarnation, want := a.blobLocked(), a.incarnation, a.info.Size
 	runs := slices.Clone(a.present.Ranges())
 	a.mu.Unlock()
 	holes, size, err := blob.Holes(runs)
 	switch {
-	case gone(err), err == nil && len(runs) > 0 && size < runs[len(runs)-1].End:
+	case gone(err), err == nil && len(runs) > 0 && (size < runs[len(runs)-1].End || want >= 0 && size > max(want, runs[len(runs)-1].End)):
 		a.lose(incarnation)
 		return nil
 	case err != nil:
@@ -192,7 +192,7 @@ func (a *Asset) Backing() (*os.File, error) {
 		f, err := blob.Reader()
 		if err == nil {
 			st, serr := f.Stat()
-			if serr == nil && st.Size() >= size {
+			if serr == nil && st.Size() == size {
 				return f, nil
 			}
 			err = errors.Join(serr, f.Close(), iofs.ErrNotExist)

@@ -37,6 +37,7 @@ func TestDeleted(t *testing.T) {
 	}{
 		"a file":    {do: func(root string) error { return os.Remove(filepath.Join(dir(root), "a.1")) }},
 		"truncated": {do: func(root string) error { return os.Truncate(filepath.Join(dir(root), "a.1"), size-1) }},
+		"grown":     {do: func(root string) error { return os.Truncate(filepath.Join(dir(root), "a.1"), size+1) }},
 		"made anew": {do: func(root string) error {
 			path := filepath.Join(dir(root), "a.1")
 			return errors.Join(os.Remove(path), os.WriteFile(path, nil, 0o600), os.Truncate(path, size))
