@@ -212,6 +212,7 @@ func (a *app) serve() error {
 	if err != nil {
 		return fmt.Errorf("can't mount on %s: %w", point.Path, err)
 	}
+	point.Mounted()
 	commands, err := listen(m.Service, dir.Usage().Path, a.log)
 	if err != nil {
 		a.log.Warn("commands (status, fetch, free, pin) are not possible", "error", err)
@@ -248,6 +249,7 @@ func (a *app) serve() error {
 		}
 	})
 	m.Wait()
+	dir.Dir().SetHolder(fmt.Sprintf("pid %d, %s", os.Getpid(), ending))
 	daemon.SdNotify(false, daemon.SdNotifyStopping) //nolint:errcheck // fails without systemd
 	endWatch()
 	endKey()

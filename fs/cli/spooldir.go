@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
+	"time"
 
 	"assetfs/fs/mount"
 	"assetfs/fs/service"
@@ -41,8 +43,27 @@ func (a *app) openSpool() (*service.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := service.OpenStore(root, a.base.String(), service.StoreOptions{Size: int64(a.SpoolSize), MinFree: int64(a.MinFree), Log: a.log})
-	return store, a.spoolError(err)
+	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		store, err := service.OpenStore(root, a.base.String(), service.StoreOptions{Size: int64(a.SpoolSize), MinFree: int64(a.MinFree), Log: a.log})
+		if !released(err, time.Since(start)) {
+			return store, a.spoolError(err)
+		}
+	}
+}
+
+// ending is what a process says of itself that is not mounted any more and still has
+// the spool.
+const ending = "which is about to end"
+
+// released reports whether a spool that is in use will be free in a moment: a mount
+// that was just taken away writes the last of it, after a moment in which it doesn't
+// know yet.
+func released(err error, waited time.Duration) bool {
+	var locked *spool.LockedError
+	if !errors.As(err, &locked) {
+		return false
+	}
+	return waited < time.Second || strings.HasSuffix(locked.Holder, ending) && waited < 30*time.Second
 }
 
 // spoolError adds what to do to the error of a directory that can't be used.

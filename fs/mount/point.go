@@ -15,9 +15,10 @@ import (
 
 // Point is a directory to be mounted on.
 type Point struct {
-	Path    string // absolute, without symbolic links
-	missing bool   // it is to be created
-	dead    bool   // it holds a dead mount of ours, which is to be removed
+	Path    string   // absolute, without symbolic links
+	missing bool     // it is to be created
+	dead    bool     // it holds a dead mount of ours, which is to be removed
+	claimed *os.File // the directory, locked until it is mounted on
 }
 
 // look finds out what there is at path, and refuses what can't be mounted on. Errors
@@ -56,13 +57,40 @@ func Prepare(path string, log *slog.Logger) (*Point, error) {
 		p, err = look(path)
 	}
 	if err == nil && p.missing {
-		err = uncreated(os.Mkdir(p.Path, 0o755))
+		if err = os.Mkdir(p.Path, 0o755); errors.Is(err, os.ErrExist) {
+			p.missing, err = false, nil // somebody else has made it meanwhile
+		}
+		err = uncreated(err)
+	}
+	if err == nil {
+		err = p.claim()
 	}
 	if err != nil {
 		return nil, err
 	}
 	return p, nil
 }
+
+// claim keeps others from mounting there at the same time: one mount would hide the
+// other. Where directories can't be locked, it does nothing.
+func (p *Point) claim() (err error) {
+	if p.claimed, err = os.Open(p.Path); err != nil {
+		return nil //nolint:nilerr // so it can't be locked
+	}
+	err = unix.Flock(int(p.claimed.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = fmt.Errorf("another assetfs is about to mount on %s; give another directory", p.Path)
+	} else {
+		_, err = taken(p.Path) // by one that had not finished when it was looked at
+	}
+	if err != nil {
+		p.claimed.Close()
+	}
+	return err
+}
+
+// Mounted says that the mount is made.
+func (p *Point) Mounted() { p.claimed.Close() }
 
 // uncreated says of the error of a mount point that is to be created what to do.
 func uncreated(err error) error {
@@ -72,10 +100,13 @@ func uncreated(err error) error {
 	return fmt.Errorf("can't create the mount point: %w; create it yourself, or give another one", err)
 }
 
-// Remove removes the mount point if it was created.
+// Remove removes the mount point if it was created, unless somebody else is about to
+// mount there.
 func (p *Point) Remove() {
-	if p.missing {
+	p.claimed.Close()
+	if p.missing && p.claim() == nil {
 		os.Remove(p.Path)
+		p.claimed.Close()
 	}
 }
 
