@@ -42,8 +42,8 @@ func (f *FS) newByID() *dir {
 	return n
 }
 
-// link points from an ID to the file in the root, under its name or, while
-// that is unknown, its ID. It never uses the network.
+// link is a symbolic link from an ID to the asset's file in the root. It points to the
+// asset's name, or to its ID while the name is unknown. It never uses the network.
 type link struct {
 	fusefs.Inode
 	noAttrs
@@ -57,7 +57,7 @@ var (
 	_ fusefs.NodeGetxattrer = (*link)(nil)
 )
 
-// Readlink returns the target as it is known now.
+// Readlink returns the present target.
 func (l *link) Readlink(context.Context) ([]byte, syscall.Errno) {
 	return []byte(linkPrefix + l.asset.Path()), 0
 }
@@ -70,8 +70,8 @@ func (l *link) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut
 	return 0
 }
 
-// attr describes the link, and returns for how long that holds. The link is as
-// old as the asset's first appearance here, or as its library says that the asset is.
+// attr fills in the link's attributes, and returns how long they are valid. The link's time
+// is the one that the library gives for the asset, or when the asset was first seen here.
 func (l *link) attr(out *fuse.Attr) time.Duration {
 	_, own := l.asset.Name()
 	l.fs.owner(out)

@@ -24,9 +24,9 @@ type dir struct {
 
 	entries func() []fuse.DirEntry
 	await   func(context.Context) error // waits for names, as a listing does
-	// known finds in memory what is listed, nil if nothing of that name is.
+	// known finds a listed asset in memory; nil if there is none of that name.
 	known func(ctx context.Context, name string, out *fuse.EntryOut) *fusefs.Inode
-	// find finds any asset, perhaps on the network, and node makes an inode of it.
+	// find finds any asset, on the network if necessary; node makes its inode.
 	find func(ctx context.Context, name string) (*catalog.Asset, error)
 	node func(ctx context.Context, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode
 }
@@ -39,7 +39,7 @@ var (
 	_ fusefs.NodeStatfser       = (*dir)(nil)
 )
 
-// Lookup finds any asset, by name or ID. It uses the network only for what is not
+// Lookup finds any asset by its name or ID. It uses the network only for assets that are not
 // listed.
 func (n *dir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
 	if len(name) > maxName {
@@ -60,8 +60,8 @@ func (n *dir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fus
 	return nil, syscall.ENOENT
 }
 
-// OpendirHandle waits for names; a wait in LOOKUP or READDIR would hold the
-// directory's lock in the kernel.
+// OpendirHandle waits for names. LOOKUP and READDIR must not wait, because the kernel holds
+// the directory's lock during them.
 func (n *dir) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
 	c := n.fs.call(ctx, service.Wait{Op: "list"})
 	defer c.End()
@@ -87,16 +87,16 @@ func (n *dir) attr(out *fuse.Attr) {
 	out.SetTimes(&changed, &changed, &changed)
 }
 
-// Getxattr tells commands where they are taken.
+// Getxattr answers only the attribute with the path of the commands' socket.
 func (n *dir) Getxattr(_ context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
 	return n.fs.socketAttr(attr, dest)
 }
 
-// Statfs is that of the mount.
+// Statfs returns the same for every node of the mount.
 func (n *dir) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno { return n.fs.statfs(out) }
 
-// statfs shows the known sizes as total, at least a block of them, since df
-// leaves out what has none; and no room: nothing can be written.
+// statfs reports the sum of the known sizes as total, at least one block because df leaves
+// out a file system without any, and no free room, since nothing can be written.
 func (f *FS) statfs(out *fuse.StatfsOut) syscall.Errno {
 	const block = 4096
 	*out = fuse.StatfsOut{Bsize: block, Frsize: block, NameLen: maxName}

@@ -13,15 +13,15 @@ import (
 	"assetfs/remote"
 )
 
-// errNameTooLong means that no directory entry can be called so.
+// errNameTooLong means that the name is too long for a directory entry.
 var errNameTooLong = errors.New("name too long")
 
-// maxName is the most that a directory entry's name may have, in bytes (NAME_MAX).
+// maxName is the longest name of a directory entry, in bytes (NAME_MAX).
 const maxName = 255
 
-// errno is the one place where an error becomes a number (DESIGN.md, "errno:
-// one table, one function"). ENOSYS and ENOTSUP are never returned: the kernel
-// would remember them for the whole mount; EAGAIN neither: programs spin on it.
+// errno is the only place where an error becomes a number (DESIGN.md, "errno: one table, one
+// function"). It never returns ENOSYS or ENOTSUP, which the kernel would remember for the
+// whole mount, or EAGAIN, on which programs spin.
 func errno(err error) syscall.Errno {
 	var re *remote.Error
 	var number syscall.Errno

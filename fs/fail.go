@@ -10,8 +10,8 @@ import (
 	"assetfs/fs/catalog"
 )
 
-// fail turns the error of an operation into its errno, logs it, once, and keeps
-// its words for user.assetfs.error.
+// fail returns the errno of an operation's error. It logs the error once, and keeps its text
+// for user.assetfs.error.
 func (f *FS) fail(op, id string, err error) syscall.Errno {
 	number := errno(err)
 	level := slog.LevelWarn
@@ -25,7 +25,7 @@ func (f *FS) fail(op, id string, err error) syscall.Errno {
 	return number
 }
 
-// failed is fail of an operation on a, whose user.assetfs.error shows it.
+// failed is like fail, for an operation on a, whose user.assetfs.error shows the text.
 func (f *FS) failed(op string, a *catalog.Asset, err error) syscall.Errno {
 	number := f.fail(op, a.ID, err)
 	if !passing(number) {
@@ -34,5 +34,5 @@ func (f *FS) failed(op string, a *catalog.Asset, err error) syscall.Errno {
 	return number
 }
 
-// passing reports whether an error is the end of a wait, and no fault.
+// passing reports whether an error only ended a wait, so that there is no fault to log.
 func passing(number syscall.Errno) bool { return number == syscall.EINTR || number == syscall.ENODEV }

@@ -236,9 +236,8 @@ func (r *faultRig) readAll(n int) []seen {
 	return all
 }
 
-// recovered rereads after the server has been repaired. A handle may find that
-// what it was opened on was a lie, or meet an answer that was under way before
-// the repair; the third does without at the latest.
+// recovered reads again after the server was repaired. A handle may have been opened on a lie, or may meet an
+// answer from before the repair; the third handle at the latest meets neither.
 func (r *faultRig) recovered() seen {
 	r.options.RetryFor = faultAmple // nobody reads it now
 	var s seen

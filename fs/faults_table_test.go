@@ -18,8 +18,7 @@ type faultCase struct {
 
 	fatal bool // struck each time, no reader gets through, whatever the server can do
 	cures bool // struck once, no reader notices
-	// short: the answer agrees with itself, so that nothing shows the asset to
-	// be longer than it says.
+	// short: the answer is consistent, so that nothing shows the asset to be longer than it says.
 	short bool
 	long  bool // the answer tells of bytes that never come
 

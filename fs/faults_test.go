@@ -221,8 +221,8 @@ func (c faultCell) run(t *testing.T) {
 	}
 }
 
-// faultLargest is what of an answer may have been sent: the asset, or of a
-// larger body what is read of an error and what sockets hold.
+// faultLargest is how much of an answer may have been sent: the asset or, of a larger body, what is read of an
+// error plus what sockets hold.
 const faultLargest = 16 << 20
 
 func (c faultCell) check(r *faultRig, all []seen) {
@@ -250,9 +250,8 @@ func (c faultCell) check(r *faultRig, all []seen) {
 	}
 }
 
-// believed reports whether s is what a lie makes of the asset that nothing
-// shows to be one: it ends early, or, where an answer once told a length and
-// no other ever does, has bytes that never come.
+// believed reports whether s is the result of a lie that nothing contradicts: the asset ends early or, if one
+// answer has given a length and no other ever does, has bytes that never come.
 func (c faultCell) believed(s seen) bool {
 	if s.err != nil {
 		// The last read wants bytes that never come, and a read gives all or an error.

@@ -17,27 +17,26 @@ import (
 )
 
 const (
-	// settled is how long the kernel may believe what does not change: names
-	// and attributes of resolved assets.
+	// settled is how long the kernel may keep what rarely changes: names, and the
+	// attributes of resolved assets.
 	settled = time.Hour
 	// noFlush spares a request at each close: nothing is written, so there is
 	// nothing to flush. Linux knows it from 5.16 on, others ignore it.
 	noFlush = fuse.FOPEN_NOFLUSH
-	// unsettled is how long it may believe what is not known yet, or is growing,
-	// as st_blocks of a partly spooled asset is. Nothing but 0 will do: the
-	// kernel rounds a nanosecond up to a tick, and in a tick rsync has looked up
-	// a file and believed its size of 0.
+	// unsettled is how long the kernel may keep what is still unknown or growing, such as
+	// st_blocks of a partly spooled asset. It must be 0: the kernel rounds a nanosecond up to
+	// a tick, and within one tick rsync has looked up a file and used its size of 0.
 	unsettled = 0
 )
 
-// file is the inode of an asset in one state: of unknown size, partly spooled or
-// whole, and one content version. Opening modes and old pages of different
-// states never mix, since each state is an inode generation of its own. Nor do
-// sizes: splice and sendfile believe the one that the kernel saw at the lookup,
-// and take an asset of which none was known for empty.
+// file is the inode of an asset in one state: one content version, and whether its size is
+// unknown, or it is partly or wholly spooled. Each state has its own inode generation, so
+// that ways of opening, old pages and sizes of different states never mix. Sizes matter
+// because splice and sendfile use the size that the kernel saw at the lookup, and take an
+// asset of unknown size to be empty.
 //
-// An open by a path that meets a superseded inode is led to the present one.
-// Others can't be, and are served by the inode that they have; see openings.
+// An open by path that meets an outdated inode is sent to the present one. An open without a
+// path can't be, and is served by the inode that it has; see openings.
 type file struct {
 	fusefs.Inode
 	fs    *FS
@@ -71,7 +70,7 @@ func (f *FS) fileNode(ctx context.Context, parent *fusefs.Inode, a *catalog.Asse
 	return parent.NewInode(ctx, n, fusefs.StableAttr{Mode: syscall.S_IFREG, Ino: a.Ino, Gen: n.gen})
 }
 
-// fileAttr fills in what is known of a, and returns for how long that holds.
+// fileAttr fills in the known attributes of a, and returns how long they are valid.
 func (f *FS) fileAttr(a *catalog.Asset, whole bool, out *fuse.Attr) time.Duration {
 	i, mtime, ctime := service.Describe(a)
 	f.owner(out)
@@ -86,8 +85,8 @@ func (f *FS) fileAttr(a *catalog.Asset, whole bool, out *fuse.Attr) time.Duratio
 	return unsettled
 }
 
-// Getattr finds out the size, if it must, on the network: one is never made
-// up. Only an asset of which neither header nor metadata tells it shows 0.
+// Getattr returns the attributes. If the size is unknown it asks the network for it. A size
+// is never made up. An asset shows 0 only if neither header nor metadata gives its size.
 func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	c := n.fs.call(ctx, service.Wait{Op: "stat", Asset: n.asset})
 	defer c.End()
@@ -113,9 +112,9 @@ func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 	return 0
 }
 
-// Open opens the asset for reading. A superseded inode answers ESTALE, whereupon
-// the kernel looks the name up again by itself. Whoever then comes back to it has
-// no name, and is served.
+// Open opens the asset for reading. An outdated inode returns ESTALE, and the kernel looks
+// the name up again by itself. A thread that then comes back to the same inode has opened it
+// without a name, and is served.
 func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
 	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, 0, syscall.EROFS
@@ -168,5 +167,5 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	return h, fuse.FOPEN_KEEP_CACHE | noFlush, 0
 }
 
-// Statfs is that of the mount.
+// Statfs returns the same for every node of the mount.
 func (n *file) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno { return n.fs.statfs(out) }

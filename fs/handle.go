@@ -32,10 +32,10 @@ var (
 	_ fusefs.FilePassthroughFder = passthrough{}
 )
 
-// Read reads from the spool, and waits for what is absent. A short read is the
-// end of the file, and nothing else: page faults and splice read through the
-// page cache, also with FOPEN_DIRECT_IO, and there a short read makes the kernel
-// believe that the file ends. So what stands before an error is not given.
+// Read reads from the spool, and waits for absent bytes. It returns fewer bytes than asked
+// only at the end of the file, even if an error follows after some bytes: page faults and
+// splice read through the page cache, also with FOPEN_DIRECT_IO, and there the kernel takes
+// a short read as the end of the file.
 func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
 	if h.backing != nil && h.fs.turns == nil { // go-fuse takes no turns
 		return h.splice(len(dest), off)
@@ -50,8 +50,9 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 	return h.fs.turns.reply(dest[:n]), 0
 }
 
-// splice moves bytes of a whole asset from the spool file to the kernel without
-// a copy through us. They don't go while it is open: room is never made in it.
+// splice moves bytes of a whole asset from the spool file to the kernel without copying them
+// through this process. They stay while the handle is open, because no room is made in the
+// spool file of an open asset.
 func (h *handle) splice(n int, off int64) (fuse.ReadResult, syscall.Errno) {
 	n = int(min(int64(n), max(0, h.size-off)))
 	h.fs.Served.Add(int64(n))
@@ -74,12 +75,12 @@ func (h *handle) close() {
 	h.fs.FreeAtClose(h.asset)
 }
 
-// Fsync has nothing to write, and says so as any read-only disk does.
+// Fsync succeeds, as on any read-only disk: there is nothing to write.
 func (h *handle) Fsync(context.Context, uint32) syscall.Errno { return 0 }
 
-// passthrough is a handle that the kernel reads by itself. It is a type of its
-// own because go-fuse takes any handle that may have a descriptor for one with
-// the descriptor of others that are open.
+// passthrough is a handle that the kernel reads by itself. It has its own type because
+// go-fuse treats any handle with the method PassthroughFd as one with a backing file, and
+// would give it the file of other open handles.
 type passthrough struct{ *handle }
 
 // PassthroughFd gives the kernel the spool file of a whole asset.

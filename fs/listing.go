@@ -8,8 +8,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// listing is an open directory: its entries as they were when it was first read
-// or rewound (readdir(3p)). go-fuse calls its methods one at a time.
+// listing is an open directory: its entries as they were when it was first read, or last
+// rewound (readdir(3p)). go-fuse calls its methods one at a time.
 type listing struct {
 	dir  *dir
 	list []fuse.DirEntry // nil: to be made
@@ -35,7 +35,7 @@ func (l *listing) Readdirent(context.Context) (*fuse.DirEntry, syscall.Errno) {
 	return &e, 0
 }
 
-// Seekdir goes on at an offset that an entry had, or at the start.
+// Seekdir continues at the offset of an entry, or at the start.
 func (l *listing) Seekdir(_ context.Context, off uint64) syscall.Errno {
 	if off == 0 {
 		l.list, l.next = nil, 0
@@ -55,9 +55,8 @@ func (l *listing) make() {
 	}
 }
 
-// Lookup serves READDIRPLUS, during which the kernel holds the directory's lock:
-// it never waits. An entry that is not known any more is listed without
-// attributes.
+// Lookup serves READDIRPLUS. It never waits, because the kernel holds the directory's lock.
+// An entry that is no longer known is listed without attributes.
 func (l *listing) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
 	if n := l.dir.known(ctx, name, out); n != nil {
 		return n, 0
@@ -65,5 +64,5 @@ func (l *listing) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	return nil, syscall.ENOENT
 }
 
-// Fsyncdir has nothing to write.
+// Fsyncdir succeeds: there is nothing to write.
 func (l *listing) Fsyncdir(context.Context, uint32) syscall.Errno { return 0 }

@@ -20,8 +20,7 @@ import (
 	"assetfs/remote"
 )
 
-// Options say how a mount behaves. The zero value of a field is what its
-// comment says.
+// Options configure a mount. Each field says what its zero value means.
 type Options struct {
 	service.Options
 
@@ -46,8 +45,8 @@ type FS struct {
 	inodes  sync.Map // *inode.Inodes by asset ID
 }
 
-// Mount mounts the assets with those IDs on mountpoint. The mount owns neither
-// client nor store. Close ends it, whether or not it was unmounted from outside.
+// Mount mounts the assets with the given IDs on mountpoint. The caller still owns client and
+// store. Close ends the mount, even if it was unmounted from outside.
 func Mount(mountpoint string, ids []string, client *remote.Client, store *service.Store, o Options) (*FS, error) {
 	f := &FS{o: o}
 	if o.FewThreads {
@@ -61,8 +60,8 @@ func Mount(mountpoint string, ids []string, client *remote.Client, store *servic
 	f.Mount = mount.New(mountpoint, mount.Options{Log: o.Log, Suspend: f.Suspend, Lost: store.Dir().SetHolder})
 	err := mount.Available()
 	if err == nil {
-		// A fifth is left for the way there and back: 3 s at least, since the kernel
-		// takes less than 15 s for 15 s.
+		// A fifth of the limit is left for the kernel's and go-fuse's own time: at least
+		// 3 s, since the kernel takes a limit of 15 s to be shorter.
 		caller.ReplyWithin(mount.Patience(mount.RequestTimeout()))
 		if f.server, err = f.start(); err != nil {
 			err = mount.Explain(err)
@@ -79,13 +78,13 @@ func Mount(mountpoint string, ids []string, client *remote.Client, store *servic
 	return f, nil
 }
 
-// call is the context of a kernel request, which may come to wait. Its End must be
-// called before the reply: go-fuse's own ends with any signal, and is gone then.
+// call returns the context of a kernel request that may have to wait. End must be called on it
+// before the reply. go-fuse's own context ends with any signal, and must not be used later.
 func (f *FS) call(ctx context.Context, w service.Wait) *caller.Call {
 	return caller.New(threadOf(ctx), ctx.Done(), &f.Waits, w)
 }
 
-// threadOf is the thread that made a kernel request; 0 if nobody knows.
+// threadOf returns the thread that made a kernel request; 0 if unknown.
 func threadOf(ctx context.Context) uint32 {
 	if fc, ok := ctx.(*fuse.Context); ok {
 		return fc.Pid
@@ -93,14 +92,14 @@ func threadOf(ctx context.Context) uint32 {
 	return 0
 }
 
-// fuseOptions are the settings found best (KERNEL.md, "Settings found best").
+// fuseOptions returns the best settings found (KERNEL.md, "Settings found best").
 func (f *FS) fuseOptions() *fusefs.Options {
 	level := slog.LevelDebug
 	if f.o.Debug {
 		level = slog.LevelWarn // asked for, so it must be seen
 	}
 	o := &fusefs.Options{
-		// No default timeouts: go-fuse would apply them to a 0 that is meant.
+		// No default timeouts: go-fuse would use them where 0 is meant.
 		NullPermissions: true,
 		RootStableAttr:  &fusefs.StableAttr{Ino: rootIno, Mode: fuse.S_IFDIR},
 		Logger:          slog.NewLogLogger(f.o.Log.Handler(), level),
@@ -117,7 +116,7 @@ func (f *FS) fuseOptions() *fusefs.Options {
 		ExplicitDataCacheControl: true,
 		DirectMount:              true,
 		MaxStackDepth:            f.Store.State().StackDepth,
-		// READDIRPLUS where somebody looks at what was listed (`ls -l`); without AUTO each listing would look all of it up.
+		// READDIRPLUS only where the entries are looked at (`ls -l`). Without AUTO every listing would look all of them up.
 		ExtraCapabilities: fuse.CAP_DIRECT_IO_ALLOW_MMAP | fuse.CAP_READDIRPLUS_AUTO,
 		Logger:            o.Logger,
 	}
@@ -129,9 +128,9 @@ func (f *FS) fuseOptions() *fusefs.Options {
 	return o
 }
 
-// largestRead is what the kernel may ask for at a time, in bytes. go-fuse holds that
-// for each read that waits, so where memory is little it is no more than reads of
-// ordinary files ask for.
+// largestRead returns the most that the kernel may ask for at a time, in bytes. go-fuse holds
+// that much memory for each waiting read, so where memory is short it is only as much as
+// reads of ordinary files ask for.
 func largestRead() int {
 	const usual, little = 1 << 20, 512 << 20
 	if debug.SetMemoryLimit(-1) < little { // it asks
@@ -140,19 +139,19 @@ func largestRead() int {
 	return usual
 }
 
-// maxInflight bounds what go-fuse holds of requests, in bytes: 17 readers of 1 MiB
-// at most, and the rest is enough for tens of thousands that wait.
+// maxInflight limits the memory that go-fuse holds for requests, in bytes: at most 17 reads
+// of 1 MiB; the rest is enough for tens of thousands of waiting requests.
 const maxInflight = 64 << 20
 
-// panicked makes of a panic in a handler one failed request and a log line.
+// panicked turns a panic in a handler into one failed request and a log line.
 func (f *FS) panicked(reason any) fuse.Status {
 	f.o.Log.Error("a fault in assetfs: please report it", "panic", reason, "stack", string(debug.Stack()))
 	return fuse.EIO
 }
 
-// probePassthrough finds out whether the kernel may read spool files by itself.
-// It is tried once: go-fuse gives up on it for the whole mount at the first
-// failure, silently.
+// probePassthrough finds out whether the kernel can read spool files by itself. It tries that
+// before the first open, because go-fuse silently gives it up for the whole mount at the first
+// failure.
 func (f *FS) probePassthrough() {
 	err := errStable
 	if !f.o.StableInodes {
@@ -167,8 +166,8 @@ func (f *FS) probePassthrough() {
 	}
 }
 
-// errStable is why there is no passthrough with one inode for each content: the
-// kernel refuses it beside handles of an inode that was partly present.
+// errStable is the reason for having no passthrough with one inode for each content: the
+// kernel refuses passthrough on an inode with handles from when it was partly present.
 var errStable = errors.New("--stable-inodes")
 
 func (f *FS) owner(out *fuse.Attr) {
@@ -176,8 +175,8 @@ func (f *FS) owner(out *fuse.Attr) {
 	out.Nlink = 1
 }
 
-// directoriesChanged has the kernel ask again for the times of the directories.
-// Unlike an invalidated entry that needs no lock of a directory.
+// directoriesChanged makes the kernel ask for the times of the directories again. Unlike
+// invalidating an entry, this needs no directory lock.
 func (f *FS) directoriesChanged() {
 	if !f.mounted.Load() {
 		return
@@ -191,7 +190,7 @@ func (f *FS) directoriesChanged() {
 	}
 }
 
-// freed has the kernel ask again how much of a is spooled.
+// freed makes the kernel ask again how much of a is in the spool.
 func (f *FS) freed(a *catalog.Asset) {
 	for _, path := range []string{a.Path(), a.ID} {
 		node := &f.root.Inode

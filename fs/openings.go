@@ -12,8 +12,8 @@ import (
 	"assetfs/fs/service"
 )
 
-// inodesOf returns those of a. Of a video that nobody has opened none are kept: there
-// may be 100 000.
+// inodesOf returns the inodes of a. For a video that nobody has opened none are kept, since
+// there may be 100 000 videos.
 func (f *FS) inodesOf(a *catalog.Asset) *inode.Inodes {
 	if service.Awake(a) == nil {
 		return &inode.Inodes{}
@@ -25,8 +25,8 @@ func (f *FS) inodesOf(a *catalog.Asset) *inode.Inodes {
 	return n.(*inode.Inodes)
 }
 
-// stateOf returns the present state of a. That of one asleep is the first that its
-// engine has.
+// stateOf returns the present state of a. A video that nobody has opened has the state that a
+// new engine starts with.
 func stateOf(a *catalog.Asset, n *inode.Inodes) inode.State {
 	e := service.Awake(a)
 	if e == nil {
@@ -36,11 +36,10 @@ func stateOf(a *catalog.Asset, n *inode.Inodes) inode.State {
 	return inode.State{Version: s.Version, Retired: n.Retired.Load(), Sized: s.Size >= 0, Whole: s.Whole}
 }
 
-// openings are the open handles of an inode. The kernel refuses one that it is to
-// read by itself beside one that it is not, and go-fuse mistakes the one for the
-// other. So with passthrough all that are open at a time are of the same kind, and
-// an inode that was of the first kind and had to be opened in the second is
-// retired: the next look-up gets another.
+// openings are the open handles of an inode. The kernel refuses to mix handles that it reads
+// by itself with others on one inode, and go-fuse confuses the two. So with passthrough all
+// handles that are open at the same time are of one kind. If an inode of a whole asset had to
+// be opened without passthrough it is retired, and the next lookup gets another one.
 type openings struct {
 	whole bool // the asset was when the inode was looked up
 
@@ -50,9 +49,8 @@ type openings struct {
 	retired bool
 }
 
-// join adds h to the open handles, perhaps with another backing than it came
-// with. While handles of older content are open, there is no other to be had from
-// an inode that is not the present one.
+// join adds h to the open handles; h may get another backing file. While handles of older
+// content are open, an outdated inode can only serve that content.
 func (n *file) join(h *handle, version uint64, present bool) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -75,7 +73,7 @@ func (n *file) join(h *handle, version uint64, present bool) error {
 	return nil
 }
 
-// conformLocked makes h of the same kind as the handles that are open.
+// conformLocked gives h the same kind as the handles that are open.
 func (n *file) conformLocked(h *handle) (err error) {
 	for o := range n.open {
 		if h.backing == nil && o.backing != nil {
@@ -105,15 +103,15 @@ func duplicate(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
-// leave is the end of h.
+// leave removes h from the open handles.
 func (n *file) leave(h *handle) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.open, h)
 }
 
-// knows reports whether the kernel has heard of size, which is below 0 if nobody
-// knows it. Else a look-up tells, unless each state has an inode of its own.
+// knows reports whether the kernel was told size, or need not be: if the size is unknown (below
+// 0), or if each state has its own inode, so that a lookup tells it.
 func (n *file) knows(size int64) bool {
 	if !n.fs.o.StableInodes || size < 0 {
 		return true
@@ -122,8 +120,8 @@ func (n *file) knows(size int64) bool {
 	return last == size && !doubtful
 }
 
-// believes returns the size that the kernel was told last, and whether it may
-// believe in less than size while nobody can have read the end.
+// believes returns the size that the kernel was told last, and whether it may still believe in
+// a smaller one than size, so that nobody can have read the end.
 func (n *file) believes(size int64) (last int64, doubtful bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -134,11 +132,11 @@ func (n *file) believes(size int64) (last int64, doubtful bool) {
 	return last, doubtful
 }
 
-// refresh has the kernel ask for attributes again, and tells a size that has grown
-// at once, for splice and sendfile never ask. The only way is to write what is
-// beyond the old size: a byte of a page that the kernel does not take for whole,
-// and will read. Where the byte is a page, the open that comes now drops it, but
-// handles that are open might see it.
+// refresh makes the kernel ask for attributes again. If the size has grown, it is also told to
+// the kernel at once, because splice and sendfile never ask. The only way is to write a byte
+// beyond the old size into the page cache. The kernel doesn't take that page as complete, and
+// reads it when needed. If the byte fills a page, the open that follows drops it, but handles
+// that are already open might see it.
 func (n *file) refresh(size int64) {
 	_ = n.NotifyContent(-1, 0) // without it the kernel asks once its time is up
 	n.sizes.Telling.Lock()

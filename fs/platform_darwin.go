@@ -11,9 +11,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// platformOptions are macFUSE's: the name in the Finder, 600 s (its most) until
-// a volume that waits for the network is declared dead, and no AppleDouble
-// files looked up.
+// platformOptions sets macFUSE's options: the name in the Finder, 600 s (the maximum) before a
+// volume that waits for the network is declared dead, and no lookups of AppleDouble files.
 func platformOptions(o *fuse.MountOptions) {
 	o.FsName = "assetfs" // by which mountedOn knows our own
 	o.Options = append(o.Options, "volname=assetfs", "daemon_timeout=600", "noappledouble", "noapplexattr")
@@ -27,12 +26,12 @@ func (f *FS) start() (*fuse.Server, error) {
 	return fusefs.Mount(f.Point, f.root, f.fuseOptions())
 }
 
-// absent is the error for an extended attribute that nothing here has. ENOTSUP
-// would make macOS look for it in AppleDouble files.
+// absent is the error for an extended attribute that does not exist. After ENOTSUP macOS would
+// look for it in AppleDouble files.
 func absent(string) syscall.Errno { return syscall.ENOATTR }
 
-// fillBlocks makes st_blocks what is local, but at least 1 for a file that has
-// bytes.
+// fillBlocks sets st_blocks to what is in the spool, but at least 1 for a file that is not
+// empty.
 func fillBlocks(out *fuse.Attr, local int64) {
 	out.Blocks = uint64(local+511) / 512
 	if out.Size > 0 {
@@ -40,10 +39,10 @@ func fillBlocks(out *fuse.Attr, local int64) {
 	}
 }
 
-// kernelGen is always 0: without passthrough the states of an asset don't
-// conflict, and macFUSE does not look a name up again after ESTALE.
+// kernelGen is always 0: without passthrough the states of an asset don't conflict, and macFUSE
+// does not look a name up again after ESTALE.
 func (f *FS) kernelGen(inode.State) uint64 { return 0 }
 
-// dirTimeout is how long the kernel may believe the times of a directory. macOS
-// can't be told when they move.
+// dirTimeout is how long the kernel may keep the times of a directory. macOS can't be told that
+// they have changed.
 const dirTimeout = time.Second

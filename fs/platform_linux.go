@@ -19,9 +19,8 @@ func platformOptions(o *fuse.MountOptions) {
 	o.DirectMountFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV
 }
 
-// start mounts on the mount point and serves: as root by mount(2), else through
-// fusermount3. That is called here rather than by go-fuse, which keeps its
-// reason from our one line.
+// start mounts on the mount point and serves it: as root by mount(2), otherwise through
+// fusermount3. go-fuse is not left to call that, since it does not return fusermount3's reason.
 func (f *FS) start() (*fuse.Server, error) {
 	o := f.fuseOptions()
 	o.DirectMountStrict = true
@@ -47,7 +46,7 @@ func (f *FS) start() (*fuse.Server, error) {
 	return server, err
 }
 
-// tryPassthrough registers a file of the spool with the kernel.
+// tryPassthrough registers a file of the spool with the kernel, and returns why that failed.
 func (f *FS) tryPassthrough() error {
 	if f.server.KernelSettings().Flags64()&fuse.CAP_PASSTHROUGH == 0 {
 		return errors.New("this kernel has no passthrough")
@@ -67,10 +66,10 @@ func (f *FS) tryPassthrough() error {
 	return nil
 }
 
-// absent is the error for an extended attribute that nothing here has. Of the
-// namespaces of xattr(7) there is user.* only, and to say so spares requests: ls
-// -l asks for label and ACL of each file until it hears ENOTSUP. The kernel, for
-// which ENOSYS would be the end of all attributes, takes it for this one alone.
+// absent is the error for an extended attribute that does not exist. Only user.* of the
+// namespaces in xattr(7) is supported, and saying so saves requests: ls -l asks for the label
+// and ACL of each file until it gets ENOTSUP. The kernel would take ENOSYS for all attributes,
+// but ENOTSUP only for this one.
 func absent(attr string) syscall.Errno {
 	if strings.HasPrefix(attr, "user.") {
 		return syscall.ENODATA
@@ -78,9 +77,9 @@ func absent(attr string) syscall.Errno {
 	return syscall.ENOTSUP
 }
 
-// fillBlocks makes st_blocks what is local, but at least 1 for a file that has
-// bytes: tar -S takes 0 for "all zeros". go-fuse overwrites Blocks unless
-// Blksize is set.
+// fillBlocks sets st_blocks to what is in the spool, but at least 1 for a file that is not
+// empty, because tar -S takes 0 for "all zeros". go-fuse overwrites Blocks unless Blksize is
+// set.
 func fillBlocks(out *fuse.Attr, local int64) {
 	out.Blksize = 128 << 10
 	out.Blocks = uint64(local+511) / 512
@@ -89,8 +88,7 @@ func fillBlocks(out *fuse.Attr, local int64) {
 	}
 }
 
-// kernelGen is the inode generation the kernel gets to see: another one for each
-// state and version.
+// kernelGen returns the inode generation for the kernel: a new one for each state and version.
 func (f *FS) kernelGen(s inode.State) uint64 {
 	if f.o.StableInodes {
 		return s.Version
@@ -98,6 +96,6 @@ func (f *FS) kernelGen(s inode.State) uint64 {
 	return s.Generation()
 }
 
-// dirTimeout is how long the kernel may believe the times of a directory: it is
-// told when they move.
+// dirTimeout is how long the kernel may keep the times of a directory. It is told when they
+// change.
 const dirTimeout = settled

@@ -54,7 +54,7 @@ func TestFakeResponses(t *testing.T) {
 	}
 }
 
-// observe tells all that the engine sees of a response.
+// observe returns everything that the engine sees of a response.
 func (r *faultRig) observe(a fakeapi.Asset, q asset.Request) string {
 	resp, err := r.source.Open(r.ctx, faultID, q)
 	var failed *remote.Error

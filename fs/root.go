@@ -11,7 +11,7 @@ import (
 	"assetfs/fs/catalog"
 )
 
-// The inode numbers that are no asset's.
+// Inode numbers that belong to no asset.
 const (
 	rootIno       = 1
 	byIDIno       = 2
@@ -52,7 +52,7 @@ func (f *FS) newRoot() root {
 	return root{n}
 }
 
-// Getxattr tells what the mount has done.
+// Getxattr answers the attributes that tell what the mount has done.
 func (n root) Getxattr(ctx context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
 	if name, ok := strings.CutPrefix(attr, "user.assetfs."); ok && attr != xattrSocket { // for which each command asks
 		if value, ok := n.fs.Attr(name); ok {
@@ -62,9 +62,9 @@ func (n root) Getxattr(ctx context.Context, attr string, dest []byte) (uint32, s
 	return n.dir.Getxattr(ctx, attr, dest)
 }
 
-// neverIndex is an empty file: where there is one macOS does not read every file
-// of a volume, which would be billed, for its index. It is not listed, so copies
-// of the tree don't have it.
+// neverIndex is an empty file which tells macOS not to index the volume. Indexing would read
+// every file, and that would be billed. It is not listed, so that copies of the tree don't
+// contain it.
 const neverIndex = ".metadata_never_index"
 
 func (n *dir) neverIndex(ctx context.Context, out *fuse.EntryOut) *fusefs.Inode {

@@ -2,14 +2,14 @@ package fs
 
 import "github.com/hanwen/go-fuse/v2/fuse"
 
-// turns are taken where a call into the kernel may last, since each one under way
-// holds a thread: nil is for any number at a time.
+// turns limits how many calls into the kernel that may take long are made at a time, since each
+// holds a thread; nil: no limit.
 type turns chan struct{}
 
-// atOnce is how many are under way where there are few threads.
+// atOnce is the limit where threads are few.
 const atOnce = 6
 
-// reply is what a read returns: it takes a turn to go to the kernel.
+// reply is the result of a read; it takes a turn while it is written to the kernel.
 type reply struct {
 	fuse.ReadResult
 	bytes []byte
@@ -18,7 +18,7 @@ type reply struct {
 }
 
 func (t turns) reply(p []byte) fuse.ReadResult {
-	// For a ReadResultData go-fuse fills a pipe first, and drains it in vain.
+	// For a ReadResultData go-fuse would fill a pipe first, and then empty it again.
 	r := fuse.ReadResultVector([][]byte{p})
 	if t == nil {
 		return r
@@ -26,7 +26,7 @@ func (t turns) reply(p []byte) fuse.ReadResult {
 	return &reply{ReadResult: r, bytes: p, turns: t}
 }
 
-// Slices is called before the bytes are written, perhaps twice, and Done in any case.
+// Slices is called before the bytes are written, possibly twice. Done is always called.
 func (r *reply) Slices() ([][]byte, fuse.Status) {
 	if !r.taken {
 		r.turns <- struct{}{}

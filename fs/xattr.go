@@ -8,8 +8,8 @@ import (
 	"assetfs/fs/service"
 )
 
-// The extended attributes of a file. Only the first two are listed, so that
-// `cp -a` doesn't copy what changes.
+// The extended attributes of a file. Only the first two are listed, so that `cp -a` doesn't
+// copy values that change.
 const (
 	xattrID      = "user.assetfs.id"
 	xattrType    = "user.mime_type" // the freedesktop.org name
@@ -20,7 +20,7 @@ const (
 	xattrSocket  = "user.assetfs.socket"  // of every file, and of the root
 )
 
-// Getxattr answers from memory.
+// Getxattr answers from memory only.
 func (n *file) Getxattr(_ context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
 	switch attr {
 	case xattrID:
@@ -48,7 +48,7 @@ func (n *file) Getxattr(_ context.Context, attr string, dest []byte) (uint32, sy
 	return n.fs.socketAttr(attr, dest)
 }
 
-// socketAttr tells commands where they are taken.
+// socketAttr answers the attribute with the path of the commands' socket.
 func (f *FS) socketAttr(attr string, dest []byte) (uint32, syscall.Errno) {
 	if path, ok := f.Socket(); ok && attr == xattrSocket {
 		return give(dest, path)
@@ -56,7 +56,7 @@ func (f *FS) socketAttr(attr string, dest []byte) (uint32, syscall.Errno) {
 	return 0, absent(attr)
 }
 
-// Listxattr lists what is worth copying.
+// Listxattr lists the attributes that are worth copying.
 func (n *file) Listxattr(_ context.Context, dest []byte) (uint32, syscall.Errno) {
 	names := xattrID + "\x00"
 	if e := service.Awake(n.asset); e != nil && e.Info().Type != "" {
@@ -68,12 +68,12 @@ func (n *file) Listxattr(_ context.Context, dest []byte) (uint32, syscall.Errno)
 // noAttrs is for embedding in nodes that have no extended attribute.
 type noAttrs struct{}
 
-// Getxattr finds nothing.
+// Getxattr returns that there is no attribute.
 func (noAttrs) Getxattr(_ context.Context, attr string, _ []byte) (uint32, syscall.Errno) {
 	return 0, absent(attr)
 }
 
-// give copies an attribute's value, or says how long it is.
+// give copies an attribute's value, or returns its length.
 func give(dest []byte, value string) (uint32, syscall.Errno) {
 	if len(dest) < len(value) {
 		return uint32(len(value)), syscall.ERANGE

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestAhead makes room of what lies ahead of all readers of open assets: the
-// furthest first, and nothing that is nearer than what is written.
+// TestAhead makes room by dropping bytes after all readers of open assets: the furthest first, and none
+// that are nearer than the bytes being written.
 func TestAhead(t *testing.T) {
 	root := t.TempDir()
 	d := open(t, root, keep{Size: 4 * mib})

@@ -11,7 +11,7 @@ import (
 	"assetfs/fs/spool"
 )
 
-// plenty is a source whose bytes have all come, in TLS records.
+// plenty is a source all of whose bytes have come already, in TLS records.
 type plenty struct{ size int64 }
 
 const record = 16 << 10
@@ -42,8 +42,8 @@ func end(r *Reader) {
 	}
 }
 
-// BenchmarkStream is what the engine adds to a byte on its way through: a
-// stream, a store in memory, and a reader of 1 MiB at a time.
+// BenchmarkStream measures what the engine costs per byte: a stream, a store in memory, and a reader of
+// 1 MiB at a time.
 func BenchmarkStream(b *testing.B) {
 	const size = 64 * mib
 	b.SetBytes(size)
@@ -62,7 +62,7 @@ func BenchmarkStream(b *testing.B) {
 	}
 }
 
-// BenchmarkReadAt is a read of 4 KiB that is present, while a stream is kept.
+// BenchmarkReadAt measures a read of 4 KiB from the spool, while a stream stays open.
 func BenchmarkReadAt(b *testing.B) {
 	const size, read = 64 * mib, 16 * mib
 	r := benchmarkRig(b, size)
@@ -84,8 +84,8 @@ func BenchmarkReadAt(b *testing.B) {
 	}
 }
 
-// BenchmarkPlan is a plan of as many streams as an asset may have, each of which
-// somebody waits for, and as many present runs.
+// BenchmarkPlan measures a plan with as many streams as an asset may have, each with a waiter, and as
+// many present runs.
 func BenchmarkPlan(b *testing.B) {
 	s := base()
 	s.Limited, s.Worth, s.History = false, 250*time.Millisecond, &history{}
@@ -104,8 +104,8 @@ func BenchmarkPlan(b *testing.B) {
 	}
 }
 
-// thousand is a planner before which a thousand reads wait for one stream, or here and
-// there for requests.
+// thousand returns a planner with a thousand waiters that are apart bytes apart: they wait for one
+// stream, or for requests in many places.
 func thousand(apart int64) *planner {
 	s := base()
 	s.Size, s.History = 1000*apart, &history{}
@@ -116,7 +116,7 @@ func thousand(apart int64) *planner {
 	return &planner{Snapshot: s}
 }
 
-// BenchmarkPlanWaiters is a plan where a thousand reads wait.
+// BenchmarkPlanWaiters measures a plan with a thousand waiters.
 func BenchmarkPlanWaiters(b *testing.B) {
 	for name, apart := range map[string]int64{"one stream": 100 << 10, "scattered": 8 * mib} {
 		b.Run(name, func(b *testing.B) {
@@ -131,8 +131,8 @@ func BenchmarkPlanWaiters(b *testing.B) {
 	}
 }
 
-// TestPlanAllocatesOnce holds that a plan leaves no garbage: what a thousand blocked
-// readers cost was that of a plan for each of them.
+// TestPlanAllocatesOnce checks that a plan leaves no garbage: with a thousand waiters there is a plan for
+// each of them.
 func TestPlanAllocatesOnce(t *testing.T) {
 	for _, apart := range []int64{100 << 10, 8 * mib} {
 		p := thousand(apart)

@@ -12,12 +12,12 @@ type program string
 
 func (p program) Program() (name string, pid int) { return string(p), len(p) }
 
-// as is the context of one of the program's reads.
+// as returns the context of a read by the named program.
 func as(name string) context.Context {
 	return context.WithValue(context.Background(), CallerKey{}, Caller(program(name)))
 }
 
-// till is a source that notes for whom bytes come.
+// till is a source that records for whom bytes come.
 type till struct {
 	*fakeServer
 	mu       sync.Mutex // guards what follows

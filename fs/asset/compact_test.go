@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestTwoMachines has two machines use a spool in turn: what one claimed for its
-// boot is never believed again once the other went on.
+// TestTwoMachines lets two machines use a spool in turn: claims for the boot of one are never believed
+// again after the other has used it.
 func TestTwoMachines(t *testing.T) {
 	root := t.TempDir()
 	d := open(t, root, keep{BootID: "one"})
@@ -52,7 +52,7 @@ func TestTwoMachines(t *testing.T) {
 	check(t, f)
 }
 
-// TestCompaction has garbage taken out of the log while the Dir is in use.
+// TestCompaction compacts the journal while the Dir is in use.
 func TestCompaction(t *testing.T) {
 	root := t.TempDir()
 	compacted := make(chan struct{}, 100)
@@ -87,7 +87,7 @@ func TestCompaction(t *testing.T) {
 	}
 }
 
-// TestCompactFails has an index that can't be replaced stay in use.
+// TestCompactFails checks that an index which can't be replaced stays in use.
 func TestCompactFails(t *testing.T) {
 	for _, at := range []string{"compact", "compacted", "rename"} {
 		root := t.TempDir()
@@ -115,8 +115,8 @@ func TestCompactFails(t *testing.T) {
 	}
 }
 
-// TestCompactionFails has one that fails tried again after a minute, not with each
-// flush, and claims that the disk refused last once one succeeds.
+// TestCompactionFails checks that a failed compaction is tried again after a minute, not with each flush,
+// and that claims which the disk refused become permanent once one succeeds.
 func TestCompactionFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root := t.TempDir()
@@ -163,8 +163,8 @@ func TestCompactionFails(t *testing.T) {
 	})
 }
 
-// TestClaimsDuringCompaction has what is recorded while the index is compacted, for
-// which the disk may take long, outlive a kill like anything else.
+// TestClaimsDuringCompaction checks that what is recorded during a compaction, which may take long,
+// survives a kill.
 func TestClaimsDuringCompaction(t *testing.T) {
 	for _, at := range []string{"compact", "compacted", "directory-sync", "directory-synced"} {
 		t.Run(at, func(t *testing.T) {

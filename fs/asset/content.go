@@ -10,23 +10,21 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// errCovered ends a response that brings what another stream brings anyway.
+// errCovered ends a response whose bytes another stream brings anyway.
 var errCovered = errors.New("another stream brings this")
 
-// errReplaced means that a response is certainly not of the content that is
-// present, but of the one to come.
+// errReplaced means that a response certainly has new content, not the one that is present.
 var errReplaced = errors.New("response of another content")
 
-// errRivals means that a response may be of another content than that of streams
-// under way, none of whose bytes are present to tell.
+// errRivals means that a response may have other content than the running streams, which have
+// stored nothing yet that it could be compared with.
 var errRivals = errors.New("nothing of the streams under way to compare with")
 
-// rival reports whether o has a response and may still store bytes, beside s.
+// rival reports whether o is another stream than s, has a response, and may still store bytes.
 func (s *stream) rival(o *stream) bool { return o != s && !o.state.Opening }
 
-// judgeLocked decides what r, the response of s, is. If only bytes can tell whether it
-// is of the content that is present, it returns what the server has to be asked for
-// again, to be compared.
+// judgeLocked decides whether r, the response of s, has the content that is present. If only
+// bytes can tell, it returns a range to ask the server for again, to be compared.
 func (a *Asset) judgeLocked(s *stream, r *Response) (sample ranges.Range, err error) {
 	if s.discard {
 		return ranges.Range{}, ErrChanged
@@ -53,8 +51,8 @@ func (a *Asset) judgeLocked(s *stream, r *Response) (sample ranges.Range, err er
 	size, judged, least := r.Info.Size, a.info.judge(r.Info), a.leastLocked()
 	switch {
 	case size == 0 && least > 0 && judged == same:
-		// Far more often a broken server than an emptied asset, and believed
-		// it would cost all that is spooled.
+		// This is far more often a broken server than an asset that has become empty, and
+		// believing it would cost all that is in the spool.
 		return ranges.Range{}, wrongLength(0, least, 0)
 	case judged == another,
 		a.info.Size >= 0 && (size >= 0 && size != a.info.Size || r.End > a.info.Size),
@@ -68,7 +66,7 @@ func (a *Asset) judgeLocked(s *stream, r *Response) (sample ranges.Range, err er
 	case a.coveredLocked(s, r):
 		return ranges.Range{}, errCovered
 	case r.Unframed && s.request.Start > 0 && a.fail.err != nil && a.info.Size < 0:
-		// It would end where the one before did, and prove as little.
+		// It would end where the last one did, and prove as little.
 		return ranges.Range{}, a.fail.err
 	case judged == unknown || r.Doubtful && !a.trusted:
 		sample, err = a.compareLocked(s, r)
@@ -80,8 +78,8 @@ func (a *Asset) judgeLocked(s *stream, r *Response) (sample ranges.Range, err er
 	return ranges.Range{}, nil
 }
 
-// learnRangeLocked notes what r says on the server's support of Range for this
-// asset. One answer without it is not believed where it was proved.
+// learnRangeLocked records whether r shows that the server supports Range for this asset. Once
+// support was proved, a single response without it is not believed.
 func (a *Asset) learnRangeLocked(q Request, r *Response) error {
 	known := a.info.Ranging
 	switch {
@@ -101,14 +99,14 @@ func (a *Asset) learnRangeLocked(q Request, r *Response) error {
 	return nil
 }
 
-// distrustRangeLocked has everything asked for from now on: what the server makes
-// of a Range is wrong.
+// distrustRangeLocked makes all further requests ask for the whole asset, because the server
+// answers a Range with the wrong bytes.
 func (a *Asset) distrustRangeLocked() {
 	a.learnLocked(func(i *Info) { i.Ranging, i.Misranged = RangeNo, true })
 }
 
-// coveredLocked reports whether another stream brings all that r does and what
-// was asked for, and is further.
+// coveredLocked reports whether another stream brings everything that r does and that was asked
+// for, and is ahead of it.
 func (a *Asset) coveredLocked(s *stream, r *Response) bool {
 	return !r.Ranged && s.request.Start > 0 && slices.ContainsFunc(a.streams, func(o *stream) bool {
 		st := &o.state
@@ -116,7 +114,7 @@ func (a *Asset) coveredLocked(s *stream, r *Response) bool {
 	})
 }
 
-// startLocked takes r for what it says: s brings bytes of the content.
+// startLocked accepts r: s brings bytes of the content.
 func (a *Asset) startLocked(s *stream, r *Response) {
 	a.learnLocked(func(i *Info) { *i = merged(*i, r.Info, s.proof == 0) })
 	if a.first == nil && a.present.Next(0).Empty() {
@@ -140,8 +138,8 @@ func (a *Asset) startLocked(s *stream, r *Response) {
 	a.planLocked()
 }
 
-// merged is what is known once a response says info, after was. proven means that its
-// validator is one of this content.
+// merged returns what is known after a response that says info; was is what was known before.
+// proven means that its validator belongs to this content.
 func merged(was, info Info, proven bool) Info {
 	info.Header, info.Learnt = true, was.Learnt
 	if proven {
@@ -172,8 +170,8 @@ func (a *Asset) learnLocked(change func(*Info)) {
 	}
 }
 
-// leastLocked returns how many bytes the asset has at least: all of them where
-// its size is known, else those up to the last that is present.
+// leastLocked returns how many bytes the asset has at least: its size if known, otherwise the end
+// of the last present byte.
 func (a *Asset) leastLocked() int64 {
 	if a.info.Size >= 0 {
 		return a.info.Size
@@ -184,9 +182,9 @@ func (a *Asset) leastLocked() int64 {
 	return 0
 }
 
-// replaceLocked makes the asset forget its content: open readers get ErrChanged from
-// now on, the name stays. info is what is known of the new content, if it says anything;
-// s may go on to bring it. What it returns is to be called with the lock released.
+// replaceLocked makes the asset forget its content. Open readers get ErrChanged from now on; the
+// name stays. info is what is known of the new content, if anything; s may go on to bring it.
+// The caller must call remove after releasing the lock.
 func (a *Asset) replaceLocked(s *stream, info Info) (remove func() int64) {
 	a.version++
 	a.finishLocked(func(*waiter) (bool, error) { return true, ErrChanged })
@@ -212,7 +210,7 @@ func (a *Asset) replaceLocked(s *stream, info Info) (remove func() int64) {
 	return a.dropLocked()
 }
 
-// complete is called at the end of the body of s.
+// complete is called when the body of s ends.
 func (a *Asset) complete(s *stream) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -227,8 +225,8 @@ func (a *Asset) complete(s *stream) error {
 	case a.info.Size >= 0 && s.unframed:
 		return wrongLength(pos, a.info.Size, 3)
 	case a.info.Size >= 0:
-		// A proper end. If it comes twice at the same place the size is wrong,
-		// say that of a metadata call.
+		// The body ended properly. If that happens twice at the same place, a size that came
+		// from metadata is wrong.
 		if a.endedAt == pos {
 			return &sizeError{wrongLength(pos, a.info.Size, 0), pos}
 		}

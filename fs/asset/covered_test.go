@@ -6,9 +6,9 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// What lies behind a stream that can't be resumed, and was given up for want of
-// room, is not brought by that stream: another has to start at 0. Its answer was
-// once closed as covered, and asked for again at once, without end.
+// TestBehindAStreamWithoutRange: a stream that can't be resumed was given up for lack of room, so bytes
+// after it need another stream from 0. Its response was once closed as covered, and asked for again at
+// once, without end.
 func TestBehindAStreamWithoutRange(t *testing.T) {
 	test(t, &fakeServer{size: 256 * mib}, func(r *rig) {
 		r.contact()

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// giveWay ends the least recently used stream of all that are paused, since the
-// server refuses another one beside them, and returns when it is closed. It ends
-// one a second at most, lest readers that take turns do nothing else.
+// giveWay ends the least recently used paused stream of all assets, because the server refuses
+// another one beside them, and returns when it is closed. It ends at most one a second, so that
+// readers that take turns still get something done.
 func (s *Store) giveWay(now time.Time) bool {
 	s.mu.Lock()
 	if now.Sub(s.gaveWay) < idle {
@@ -40,7 +40,7 @@ type spare struct {
 	used      time.Time
 }
 
-// before reports whether s had better go than o.
+// before reports whether s should end before o.
 func (s spare) before(o spare) bool {
 	switch {
 	case s.stream == nil || o.stream == nil:
@@ -51,8 +51,8 @@ func (s spare) before(o spare) bool {
 	return s.used.Before(o.used)
 }
 
-// spareStream returns the stream of a that may go first. One that can't be
-// resumed may not before half of the asset is fetched, and once only.
+// spareStream returns the stream of a that may end first. One that can't be resumed may end only
+// after half of the asset has come, and only once.
 func (a *Asset) spareStream(now time.Time) (best spare) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -75,7 +75,7 @@ func (a *Asset) spareStream(now time.Time) (best spare) {
 	return best
 }
 
-// giveUp ends s and waits until it is closed, unless it runs again meanwhile.
+// giveUp ends s and waits until it is closed, unless it has started to run again.
 func (s *stream) giveUp() bool {
 	a := s.a
 	a.mu.Lock()

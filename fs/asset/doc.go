@@ -1,6 +1,6 @@
-// Package asset reads remote assets and keeps what came: it decides which bytes to
-// ask for and when, lets any number of readers share them, and decides what goes
-// when room is needed. It knows neither FUSE nor HTTP.
+// Package asset reads remote assets and keeps their bytes. It decides which bytes to ask for and
+// when, lets any number of readers share them, and decides what to drop when room is needed. It
+// knows neither FUSE nor HTTP.
 //
 // The model: an [Asset] has facts, present bytes, readers (open handles), waiters
 // (reads whose bytes are absent) and streams (responses of the [Source] being
@@ -23,20 +23,18 @@
 //	bytes -> room -> blob -> present -> (a second later) claimed for this boot
 //	                                    (when synced)    claimed for ever
 //
-// What makes claims true at every moment:
+// Claims are true at every moment because:
 //
-//   - Bytes are claimed after they were written: for this boot of the machine,
-//     since the kernel keeps written bytes when a process dies, and for ever only
-//     after fdatasync.
-//   - Bytes are punched out of a blob only after the journal says so, on the disk.
-//   - Bytes are never overwritten by others. Content that is dropped goes with its
-//     blob, and the next blob of that asset has another name, which all its
-//     records carry (the incarnation). So old claims never meet new bytes, also if
-//     the journal is damaged.
-//   - Records are queued under the asset's lock and written in that order. A
-//     compaction is a cut: each asset as it is under its lock, later records
-//     behind it.
-//   - A blob that is missing or too short has nothing. Holes in claims are looked
+//   - Bytes are claimed after they were written. The claim is for this boot of the machine, since
+//     the kernel keeps written bytes when a process dies. Only after fdatasync is it for ever.
+//   - Bytes are punched out of a blob only after the journal on the disk says so.
+//   - Bytes are never overwritten by others. Content that is dropped goes together with its blob.
+//     The asset's next blob has another name (the incarnation), which all its records carry. So
+//     old claims never meet new bytes, even if the journal is damaged.
+//   - Records are queued under the asset's lock and written in that order. A compaction writes
+//     each asset as it is under its lock, and later records after that.
+//   - A blob that is missing or too short has no bytes. When a blob is first opened, claims are
+//     compared with its holes.
 //     for when a blob is first opened.
 //
 // Locks: an asset's, then the store's, then that of the journal's queue. None is

@@ -16,13 +16,12 @@ const (
 	flushBytes = 4 << 20     // the same, in bytes
 	syncAfter  = 30 * time.Second
 	syncBytes  = 256 << 20
-	// compactAgain is how long a compaction that failed is not tried again: it
-	// writes everything.
+	// compactAgain is how long to wait after a compaction that failed: each writes everything.
 	compactAgain = time.Minute
 )
 
-// update lets change alter the facts, which are recorded within a second. What no
-// record can hold is not taken over. The caller holds mu.
+// update lets change alter the facts, which are recorded within a second. If no record can hold
+// them, they are not changed. The caller holds mu.
 func (a *Asset) update(change func(*facts)) bool {
 	f := a.facts
 	change(&f)
@@ -37,8 +36,7 @@ func (a *Asset) update(change func(*facts)) bool {
 	return true
 }
 
-// markLocked has a recorded at the next flush: its fresh ranges, and with facts
-// its facts.
+// markLocked makes the next flush record the fresh ranges of a, and with facts also its facts.
 func (a *Asset) markLocked(facts bool) {
 	a.dirty = a.dirty || facts || !a.recorded
 	if a.queued {
@@ -56,7 +54,7 @@ func (a *Asset) markLocked(facts bool) {
 	nudge(s.changed)
 }
 
-// queueLocked gives the journal what is to be recorded of a.
+// queueLocked queues in the journal what must be recorded of a.
 func (a *Asset) queueLocked() {
 	var b []byte
 	if a.dirty {
@@ -68,7 +66,7 @@ func (a *Asset) queueLocked() {
 	a.store.journal.Queue(b)
 }
 
-// pendLocked has the syncer look at a.
+// pendLocked makes the syncer look at a.
 func (a *Asset) pendLocked() {
 	s := a.store
 	s.mu.Lock()
@@ -77,7 +75,7 @@ func (a *Asset) pendLocked() {
 	nudge(s.due)
 }
 
-// writer records what is new, within a second or flushBytes. It ends with stop.
+// writer records changes, at the latest after a second or flushBytes. It ends with stop.
 func (s *Store) writer() {
 	timer := time.NewTimer(flushAfter)
 	for {
@@ -105,7 +103,7 @@ func (s *Store) writer() {
 	}
 }
 
-// compactor compacts the journal when it is garbage. It ends with stop.
+// compactor compacts the journal when most of it is garbage. It ends with stop.
 func (s *Store) compactor() {
 	for {
 		select {
@@ -127,8 +125,7 @@ func (s *Store) compactor() {
 	}
 }
 
-// flush records what is new. After an error it is still to be recorded; the
-// journal logs it.
+// flush records all changes. After an error they remain to be recorded; the journal logs it.
 func (s *Store) flush() error {
 	if err := s.journal.Write(); err != nil {
 		return err // nothing is queued behind it, or the queue would grow
@@ -147,8 +144,8 @@ func (s *Store) flush() error {
 	return s.journal.Write()
 }
 
-// syncer makes claims last: of an asset that is whole or that nobody uses at
-// once, of others each syncBytes or syncAfter. It ends with stop.
+// syncer makes claims permanent: at once for an asset that is whole or not in use, otherwise every
+// syncBytes or syncAfter. It ends with stop.
 func (s *Store) syncer() {
 	timer := time.NewTimer(syncAfter)
 	for {
@@ -170,8 +167,8 @@ func (s *Store) syncer() {
 	}
 }
 
-// sync makes the claims of assets last that are due: whole, not in use, with much
-// to sync, or with something not newer than old.
+// sync makes claims permanent of assets that are whole, not in use, have much to sync, or have
+// something to sync that is not newer than old.
 func (s *Store) sync(old time.Time) error {
 	s.mu.Lock()
 	due := make([]*Asset, 0, len(s.pending))
@@ -206,9 +203,9 @@ func (s *Store) sync(old time.Time) error {
 	return errors.Join(errs...)
 }
 
-// sync brings what a has to sync to the disk, and then claims it for ever, unless some
-// of it has gone meanwhile. It closes the blob if nobody needs it. A disk that can't write
-// loses bytes that were pending: they are forgotten.
+// sync brings the unsynced bytes of a to the disk, and then claims them for ever, except those
+// that were removed meanwhile. It closes the blob if nobody needs it. If the disk fails, these
+// bytes may be lost, so they are forgotten.
 func (a *Asset) sync(claimed *atomic.Bool) (err error) {
 	a.mu.Lock()
 	blob, incarnation, epoch := a.blobLocked(), a.incarnation, a.epoch

@@ -34,8 +34,8 @@ func TestMinFree(t *testing.T) {
 	}
 }
 
-// TestDiskFull has a disk without room: only the write that needs some fails,
-// and when there is room again it succeeds.
+// TestDiskFull uses a full disk: only the write that needs room fails, and when there is room again it
+// succeeds.
 func TestDiskFull(t *testing.T) {
 	root := spooltest.SmallDisk(t, 2*mib)
 	d := open(t, root, keep{})

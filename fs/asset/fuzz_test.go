@@ -19,7 +19,7 @@ func read(payloads [][]byte) (*Store, *loader) {
 	return s, r
 }
 
-// payloads takes frames apart, whose checksums are right.
+// payloads returns the payloads of frames with right checksums.
 func payloads(frames []byte) (out [][]byte) {
 	for len(frames) >= 8 {
 		n := int(binary.LittleEndian.Uint32(frames))

@@ -8,18 +8,18 @@ import (
 )
 
 const (
-	// near is how far apart reads may be to count as one sequence: demuxers and
-	// file systems skip what they don't want.
+	// near is how far apart reads may be and still count as one sequence: demuxers and file
+	// systems skip what they don't need.
 	near = 64 << 10
-	// mostSteps is how many ranges are looked at for evidence.
+	// mostSteps is how many ranges are examined for evidence.
 	mostSteps = 64
-	// mostRanges bounds the memory of a history.
+	// mostRanges limits the memory that a history takes.
 	mostRanges = 4096
 )
 
-// history is what has been read of an asset since it was made known: the evidence
-// for what will be. It goes by place, not by handle: programs read one sequence by
-// several, and a loop device reads many by one. The zero history is empty.
+// history is what has been read of an asset, as evidence for what will be read. It records places,
+// not handles: a program may read one sequence through several handles, and a loop device reads
+// many through one. The zero value is empty.
 type history struct {
 	read   ranges.Set
 	bytes  int64      // read, each counted once
@@ -31,14 +31,14 @@ type history struct {
 }
 
 const (
-	// habitual is how many sequences make a habit.
+	// habitual is how many sequences it takes to see a habit.
 	habitual = 4
-	// mostHabit is what a sequence may have for it to matter where a request ends:
-	// what the stream of a longer one has brought too much is little beside it.
+	// mostHabit is the longest sequence, in bytes, for which the end of a request matters. For
+	// longer ones, a little too much hardly counts.
 	mostHabit = 4 << 20
 )
 
-// sequence notes that a stream has ended of which n bytes were read.
+// sequence records that a stream has ended of which n bytes were read.
 func (h *history) sequence(n int64) {
 	if n > 0 {
 		h.lengths[h.sequences%habitual] = n
@@ -46,8 +46,8 @@ func (h *history) sequence(n int64) {
 	}
 }
 
-// habit is how long the latest sequences were, with those of paused streams, but for the
-// longest fifth; 0 if there have been too few, or they are long.
+// habit returns how long the latest sequences were, including those of paused streams, without the
+// longest fifth; 0 if there were too few, or if they are long.
 func (h *history) habit(streams []*stream) int64 {
 	var room [habitual + mostStreams]int64
 	lengths := append(room[:0], h.lengths[:min(h.sequences, habitual)]...)
@@ -66,14 +66,14 @@ func (h *history) habit(streams []*stream) int64 {
 	return 0
 }
 
-// bill is what the bytes read so far would have cost who knew all of them: gaps of at
-// most mostGap are taken along, and a request costs at least a block.
+// bill returns what the bytes read so far would have cost a client that knew all reads beforehand:
+// it would read over gaps of at most mostGap, and a request costs at least a block.
 func (h *history) bill() int64 {
 	return h.merged.Len() - int64(len(h.merged.Ranges()))*(mostGap-block)
 }
 
-// short is how many of the latest sequences, with those of paused streams, were no longer
-// than what a request brings in any case. What is read of the beginning is no sequence.
+// short returns how many of the latest sequences, including those of paused streams, were no longer
+// than what any request brings. Reads of the asset's beginning are not counted.
 func (h *history) short(streams []*stream) (n int) {
 	for _, length := range h.lengths[:min(h.sequences, habitual)] {
 		if length <= block {
@@ -88,7 +88,7 @@ func (h *history) short(streams []*stream) (n int) {
 	return n
 }
 
-// cluster is r with all that was read around it, without a gap above mostGap.
+// cluster returns r together with all that was read around it, without a gap above mostGap.
 func (h *history) cluster(r ranges.Range) ranges.Range {
 	rs := h.merged.Ranges()
 	i := sort.Search(len(rs), func(i int) bool { return rs[i].End >= r.Start })
@@ -98,7 +98,7 @@ func (h *history) cluster(r ranges.Range) ranges.Range {
 	return r
 }
 
-// span is how long the cluster is that a byte read lies in, on the average.
+// span returns the average length of the cluster that a byte read lies in.
 func (h *history) span() int64 {
 	var sum, squares float64
 	for _, r := range h.merged.Ranges() {
@@ -109,12 +109,12 @@ func (h *history) span() int64 {
 	return int64(squares / max(sum, 1))
 }
 
-// skipped is how much of what lies between reads that are close together was not read.
+// skipped returns how much was left out between reads that are close together.
 func (h *history) skipped() int64 {
 	return max(0, h.merged.Len()-int64(len(h.merged.Ranges()))*mostGap-h.read.Len())
 }
 
-// scattered is how long the clusters of reads are, by what was skipped in them; 0 if not
+// scattered returns how long the clusters of reads are, judged by what was skipped in them; 0 unless
 // most of what was read are small pieces.
 func (h *history) scattered() int64 {
 	short, rs := 0, h.read.Ranges()
@@ -130,7 +130,7 @@ func (h *history) scattered() int64 {
 	return int64(float64(h.span()) * min(1, float64(h.skipped())/float64(max(bill, 1))))
 }
 
-// add notes a read of r.
+// add records a read of r.
 func (h *history) add(r ranges.Range) {
 	if h.read.Contains(r) {
 		return
@@ -144,8 +144,8 @@ func (h *history) add(r ranges.Range) {
 	}
 }
 
-// coarsen takes the narrower half of the gaps between ranges for read, though not
-// as bytes.
+// coarsen treats the narrower half of the gaps between ranges as read, but doesn't count their
+// bytes.
 func (h *history) coarsen() {
 	rs := h.read.Ranges()
 	gaps := make([]int64, 0, len(rs))
@@ -167,14 +167,14 @@ func (h *history) coarsen() {
 	h.read = coarse
 }
 
-// before returns how many bytes have been read in sequence up to off, at most most.
+// before returns how many bytes were read in sequence up to off, at most most.
 func (h *history) before(off, most int64) (n int64) {
 	n, _, _ = h.back(off, most, near)
 	return n
 }
 
-// back looks at what has been read up to off with no gap above gap: n bytes, at most
-// most; the run begins at start, and the last of it ends at end. With none both are off.
+// back looks at what was read before off without a gap above gap: n bytes, at most most, from start
+// to end. If there is nothing, both are off.
 func (h *history) back(off, most, gap int64) (n, start, end int64) {
 	rs := h.read.Ranges()
 	i := sort.Search(len(rs), func(i int) bool { return rs[i].End > off })
@@ -193,14 +193,14 @@ func (h *history) back(off, most, gap int64) (n, start, end int64) {
 	return min(n, most), start, end
 }
 
-// after returns how many bytes have been read in sequence from off on, at most most.
+// after returns how many bytes were read in sequence from off, at most most.
 func (h *history) after(off, most int64) (n int64) {
 	n, _ = h.ahead(off, most, near)
 	return n
 }
 
-// ahead looks at what has been read from off on with no gap above gap: n bytes, at most
-// most, up to end; with none that is off.
+// ahead looks at what was read from off on without a gap above gap: n bytes, at most most, up to
+// end. If there is nothing, end is off.
 func (h *history) ahead(off, most, gap int64) (n, end int64) {
 	rs := h.read.Ranges()
 	i := sort.Search(len(rs), func(i int) bool { return rs[i].End > off })

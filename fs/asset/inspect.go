@@ -2,14 +2,14 @@ package asset
 
 import "assetfs/fs/spool"
 
-// State is what can be said of a store without opening it.
+// State describes a store that is not open.
 type State struct {
 	spool.State
 	Notes map[string]string // by name; see Store.Note
 }
 
-// Inspect looks at the store of baseURL below the directory root and changes
-// nothing. Its errors are those of spool.Inspect.
+// Inspect describes the store of baseURL below the directory root, and changes nothing. Its errors
+// are those of spool.Inspect.
 func Inspect(root, baseURL string) (State, error) {
 	s := &Store{assets: map[string]*Asset{}, notes: map[string]string{}}
 	r := loader{s: s}
@@ -21,7 +21,7 @@ func Inspect(root, baseURL string) (State, error) {
 	return State{State: state, Notes: s.notes}, err
 }
 
-// State is that of an open store, but for its notes.
+// State describes an open store, without its notes.
 func (s *Store) State() State {
 	state, _ := s.dir.State() // else nothing is known of the disk
 	state.Held = s.held()

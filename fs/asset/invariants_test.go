@@ -381,9 +381,9 @@ func TestPins(t *testing.T) {
 	check(t, d.Asset("a"))
 }
 
-// TestFullForEver has a disk that stays full: the write fails, and most of what was
+// TestDiskStaysFull has a disk that stays full: the write fails, and most of what was
 // paid for stays.
-func TestFullForEver(t *testing.T) {
+func TestDiskStaysFull(t *testing.T) {
 	full := false
 	d := open(t, t.TempDir(), keep{Fault: func(point, _ string) error {
 		if full && point == "write" {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Kind is how assets of one type are used, as far as the latest two tell alike. It is
-// evidence for the next from its first read on.
+// Kind is how assets of one type are used, as far as the latest two agree. It is evidence for the
+// next one from its first read on.
 type Kind struct {
 	Whole bool  // nearly all of them is read
 	Tail  int64 // so much of the end, 0 unknown
@@ -14,10 +14,10 @@ type Kind struct {
 	Span  int64 // how long the clusters of scattered reads are, 0 unknown or not so
 }
 
-// mostTail is the largest end of an asset that is taken for an index.
+// mostTail is how long the end of an asset may be that is taken for an index.
 const mostTail = 4 << 20
 
-// mostKinds bounds the memory of a Store: servers choose the types.
+// mostKinds limits a Store's memory: servers choose the types.
 const mostKinds = 256
 
 // usage is how one asset was used.
@@ -26,13 +26,13 @@ type usage struct {
 	Kind
 }
 
-// kindOf names what asset belongs to: its type, and the extension, as many are sent as
-// application/octet-stream.
+// kindOf returns the name of an asset's kind: its type and its file extension, because many are
+// sent as application/octet-stream.
 func kindOf(info Info) string {
 	return info.Type + " " + strings.ToLower(path.Ext(info.Name))
 }
 
-// usedLocked notes how a has been used when its last reader leaves.
+// usedLocked records how a has been used, when its last reader leaves.
 func (a *Asset) usedLocked() {
 	if a.info.Size <= 0 || !a.info.Header || a.history.bytes == 0 {
 		return
@@ -48,7 +48,7 @@ func (a *Asset) usedLocked() {
 	a.store.noteUsage(kindOf(a.info), u)
 }
 
-// noteUsage notes u of an asset of that kind.
+// noteUsage records u for an asset of that kind.
 func (s *Store) noteUsage(kind string, u usage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,7 +63,7 @@ func (s *Store) noteUsage(kind string, u usage) {
 	s.kinds[kind] = latest
 }
 
-// kind returns what is known of assets like that.
+// kind returns what is known of assets of that kind.
 func (s *Store) kind(kind string) Kind {
 	s.mu.Lock()
 	latest := s.kinds[kind]

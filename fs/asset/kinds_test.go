@@ -37,7 +37,7 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// TestKindsAreFew has a server that invents types.
+// TestKindsAreFew uses a server that invents types.
 func TestKindsAreFew(t *testing.T) {
 	h := &Store{}
 	for i := range 10 * mostKinds {

@@ -12,7 +12,7 @@ import (
 	"assetfs/fs/spool"
 )
 
-// loader is the reading of the journal.
+// loader reads the journal.
 type loader struct {
 	s       *Store
 	boot    string            // of the last boot record
@@ -20,8 +20,8 @@ type loader struct {
 	types   map[string]string // of media: there are few
 }
 
-// apply takes over one record. If its content is not acceptable, that costs the
-// bytes of the asset that it is about, and nothing else.
+// apply applies one record. If its content is not acceptable, the asset that it is about loses its
+// bytes, and nothing else happens.
 func (r *loader) apply(payload []byte) {
 	s, kind, fields := r.s, payload[0], payload[1:]
 	var id, name, value string
@@ -98,7 +98,7 @@ func (r *loader) apply(payload []byte) {
 	}
 }
 
-// asset returns the asset that a record is about.
+// asset returns the asset of a record.
 func (r *loader) asset(id string) *Asset {
 	a := r.s.assets[id]
 	if a == nil {
@@ -109,8 +109,8 @@ func (r *loader) asset(id string) *Asset {
 	return a
 }
 
-// forget makes nothing of an asset's bytes present, whatever earlier records
-// claim: its blob gets another name.
+// forget makes all bytes of an asset absent, whatever earlier records claim: its blob gets another
+// name.
 func (r *loader) forget(id string) {
 	if a := r.s.assets[id]; a != nil {
 		a.incarnation++
@@ -119,8 +119,7 @@ func (r *loader) forget(id string) {
 	}
 }
 
-// claim takes over the ranges of a record. What is claimed for this boot only is
-// yet to be synced.
+// claim applies the ranges of a record. Those claimed only for this boot must still be synced.
 func (a *Asset) claim(kind byte, set []ranges.Range) {
 	for _, r := range set {
 		switch kind {
@@ -139,8 +138,8 @@ func (a *Asset) claim(kind byte, set []ranges.Range) {
 	}
 }
 
-// snapshot appends the shortest journal that tells the same: a cut, in which each
-// asset is as it is under its lock.
+// snapshot appends the shortest journal with the same meaning. Each asset is written as it is under
+// its lock.
 func (s *Store) snapshot(b []byte) []byte {
 	b = appendRecord(b, kindBoot, s.bootID)
 	s.mu.Lock()
@@ -179,8 +178,8 @@ func (a *Asset) appendRecordsLocked(b []byte) []byte {
 	return rangesRecords(b, kindClaim, a.id, a.incarnation, a.unsynced.Ranges())
 }
 
-// adopt compares what the journal claims with the blobs that are there, and
-// removes those of which nothing is claimed.
+// adopt compares what the journal claims with the blobs, and removes blobs of which nothing is
+// claimed.
 func (s *Store) adopt() error {
 	claimed := make(map[string]*Asset, len(s.order))
 	for _, a := range s.order {
@@ -203,8 +202,8 @@ func (s *Store) adopt() error {
 	return err
 }
 
-// adoptBlob takes the file that info describes for what is claimed. It returns false
-// if the file can't hold that.
+// adoptBlob accepts the file that info describes as the asset's blob. It returns false if the file
+// can't hold what is claimed.
 func (a *Asset) adoptBlob(info os.FileInfo) bool {
 	runs := a.present.Ranges()
 	if info.Size() < runs[len(runs)-1].End {
@@ -216,8 +215,8 @@ func (a *Asset) adoptBlob(info os.FileInfo) bool {
 		a.store.pending[a] = struct{}{}
 	}
 	a.unchecked = a.store.holes
-	// Fewer blocks than bytes: look for holes before anything is promised. The
-	// file is opened once; most never need to be.
+	// Fewer blocks than bytes: look for holes now, before anything is promised. Few files need
+	// to be opened for this.
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && a.unchecked && st.Blocks*512 < a.present.Len() {
 		blob := a.blobLocked() // it may go
 		_ = a.check()          // what can't be opened now may be later
@@ -226,12 +225,12 @@ func (a *Asset) adoptBlob(info os.FileInfo) bool {
 	return true
 }
 
-// reviewSize is the size of the largest asset that StoreOptions.Impostor is asked
-// about, in bytes: an error is no longer.
+// reviewSize is the size of the largest asset that StoreOptions.Impostor is asked about, in bytes:
+// error messages are no longer.
 const reviewSize = 64 << 10
 
-// review drops what an older program took for an asset. What this one has stored
-// was judged with its header, and is not judged again.
+// review drops what an older program wrongly took for an asset. What this program has stored was
+// judged with its header, and is not judged again.
 func (s *Store) review() {
 	if s.o.Impostor == nil {
 		return
@@ -242,7 +241,7 @@ func (s *Store) review() {
 		}
 		p := make([]byte, a.info.Size)
 		if _, err := a.readAt(p, 0); err != nil && !errors.Is(err, ErrAbsent) {
-			s.o.Log.Warn("spooled bytes not read", "asset", a.id, "error", err)
+			s.o.Log.Warn("can't read spooled bytes", "asset", a.id, "error", err)
 			continue
 		}
 		a.mu.Lock()
@@ -251,7 +250,7 @@ func (s *Store) review() {
 		if !s.o.Impostor(p) {
 			continue
 		}
-		s.o.Log.Warn("what was spooled is no asset, and is dropped", "asset", a.id, "bytes", len(p))
+		s.o.Log.Warn("dropped spooled bytes that are not an asset", "asset", a.id, "bytes", len(p))
 		a.mu.Lock()
 		a.info = Info{Size: -1}
 		a.version++

@@ -42,7 +42,7 @@ func FuzzModel(f *testing.F) {
 	})
 }
 
-// outcome counts what a run came to.
+// outcome counts the results of a run.
 type outcome struct{ Reads, Interrupted, Changed, NoSpace, Failed, Requests int }
 
 func (o *outcome) add(p outcome) {

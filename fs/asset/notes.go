@@ -7,19 +7,18 @@ import (
 	"assetfs/fs/spool"
 )
 
-// Download names the call that is billed, among those of which NoteCall keeps
-// the times.
+// Download is the name, for NoteCall, of the call that is billed.
 const Download = "download"
 
-// callsKept is how long the times of calls are remembered: longer than any rate
-// limit counts. callsMost bounds how many are, to what a rate limit may be.
+// callsKept is how long the times of calls are kept: longer than any rate limit counts. callsMost
+// is how many are kept: as many as a rate limit may allow.
 const (
 	callsKept = time.Hour + time.Minute
 	callsMost = 10_000
 )
 
-// NoteCall records that the API is called at t. It is in the journal when
-// NoteCall returns, so that the death of the process can't unmake it.
+// NoteCall records that the API is called at t. When it returns, the journal has it, so that it
+// outlives the process.
 func (s *Store) NoteCall(call string, t time.Time) error {
 	if s.closing.Load() {
 		return spool.ErrClosed
@@ -34,8 +33,7 @@ func (s *Store) NoteCall(call string, t time.Time) error {
 	return s.journal.Write()
 }
 
-// Calls returns when a call was made in the last hour, the last ten thousand
-// times at most.
+// Calls returns when a call was made during the last hour, at most the last ten thousand times.
 func (s *Store) Calls(call string) []time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -50,15 +48,15 @@ func (s *Store) recentLocked(call string) {
 	s.calls[call] = slices.Delete(recent, 0, max(0, len(recent)-callsMost))
 }
 
-// Note returns what was noted under a name, "" if nothing was.
+// Note returns the text recorded under a name, "" if there is none.
 func (s *Store) Note(name string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.notes[name]
 }
 
-// SetNote records a short text that outlives the process, under a name. It is
-// for what belongs to the store and to none of its assets.
+// SetNote records a short text under a name. It outlives the process, and belongs to the store, not
+// to an asset.
 func (s *Store) SetNote(name, value string) error {
 	if s.closing.Load() {
 		return spool.ErrClosed
@@ -74,16 +72,16 @@ func (s *Store) SetNote(name, value string) error {
 	return s.journal.Write()
 }
 
-// Names returns the IDs of which something is recorded, with the names of their
-// directory entries, "" for none yet.
+// Names returns the names of the directory entries of all assets of which something is recorded, by
+// asset ID; "" if there is none yet.
 func (s *Store) Names() map[string]string {
 	names := map[string]string{}
 	s.each(func(a *Asset) { names[a.id] = a.name })
 	return names
 }
 
-// SetNames records names of directory entries. They are in the journal when it
-// returns; if that fails a log line says so, and it is tried again.
+// SetNames records names of directory entries. When it returns, the journal has them; if that fails,
+// it is logged and tried again.
 func (s *Store) SetNames(names map[string]string) {
 	for id, name := range names {
 		a := s.asset(id)
@@ -94,7 +92,7 @@ func (s *Store) SetNames(names map[string]string) {
 	_ = s.flush()
 }
 
-// Usage is what a Store holds.
+// Usage says what a Store holds.
 type Usage struct {
 	Path    string
 	Bytes   int64 // of assets, as the blocks that they take
@@ -105,7 +103,7 @@ type Usage struct {
 	Whole   int   // assets of which all bytes are
 }
 
-// Usage returns what the store holds now.
+// Usage returns what the store holds.
 func (s *Store) Usage() Usage {
 	u := Usage{Path: s.dir.Path(), Limit: s.o.Size, MinFree: s.o.MinFree}
 	s.each(func(a *Asset) {

@@ -5,8 +5,8 @@ import (
 	"assetfs/fs/spool"
 )
 
-// SetPinned keeps the asset whatever room is needed, or no longer. It is on the
-// disk when SetPinned returns without an error.
+// SetPinned pins the asset, so that it is never dropped to make room, or unpins it. If it returns no
+// error, that is on the disk.
 func (a *Asset) SetPinned(pinned bool) error {
 	if a.store.closing.Load() {
 		return spool.ErrClosed
@@ -36,11 +36,11 @@ func (a *Asset) pinLocked(pinned bool) {
 	a.store.journal.Queue(appendRecord(nil, kindPin, a.id, pinned))
 }
 
-// PinsChanged has an element when a pinned asset has other content than before, which
-// is yet to be fetched.
+// PinsChanged returns a channel that has an element when a pinned asset has new content, which must
+// be fetched.
 func (s *Store) PinsChanged() <-chan struct{} { return s.pinsChanged }
 
-// AbsentPins returns the IDs of pinned assets of which not all is present.
+// AbsentPins returns the IDs of pinned assets that are not whole.
 func (s *Store) AbsentPins() (ids []string) {
 	s.each(func(a *Asset) {
 		if a.pinned && !a.wholeLocked() {
@@ -50,10 +50,10 @@ func (s *Store) AbsentPins() (ids []string) {
 	return ids
 }
 
-// Free gives back the room that the asset takes. Of one that is in use all goes
-// that can, and what is needed again comes again; but of a whole one nothing
-// does, since the kernel may be reading its blob: then busy is true. Streams that
-// nobody reads or waits for end before, and what their sockets hold is not stored.
+// Free drops the asset's bytes. Of an asset in use everything goes that can, and is fetched again if
+// needed. Of a whole asset in use nothing goes, since the kernel may be reading its blob: then busy
+// is true. Streams that nobody reads or waits for end first, and what their sockets hold is not
+// stored.
 func (a *Asset) Free() (freed int64, busy bool) {
 	a.discard(func(*stream) bool { return len(a.readers) == 0 && len(a.waiters) == 0 })
 	s := a.store

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A pin outlives a kill, a compaction, changed content and a thousand evictions.
+// TestPinned: a pin survives a kill, a compaction, changed content and a thousand evictions.
 func TestPinned(t *testing.T) {
 	root := t.TempDir()
 	const size = 16 * kib
@@ -67,7 +67,7 @@ func TestPinned(t *testing.T) {
 	closeDir(t, d)
 }
 
-// Where all that could go is pinned there is no room, and the error says so.
+// TestPinnedFull: if everything that could be dropped is pinned there is no room, and the error says so.
 func TestPinnedFull(t *testing.T) {
 	const size = 16 * kib
 	d := open(t, t.TempDir(), keep{Size: 2 * size})
@@ -92,8 +92,8 @@ func TestPinnedFull(t *testing.T) {
 	}
 }
 
-// Free gives the room of what nobody uses, and of what is partly present and in
-// use; not that of a whole asset in use, which the kernel may be reading.
+// TestFree: Free drops what nobody uses, and what is partly present and in use; not a whole asset in use,
+// which the kernel may be reading.
 func TestFree(t *testing.T) {
 	root := t.TempDir()
 	const size = 256 * kib
@@ -150,8 +150,8 @@ func TestFree(t *testing.T) {
 	closeDir(t, d)
 }
 
-// An older program skips the record of a pin and keeps it: it knows the kind by
-// nothing but its number.
+// TestPinIsKeptByOlderPrograms: an older program, which doesn't know records of pins, skips and keeps
+// them.
 func TestPinIsKeptByOlderPrograms(t *testing.T) {
 	payload := payloads(appendRecord(nil, kindPin, "re_1", true))[0]
 	old := append([]byte{kindPin + 100}, payload[1:]...) // of a kind that this program doesn't know

@@ -9,42 +9,41 @@ import (
 )
 
 const (
-	// block is the unit of alignment and the largest run of present bytes that
-	// is read again rather than ending a stream: 128 KiB is about what the
-	// first TCP window costs, whether or not it is read.
+	// block is the unit of alignment, and the largest run of present bytes that a stream reads
+	// again instead of ending. 128 KiB is about what the first TCP window costs, whether or not
+	// it is read.
 	block = 128 << 10
-	// mostGap is the largest gap that is read over rather than asked for around, and
-	// what an asset may cost beyond what evidence justifies.
+	// mostGap is the largest gap that is read over, instead of making another request behind it.
+	// It is also what an asset may cost beyond what evidence justifies.
 	mostGap = 1 << 20
-	// minAhead is the smallest setting of read-ahead, and what a stream that can't
-	// be resumed reads to stay alive.
+	// minAhead is the smallest setting of read-ahead, and how much a stream that can't be resumed
+	// reads to stay alive.
 	minAhead = 1 << 20
-	// sequence is how much must have been read in sequence for a request that has
-	// no end.
+	// sequence is how much must have been read in sequence before a request has an open end.
 	sequence = block / 2
-	// small is the largest read of programs that read here and there.
+	// small is the largest read of programs that read small pieces in many places.
 	small = 16 << 10
-	// together is how long a read waits for others that may share its request, where
-	// requests are few: read-ahead and threads ask for much at the same time.
+	// together is how long a read waits for others that may share its request, where requests are
+	// limited: read-ahead and threads ask for much at the same time.
 	together = 3 * time.Millisecond
 	// silence is how long a stream may bring nothing before its speed counts
 	// as zero.
 	silence = 2 * time.Second
-	// linger is how long streams outlive the last close, and a first contact
-	// that nobody reads: players and file(1) reopen within that.
+	// linger is how long streams live after the last close, or after a first contact that nobody
+	// reads: players and file(1) open the file again within that time.
 	linger = 5 * time.Second
-	// keepalive is how often a paused stream that can't be resumed reads on by
-	// minAhead. Servers cut clients that don't read; nginx after 60 s.
+	// keepalive is how often a paused stream that can't be resumed reads minAhead more, since
+	// servers cut off clients that don't read; nginx after 60 s.
 	keepalive = 20 * time.Second
-	// fewStreams is how many streams an asset keeps however long they have been of
-	// no use, mostStreams how many it may have.
+	// fewStreams is how many streams an asset keeps, however long they have been idle.
+	// mostStreams is how many it may have.
 	fewStreams, mostStreams = 4, 64
-	// idle is how long a paused stream must have been of no use to be replaced
-	// while there are not yet mostStreams.
+	// idle is how long a paused stream must have been unused before it is replaced, while there
+	// are fewer than mostStreams.
 	idle = time.Second
 )
 
-// Ranging is what is known of the server's support of Range.
+// Ranging says whether the server supports Range, as far as known.
 type Ranging int
 
 // The server's support of Range.
@@ -83,7 +82,7 @@ type WaiterState struct {
 	Since      time.Time
 }
 
-// Snapshot is all that the planner looks at.
+// Snapshot is everything that the planner looks at.
 type Snapshot struct {
 	Now       time.Time
 	Size      int64 // -1 unknown
@@ -120,7 +119,7 @@ type Opening struct {
 	Background bool
 }
 
-// Decision is what Plan wants done.
+// Decision is the result of Plan.
 type Decision struct {
 	Limit []int64 // per stream: the offset up to which it may read
 	End   []bool  // per stream: it has served its purpose
@@ -130,8 +129,8 @@ type Decision struct {
 	Wake   time.Time // plan again then at the latest; zero: only when something happens
 }
 
-// planner is the state of one run of Plan, and memory for the next: with a thousand
-// waiters a plan is made for each that comes.
+// planner is the state of one run of Plan. Its memory is used again by the next run: with a thousand
+// waiters there is a plan for each new one.
 type planner struct {
 	Snapshot
 	d       Decision
@@ -141,45 +140,46 @@ type planner struct {
 	found   []group
 }
 
-// Plan decides what the streams of one asset do. It is pure. Its policy:
+// Plan decides what the streams of one asset do. It is a pure function. Its policy:
 //
-//  1. A waiter is served by a stream that arrives at its bytes sooner than a request
-//     is worth (or than one may be made), if those between lie in the stream's own
-//     read-ahead, or are at most 1 MiB behind what was read of it, or as much as its own
-//     request would bring before it. Else it gets a request, or waits for one: no byte
-//     is fetched since no request is left.
-//  2. Read-ahead is a quarter of what has been read in sequence, at least 128 KiB.
-//  3. Waiters at most 1 MiB apart share a request. The oldest goes first. Where requests
-//     have a limit, a waiter stays for some milliseconds, to be joined by others.
-//  4. Evidence is what was read next to the place, by whomever: after 64 KiB in sequence
-//     a request has an open end, or that which sequences have by habit; who reads
-//     backwards gets as much before as credit allows, up to four times what it read so.
-//     In the last 1 MiB of an asset there is an index, most often: read to the end, and,
-//     where requests have a limit, some more before it for who comes back.
-//  5. Without that, a small read gets 128 KiB. One that goes on with a skip of at most
-//     1 MiB, or has large reads, gets more to read, of which nothing comes before it is
-//     read: 2 MiB, or an open end where requests have a limit or its reader has just
-//     begun. With a limit, the first two that nothing is known of get an open end, too; a
-//     place close to others that were read gets half of what they span; and when small
-//     reads have come here and there within several megabytes, one gets what is absent
-//     on both sides of it, up to half of what they span, there or by habit.
-//  6. Credit is 1 MiB and half of what was read, less what was received and not read.
-//     What was read counts with its gaps of up to 1 MiB where that saves requests, and so
-//     does what is waited for.
-//  7. Requests begin at multiples of 128 KiB and end where bytes are present or another
-//     stream runs. Those at the end of an asset hold at least 128 KiB before.
-//  8. Assets of one type are used alike: what the latest two were used like counts as
-//     evidence of where to fetch. Gaps are read over in those that are read whole, and a
-//     miss in those read in clusters gets some around it, as far as credit allows.
-//  9. Without a limit the next request is made before one ends whose reader goes on.
-//  10. An asset keeps four idle streams, and others for a second. It has 64 at most.
-//  11. Without Range one stream serves all; while that is not known, one request at a
-//     time finds out.
+//  1. A waiter is served by a stream if the stream reaches its bytes sooner than another request
+//     could be made, or sooner than a request is worth. The bytes between must lie in the stream's
+//     own read-ahead, be at most 1 MiB beyond what was read of it, or be no more than the waiter's
+//     own request would bring before its bytes. Otherwise the waiter gets a request, or waits for
+//     one. Bytes are never fetched only because no request is left.
+//  2. Read-ahead is a quarter of what was read in sequence, at least 128 KiB.
+//  3. Waiters that are at most 1 MiB apart share a request. The oldest goes first. Where requests
+//     are limited, a waiter waits some milliseconds for others to join it.
+//  4. Evidence is what anybody has read near the place. After 64 KiB in sequence a request has an
+//     open end, or the length that sequences usually have. A reader that goes backwards gets as much
+//     before its bytes as credit allows, up to four times what it has read in that way. The last
+//     1 MiB of an asset usually holds an index: it is read to the end and, where requests are
+//     limited, with some bytes before it for the next read.
+//  5. Without evidence, a small read gets 128 KiB. A reader that skips at most 1 MiB, or makes large
+//     reads, gets a longer request: 2 MiB, or with an open end where requests are limited or the
+//     reader has just begun. Its bytes come only as they are read. Where requests are limited, the
+//     first two readers without evidence get an open end, too. A place near others that were read
+//     gets half of their span. After small reads in many places within several megabytes, a read
+//     gets the absent bytes on both sides, up to half of the span of those reads, or of the usual
+//     span.
+//  6. Credit is 1 MiB, plus half of what was read, minus what was received and not read. Gaps of up
+//     to 1 MiB count as read where reading over them saves requests. What is waited for counts as
+//     read.
+//  7. Requests begin at multiples of 128 KiB, and end where bytes are present or another stream runs.
+//     A request for the end of an asset begins at least 128 KiB before the end.
+//  8. Assets of one type are used in the same way: how the latest two were used is evidence for
+//     where to fetch. In assets that are read whole, gaps are read over. In assets that are read in
+//     clusters, an absent read gets bytes around it, as far as credit allows.
+//  9. Where requests are not limited, the next request is made before the end of one whose reader
+//     goes on.
+//  10. An asset keeps four idle streams, and others for a second. It has at most 64.
+//  11. Without Range one stream serves all reads. While that is unknown, one request at a time finds
+//     out.
 func Plan(s Snapshot) Decision {
 	return *(&planner{Snapshot: s}).plan()
 }
 
-// plan is Plan of p's snapshot. What it returns is good until the next.
+// plan is Plan of p's snapshot. Its result is valid until the next call.
 func (p *planner) plan() *Decision {
 	n := len(p.Streams)
 	p.d = Decision{Limit: zeroed(p.d.Limit, n), End: zeroed(p.d.End, n), Serves: zeroed(p.d.Serves, n), Open: p.d.Open[:0]}
@@ -207,7 +207,7 @@ func zeroed[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// window is the offset up to which stream i may read for its own read-ahead.
+// window returns the offset up to which stream i may read ahead on its own.
 func (p *planner) window(i int) int64 {
 	s := p.Streams[i]
 	if s.Fill {
@@ -223,32 +223,31 @@ func (p *planner) window(i int) int64 {
 	return limit // with nothing past the header until a read comes
 }
 
-// miss is a read of which bytes from off on are to come.
+// miss is a read whose bytes from off on are absent.
 type miss struct {
 	WaiterState
 	off int64 // the first byte to come
 }
 
-// first reports whether m's reader has read nothing before: it goes straight to what it
-// wants.
+// first reports whether this is the first read of m's reader, which so went straight to this place.
 func (m miss) first() bool { return m.Last.Empty() }
 
-// large reports whether m asks for more than programs that read here and there do.
+// large reports whether m is larger than the reads of programs that read small pieces.
 func (m miss) large() bool { return m.Need.Len() > small }
 
-// onward reports whether m's reader goes on with a short skip.
+// onward reports whether m's reader continues after a short skip.
 func (m miss) onward() bool {
 	skip := m.Need.Start - m.Last.End
 	return !m.first() && 0 <= skip && skip <= mostGap
 }
 
-// backward reports whether m's reader reads what lies before that which it read last.
+// backward reports whether m lies before what its reader read last.
 func (m miss) backward() bool {
 	gap := m.Last.Start - m.Need.End
 	return !m.first() && m.Need.Start < m.Last.Start && -near <= gap && gap <= near
 }
 
-// serve sees to it that what is waited for comes.
+// serve makes all bytes come that are waited for.
 func (p *planner) serve() {
 	missing := p.missing[:0]
 	for i := range p.Waiters {
@@ -276,7 +275,7 @@ func (p *planner) serve() {
 	p.ask(left)
 }
 
-// owed is what missing, which is sorted, adds to the bill.
+// owed returns what missing, which is sorted, adds to the bill.
 func owed(missing []miss) (n int64) {
 	end := int64(-1 << 62)
 	for _, m := range missing {
@@ -290,7 +289,7 @@ func owed(missing []miss) (n int64) {
 	return n
 }
 
-// comes reports whether m is to be brought by a stream that there is, and lets it.
+// comes reports whether a running stream should bring m, and if so lets it.
 func (p *planner) comes(m miss) bool {
 	i := p.nearest(m.off)
 	switch {
@@ -305,8 +304,7 @@ func (p *planner) comes(m miss) bool {
 	return true
 }
 
-// doubts reports whether a response has still to show that a stream can be opened
-// anywhere.
+// doubts reports whether it is still unknown if a stream can be opened at any offset.
 func (p *planner) doubts() bool {
 	return p.Ranging == RangeUnknown || p.Ranging == RangeYes && p.Guessed
 }
@@ -326,7 +324,7 @@ func (p *planner) contact(w WaiterState) {
 	p.open(o)
 }
 
-// headerComing reports whether a stream is about to tell about Range.
+// headerComing reports whether a stream is about to show whether the server supports Range.
 func (p *planner) headerComing() bool {
 	for i := range p.Streams {
 		s := &p.Streams[i]

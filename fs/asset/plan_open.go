@@ -8,14 +8,14 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// group is what one request is to serve.
+// group is what one request will serve.
 type group struct {
 	first miss      // with the lowest offset
 	end   int64     // of the furthest need
 	since time.Time // of the oldest
 }
 
-// ask opens streams for what no stream brings, the oldest first.
+// ask opens streams for the reads that no stream will serve, the oldest first.
 func (p *planner) ask(missing []miss) {
 	if len(missing) == 0 || p.delayed() {
 		return
@@ -47,8 +47,8 @@ func (p *planner) ask(missing []miss) {
 	}
 }
 
-// among returns a stream that stands among what o is to bring before off, -1 if none
-// does: it brings the same, and of two at one place one would end.
+// among returns a stream whose position lies in o, before off; -1 if there is none. It brings the
+// same bytes, and one of two streams at the same place would end.
 func (p *planner) among(o Opening, off int64) int {
 	if p.Ranging != RangeYes {
 		return -1
@@ -60,14 +60,14 @@ func (p *planner) among(o Opening, off int64) int {
 	return -1
 }
 
-// gathers reports whether it is worth a moment to see if others will join g: requests are
-// few, and it is not one that they would all wait for in any case.
+// gathers reports whether to wait a moment for others to join g: if requests are limited, and they
+// would not all wait for this request anyway.
 func (p *planner) gathers(g group) bool {
 	return p.Limited && p.Header && g.first.off >= block && p.History.before(g.first.Need.Start, sequence) < sequence
 }
 
-// groups puts together what lies so close that waiting for the bytes between is
-// better than another request. Without Range one request serves all.
+// groups puts reads together that are so close that waiting for the bytes between them is better
+// than another request. Without Range one request serves all.
 func (p *planner) groups(missing []miss) []group {
 	gap := int64(mostGap)
 	if speed := p.speed(); speed > 0 {
@@ -88,7 +88,7 @@ func (p *planner) groups(missing []miss) []group {
 	return groups
 }
 
-// speed is that of the fastest stream, 0 unknown.
+// speed returns the speed of the fastest stream, 0 if unknown.
 func (p *planner) speed() float64 {
 	var most float64
 	for _, s := range p.Streams {
@@ -97,12 +97,12 @@ func (p *planner) speed() float64 {
 	return most
 }
 
-// credit is how much may be received that nobody has asked for.
+// credit returns how many bytes may be received that nobody has asked for.
 func (p *planner) credit() int64 {
 	return max(0, mostGap+p.History.bytes*3/2-p.History.received-p.coming())
 }
 
-// coming is about what requests will bring that are under way.
+// coming estimates what running requests will still bring.
 func (p *planner) coming() (n int64) {
 	for i := range p.Streams {
 		s := &p.Streams[i]
@@ -125,15 +125,15 @@ func (p *planner) coming() (n int64) {
 	return n
 }
 
-// follows reports whether another of groups is not far behind g.
+// follows reports whether another of groups is a short way behind g.
 func (p *planner) follows(groups []group, g group) bool {
 	return slices.ContainsFunc(groups, func(o group) bool {
 		return o.first.off > g.end && o.first.off-g.end <= 16*mostGap
 	})
 }
 
-// opening is the request for g. Others may wait for bytes that follow, for which no
-// request is left.
+// opening returns the request for g. followed means that other reads wait for later bytes, and no
+// request is left for them.
 func (p *planner) opening(g group, followed bool) Opening {
 	off := g.first.off
 	if p.Ranging == RangeNo {
@@ -183,7 +183,7 @@ func (p *planner) opening(g group, followed bool) Opening {
 	return o
 }
 
-// scattered makes o a request for g where nothing tells of a sequence.
+// scattered makes o a request for g where there is no evidence of a sequence.
 func (p *planner) scattered(o *Opening, g group, followed bool) {
 	need := ranges.Range{Start: g.first.Need.Start, End: g.end}
 	if n := p.around(need); n > 0 && !g.first.onward() {
@@ -212,13 +212,13 @@ func (p *planner) scattered(o *Opening, g group, followed bool) {
 	}
 }
 
-// tries reports whether to find out if a reader that nothing is known of goes on: where
-// requests are few, a second one costs more than what a socket holds.
+// tries reports whether to give a reader without evidence a longer request, to find out if it goes
+// on. Where requests are limited, a second one costs more than what a socket holds.
 func (p *planner) tries() bool {
 	return p.Limited && p.Habit == 0 && p.Short < 2 && p.afford() > 4*block
 }
 
-// surround makes o a request for g with what is absent up to n bytes before it, 2n in all.
+// surround makes o a request for g and for the absent bytes up to n before it, 2n in all.
 func (p *planner) surround(o *Opening, g group, n int64) {
 	o.Start = p.backTo(g.first.off, n)
 	o.End, o.Fill = max(g.end, o.Start+2*n), true
@@ -228,18 +228,18 @@ func (p *planner) surround(o *Opening, g group, n int64) {
 	}
 }
 
-// around is how much on each side of a small read a request may bring where requests are
-// few and reads come here and there: half of what they span around it, or of what they
-// span by habit, as far as it is by skips. What spans less than two gaps tells nothing.
-// Where no reads before tell, those of assets of this type do.
+// around returns how much a request may bring on each side of a small read, where requests are
+// limited and reads are scattered: half of the span of the reads around it, or of the usual span,
+// as far as skips make up that span. A span of less than two gaps means nothing. If this asset has
+// no earlier reads, assets of its type are the evidence.
 func (p *planner) around(need ranges.Range) (n int64) {
 	if !p.Limited || need.Len() > small || p.History.bytes == 0 {
 		return 0
 	}
 	bill, span := float64(p.History.bill()), p.History.span()
 	skips := min(1, float64(p.History.skipped())/bill)
-	// Blocks for scattered reads cost more than they add to the bill in the end, the more
-	// the smaller the clusters are: up to a quarter of it is kept for that.
+	// In the end, blocks for scattered reads cost more than they add to the bill, the more so the
+	// smaller the clusters are. Up to a quarter of the bill is kept for that.
 	spare := p.afford() - int64(bill/4*mostGap/float64(mostGap+span))
 	n = min((max(p.History.cluster(need).Len(), span)-2*mostGap)/2, spare/2)
 	n = min(int64(float64(n)*skips), 8*mostGap)
@@ -253,17 +253,16 @@ func (p *planner) around(need ranges.Range) (n int64) {
 	return n
 }
 
-// afford is how much may be received beyond what who knew all that is read or waited
-// for would have.
+// afford returns how much may be received beyond what a client would receive that knew all reads,
+// including those that wait.
 func (p *planner) afford() int64 { return max(0, p.spared()) }
 
-// spared is afford, negative by what has been received beyond.
+// spared is like afford, but negative if more was received than that.
 func (p *planner) spared() int64 {
 	return mostGap + (p.History.bill()+p.due)*3/2 - p.History.received - p.coming()
 }
 
-// backTo returns the beginning of a request that is to hold n bytes before end,
-// without those that are present.
+// backTo returns the beginning of a request for n absent bytes before end.
 func (p *planner) backTo(end, n int64) int64 {
 	start := max(0, end-n)
 	start -= start % block
@@ -274,8 +273,8 @@ func (p *planner) backTo(end, n int64) int64 {
 	return start
 }
 
-// bound returns the end of a request for the bytes from off on: end, but not behind
-// where present bytes or the path of a stream begin, and not a block before.
+// bound returns the end of a request for the bytes from off on: end, or earlier where present bytes
+// or the path of a stream begin, but at least a block.
 func (p *planner) bound(off, end int64) int64 {
 	stop := int64(0)
 	for run := p.Present.Next(off); run.Start < 1<<62; run = p.Present.Next(run.End + 1) {
@@ -299,7 +298,7 @@ func (p *planner) bound(off, end int64) int64 {
 	return end
 }
 
-// room sees to it that one more stream may be opened.
+// room makes sure that one more stream may be opened, and reports whether it may.
 func (p *planner) room() bool {
 	n, victim := len(p.d.Open), -1
 	for i := range p.Streams {

@@ -84,8 +84,7 @@ func headerOnly(s Snapshot) bool {
 	return true
 }
 
-// busy reports whether streams run that will pause or end, and so bring about
-// another plan.
+// busy reports whether streams run that will pause or end, and so cause another plan.
 func busy(s Snapshot, d Decision) bool {
 	if len(d.Open) > 0 {
 		return true // its header brings about one

@@ -7,8 +7,8 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// clusters is the history of small reads here and there in 16 MiB from 100 MiB on, all
-// of which were received, and of one far away.
+// clusters returns the history of small scattered reads in 16 MiB from 100 MiB on, all of which were
+// received, and of one far away.
 func clusters() *history {
 	h := &history{received: 16 * mib}
 	h.add(ranges.Range{Start: 0, End: 4096})

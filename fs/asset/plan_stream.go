@@ -7,9 +7,9 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// endCovered ends streams that would only bring what is there or comes anyway:
-// one that has run into more than a block of present bytes, and one that has
-// run into the path of another. Without Range none ends: it could not come back.
+// endCovered ends streams that would bring only bytes that are present or come anyway: those that
+// have run into more than a block of present bytes, or into the path of another stream. Without
+// Range it ends none, since they could not be resumed.
 func (p *planner) endCovered() {
 	if p.Ranging != RangeYes {
 		return
@@ -39,8 +39,8 @@ func (p *planner) endCovered() {
 	}
 }
 
-// before reports which of two streams at one place goes on: the one that fills, the
-// younger path, the first.
+// before reports which of two streams at the same place goes on: the one that fills, otherwise the
+// one with the younger path, otherwise the first.
 func (o *StreamState) before(s *StreamState, first bool) bool {
 	switch {
 	case o.Fill != s.Fill:
@@ -51,8 +51,7 @@ func (o *StreamState) before(s *StreamState, first bool) bool {
 	return first
 }
 
-// nearest returns the live stream that is closest behind off and gets there,
-// or -1.
+// nearest returns the live stream that is closest before off and will reach it, or -1.
 func (p *planner) nearest(off int64) int {
 	best := -1
 	for i := range p.Streams {
@@ -67,14 +66,12 @@ func (p *planner) nearest(off int64) int {
 	return best
 }
 
-// blocks reports whether stream i will end before it comes to m. Then so will those
-// further behind.
+// blocks reports whether stream i will end before it reaches m. Then streams further back will, too.
 func (p *planner) blocks(i int, m miss) bool {
 	return p.Ranging == RangeYes && p.blocked(p.Streams[i].Reach, m.off)
 }
 
-// blocked reports whether a run of present bytes that would end a stream lies
-// between from and to.
+// blocked reports whether between from and to lies a run of present bytes that would end a stream.
 func (p *planner) blocked(from, to int64) bool {
 	run := ranges.Range{Start: from, End: p.Present.RunEnd(from)}
 	for run.Start < to {
@@ -86,7 +83,7 @@ func (p *planner) blocked(from, to int64) bool {
 	return false
 }
 
-// fills reports whether a stream all of which is wanted brings m.
+// fills reports whether a stream that fills will bring m.
 func (p *planner) fills(m miss) bool {
 	for i := range p.Streams {
 		s := &p.Streams[i]
@@ -98,9 +95,9 @@ func (p *planner) fills(m miss) bool {
 	return false
 }
 
-// waits reports whether it is right to wait for stream i to arrive at off: the
-// bytes between are paid anyway or are few, and come before another request could
-// or sooner than that is worth.
+// waits reports whether m should wait for stream i to reach it: the bytes between are paid for
+// anyway, or they are few and come before another request could be made, or sooner than a request is
+// worth.
 func (p *planner) waits(i int, m miss) bool {
 	s, off := p.Streams[i], m.off
 	gap := off - s.Reach
@@ -119,8 +116,8 @@ func (p *planner) waits(i int, m miss) bool {
 	return p.arrival(i, off) < worth
 }
 
-// wholly reports whether a gap is likely to be read some time, as assets of this type are
-// read whole, and nothing of this one says otherwise yet.
+// wholly reports whether a gap is likely to be read at some time, because assets of this type are
+// read whole, and nothing about this one says otherwise yet.
 func (p *planner) wholly(gap int64) bool {
 	return p.Whole && gap <= p.afford()
 }
@@ -128,7 +125,7 @@ func (p *planner) wholly(gap int64) bool {
 // forever is longer than any wait.
 const forever = 1000 * time.Hour
 
-// arrival is how long stream i takes to off.
+// arrival returns how long stream i takes to reach off.
 func (p *planner) arrival(i int, off int64) time.Duration {
 	s := p.Streams[i]
 	switch {
@@ -142,7 +139,7 @@ func (p *planner) arrival(i int, off int64) time.Duration {
 	return duration(off-s.Pos, s.Speed)
 }
 
-// duration is how long n bytes take.
+// duration returns how long n bytes take.
 func duration(n int64, speed float64) time.Duration {
 	return time.Duration(min(float64(forever), float64(n)/speed*float64(time.Second)))
 }
@@ -165,8 +162,8 @@ func (p *planner) use(i int, m miss) {
 	}
 }
 
-// goOn opens a stream where a request ends whose reader is about to want more, so that it
-// needn't wait. It is for where requests cost nothing.
+// goOn opens a stream at the end of a request if its reader will soon want more, so that the reader
+// need not wait. It is only for unlimited requests.
 func (p *planner) goOn() {
 	if p.Limited || p.Ranging != RangeYes || p.Requests <= 0 || p.Now.Before(p.NotBefore) {
 		return
@@ -182,14 +179,14 @@ func (p *planner) goOn() {
 	}
 }
 
-// endsSoon reports whether the request of s ends within what its reader will want.
+// endsSoon reports whether the request of s ends before what its reader will want.
 func (p *Snapshot) endsSoon(s *StreamState) bool {
 	return s.Delivered >= 2*block && s.End >= 0 && s.End < p.Size && s.Frontier+min(s.Delivered/4, mostGap) >= s.End
 }
 
-// leave decides on streams that nobody waits for: they linger after the last
-// close, then end, or finish where they could not come back and the rest costs
-// less than what has been paid already (the ski-rental rule).
+// leave decides on streams that nobody waits for. After the last close they linger and then end. A
+// stream that can't be resumed is finished instead, if the rest costs less than what has been paid
+// already (the ski-rental rule).
 func (p *planner) leave() {
 	waited := len(p.Waiters) > 0
 	for i := range p.Streams {

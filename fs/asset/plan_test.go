@@ -34,8 +34,8 @@ func after(end int64, w WaiterState) WaiterState {
 	return w
 }
 
-// scattered is the history of 20 reads far apart that cost a block each, and a
-// megabyte that was of no use.
+// scattered returns the history of 20 reads far apart that cost a block each, and of a megabyte that was
+// received in vain.
 func scattered() *history {
 	const n = 20
 	h := &history{received: n*block + mib}

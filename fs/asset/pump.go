@@ -11,11 +11,11 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// buffers hold what is between socket and blob. 256 KiB is two of the
-// kernel's largest reads; more did not measure faster.
+// buffers hold what is between socket and blob. 256 KiB is two of the kernel's largest reads; more
+// was not faster.
 var buffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 
-// pump reads the body and stores it until it ends or the stream does.
+// pump reads the body and stores it, until the body or the stream ends.
 func (s *stream) pump(body Body) error {
 	for room := s.turn(); room > 0; {
 		s.charge(body)
@@ -33,7 +33,7 @@ func (s *stream) pump(body Body) error {
 	return s.drain(body)
 }
 
-// step reads up to room bytes, and stores them. next is what turnLocked says then.
+// step reads up to room bytes and stores them. next is the next result of turnLocked.
 func (s *stream) step(body Body, room int64) (n int, next int64, err error) {
 	buf := buffers.Get().(*[256 << 10]byte)
 	defer buffers.Put(buf)
@@ -51,8 +51,8 @@ func (s *stream) step(body Body, room int64) (n int, next int64, err error) {
 	return n, next, err
 }
 
-// gather reads what has come, and waits only when nothing has. TLS gives 16 KiB at
-// a time, and a store takes fewer and larger writes with less effort.
+// gather reads what has come, and waits only if nothing has. TLS gives 16 KiB at a time, and fewer,
+// larger writes are cheaper.
 func gather(body Body, p []byte) (n int, err error) {
 	for {
 		m, err := body.Read(p[n:])
@@ -63,9 +63,9 @@ func gather(body Body, p []byte) (n int, err error) {
 	}
 }
 
-// keep stores p, the next bytes of the body. Those that are present already are
-// compared. It returns what the stream may do next. It takes the lock twice where
-// nothing stands in the way: before the write, and behind it.
+// keep stores p, the next bytes of the body, or compares those that are present already. It returns
+// what the stream may do next. If nothing stands in the way it takes the lock twice: before the
+// write, and after it.
 func (s *stream) keep(p []byte) (next int64, err error) {
 	a := s.a
 	a.mu.Lock()
@@ -109,15 +109,15 @@ func (s *stream) keep(p []byte) (next int64, err error) {
 	first := off-s.state.Start <= minAhead
 	a.mu.Unlock()
 	if woken && first {
-		// Who waited for the first bytes goes first: the scheduler would leave
-		// them behind this goroutine until it blocks, 0.2 ms later. Further on
-		// that is worth less than the 4 % of speed it costs.
+		// Let those run that waited for the first bytes: otherwise the scheduler starts them only
+		// when this goroutine blocks, 0.2 ms later. For later bytes that is not worth the 4 % of
+		// speed that it costs.
 		runtime.Gosched()
 	}
 	return next, nil
 }
 
-// receivedLocked notes that n bytes have come.
+// receivedLocked records that n bytes have come.
 func (s *stream) receivedLocked(n int) error {
 	a := s.a
 	s.reading = time.Time{}
@@ -135,8 +135,8 @@ func (s *stream) receivedLocked(n int) error {
 	return nil
 }
 
-// keptLocked notes that r, of which gained bytes are new, is stored, and reports
-// whether a read waited for it.
+// keptLocked records that r is stored, of which gained bytes are new, and reports whether a read
+// waited for it.
 func (s *stream) keptLocked(r ranges.Range, gained int64) (woken bool) {
 	a := s.a
 	s.gained += gained
@@ -175,8 +175,8 @@ func (s *stream) same(p []byte, off int64) error {
 	return err
 }
 
-// noRoomLocked fails the reads that wait for the bytes s holds, and waits until a
-// read wants them again. It returns false when the stream is to end.
+// noRoomLocked makes reads fail that wait for the bytes which s holds, and waits until another read
+// wants them. It returns false when the stream must end.
 func (s *stream) noRoomLocked(err error) bool {
 	a := s.a
 	a.lastErr, a.lastErrAt = err, time.Now()
@@ -194,15 +194,15 @@ func (s *stream) noRoomLocked(err error) bool {
 }
 
 const (
-	// drainFor bounds the reading of what a socket holds.
+	// drainFor limits how long a socket is drained.
 	drainFor = 100 * time.Millisecond
-	// underWay is how much the kernels of two sides hold at least: as little as
-	// that the server has sent, and it won't be had for less than a request again.
+	// underWay is how much the two kernels hold at least between server and client. The server has
+	// sent that already, and another request for it would cost no less.
 	underWay = 64 << 10
 )
 
-// drain stores what the socket of a stream that is to end holds, and a small rest
-// wholly: it is paid for.
+// drain stores what the socket of a stream that must end still holds, and a small rest of the body
+// wholly, because that is paid for.
 func (s *stream) drain(body Body) error {
 	s.a.mu.Lock()
 	left, known, rest := int64(body.Buffered()), s.state.End >= 0, s.state.End-s.state.Pos

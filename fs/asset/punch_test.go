@@ -74,8 +74,7 @@ func TestUnalignedFilm(t *testing.T) {
 	}
 }
 
-// TestPunchAndRewrite has a range written again while it is being punched out:
-// the write comes after.
+// TestPunchAndRewrite writes a range again while it is being punched out: the write waits.
 func TestPunchAndRewrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var f *Asset
@@ -113,7 +112,7 @@ func TestPunchAndRewrite(t *testing.T) {
 	})
 }
 
-// TestReadDuringPunch has bytes go between the look at them and the read.
+// TestReadDuringPunch removes bytes between the check for them and the read.
 func TestReadDuringPunch(t *testing.T) {
 	for what, goes := range map[string]func(d *Store, f *Asset){
 		"punched": func(d *Store, f *Asset) {
@@ -158,8 +157,7 @@ func TestReadDuringPunch(t *testing.T) {
 	}
 }
 
-// TestWholeInUse has an asset that is whole and in use keep its bytes: the
-// kernel may be reading its file.
+// TestWholeInUse checks that a whole asset in use keeps its bytes: the kernel may be reading its file.
 func TestWholeInUse(t *testing.T) {
 	d := open(t, t.TempDir(), keep{Size: 128 * kib})
 	f := d.Asset("a")
@@ -177,7 +175,7 @@ func TestWholeInUse(t *testing.T) {
 	put(t, d.Asset("b"), span(0, 64*kib))
 }
 
-// TestReadWhilePunched has bytes go between the look at them and the read.
+// TestReadWhilePunched removes bytes between the check for them and the read.
 func TestReadWhilePunched(t *testing.T) {
 	d := open(t, t.TempDir(), keep{})
 	f := d.Asset("a")

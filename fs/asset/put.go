@@ -9,7 +9,7 @@ import (
 	"assetfs/fs/spool"
 )
 
-// turn calls do, which uses the disk, when it may.
+// turn calls do, which uses the disk, when it is its turn.
 func (s *Store) turn(do func()) {
 	if turns := s.engine.Turns; turns != nil {
 		turns <- struct{}{}
@@ -18,16 +18,15 @@ func (s *Store) turn(do func()) {
 	do()
 }
 
-// growthLocked returns what a write of r takes at most.
+// growthLocked returns the most room that a write of r can take.
 func (a *Asset) growthLocked(r ranges.Range) int64 {
 	blocks := a.store.blocks(r)
 	return blocks.Len() - a.store.size(a.present.Within(blocks))
 }
 
-// putLocked stores p, which is of the content as it is, at off, and then marks it
-// present. It releases the lock while it writes. It makes room if need
-// be. On an error nothing of p is claimed; it wraps ErrNoSpace if there was no
-// room, and is ErrChanged if the content changed meanwhile.
+// putLocked stores p, bytes at off of the present content, and then marks them present. It releases
+// the lock while it writes, and makes room if necessary. With an error nothing of p is claimed. The
+// error wraps ErrNoSpace if there was no room, and is ErrChanged if the content changed meanwhile.
 func (a *Asset) putLocked(p []byte, off int64) error {
 	r := ranges.Range{Start: off, End: off + int64(len(p))}
 	s := a.store
@@ -86,8 +85,8 @@ func (a *Asset) putLocked(p []byte, off int64) error {
 	}
 }
 
-// wroteLocked ends a write of r, for which need was counted. again means that the
-// blob has gone, but perhaps not the content.
+// wroteLocked ends a write of r, for which need was counted. It returns again if the blob is gone,
+// but perhaps not the content.
 func (a *Asset) wroteLocked(r ranges.Range, incarnation uint64, need int64, err error) (again bool) {
 	s := a.store
 	i := slices.Index(a.writing, r)
@@ -121,8 +120,8 @@ func (a *Asset) wroteLocked(r ranges.Range, incarnation uint64, need int64, err 
 	return false
 }
 
-// tidy gives back the blocks that a failed write of r took: those in which no
-// byte is present or being written by another.
+// tidy frees the blocks that a failed write of r took, as far as they hold no present byte and are
+// not being written by another.
 func (a *Asset) tidy(blob *spool.Blob, r ranges.Range) {
 	s := a.store
 	if s.noPunch.Load() {

@@ -9,18 +9,18 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// Holdings are what a store holds, as [Reclaim] sees it.
+// Holdings say what a store holds; they are the input of [Reclaim].
 type Holdings struct {
 	Assets []Holding
 	Size   int64 // bytes that the store is to keep within, 0: no limit
 	Block  int64 // in which room is given back
 	Round  int   // of making room for the same write, from 1 on
-	// Distance is how far ahead of the readers of its asset the bytes are that
-	// room is made for; -1 if that is unknown.
+	// Distance is how far the bytes that room is made for are ahead of their asset's readers; -1 if
+	// unknown.
 	Distance int64
 }
 
-// A Holding is what an asset holds. Those that hold nothing may be left out.
+// A Holding says what one asset holds. Assets that hold nothing may be left out.
 type Holding struct {
 	LastUse time.Time
 	Bytes   int64        // that it takes
@@ -28,14 +28,12 @@ type Holding struct {
 	Pinned  bool         // it never goes
 	Own     bool         // room is made for a write to it
 	Span    ranges.Range // of its readers, with some slack; empty at 0: unknown
-	// Spare are the whole blocks of an asset that is open in part, in order,
-	// where nobody writes. Of a whole one there are none: the kernel may be
-	// reading its blob.
+	// Spare are whole blocks, in order, that may be dropped of an asset which is open and not whole,
+	// because nobody writes there. A whole open asset has none: the kernel may be reading its blob.
 	Spare []ranges.Range
 }
 
-// An Action gives back what Holdings.Assets[Asset] holds: all of it, or Ranges, in
-// order.
+// An Action drops Holdings.Assets[Asset]: all of it, or only Ranges, in order.
 type Action struct {
 	Asset  int
 	Ranges []ranges.Range // none: the asset as a whole
@@ -43,37 +41,32 @@ type Action struct {
 }
 
 const (
-	// roundsMost bounds how often room is made for one write.
+	// roundsMost is how often room may be made for one write.
 	roundsMost = 2
-	// enough is what is freed at a time if there is a choice, so that room is not
-	// made anew for each write: some seconds of a fast download, or a part of the
-	// store.
+	// enough is how much is dropped at a time if there is a choice, so that it need not be done for
+	// each write: some seconds of a fast download, or less in a small store.
 	enough = 64 << 20
 )
 
-// Reclaim decides what goes when need bytes more are wanted than there is room
-// for. It returns none where nothing should go: then the write fails, and nothing
-// else. The rules:
+// Reclaim decides what to drop when need more bytes are wanted than there is room for. If nothing
+// should be dropped it returns no action, and the write fails. The rules:
 //
-//  1. A pinned asset keeps all that it has, and so does the one that is written
-//     to, but for ranges while it is open.
-//  2. Assets that nobody uses go first, as wholes, the least recently used
-//     before others.
-//  3. Then goes what lies behind all readers of an open asset: of that with most
-//     of it first, from its beginning on.
-//  4. Then goes what lies ahead of all readers of an open asset, the furthest
-//     first: it is longest until somebody may come there.
-//  5. Nothing of that goes that is nearer to its readers than what is written is
-//     to its own. So two streams never take turns in dropping what the other has
-//     just paid for.
-//  6. What lies among the readers of an asset never goes, nor what is being
-//     written, nor anything of an open asset that is whole.
-//  7. If all that may go is not enough, nothing does: what is paid for is not
-//     dropped in vain.
-//  8. Room is made twice for one write at most. A disk that is still full then is
-//     filled by somebody else, and all of the store would not help.
-//  9. At least the smaller of 64 MiB and 1 % of the store goes at a time where
-//     there is as much of the same kind, so that this is done rarely.
+//  1. A pinned asset keeps everything. So does the asset that is written to, except for ranges while
+//     it is open.
+//  2. Assets that nobody uses are dropped first, as a whole, the least recently used first.
+//  3. Next are bytes of an open asset that lie before all its readers, from the beginning on. The
+//     asset with most of such bytes is first.
+//  4. Next are bytes of an open asset that lie after all its readers, the furthest first, since it
+//     takes longest until they are read.
+//  5. By rules 3 and 4 nothing is dropped that is nearer to its readers than the written bytes are to
+//     theirs. So two streams never take turns in dropping what the other has just paid for.
+//  6. Bytes between the readers of an asset are never dropped, nor bytes that are being written, nor
+//     bytes of a whole open asset.
+//  7. If all of this is not enough nothing is dropped, since that would be for nothing.
+//  8. Room is made at most twice for one write. If the disk is still full, somebody else fills it,
+//     and dropping the whole store would not help.
+//  9. At least the smaller of 64 MiB and 1 % of the store is dropped at a time, if there is as much
+//     of the same kind, so that this happens rarely.
 func Reclaim(h Holdings, need int64) []Action {
 	if need <= 0 || h.Round > roundsMost {
 		return nil
@@ -94,7 +87,7 @@ func Reclaim(h Holdings, need int64) []Action {
 	return r.actions
 }
 
-// atLeast is what goes at a time if there is a choice.
+// atLeast returns how much is dropped at a time if there is a choice.
 func (h *Holdings) atLeast(part int64) int64 {
 	if h.Size == 0 {
 		return enough
@@ -114,8 +107,8 @@ type unused struct {
 	asset int
 }
 
-// byUse is a heap of those, the least recently used at its top: of a hundred
-// thousand few go at a time, and those that stay need not be sorted.
+// byUse is a heap of unused assets with the least recently used at its top: few of perhaps a hundred
+// thousand are dropped at a time, and the others need not be sorted.
 type byUse struct {
 	unused []unused
 	bytes  int64 // that all of them hold
@@ -137,8 +130,8 @@ func (b *byUse) Pop() any {
 	return x
 }
 
-// candidates returns all that may go: as wholes, and of open assets in the order in
-// which it goes.
+// candidates returns all that may be dropped: closed assets as a whole, and parts of open ones in
+// the order in which they are dropped.
 func (r *reclaimer) candidates() (closed byUse, behind, ahead []Action) {
 	for i := range r.Assets {
 		a := &r.Assets[i]
@@ -165,7 +158,7 @@ func (r *reclaimer) candidates() (closed byUse, behind, ahead []Action) {
 	return closed, behind, ahead
 }
 
-// part is what may go of a within r, in whole blocks.
+// part returns what of a may be dropped within r, in whole blocks.
 func (a *Holding) part(i int, r ranges.Range, block int64) Action {
 	c := Action{Asset: i}
 	for _, s := range a.Spare {
@@ -179,14 +172,13 @@ func (a *Holding) part(i int, r ranges.Range, block int64) Action {
 	return c
 }
 
-// furthest is how far ahead of its readers the last of c is.
+// furthest returns how far the last byte of c is ahead of its readers.
 func (r *reclaimer) furthest(c Action) int64 {
 	return c.Ranges[len(c.Ranges)-1].End - r.Assets[c.Asset].Span.End
 }
 
-// take lets parts of open assets go until need is met, and of the last one as much as
-// goal asks for, in whole blocks: the first of what lies behind readers, the last of what
-// lies ahead.
+// take drops parts of open assets until need is met. Of the last one it drops as much as goal asks
+// for, in whole blocks: the first of what lies before readers, or the last of what lies after them.
 func (r *reclaimer) take(candidates []Action, need, goal int64, ahead bool) {
 	goal = max(need, goal)
 	for _, c := range candidates {
@@ -200,7 +192,7 @@ func (r *reclaimer) take(candidates []Action, need, goal int64, ahead bool) {
 	}
 }
 
-// trim leaves n bytes less of c: the first, or the last.
+// trim removes n bytes from c: the first, or the last.
 func (c *Action) trim(n int64, first bool) {
 	for n > 0 {
 		i := len(c.Ranges) - 1

@@ -10,12 +10,12 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// closed is an asset that nobody uses, used last so many seconds ago.
+// closed returns an asset that nobody uses, last used so many seconds ago.
 func closed(bytes, ago int64) Holding {
 	return Holding{Closed: true, Bytes: bytes, LastUse: time.Unix(1e9-ago, 0)}
 }
 
-// opened is one that is open in part, with readers within span.
+// opened returns an asset that is open and not whole, with readers within span.
 func opened(span ranges.Range, spare ...ranges.Range) Holding {
 	return Holding{Bytes: total(spare), Span: span, Spare: spare}
 }
@@ -84,7 +84,7 @@ func TestReclaim(t *testing.T) {
 	}
 }
 
-// TestReclaimProperties holds what is true of any holdings.
+// TestReclaimProperties checks what must be true for any holdings.
 func TestReclaimProperties(t *testing.T) {
 	for seed := range uint64(20000) {
 		rnd := rand.New(rand.NewPCG(seed, 13))
@@ -175,7 +175,7 @@ func checkReclaim(h Holdings, need int64, got []Action) string {
 	return ""
 }
 
-// BenchmarkReclaim is what room costs among a hundred thousand assets.
+// BenchmarkReclaim measures making room among a hundred thousand assets.
 func BenchmarkReclaim(b *testing.B) {
 	h := Holdings{Size: 20 << 30, Block: 4096, Round: 1, Distance: -1}
 	rnd := rand.New(rand.NewPCG(1, 1))

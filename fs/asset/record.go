@@ -10,8 +10,8 @@ import (
 	"assetfs/fs/spool"
 )
 
-// Kinds of records in the journal. A payload is a kind and fields: numbers as
-// varints, strings behind their length.
+// Kinds of records in the journal. A payload is a kind and fields. Numbers are varints, and strings
+// follow their length.
 const (
 	kindBoot    = 1 + iota // boot ID: the claims for one boot that follow are for this one
 	kindAsset              // ID, incarnation, facts: replaces what was known; another incarnation has no bytes
@@ -28,12 +28,12 @@ const (
 const (
 	// maxRanges to a record: two varints of at most ten bytes each.
 	maxRanges = spool.MaxRecord / 32
-	// maxText bounds the strings of facts, which come from one response header,
-	// that is bounded to 64 KiB.
+	// maxText limits the strings of facts. They come from one response header, which is at most
+	// 64 KiB.
 	maxText = spool.MaxRecord / 2
 )
 
-// facts is all that the journal keeps of an asset beside its bytes.
+// facts is what the journal keeps of an asset, apart from its bytes.
 type facts struct {
 	info      Info
 	name      string    // of its directory entry, given for ever; "" none yet
@@ -45,8 +45,8 @@ type facts struct {
 	learnt    string // of info, as it was read; "": Info tells
 }
 
-// acceptable reports whether a record can hold f. It is asked before f is taken
-// over, from whomever, so what is written can be read.
+// acceptable reports whether a record can hold f. It must be asked before facts are changed, so that
+// everything written can be read.
 func (f *facts) acceptable() bool {
 	i := &f.info
 	text := len(f.name) + len(i.Name) + len(i.Type) + len(i.ETag) + len(i.LastModified) + len(f.learnt)
@@ -56,8 +56,8 @@ func (f *facts) acceptable() bool {
 	return i.Size >= -1 && i.Size <= maxSize && f.version <= math.MaxInt64 && f.cost >= 0 && text < maxText
 }
 
-// recall makes info of what was learnt, if that is not done yet. It returns false
-// if what was kept is not of this program.
+// recall fills info from what was learnt, if that is not done yet. It returns false if an older
+// program wrote it.
 func (f *facts) recall() bool {
 	if f.learnt == "" {
 		return true
@@ -122,8 +122,8 @@ func rangesRecords(b []byte, kind byte, id string, incarnation uint64, set []ran
 	return b
 }
 
-// callRecord notes that a call of the API was made. Downloads have a kind of
-// their own, as the first indexes had them.
+// callRecord returns the record of a call of the API. Downloads have a kind of their own, as in the
+// first version of the index.
 func callRecord(b []byte, call string, t time.Time) []byte {
 	if call == Download {
 		return appendRecord(b, kindRequest, t)
@@ -131,8 +131,8 @@ func callRecord(b []byte, call string, t time.Time) []byte {
 	return appendRecord(b, kindCall, call, t)
 }
 
-// decode is the inverse of appendRecord behind the kind. It returns false if a field is
-// not right, or something is left over; the fields before are set all the same.
+// decode reads what appendRecord has written after the kind. It returns false if a field is wrong or
+// something is left over; the fields before are set all the same.
 func decode(b []byte, fields ...any) bool {
 	for _, f := range fields {
 		n := 0 // bytes of b that it takes
@@ -168,8 +168,8 @@ func decode(b []byte, fields ...any) bool {
 	return len(b) == 0
 }
 
-// decodeRanges returns ranges, not empty, in order, within maxSize, and how many bytes
-// they take; 0 if that is not what b holds.
+// decodeRanges reads ranges that are not empty, in order, and within maxSize. It returns how many
+// bytes they take; 0 if b holds anything else.
 func decodeRanges(b []byte) (set []ranges.Range, n int) {
 	count, n := binary.Uvarint(b)
 	pos := uint64(0)

@@ -4,8 +4,7 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// removeLocked makes the bytes of r cease to be present. Reads of them that are
-// under way will see that.
+// removeLocked marks the bytes of r absent. Running reads of them will notice.
 func (a *Asset) removeLocked(r ranges.Range) {
 	a.epoch++
 	for _, s := range []*ranges.Set{&a.present, &a.fresh, &a.unsynced} {
@@ -13,10 +12,9 @@ func (a *Asset) removeLocked(r ranges.Range) {
 	}
 }
 
-// dropLocked forgets all bytes and the blob. What it returns is to be called with the
-// lock released: it removes the blob, and returns the room that it took. The journal says so
-// first. If that fails, the bytes go all the same: a claim on a missing blob
-// counts for nothing.
+// dropLocked forgets all bytes and the blob. The caller must call remove after releasing the lock: it
+// removes the blob, and returns the room that it took. The journal records that first. If the journal
+// can't, the bytes go all the same, since a claim on a missing blob has no effect.
 func (a *Asset) dropLocked() (remove func() int64) {
 	blob, freed := a.blobLocked(), a.bytes
 	for _, s := range []*ranges.Set{&a.present, &a.fresh, &a.unsynced} {
@@ -38,8 +36,8 @@ func (a *Asset) dropLocked() (remove func() int64) {
 	}
 }
 
-// drop forgets all bytes if that is right, which is asked with mu held, and returns
-// the room that they took.
+// drop forgets all bytes if right, which is called with mu held, returns true. It returns the room
+// that they took.
 func (a *Asset) drop(right func() bool) (freed int64) {
 	a.mu.Lock()
 	if !right() {
@@ -51,7 +49,7 @@ func (a *Asset) drop(right func() bool) (freed int64) {
 	return remove()
 }
 
-// lose drops all bytes of an incarnation whose blob has gone or is too short.
+// lose forgets all bytes of an incarnation whose blob is gone or too short.
 func (a *Asset) lose(incarnation uint64) {
 	lost := false
 	a.drop(func() bool {
@@ -63,7 +61,7 @@ func (a *Asset) lose(incarnation uint64) {
 	}
 }
 
-// withdraw is withdrawLocked for bytes that leave no room behind.
+// withdraw is withdrawLocked for a caller that doesn't hold the lock.
 func (a *Asset) withdraw(set []ranges.Range) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -72,9 +70,8 @@ func (a *Asset) withdraw(set []ranges.Range) error {
 	return err
 }
 
-// withdrawLocked makes ranges cease to be present, and returns when that is on the
-// disk, with the lock released meanwhile. The bytes stay in the blob. On an error they
-// are present as before.
+// withdrawLocked marks ranges absent, and returns when that is on the disk; the lock is released
+// meanwhile. The bytes stay in the blob. With an error they are present as before.
 func (a *Asset) withdrawLocked(set []ranges.Range) error {
 	if a.dirty || a.fresh.Len() > 0 { // the record must find its asset
 		a.queueLocked()
@@ -90,7 +87,7 @@ func (a *Asset) withdrawLocked(set []ranges.Range) error {
 	err := journal.Sync()
 	a.mu.Lock()
 	if err != nil && a.incarnation == incarnation {
-		// Claimed again, behind the record, should that be written.
+		// Claim them again, in case the record is written later.
 		for _, r := range were {
 			for _, s := range []*ranges.Set{&a.present, &a.fresh, &a.unsynced} {
 				s.Add(r)
@@ -102,7 +99,7 @@ func (a *Asset) withdrawLocked(set []ranges.Range) error {
 	return err
 }
 
-// recountLocked counts what the present bytes take, after some have gone.
+// recountLocked counts the room of the present bytes, after some have gone.
 func (a *Asset) recountLocked() {
 	s := a.store
 	freed := a.bytes - s.size(a.present.Ranges())

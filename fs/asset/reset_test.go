@@ -49,7 +49,7 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// TestResetDuringWrite has the content change between pwrite and claim.
+// TestResetDuringWrite changes the content between pwrite and claim.
 func TestResetDuringWrite(t *testing.T) {
 	var f *Asset
 	d := open(t, t.TempDir(), keep{Fault: func(point, _ string) error {
@@ -67,7 +67,7 @@ func TestResetDuringWrite(t *testing.T) {
 	}
 }
 
-// TestOtherBaseURL shows bytes of one API to no other.
+// TestOtherBaseURL checks that bytes of one API are never served for another.
 func TestOtherBaseURL(t *testing.T) {
 	root := t.TempDir()
 	d := open(t, root, keep{})

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestFakeResponses holds the fake server to testdata/responses.json, to which a
-// test of the same name in fs holds what a real client makes of a real server.
+// TestFakeResponses compares the fake server with testdata/responses.json. A test of the same name in fs
+// compares that file with a real client and server.
 func TestFakeResponses(t *testing.T) {
 	text, err := os.ReadFile("testdata/responses.json")
 	if err != nil {
@@ -47,7 +47,7 @@ func TestFakeResponses(t *testing.T) {
 	}
 }
 
-// observe tells all that the engine sees of a response.
+// observe returns everything that the engine sees of a response.
 func observe(t *testing.T, f *fakeServer, q Request) string {
 	r, err := f.Open(t.Context(), "re_1", q)
 	var status *apiError

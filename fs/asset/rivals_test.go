@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// The content changes while one stream has its response but no byte of it is
-// present yet. Another response with another entity tag finds nothing to be
-// compared with, and must not be mixed with what the first still brings.
+// TestTwoContentsAndNothingPresent: the content changes while one stream has its response, but none of its
+// bytes is present yet. Another response with another entity tag has nothing to be compared with, and
+// must not be mixed with what the first stream still brings.
 func TestTwoContentsAndNothingPresent(t *testing.T) {
 	test(t, &fakeServer{size: 4 * mib, ranged: true, etag: true, rate: 64 << 10}, func(r *rig) {
 		rd := r.Open()

@@ -11,12 +11,11 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// askAgain is how much may be taken before the disk is asked for its free
-// space: little against the 1 GiB that is left free by default, and much
-// against what asking costs.
+// askAgain is how much may be written before the disk is asked again for its free space: little
+// compared with the 1 GiB that is left free by default, and much compared with the cost of asking.
 const askAgain = 16 << 20
 
-// held is how many bytes the blocks of all assets take.
+// held returns how many bytes the blocks of all assets take.
 func (s *Store) held() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -50,7 +49,7 @@ func (s *Store) shortage(n int64) int64 {
 	return s.shortageLocked(n)
 }
 
-// shortageLocked is how many bytes must go before n more fit.
+// shortageLocked returns how many bytes must go before n more fit.
 func (s *Store) shortageLocked(n int64) int64 {
 	var short int64
 	if s.o.Size > 0 {
@@ -73,7 +72,7 @@ func (s *Store) askDisk() {
 	s.free, s.since = disk.Free, 0
 }
 
-// askDiskNowAndThen asks it if much was taken since.
+// askDiskNowAndThen asks the disk if much was written since it was asked last.
 func (s *Store) askDiskNowAndThen() {
 	if s.o.MinFree == 0 {
 		return
@@ -86,9 +85,9 @@ func (s *Store) askDiskNowAndThen() {
 	}
 }
 
-// makeRoom lets bytes go until need more fit for a write of r to a, or, when the
-// disk said full with the error why, until that much went. What goes is decided by
-// [Reclaim]. The error wraps ErrNoSpace.
+// makeRoom drops bytes until need more fit for a write of r to a. If the disk said that it is full,
+// with the error why, it drops that many. [Reclaim] decides what is dropped. The error wraps
+// ErrNoSpace.
 func (s *Store) makeRoom(need int64, a *Asset, r ranges.Range, round int, why error) error {
 	s.making <- struct{}{}
 	defer func() { <-s.making }()
@@ -113,13 +112,13 @@ func (s *Store) makeRoom(need int64, a *Asset, r ranges.Range, round int, why er
 		}
 	}
 	if freed < short {
-		// What was counted on came into use meanwhile, or can't be punched out.
+		// Some of it came into use meanwhile, or can't be punched out.
 		return s.noSpace(need, a, why)
 	}
 	return nil
 }
 
-// holdings gathers what all assets hold, for a write of r to own.
+// holdings returns what all assets hold, for a write of r to own.
 func (s *Store) holdings(own *Asset, r ranges.Range) ([]*Asset, Holdings) {
 	assets := s.known()
 	h := Holdings{Assets: make([]Holding, len(assets)), Size: s.o.Size, Block: s.block, Distance: -1}
@@ -131,8 +130,8 @@ func (s *Store) holdings(own *Asset, r ranges.Range) ([]*Asset, Holdings) {
 			x.Span = a.span
 			x.Spare = a.spareLocked()
 			if x.Own && !x.Span.Empty() {
-				// What is behind all readers is as near as can be: a stream may be
-				// on its way to one.
+				// Bytes before all readers count as very near: a stream may be on its way to a
+				// reader.
 				h.Distance = max(0, r.End-x.Span.End)
 			}
 		}
@@ -141,7 +140,7 @@ func (s *Store) holdings(own *Asset, r ranges.Range) ([]*Asset, Holdings) {
 	return assets, h
 }
 
-// spareLocked returns what may go of an open asset: see Holding.Spare.
+// spareLocked returns what may be dropped of an open asset: see Holding.Spare.
 func (a *Asset) spareLocked() []ranges.Range {
 	if a.users() == 0 || a.wholeLocked() || a.store.noPunch.Load() {
 		return nil
@@ -159,8 +158,7 @@ func (a *Asset) spareLocked() []ranges.Range {
 	return out
 }
 
-// evict drops all bytes of a unless it came into use. It returns the room that
-// they took.
+// evict drops all bytes of a, unless it came into use. It returns the room that they took.
 func (a *Asset) evict() int64 {
 	freed := a.drop(func() bool { return a.idleLocked() && !a.pinned })
 	if freed > 0 {
@@ -169,8 +167,8 @@ func (a *Asset) evict() int64 {
 	return freed
 }
 
-// punchOut makes holes of those of set that can still go and of which may, with mu
-// held, says so. It returns how many bytes that freed. The caller makes room.
+// punchOut drops those of set that can still go and for which may, called with mu held, returns
+// true. It returns how many bytes that freed. The caller must be the one that makes room.
 func (a *Asset) punchOut(set []ranges.Range, may func(ranges.Range) bool) (freed int64) {
 	a.mu.Lock()
 	spare := ranges.Of(a.spareLocked()...)
@@ -196,21 +194,21 @@ func (a *Asset) punchOut(set []ranges.Range, may func(ranges.Range) bool) (freed
 	if errors.Is(err, errors.ErrUnsupported) && !s.noPunch.Swap(true) {
 		s.o.Log.Warn("the spool's file system has no holes: open assets keep what they have", "dir", s.dir.Path())
 	} else if err != nil && !errors.Is(err, os.ErrClosed) && !gone(err) {
-		s.o.Log.Warn("no room made in an open asset", "asset", a.id, "error", err)
+		s.o.Log.Warn("can't make room in an open asset", "asset", a.id, "error", err)
 	}
 	return freed
 }
 
-// awayLocked tells what is behind all readers of a, or further ahead of them than
-// distance, if that is not negative. What it returns is called with mu held.
+// awayLocked returns a function that reports, with mu held, whether a range lies before all readers
+// of a or, unless distance is negative, further after them than distance.
 func (a *Asset) awayLocked(distance int64) func(ranges.Range) bool {
 	return func(r ranges.Range) bool {
 		return r.End <= a.span.Start || distance >= 0 && r.Start >= a.span.End+distance
 	}
 }
 
-// noSpace is the error of a write to a for which there was no room, whatever the
-// disk said.
+// noSpace returns the error of a write to a for which there was no room; why is the disk's error,
+// or nil.
 func (s *Store) noSpace(need int64, a *Asset, why error) error {
 	held, id, pinned := s.held(), "nothing", int64(0)
 	if a != nil {

@@ -89,8 +89,8 @@ func TestLRU(t *testing.T) {
 	}
 }
 
-// TestVain evicts nothing for a write that doesn't fit anyway.
-func TestVain(t *testing.T) {
+// TestNothingGoesInVain checks that nothing is evicted for a write that doesn't fit anyway.
+func TestNothingGoesInVain(t *testing.T) {
 	d := open(t, t.TempDir(), keep{Size: mib})
 	put(t, d.Asset("a"), span(0, 100*kib))
 	if err := d.Asset("b").write(make([]byte, 2*mib), 0); !errors.Is(err, ErrNoSpace) {
@@ -101,8 +101,8 @@ func TestVain(t *testing.T) {
 	}
 }
 
-// TestLoad has many writers and readers at a limit, with everything going on at
-// once: no wrong byte, never above the limit, accounts right.
+// TestLoad runs many writers and readers at a limit, with everything else at the same time: no wrong byte,
+// never above the limit, and the accounts are right.
 func TestLoad(t *testing.T) {
 	const limit = 3 * mib
 	root := t.TempDir()

@@ -2,8 +2,7 @@ package asset
 
 import "time"
 
-// server is what the assets of a store learn together of the server. The store's
-// mu guards it.
+// server is what the assets of a store learn together about the server. The store's mu guards it.
 type server struct {
 	ranging Ranging
 	lacking int                 // assets found to be served without Range
@@ -12,16 +11,15 @@ type server struct {
 	kinds   map[string][2]usage // by kindOf, the latest assets first
 }
 
-// Ranging returns what is likely for an asset of which it is not known whether
-// it is served with Range.
+// Ranging returns what is likely for an asset of which it is unknown whether it is served with Range.
 func (s *Store) Ranging() Ranging {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ranging
 }
 
-// learnRange notes how an asset is served. One with Range shows that the server
-// has it; that it has not takes more than a single asset without.
+// learnRange records how an asset is served. A single asset with Range shows that the server supports
+// it; that it doesn't takes more than one asset without.
 func (s *Store) learnRange(r Ranging) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -40,7 +38,7 @@ func (s *Store) learnRange(r Ranging) {
 	}
 }
 
-// answered notes how long a request took to its header.
+// answered records how long a request took until its header came.
 func (s *Store) answered(took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -50,9 +48,9 @@ func (s *Store) answered(took time.Duration) {
 	s.ttfb += (took - s.ttfb) / 4
 }
 
-// worth is how long it pays to wait for bytes that come anyway rather than to
-// spend a request: with a limit, what one is worth by it; else twice what a
-// request takes, but no less than what jitter makes of it.
+// worth returns how long it pays to wait for bytes that come anyway, instead of making a request.
+// With a rate limit, that is what limited says. Otherwise it is twice the time that a request takes,
+// but not so little that jitter decides.
 func (s *Store) worth(limited time.Duration) time.Duration {
 	if limited > 0 {
 		return limited

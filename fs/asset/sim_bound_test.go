@@ -7,13 +7,12 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// prefixBound is the least that any planner spends on t which doesn't know it. A program
-// may stop after any read, and what it has read so far is a trace, too; so who is to stay
-// within 1.5 times the optimum's bytes and 1 MiB on all traces has received no more than
-// that, of the reads so far, at the end of each. Two reads that no single request can have
-// brought within that took two. So many requests have been made, for the limit to allow,
-// when the last of a set of such reads ends. With several readers the order of reads is
-// not known, and nothing is said.
+// prefixBound returns the least that any planner spends on t if it doesn't know t. A program may stop
+// after any read, and what it has read so far is a trace, too. So a planner that stays within 1.5 times
+// the optimum's bytes plus 1 MiB on all traces has received no more than that at the end of each read.
+// Two reads that no single request can have brought within that limit took two requests. When the last of
+// a set of such reads ends, that many requests have been made, and the rate limit has allowed them. With
+// several readers the order of reads is unknown, so there is no bound.
 func prefixBound(t *trace, l simLink) (requests int, waited time.Duration) {
 	if !l.ranged || len(t.readers) > 1 {
 		return 0, 0
@@ -57,9 +56,9 @@ func (b *bounds) add(r ranges.Range) {
 	b.steps = append(b.steps, s)
 }
 
-// share reports whether one request can have brought what is fresh in steps i and j, of
-// which j comes later: all between has been received when the one of them ends that lies
-// further on, as streams bring bytes in order.
+// share reports whether one request can have brought the fresh bytes of steps i and j, where j is later.
+// Streams bring bytes in order, so all bytes between them have been received when the read that lies
+// further on ends.
 func (b *bounds) share(i, j int) bool {
 	between := ranges.Range{Start: min(b.steps[i].fresh.Start, b.steps[j].fresh.Start), End: max(b.steps[i].fresh.Start, b.steps[j].fresh.Start) + 1}
 	at := &b.steps[j]
@@ -69,8 +68,7 @@ func (b *bounds) share(i, j int) bool {
 	return at.read.Len()-lengthIn(&at.read, between)+between.Len() <= at.most
 }
 
-// apart returns steps no two of which can share a request, taken from the first on or
-// from the last.
+// apart returns steps of which no two can share a request, chosen from the first on or from the last.
 func (b *bounds) apart(fromLast bool) (apart []int) {
 	for n := range b.steps {
 		i := n
@@ -86,8 +84,8 @@ func (b *bounds) apart(fromLast bool) (apart []int) {
 	return apart
 }
 
-// wait is how long the reader waits at least: each of the reads apart has one request
-// more behind it, and as many streams bring bytes as there may have been requests.
+// wait returns how long the reader waits at least: each step of apart needs one request more, and there
+// are as many streams as there may have been requests.
 func (b *bounds) wait(apart []int) (waited time.Duration) {
 	var now, received time.Duration // received: the time up to which bytes count
 	var bytes float64

@@ -96,7 +96,7 @@ func (l simLink) name() string {
 	return l.limit.name
 }
 
-// hold tells if got costs clearly more than want.
+// hold fails the test if got costs clearly more than want.
 func (want outlay) hold(t *testing.T, name string, got outlay) {
 	t.Helper()
 	if got.requests > want.requests*5/4+3 {

@@ -18,10 +18,9 @@ type outlay struct {
 	streams  int // at once
 }
 
-// optimum is the cost for who knows the whole trace: reads are merged into one
-// request where the gap between comes sooner than a request is worth and is at
-// most 1 MiB, each request costs at least a block, and is made when the first
-// of its reads is due: nothing is fetched before anybody asks for any of it.
+// optimum returns the cost for a client that knows the whole trace. Reads are merged into one request if
+// the gap between them is at most 1 MiB and comes sooner than a request is worth. Each request costs at
+// least a block, and is made when the first of its reads is due: nothing is fetched before that.
 func optimum(t *trace, l simLink) outlay {
 	merged := mergeReads(t, l)
 	var out outlay
@@ -30,7 +29,7 @@ func optimum(t *trace, l simLink) outlay {
 	return out
 }
 
-// optimumBytes is what requests for merged cost, of an asset of that size.
+// optimumBytes returns what requests for merged cost, for an asset of that size.
 func optimumBytes(merged []ranges.Range, size int64) (n int64) {
 	for _, r := range merged {
 		n += min(max(r.Len(), block), size)
@@ -109,7 +108,7 @@ func optimumWait(t *trace, l simLink, merged []ranges.Range) time.Duration {
 	}
 }
 
-// lengthIn is how much of r is in s.
+// lengthIn returns how much of r is in s.
 func lengthIn(s *ranges.Set, r ranges.Range) (n int64) {
 	for _, run := range s.Within(r) {
 		n += run.Len()

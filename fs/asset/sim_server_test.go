@@ -48,9 +48,8 @@ func (l simLink) worth() time.Duration {
 	return max(2*l.latency, 250*time.Millisecond)
 }
 
-// simServer is a Source that sends no true bytes and counts them, in virtual
-// time. A server writes until the sockets between are full, whether or not
-// anybody reads; what was written has been received and is billed.
+// simServer is a Source in virtual time that only counts bytes. A server writes until the sockets between
+// are full, whether or not anybody reads; what was written has been received and is billed.
 type simServer struct {
 	simLink
 	size  int64

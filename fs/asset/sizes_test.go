@@ -57,8 +57,8 @@ func TestUnframed(t *testing.T) {
 	})
 }
 
-// TestMetadataSizeIsAPromise has a metadata call tell another size than the
-// download. Who has been told it gets an error, the next open the truth.
+// TestMetadataSizeIsAPromise uses a metadata call that tells another size than the download. Readers that
+// were told it get an error, and the next open the right size.
 func TestMetadataSizeIsAPromise(t *testing.T) {
 	const size = 3*mib + 5
 	for _, told := range []int64{size - mib, size + mib, 1} {

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// planning is a planner with what it looks at, kept from plan to plan for its memory.
+// planning is a planner with its input. It is kept from plan to plan to use its memory again.
 type planning struct {
 	planner
 	live []*stream // that the decision is about
 	kind *Kind     // nil while the asset's is not known
 }
 
-// snapshotLocked returns a planner that sees the asset as it is now.
+// snapshotLocked returns a planner for the present state of the asset.
 func (a *Asset) snapshotLocked(now time.Time) *planning {
 	if a.planning == nil {
 		a.planning = &planning{}

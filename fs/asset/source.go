@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Info is what responses say of an asset.
+// Info is what responses say about an asset.
 type Info struct {
 	Name         string    // a safe file name, "" when the response gave none
 	Size         int64     // bytes, -1 unknown
@@ -20,43 +20,43 @@ type Info struct {
 	Learnt
 }
 
-// maxSize is the size of the largest asset, in bytes. No file system holds more,
-// and sums of offsets below it can't overflow.
+// maxSize is the size of the largest asset, in bytes. No file system holds more, and sums of smaller
+// offsets can't overflow.
 const maxSize = 1 << 60
 
 // A Source is where bytes come from. Its errors may have these methods:
 //
-//   - Retry() (requests int, after time.Duration) says how many requests in all
-//     are worth making: 0 none, -1 as many as RetryFor allows; and how long to
-//     wait for the next one at least. An error without it is not tried again.
-//   - Crowded() bool says that the server may have refused the request because
-//     another download of ours is open.
+//   - Retry() (requests int, after time.Duration) says how many requests are worth making, counting
+//     all: 0 none, -1 as many as RetryFor allows. It also says how long to wait at least before the
+//     next. An error without this method is not tried again.
+//   - Crowded() bool says that the server may have refused the request because another download of
+//     ours is open.
 type Source interface {
-	// Open asks for bytes of an asset. It waits for the retry gate and the
-	// rate limits. ctx bounds the waiting and the life of the body.
+	// Open asks for bytes of an asset. It waits for the gate and the rate limits. ctx ends that wait,
+	// and also the body.
 	Open(ctx context.Context, id string, r Request) (*Response, error)
-	// Budget tells of the requests that may be made now.
+	// Budget says which requests may be made now.
 	Budget() Budget
 }
 
 // Request is one download.
 type Request struct {
 	Start, End int64 // End is exclusive; 0 means to the end of the asset
-	// Background means that nobody waits for it. It never queues: it takes a
-	// slot if one is free, else fails at once with ErrNoSlot.
+	// Background means that nobody waits for it. It never queues: it takes a slot if one is free, and
+	// otherwise fails at once with ErrNoSlot.
 	Background bool
-	// Program and PID are those of who waits for it, "" and 0 if nobody does.
+	// Program and PID are those of the program that waits for it, "" and 0 if none does.
 	Program string
 	PID     int
-	// Sent, if not nil, is called with true when the request is sent, and with false when
-	// after that it has to wait for its turn again.
+	// Sent, if not nil, is called with true when the request is sent, and with false if it must wait
+	// for its turn again after that.
 	Sent func(sent bool)
-	// NoRange asks for the whole asset without a Range: what the server makes
-	// of one can't be believed.
+	// NoRange asks for the whole asset without a Range, because the server answers a Range with wrong
+	// bytes.
 	NoRange bool
 }
 
-// Response is the answer to a Request. The receiver closes Body.
+// Response is the answer to a Request. The receiver must close Body.
 type Response struct {
 	Info     Info
 	Ranged   bool  // the server honoured Range; else the body is everything
@@ -71,19 +71,18 @@ type Response struct {
 // error other than io.EOF.
 type Body interface {
 	io.ReadCloser
-	// Buffered is how many bytes can be read without waiting: they have been
-	// sent, so they are paid for.
+	// Buffered returns how many bytes can be read without waiting. They have been sent, so they are
+	// paid for.
 	Buffered() int
 }
 
-// Budget is the state of rate limits and retry gate for a reader.
+// Budget is the state of the rate limits and of the gate, for a reader.
 type Budget struct {
 	Queued    int       // requests that wait for the limits
 	Available int       // requests that may start now
 	Next      time.Time // when one more may, if none may now
 	Down      error     // why no request gets through at all, nil if one may
 	Since     time.Time // when the request was sent that found out, if Down
-	// Worth is what a request is worth by the limits: how long one takes to
-	// come back. 0: there is no limit.
+	// Worth is how long the limits take to allow another request; 0: there is no limit.
 	Worth time.Duration
 }

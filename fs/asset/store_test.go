@@ -9,7 +9,7 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// memoryDir returns a directory that costs the disk nothing, where there is one.
+// memoryDir returns a directory in memory, if there is one.
 func memoryDir(t testing.TB) string {
 	dir, err := os.MkdirTemp("/dev/shm", "assetfs-test-") //nolint:usetesting // it is a disk's
 	if err != nil {
@@ -62,7 +62,7 @@ func (s *testStore) fault(point, _ string) error {
 	return nil
 }
 
-// lose makes bytes of all assets go.
+// lose removes bytes of all assets.
 func (s *testStore) lose(r ranges.Range) {
 	for _, a := range s.known() {
 		if err := a.withdraw([]ranges.Range{r}); err != nil {
@@ -78,7 +78,7 @@ func (s *testStore) close() {
 	}
 }
 
-// limit has the store keep within size from now on.
+// limit limits the store to size from now on.
 func (s *testStore) limit(size int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

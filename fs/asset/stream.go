@@ -62,7 +62,7 @@ func (a *Asset) openLocked(o Opening, now time.Time) {
 	a.wg.Go(s.run)
 }
 
-// noteSent notes whether the request under way has been sent.
+// noteSent records whether the running request has been sent.
 func (s *stream) noteSent(sent bool) {
 	s.a.mu.Lock()
 	defer s.a.mu.Unlock()
@@ -72,7 +72,7 @@ func (s *stream) noteSent(sent bool) {
 	}
 }
 
-// endLocked lets the stream end: it stores what its socket holds and closes.
+// endLocked makes the stream end: it stores what its socket holds, and closes.
 func (s *stream) endLocked() {
 	if s.ending {
 		return
@@ -82,18 +82,18 @@ func (s *stream) endLocked() {
 	if s.state.Opening {
 		s.cancel(ErrClosed)
 	} else if !s.state.Paused && !s.state.Stuck {
-		// It may be blocked in a read of a silent socket.
+		// It may be blocked in a read from a silent socket.
 		time.AfterFunc(drainFor, func() { s.cancel(ErrClosed) })
 	}
 }
 
-// discardLocked ends the stream, of which nothing more is stored.
+// discardLocked ends the stream, and nothing more of it is stored.
 func (s *stream) discardLocked() {
 	s.ending, s.discard = true, true
 	s.cancel(ErrChanged)
 }
 
-// discard ends the streams that which names, of which nothing more is stored, and
+// discard ends the streams for which which returns true, so that nothing more of them is stored, and
 // returns when they have ended.
 func (a *Asset) discard(which func(*stream) bool) {
 	a.mu.Lock()
@@ -110,8 +110,8 @@ func (a *Asset) discard(which func(*stream) bool) {
 	}
 }
 
-// run does not count as a user: a stream that lingers must not hold on to the bytes
-// of an asset that nobody has open, when room is needed.
+// run is the stream's goroutine. It does not count as a user of the asset: a stream that lingers must
+// not keep the bytes of an asset that nobody has open when room is needed.
 func (s *stream) run() {
 	err := s.serve()
 	s.cancel(nil)
@@ -161,8 +161,7 @@ func (s *stream) accept(r *Response) error {
 			remove()
 			return nil
 		case errors.Is(err, errRivals):
-			// What they have brought, if anything is present by then, is what r is
-			// compared with.
+			// If the rivals have stored anything by then, r is compared with that.
 			a.discard(s.rival)
 			continue
 		case err != nil, sample.Empty():
@@ -185,8 +184,7 @@ func (s *stream) accept(r *Response) error {
 	}
 }
 
-// contradicted draws the conclusion if err says that r can't be of the content
-// that is present.
+// contradicted draws the conclusions if err says that r can't have the content that is present.
 func (s *stream) contradicted(r *Response, err error) error {
 	content := Info{Size: -1}
 	var size *sizeError
@@ -215,7 +213,7 @@ func (s *stream) contradicted(r *Response, err error) error {
 	return nil
 }
 
-// close closes a body, if there is one. What the socket still holds is paid for,
+// close closes a body, if there is one. It counts what the socket still holds, which is paid for,
 // too.
 func (s *stream) close(b Body) {
 	if b == nil {
@@ -227,7 +225,7 @@ func (s *stream) close(b Body) {
 	b.Close()
 }
 
-// spendLocked counts n bytes that were downloaded.
+// spendLocked counts n downloaded bytes.
 func (a *Asset) spendLocked(n int) {
 	if n > 0 {
 		a.cost += int64(n)
@@ -235,8 +233,7 @@ func (a *Asset) spendLocked(n int) {
 	}
 }
 
-// why replaces an error that is a consequence of our own cancelling by its
-// cause.
+// why returns the cause of an error that is only a consequence of our own cancelling.
 func (s *stream) why(err error) error {
 	if s.ctx.Err() != nil {
 		return context.Cause(s.ctx)
@@ -244,11 +241,10 @@ func (s *stream) why(err error) error {
 	return err
 }
 
-// wait is what turnLocked returns when the stream has to wait.
+// wait is the result of turnLocked if the stream must wait.
 const wait = -1
 
-// turnLocked returns how many bytes the stream may read now; 0 when it is to end, or all
-// of them have come.
+// turnLocked returns how many bytes the stream may read now; 0 if it must end or all have come.
 func (s *stream) turnLocked() (room int64) {
 	s.driver = s.caller
 	room = s.limit - s.state.Pos

@@ -12,8 +12,7 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// TestKillCost is what a kill may cost: less than a second of streaming, or 4
-// MiB.
+// TestKillCost checks what a kill may cost: less than a second of streaming, or 4 MiB.
 func TestKillCost(t *testing.T) {
 	t.Run("a second", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -56,8 +55,8 @@ func TestKillCost(t *testing.T) {
 	})
 }
 
-// TestSyncCadence is when claims last: when nobody uses the asset, when it is
-// whole, and 30 seconds after the first byte of a stream.
+// TestSyncCadence checks when claims become permanent: when nobody uses the asset, when it is whole, and
+// 30 seconds after the first byte of a stream.
 func TestSyncCadence(t *testing.T) {
 	left := func(t *testing.T, do func(f *Asset)) int64 {
 		var n int64
@@ -100,7 +99,7 @@ func TestSyncCadence(t *testing.T) {
 	}
 }
 
-// TestIdleBlob has a blob closed when nobody uses it and all of it is on the disk.
+// TestIdleBlob checks that a blob is closed when nobody uses it and all of it is on the disk.
 func TestIdleBlob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := open(t, t.TempDir(), keep{})
@@ -121,8 +120,8 @@ func TestIdleBlob(t *testing.T) {
 	})
 }
 
-// TestSyncFails has a disk that can't write what was pending: the kernel may
-// have dropped it, so it is forgotten, and what had been synced is not.
+// TestSyncFails uses a disk that can't write pending bytes. The kernel may have dropped them, so they are
+// forgotten; what was synced before is not.
 func TestSyncFails(t *testing.T) {
 	root := t.TempDir()
 	var broken atomic.Bool
@@ -160,7 +159,7 @@ func TestSyncFails(t *testing.T) {
 	}
 }
 
-// TestReadIsNotSynced has the close of what was only read leave the disk alone.
+// TestReadIsNotSynced checks that closing a file that was only read writes nothing.
 func TestReadIsNotSynced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var syncs atomic.Int64

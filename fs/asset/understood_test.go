@@ -12,9 +12,8 @@ import (
 	"assetfs/fs/spool"
 )
 
-// TestRecordsNotUnderstood has good frames whose content is not acceptable, and
-// kinds of a newer version. The first cost their own asset, the others nothing,
-// and these stay when the index is compacted.
+// TestRecordsNotUnderstood writes good frames with unacceptable content, and kinds of a newer version. The
+// former cost only their own asset, the latter nothing, and these are kept by a compaction.
 func TestRecordsNotUnderstood(t *testing.T) {
 	bad := func(kind byte, id string, rest ...byte) []byte {
 		return spool.AppendFrame(nil, func(b []byte) []byte { return append(append(append(b, kind, byte(len(id))), id...), rest...) })
@@ -87,7 +86,7 @@ func logEnd(t *testing.T, index []byte) int64 {
 	return int64(end)
 }
 
-// TestWhatNoRecordCanHold is not taken over, so that what is written can be read.
+// TestWhatNoRecordCanHold checks that such facts are not stored, so that everything written can be read.
 func TestWhatNoRecordCanHold(t *testing.T) {
 	root := t.TempDir()
 	d := open(t, root, keep{})
@@ -114,8 +113,7 @@ func TestWhatNoRecordCanHold(t *testing.T) {
 	}
 }
 
-// TestReview drops what is no asset, once. What this program has stored is not
-// asked about.
+// TestReview drops, once, what is not an asset. What this program has stored is not reviewed.
 func TestReview(t *testing.T) {
 	root := t.TempDir()
 	d := open(t, root, keep{})

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Learnt is what an asset learns from several responses; a single one has none of it.
-// Validators are hints: caches and several backends behind one name send different ones
-// for the same bytes. The bytes are the proof.
+// Learnt is what an asset learns from several responses; a single one says none of it. Validators are
+// hints, since caches and several servers behind one name send different ones for the same bytes.
+// Only bytes are proof.
 type Learnt struct {
 	Ranging   Ranging `json:"range,omitempty"`
 	Misranged bool    `json:"wrong,omitempty"` // what the server makes of a Range is wrong: it is asked for everything
@@ -20,7 +20,7 @@ type Learnt struct {
 	Wanders bool      `json:"wanders,omitempty"` // it changes and the content doesn't: it says nothing
 }
 
-// verdict is what the validators of a response say of its content.
+// verdict is what the validators of a response say about its content.
 type verdict int
 
 const (
@@ -29,8 +29,8 @@ const (
 	unknown                // only the bytes can tell
 )
 
-// validator is the value of i that is compared: its entity tag, strong or weak,
-// else its date, else that it has neither.
+// validator returns the part of i that is compared: the entity tag, strong or weak, otherwise the
+// date, otherwise a mark that there is neither.
 func validator(i Info) string {
 	switch {
 	case i.ETag != "":
@@ -43,10 +43,9 @@ func validator(i Info) string {
 
 func strong(etag string) bool { return etag != "" && !strings.HasPrefix(etag, "W/") }
 
-// judge says what a response with info now is, after those that made i of the
-// asset. That both validators are new means an edit only if it was made after
-// this content was seen: two servers behind one name that got their copies
-// before differ in both as well, and then bytes decide.
+// judge compares a response's info with i, what is known of the asset. Two new validators mean a
+// change only if the new date is later than when this content was first seen: two servers behind one
+// name that got their copies before that also differ in both, and then bytes decide.
 func (i *Info) judge(now Info) verdict {
 	switch {
 	case i.Wanders, i.Seen[0] == "", slices.Contains(i.Seen[:], validator(now)):
@@ -58,8 +57,8 @@ func (i *Info) judge(now Info) verdict {
 	return unknown
 }
 
-// add takes in what came with this content: a validator, and whether the date was that
-// of the response before. The third that bytes have proved shows that they mean nothing.
+// add records a validator that came with this content, and whether the date was the same as in the
+// response before. The third validator that bytes have proved shows that they mean nothing.
 func (l *Learnt) add(value string, sameDate bool) {
 	switch {
 	case l.Wanders:
@@ -74,12 +73,11 @@ func (l *Learnt) add(value string, sameDate bool) {
 	}
 }
 
-// overlap is what a resumed stream reads again for comparison when there is no
-// validator that would prove the content unchanged.
+// overlap is how much a resumed stream reads again for comparison, if no validator would prove that
+// the content is unchanged.
 const overlap = 4 << 10
 
-// overlapLocked is how much of what is present the next response had better
-// bring again.
+// overlapLocked returns how many present bytes the next response should bring again.
 func (a *Asset) overlapLocked() int64 {
 	if !a.info.Header || a.info.Seen[0] != "" && a.info.Seen[1] == "" && strong(a.info.ETag) {
 		return 0
@@ -87,7 +85,7 @@ func (a *Asset) overlapLocked() int64 {
 	return overlap
 }
 
-// learntText is what Info holds beyond what one response says, as it is kept.
+// learntText is the part of Info that no single response says, as it is recorded.
 type learntText struct {
 	*Learnt
 	Date int64 `json:"date,omitempty"` // seconds since 1970
@@ -105,8 +103,8 @@ func (i *Info) learntText() string {
 	return string(text)
 }
 
-// recall is the inverse of learntText. It returns false if text is of an older program:
-// then the validator that was kept counts as seen.
+// recall is the inverse of learntText. It returns false if an older program wrote text: then the
+// recorded validator counts as seen.
 func (i *Info) recall(text string) bool {
 	i.Learnt, i.Date = Learnt{}, time.Time{}
 	l := learntText{Learnt: &i.Learnt}

@@ -1,5 +1,5 @@
-// Package caller knows who makes a request of the kernel: the program, whether a
-// signal ends its wait, and that it waits at all.
+// Package caller represents the program that made a kernel request. It ends the request's
+// wait when a signal interrupts that program, and shows the wait in the status.
 package caller
 
 import (
@@ -16,20 +16,20 @@ import (
 // ErrInterrupted means that a signal ended the caller's wait.
 var ErrInterrupted = errors.New("interrupted")
 
-// ErrLate means that the kernel's patience with a request ends.
+// ErrLate means that the kernel must get a reply now, or it aborts the mount.
 var ErrLate = errors.New("no answer within the time that this kernel gives a request (sysctl fs.fuse.max_request_timeout or default_request_timeout)")
 
-// replyWithin is for how long a handler may wait, in nanoseconds; 0: as long as it
-// likes. It is the machine's (sysctl), so it is the process's, and set at mount.
+// replyWithin is the longest time that a handler may wait, in nanoseconds; 0: no limit. The
+// kernel's limit is a sysctl, the same for all mounts, so this belongs to the process.
 var replyWithin atomic.Int64
 
-// ReplyWithin bounds how long calls wait from now on; 0: not at all.
+// ReplyWithin limits how long calls wait from now on; 0: no limit.
 func ReplyWithin(limit time.Duration) { replyWithin.Store(int64(limit)) }
 
-// Call is the context of one kernel request. It ends when the caller is
-// interrupted by a signal that it did not expect to survive, and before the
-// kernel loses its patience; go-fuse's own context ends with any signal, and must
-// not be kept beyond the handler. Nothing is spent on it until somebody waits.
+// Call is the context of one kernel request. It ends when a signal that should end a system
+// call interrupts the program, and before the kernel's time limit. go-fuse's own context ends
+// with any signal, and must not be used after the handler has returned. A Call costs nothing
+// until somebody waits with it.
 type Call struct {
 	context.Context // for the deadline: none
 	interrupt       <-chan struct{}
@@ -44,9 +44,9 @@ type Call struct {
 	err  error
 }
 
-// New returns the call of a thread, 0 if that is hidden, which a signal interrupts.
-// Whoever waits with it is seen in waits, nil if nowhere, as w says. End must be
-// called before the request is answered.
+// New returns the call of a thread; tid is 0 if it is hidden from us. When interrupt is
+// closed, a signal has come. While somebody waits, waits (which may be nil) shows w. End must
+// be called before the request is answered.
 func New(tid uint32, interrupt <-chan struct{}, waits *service.Waits, w service.Wait) *Call {
 	c := &Call{Context: context.Background(), interrupt: interrupt, tid: tid, waits: waits, wait: w}
 	if replyWithin.Load() > 0 {
@@ -55,7 +55,7 @@ func New(tid uint32, interrupt <-chan struct{}, waits *service.Waits, w service.
 	return c
 }
 
-// Value knows who waits.
+// Value returns who waits.
 func (c *Call) Value(key any) any {
 	if key == (asset.CallerKey{}) {
 		return &caller{tid: c.tid}
@@ -63,7 +63,7 @@ func (c *Call) Value(key any) any {
 	return nil
 }
 
-// End is the end of the request.
+// End ends the call.
 func (c *Call) End() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -90,8 +90,8 @@ func (c *Call) Done() <-chan struct{} {
 	return c.done
 }
 
-// Err is ErrInterrupted once the caller is interrupted, and ErrLate once the
-// kernel must get a reply.
+// Err returns ErrInterrupted after an interrupt, and ErrLate when the kernel's time limit is
+// near.
 func (c *Call) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -99,15 +99,15 @@ func (c *Call) Err() error {
 }
 
 const (
-	// again is how often an interrupted caller is looked at: the kernel reports
-	// an interrupt only once a request, and it may have been a harmless one.
+	// again is how often an interrupted caller is looked at again. The kernel reports only
+	// the first interrupt of a request, and that may have been a harmless signal.
 	again = 100 * time.Millisecond
-	// benefit is how long a caller goes on waiting of which nobody can say
-	// whether the signal was harmless: a Ctrl-C must not seem to do nothing.
+	// benefit is how long a caller goes on waiting if nobody can tell whether the signal was
+	// harmless. It is short, so that Ctrl-C works.
 	benefit = 2 * time.Second
 )
 
-// watch waits for an interrupt, or the end of the kernel's patience.
+// watch waits for an interrupt or for the kernel's time limit.
 func (c *Call) watch() {
 	var late <-chan time.Time
 	if limit := time.Duration(replyWithin.Load()); limit > 0 && !c.start.IsZero() {

@@ -41,8 +41,8 @@ func TestCall(t *testing.T) {
 	}
 }
 
-// TestDoubt: a caller of which nothing can be known goes on for a while after a
-// signal, which may have been harmless, and no longer.
+// TestDoubt: if nothing is known about a caller, it waits for a short while after a signal, which may have
+// been harmless.
 func TestDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cancel := make(chan struct{})

@@ -2,8 +2,8 @@ package caller
 
 import "golang.org/x/sys/unix"
 
-// programOf returns the command name of a process, "" if it can't be found out.
-// macFUSE tells the process, not the thread.
+// programOf returns the command name and the ID of a process, "" if unknown. macFUSE gives
+// the process ID, not the thread ID.
 func programOf(id uint32) (name string, pid int) {
 	info, err := unix.SysctlKinfoProc("kern.proc.pid", int(id))
 	if err != nil {

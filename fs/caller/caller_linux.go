@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// programOf returns the command name and the ID of the process of a thread, "" if
-// it can't be found out (proc_pid_status(5)). A thread may have a name of its own.
+// programOf returns the command name and the ID of a thread's process, "" if unknown
+// (proc_pid_status(5)). It reads the process's name, since a thread may have its own.
 func programOf(tid uint32) (name string, pid int) {
 	if tid == 0 {
 		return "", 0
@@ -34,17 +34,15 @@ func programOf(tid uint32) (name string, pid int) {
 	return strings.TrimSuffix(string(comm), "\n"), pid
 }
 
-// harmless are the signals that don't end a system call which the program
-// expects to go on: Go's preemption, timers, job control, and real-time
-// signals (KERNEL.md, fact 6).
+// harmless are the signals that don't end a system call, because the program expects it to
+// go on: Go's preemption, timers, job control, and real-time signals (KERNEL.md, fact 6).
 const harmless uint64 = 1<<(syscall.SIGURG-1) | 1<<(syscall.SIGCHLD-1) | 1<<(syscall.SIGWINCH-1) |
 	1<<(syscall.SIGCONT-1) | 1<<(syscall.SIGALRM-1) | 1<<(syscall.SIGVTALRM-1) |
 	1<<(syscall.SIGPROF-1) | 1<<(syscall.SIGIO-1) | 1<<64 - 1<<31
 
-// interrupted reports whether the thread has a signal pending that should end
-// its system call, as one that is gone has, and whether that can be known. It
-// can't of a thread in a pid namespace that is none of ours (0), nor of one that
-// /proc hides from us (hidepid, ProtectProc).
+// interrupted reports whether the thread is gone or has a pending signal that should end its
+// system call, and whether that can be known. It can't be known of a thread in a foreign pid
+// namespace (0), or if /proc hides the thread (hidepid, ProtectProc).
 func interrupted(tid uint32) (ended, known bool) {
 	if tid == 0 {
 		return false, false
@@ -57,8 +55,8 @@ func interrupted(tid uint32) (ended, known bool) {
 	return pending(status), true
 }
 
-// pending reports whether a thread of that status has a signal pending that it
-// neither blocks nor ignores nor expects to survive.
+// pending reports whether the status of a thread shows a pending signal that is neither
+// blocked, nor ignored, nor harmless.
 func pending(status []byte) bool {
 	mask := signals(status)
 	return (mask["SigPnd"]|mask["ShdPnd"])&^mask["SigBlk"]&^mask["SigIgn"]&^harmless != 0

@@ -7,8 +7,8 @@ import (
 	"assetfs/fs/asset"
 )
 
-// caller is the program whose thread made a kernel request. It is looked up when
-// somebody asks first: a read of what is present never does.
+// caller is the program that made a kernel request. It is looked up only when somebody asks,
+// so a read from the spool doesn't pay for it.
 type caller struct {
 	tid  uint32
 	once sync.Once
@@ -18,8 +18,7 @@ type caller struct {
 
 var _ asset.Caller = (*caller)(nil)
 
-// unknownProgram is a caller of which nothing can be found out: it is in another
-// pid namespace, hidden, or gone.
+// unknownProgram stands for a caller that is gone, hidden, or in another pid namespace.
 const unknownProgram = "unknown"
 
 // Program is the command name of the caller's process.

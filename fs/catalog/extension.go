@@ -1,11 +1,10 @@
 package catalog
 
-// extensions has the preferred extension of each media type, in lower case and
-// without parameters.
+// extensions has the preferred extension of each media type, which is in lower case and without
+// parameters.
 //
-// The table is our own: package mime asks the system's mime.types, which differs
-// from one machine to the next and gives several extensions in alphabetical order
-// (".jfif" for image/jpeg).
+// Package mime is not used: it asks the system's mime.types, which differs from machine to machine and
+// gives several extensions in alphabetical order (".jfif" for image/jpeg).
 var extensions = map[string]string{
 	"video/mp4":        ".mp4",
 	"application/mp4":  ".mp4",

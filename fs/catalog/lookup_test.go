@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// lookup looks name up, and fails unless it finds the asset of that ID ("" none)
-// in that time.
+// lookup looks name up, and fails unless it finds the asset with that ID ("": none) in that time.
 func (r *rig) lookup(name, id string, want time.Duration) {
 	r.t.Helper()
 	var a *Asset
@@ -90,7 +89,7 @@ func TestCrawlers(t *testing.T) {
 	})
 }
 
-// TestListedID looks up what is listed: never a wait nor a request.
+// TestListedID looks listed IDs up, without waiting or a request.
 func TestListedID(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(3)...).limited()
@@ -210,7 +209,7 @@ func TestLookupInterrupted(t *testing.T) {
 	})
 }
 
-// TestLookupBehindSlow has the name's asset answer behind one that hangs.
+// TestLookupBehindSlow: the asset with the name answers, but one before it in the list hangs.
 func TestLookupBehindSlow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(2)...)

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// maxName is the longest directory entry, in bytes: NAME_MAX of Linux and macOS.
+	// maxName is the longest name of a directory entry, in bytes: NAME_MAX of Linux and macOS.
 	maxName = 255
 
 	// maxExtension is the longest suffix, in bytes and with its dot, that is kept as an

@@ -243,7 +243,7 @@ func TestFallbackName(t *testing.T) {
 	}
 }
 
-// TestLongIDs has IDs that leave no room for more.
+// TestLongIDs uses IDs that leave no room for more.
 func TestLongIDs(t *testing.T) {
 	for _, n := range []int{240, 247, 248, 251, 252, 255} {
 		id := strings.Repeat("x", n)

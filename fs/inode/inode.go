@@ -1,6 +1,6 @@
-// Package inode keeps what the kernel knows of the inodes of an asset: which states
-// have one of their own, which sizes it was told, and which threads were turned away
-// from a superseded one. It is a leaf.
+// Package inode records what the kernel knows about the inodes of an asset: which states have
+// an inode of their own, which sizes the kernel was told, and which threads were sent away
+// from an outdated inode. It imports no other package of assetfs.
 package inode
 
 import (
@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 )
 
-// State is what the inode of an asset depends on.
+// State is what decides which inode an asset has.
 type State struct {
 	Version uint64 // of the content
 	Retired uint64 // whole inodes of the asset that are used no more
@@ -17,9 +17,9 @@ type State struct {
 	Whole   bool
 }
 
-// Generation numbers states: 3 x version, 1 more once the size is known, and 2
-// when it is whole. Neither version nor retired ever falls, so that their sum is
-// no other's.
+// Generation returns the number of the state: 3 x the version, plus 1 if the size is known,
+// plus 2 if the asset is whole. Neither Version nor Retired ever falls, so no two states of
+// an asset have the same number.
 func (s State) Generation() uint64 {
 	switch {
 	case s.Whole:
@@ -30,7 +30,7 @@ func (s State) Generation() uint64 {
 	return 3 * s.Version
 }
 
-// Inodes are those of one asset. The zero value is ready.
+// Inodes are the inodes of one asset. The zero value is ready.
 type Inodes struct {
 	Retired  atomic.Uint64 // whole ones that were opened in part
 	Visitors Visitors
@@ -38,9 +38,8 @@ type Inodes struct {
 	sizes    sync.Map    // *Sizes by generation
 }
 
-// Sizes are those that the kernel was told of an inode, by whatever it asked. Each
-// look-up makes a file of its own, of which go-fuse keeps the first: this is what
-// they share.
+// Sizes are the sizes that the kernel was told for one inode. Every lookup makes a new file,
+// of which go-fuse keeps the first, so they are kept here for all of them.
 type Sizes struct {
 	Telling sync.Mutex // held while the kernel is told by us
 
@@ -49,49 +48,49 @@ type Sizes struct {
 	least uint64 // the kernel drops an answer that another one overtook, so it may be this
 }
 
-// Sizes returns those of the inode of a generation.
+// Sizes returns the sizes of the inode with a generation.
 func (n *Inodes) Sizes(gen uint64) *Sizes {
 	s, _ := n.sizes.LoadOrStore(gen, &Sizes{least: math.MaxInt64})
 	return s.(*Sizes)
 }
 
-// Told notes the size that the kernel is told.
+// Told records that the kernel was told a size.
 func (s *Sizes) Told(size uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last, s.least = size, min(s.least, size)
 }
 
-// Last returns the size that the kernel was told last, and whether it may believe in
-// less than size.
+// Last returns the size that the kernel was told last, and whether it may still believe in
+// a smaller one than size.
 func (s *Sizes) Last(size int64) (last int64, doubtful bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return int64(s.last), size > int64(s.least)
 }
 
-// Grown notes that the kernel has taken over size.
+// Grown records that the kernel has adopted a size.
 func (s *Sizes) Grown(size int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last, s.least = uint64(size), uint64(size)
 }
 
-// Visitors are the threads whose last open was turned away, to look a name up
-// again. A thread that comes back has none (/proc/self/fd, O_PATH, a bind mount of
-// one file), or found another state again. It must not be turned away twice: that
-// would be the end of it.
+// Visitors are the threads whose last open was sent away to look the name up again. If a
+// thread comes back, either it has no name (/proc/self/fd, O_PATH, a bind mount of one file),
+// or the state has changed once more. It must not be sent away twice, because its open would
+// fail for good.
 type Visitors struct {
 	mu     sync.Mutex          // guards what follows
 	turned map[uint32]struct{} // by thread ID
 }
 
-// maxVisitors bounds the threads that are remembered. It takes that many which
-// never came back, as those who were killed.
+// maxVisitors limits how many threads are remembered. Only threads that never came back,
+// such as killed ones, fill it.
 const maxVisitors = 4096
 
-// Admit reports whether the open of an inode may go on. All threads that another
-// pid namespace hides are 0: that one stays until the present inode is opened.
+// Admit reports whether a thread may open this inode. All threads of foreign pid namespaces
+// have the ID 0, which is remembered until the present inode is opened.
 func (v *Visitors) Admit(tid uint32, present bool) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()

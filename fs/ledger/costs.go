@@ -16,7 +16,7 @@ type Costs struct {
 	MaxMonth int64  `json:"max_per_month_bytes"` // 0: no limit
 }
 
-// Period is the cost of some time. The figures of the programs sum to it.
+// Period is the cost of a span of time. The figures of Programs add up to it.
 type Period struct {
 	Requests   int64     `json:"downloads"`
 	Downloaded int64     `json:"bytes"`
@@ -26,8 +26,7 @@ type Period struct {
 	Programs   []Program `json:"programs"` // the most expensive first
 }
 
-// Program is what one program has caused: its waiting read opened or drove a
-// download.
+// Program is what one program has caused: it waited when a download was opened or continued.
 type Program struct {
 	Program    string  `json:"program"` // its command name; "assetfs": no program waited
 	Requests   int64   `json:"downloads"`

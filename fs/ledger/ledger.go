@@ -16,26 +16,26 @@ import (
 )
 
 const (
-	// OwnProgram is for whom assetfs downloads what no program waits for: names
-	// for a listing, say.
+	// OwnProgram stands for downloads that no program waits for, such as those for the
+	// names of a listing.
 	OwnProgram = "assetfs"
-	// otherPrograms are those beyond the first mostPrograms of a day.
+	// otherPrograms stands for all programs of a day after the first mostPrograms.
 	otherPrograms = "others"
 	mostPrograms  = 50
-	// every is how often what is new is recorded: a killed process has lost
-	// less than a second of it.
+	// every is how often new figures are recorded, so that a killed process loses less than
+	// a second of them.
 	every = 250 * time.Millisecond
-	// noteLedger is the spool's note of the first and the last day, and with a
-	// day behind it that of this day. Days are those of the local time.
+	// noteLedger is the name of the spool's note with the first and the last day. With a dot
+	// and a day after it, it is the note of that day. Days are in local time.
 	noteLedger = "ledger"
 	dayFormat  = "2006-01-02"
-	// monthFormat is what the days of a month begin with.
+	// monthFormat formats the month that a day's name begins with.
 	monthFormat = "2006-01-"
-	// daysMost bounds the days that are looked for: a clock may have been wrong.
+	// daysMost limits how many days are looked for, in case a clock was wrong.
 	daysMost = 100 * 366
 )
 
-// spending is what programs have caused by their downloads, and what was read.
+// spending is what programs have caused by downloads, and how much was read.
 type spending struct {
 	Served   int64             `json:"served,omitempty"` // bytes
 	Programs map[string]charge `json:"programs,omitempty"`
@@ -52,8 +52,8 @@ func (c charge) plus(d charge) charge {
 	return charge{c.Requests + d.Requests, c.Bytes + d.Bytes, c.Dollars + d.Dollars}
 }
 
-// add adds what a program has caused. Beyond most, programs are one; 0: all are told
-// apart.
+// add adds what a program has caused. Programs after the first most of them are counted
+// together; with 0 all are counted separately.
 func (s *spending) add(program string, c charge, most int) {
 	if s.Programs == nil {
 		s.Programs = map[string]charge{}
@@ -73,7 +73,7 @@ func (s spending) total() charge {
 	return sum
 }
 
-// Options say what a Ledger is made of. All are required, but for the limit.
+// Options configure a Ledger. All are required, except for the limit.
 type Options struct {
 	// Notes are the spool's, where days are recorded.
 	Notes interface {
@@ -90,8 +90,8 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// A Ledger adds up by day what the downloads of a spool have cost. Methods may be
-// called concurrently.
+// A Ledger adds up, day by day, what the downloads of a spool have cost. Methods may be called
+// concurrently.
 type Ledger struct {
 	o     Options
 	lost  bool   // the last flush failed
@@ -108,8 +108,7 @@ type Ledger struct {
 	served  int64
 }
 
-// New reads what the spool tells of earlier days, and allows what is left of this
-// month.
+// New reads earlier days from the spool, and allows what is left of this month.
 func New(o Options) *Ledger {
 	l := &Ledger{o: o, days: map[string]*spending{}, unsaved: map[string]bool{}, seen: map[string]remote.Spent{}, end: make(chan struct{})}
 	l.load()
@@ -117,7 +116,7 @@ func New(o Options) *Ledger {
 	return l
 }
 
-// Start has what downloads cost recorded now and then. Close ends it.
+// Start begins to record costs regularly. Close ends that.
 func (l *Ledger) Start() {
 	l.keeper.Go(func() {
 		tick := time.NewTicker(every)
@@ -133,7 +132,7 @@ func (l *Ledger) Start() {
 	})
 }
 
-// Close records what came until now.
+// Close records the last figures.
 func (l *Ledger) Close() {
 	close(l.end)
 	l.keeper.Wait()
@@ -160,7 +159,7 @@ func (l *Ledger) load() {
 	}
 }
 
-// take adds what has come since it was called last.
+// take adds what has come since the last call.
 func (l *Ledger) take(now time.Time) {
 	spent, served := l.o.Spent(), l.o.Served()
 	l.mu.Lock()
@@ -173,7 +172,7 @@ func (l *Ledger) take(now time.Time) {
 	}
 	for program, now := range spent {
 		was := l.seen[program]
-		// What the kernel holds is an estimate, which may shrink.
+		// What sockets hold is an estimate, which may fall.
 		c := charge{Requests: max(0, now.Requests-was.Requests), Bytes: max(0, now.Bytes-was.Bytes)}
 		if c == (charge{}) {
 			continue
@@ -192,7 +191,7 @@ func (l *Ledger) take(now time.Time) {
 	}
 }
 
-// record writes what is new. A new month has its whole allowance.
+// record writes new figures. A new month starts with its whole limit.
 func (l *Ledger) record(now time.Time) {
 	l.take(now)
 	l.flush()
@@ -201,7 +200,7 @@ func (l *Ledger) record(now time.Time) {
 	}
 }
 
-// allow lets so much be downloaded as is left of this month.
+// allow permits downloads of what is left of this month.
 func (l *Ledger) allow(now time.Time) {
 	l.month = now.Format(monthFormat)
 	if l.o.MaxPerMonth > 0 {
@@ -224,7 +223,7 @@ func (l *Ledger) flush() {
 	for i, date := range dates {
 		err := l.save(date, string(texts[date]))
 		if err != nil && !l.lost {
-			l.o.Log.Warn("what downloads cost is not recorded for now", "error", err)
+			l.o.Log.Warn("the cost of downloads can't be recorded now", "error", err)
 		}
 		if l.lost = err != nil; l.lost {
 			l.mu.Lock()
@@ -249,7 +248,7 @@ func (l *Ledger) save(date, text string) error {
 	return l.o.Notes.SetNote(noteLedger, min(first, date)+" "+max(last, date))
 }
 
-// sumLocked returns what was spent on the days that begin so.
+// sumLocked returns the sum of the days whose names begin with prefix.
 func (l *Ledger) sumLocked(prefix string) spending {
 	var sum spending
 	for date, s := range l.days {

@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// helperTime bounds fusermount3, which walks paths that others serve.
+// helperTime limits how long fusermount3 may take: it walks paths that others may serve.
 const helperTime = 30 * time.Second
 
-// ByHelper lets fusermount3 mount, and returns the connection that it hands over.
+// ByHelper mounts with fusermount3, and returns the connection's descriptor.
 func ByHelper(point string, options []string) (fd int, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -56,7 +56,7 @@ func ByHelper(point string, options []string) (fd int, err error) {
 	return fds[0], nil
 }
 
-// helperError says why fusermount3 failed: in its own words if it had any.
+// helperError says why fusermount3 failed, in its own words if it wrote any.
 func helperError(said []byte, err error) error {
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
@@ -74,7 +74,7 @@ func helperError(said []byte, err error) error {
 	return errors.New(text)
 }
 
-// fusermount is the helper that may mount and unmount for users.
+// fusermount returns the command of the helper that may mount and unmount for users.
 func fusermount(ctx context.Context, args ...string) *exec.Cmd {
 	name := "fusermount3"
 	if _, err := exec.LookPath(name); err != nil {
@@ -85,7 +85,7 @@ func fusermount(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// oneLine makes one printable line of what a program said.
+// oneLine makes one printable line from a program's output.
 func oneLine(said []byte) string {
 	lines := strings.FieldsFunc(string(said), func(r rune) bool { return r == '\n' })
 	return printable(strings.Join(lines, "; "))

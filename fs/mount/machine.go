@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Machine is what a mount needs of this machine.
+// Machine says what this machine offers that a mount needs.
 type Machine struct {
 	Release     string        // of the kernel
 	Device      error         // why FUSE can't be used, nil if it can
@@ -18,10 +18,10 @@ type Machine struct {
 	Timeout     time.Duration // after which the kernel aborts a mount that doesn't answer; 0: never
 }
 
-// Patience is how long a request may wait below a limit of the kernel.
+// Patience returns how long a request may wait if the kernel has this limit.
 func Patience(limit time.Duration) time.Duration { return limit - limit/5 }
 
-// Explain says what to do about a mount that failed.
+// Explain adds to the error of a failed mount what to do about it.
 func Explain(err error) error {
 	switch {
 	case errors.Is(err, exec.ErrNotFound):

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LookAtMachine finds out what a mount needs. It mounts nothing.
+// LookAtMachine examines this machine. It mounts nothing.
 func LookAtMachine() Machine {
 	m := Machine{MayMount: true, Timeout: RequestTimeout()}
 	if _, err := os.Stat("/Library/Filesystems/macfuse.fs"); err != nil {
@@ -21,8 +21,8 @@ func LookAtMachine() Machine {
 // RaiseReadAhead does nothing: macOS reads ahead by itself.
 func (m *Mount) RaiseReadAhead() {}
 
-// Available leaves it to go-fuse to look for macFUSE.
+// Available returns nil: go-fuse looks for macFUSE by itself.
 func Available() error { return nil }
 
-// RequestTimeout is daemon_timeout.
+// RequestTimeout returns macFUSE's daemon_timeout.
 func RequestTimeout() time.Duration { return 10 * time.Minute }

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LookAtMachine finds out what a mount needs. It mounts nothing.
+// LookAtMachine examines this machine. It mounts nothing.
 func LookAtMachine() Machine {
 	status, _ := os.ReadFile("/proc/self/status") // without /proc nothing is known
 	m := Machine{
@@ -27,7 +27,7 @@ func LookAtMachine() Machine {
 	return m
 }
 
-// capable reports whether a process of that status has a capability in effect.
+// capable reports whether the status of a process shows a capability in effect.
 func capable(status string, capability uint) bool {
 	text, _, _ := strings.Cut(after(status, "\nCapEff:"), "\n")
 	mask, err := strconv.ParseUint(strings.TrimSpace(text), 16, 64)
@@ -39,7 +39,7 @@ func after(text, mark string) string {
 	return rest
 }
 
-// atLeast reports whether a kernel's release is that version or a later one.
+// atLeast reports whether a kernel's release is the given version or later.
 func atLeast(release string, major, minor int) bool {
 	var a, b int
 	if _, err := fmt.Sscanf(release, "%d.%d", &a, &b); err != nil {
@@ -48,7 +48,7 @@ func atLeast(release string, major, minor int) bool {
 	return a > major || a == major && b >= minor
 }
 
-// helperTrouble says why fusermount3 can't mount for a process of that status.
+// helperTrouble says why fusermount3 can't mount for a process with that status.
 func helperTrouble(status string) error {
 	path := ""
 	for _, name := range []string{"fusermount3", "fusermount"} {
@@ -74,18 +74,18 @@ func helperTrouble(status string) error {
 	return nil
 }
 
-// hasCapabilities reports whether a program gets capabilities of its own.
+// hasCapabilities reports whether an executable file has capabilities of its own.
 func hasCapabilities(path string) bool {
 	n, err := unix.Getxattr(path, "security.capability", nil)
 	return err == nil && n > 0
 }
 
-// readAhead is the kernel's read-ahead of whole assets in KiB, where it reads
-// them through us: with its usual 128 a first read does not reach two thirds of
-// the speed (bench.sh, "no passthrough"); more than 512 did not measure faster.
+// readAhead is the kernel's read-ahead in KiB for whole assets that are read through this
+// process. With the default of 128, a first read reaches less than two thirds of the speed
+// (bench.sh, "no passthrough"); more than 512 was no faster.
 const readAhead = "512"
 
-// RaiseReadAhead asks for larger reads, which only root may.
+// RaiseReadAhead sets a larger read-ahead. Only root may.
 func (m *Mount) RaiseReadAhead() {
 	knob := "/sys/class/bdi/" + m.device + "/read_ahead_kb"
 	if err := os.WriteFile(knob, []byte(readAhead), 0); err != nil {
@@ -93,7 +93,7 @@ func (m *Mount) RaiseReadAhead() {
 	}
 }
 
-// Available says early, in one line, what fusermount3 would say in several.
+// Available says early, and in one line, what fusermount3 would say in several.
 func Available() error {
 	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
 	if errors.Is(err, os.ErrPermission) {
@@ -111,14 +111,14 @@ func Available() error {
 	return nil
 }
 
-// RequestTimeout is how long the kernel waits for a reply before it aborts the
-// mount; 0: for ever.
+// RequestTimeout returns how long the kernel waits for a reply before it aborts the mount;
+// 0: for ever.
 func RequestTimeout() time.Duration {
 	return effectiveTimeout(sysctl("default_request_timeout"), sysctl("max_request_timeout"))
 }
 
-// effectiveTimeout is what fuse_init_server_timeout of the kernel makes of its
-// two settings, in seconds, for a server that asks for nothing.
+// effectiveTimeout returns the time limit in seconds that the kernel's
+// fuse_init_server_timeout derives from its two settings, if the server asks for none.
 func effectiveTimeout(standard, most uint64) time.Duration {
 	const tick = 15 // how often it looks, in seconds
 	seconds := standard
@@ -131,7 +131,7 @@ func effectiveTimeout(standard, most uint64) time.Duration {
 	return time.Duration(max(seconds, tick)) * time.Second
 }
 
-// sysctl reads a setting of fs.fuse; one that this kernel doesn't have is 0.
+// sysctl reads a setting of fs.fuse; 0 if this kernel doesn't have it.
 func sysctl(name string) uint64 {
 	text, err := os.ReadFile("/proc/sys/fs/fuse/" + name)
 	if err != nil {

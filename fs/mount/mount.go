@@ -1,5 +1,5 @@
-// Package mount makes mount points ready, and finds and ends mounts. It knows
-// nothing of what is served there, nor of the protocol.
+// Package mount prepares mount points, and finds, watches and ends mounts. It knows neither
+// what is served there nor the FUSE protocol.
 package mount
 
 import (
@@ -15,12 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hangUp is how long the kernel has, after the last unmount, to end the
-// connection: microseconds, unless there is a copy of the mount elsewhere.
+// hangUp is how long to wait, after the last unmount, for the kernel to end the connection.
+// That takes microseconds, unless there is a copy of the mount elsewhere.
 const hangUp = 500 * time.Millisecond
 
-// Between tries to unmount what is in use. A file whose RELEASE has come is
-// given up a moment later; a shell in the directory leaves it unseen.
+// The wait between attempts to unmount what is in use. The kernel lets go of a file shortly
+// after its RELEASE; a shell that leaves the directory causes no request.
 const (
 	soonest = 10 * time.Millisecond
 	latest  = time.Second
@@ -28,7 +28,7 @@ const (
 
 var errCovered = errors.New("something else is mounted over it")
 
-// Options say whom a Mount calls. All are required.
+// Options are the functions that a Mount calls. All are required.
 type Options struct {
 	Log     *slog.Logger
 	Suspend func()           // has reads fail that wait
@@ -50,12 +50,12 @@ type Mount struct {
 	idle       chan struct{} // has an element when the last one was closed
 }
 
-// New returns the life of a file system that is about to be mounted on point.
+// New returns a Mount for a file system that is about to be mounted on point.
 func New(point string, o Options) *Mount {
 	return &Mount{Point: point, o: o, ended: make(chan struct{}), detached: make(chan struct{}), idle: make(chan struct{}, 1)}
 }
 
-// Begin is called once it is mounted. served returns when the kernel has ended the
+// Begin must be called once it is mounted. served must return when the kernel has ended the
 // connection.
 func (m *Mount) Begin(served func()) {
 	m.device = deviceOf(m.Point)
@@ -66,7 +66,7 @@ func (m *Mount) Begin(served func()) {
 	go m.watchTable()
 }
 
-// Wait returns when the file system is unmounted, by whomever, or detached.
+// Wait returns when the file system has been unmounted, by whomever, or detached.
 func (m *Mount) Wait() {
 	select {
 	case <-m.ended:
@@ -74,16 +74,16 @@ func (m *Mount) Wait() {
 	}
 }
 
-// Unmount ends the mount without harm to anybody: it returns at once, and the
-// mount goes as soon as nobody uses it. If it can't go now, say is called with
-// the reason and what will happen. Further calls do nothing.
+// Unmount ends the mount without disturbing anybody. It returns at once, and the mount goes
+// away as soon as nobody uses it. If it is in use, say is called with the reason and with
+// what will happen. Further calls do nothing.
 func (m *Mount) Unmount(say func(string)) {
 	m.asked.Store(true)
 	m.leaveOnce.Do(func() { go m.leave(say) })
 }
 
-// Detach ends the mount now, and returns at once: waiting reads fail, and what
-// is open there is cut off. say is called if that hits somebody.
+// Detach ends the mount now, and returns at once. Waiting reads fail, and open files are cut
+// off. say is called if that affects anybody.
 func (m *Mount) Detach(say func(string)) {
 	m.asked.Store(true)
 	m.detachOnce.Do(func() { go m.cutOff(say) })
@@ -115,8 +115,8 @@ func (m *Mount) leave(say func(string)) {
 	if m.hasEnded() {
 		return
 	}
-	// Unmounted here, and alive: there is a copy in another mount namespace, or
-	// a bind mount.
+	// It is unmounted here, but the connection lives: there is a copy in another mount
+	// namespace, or a bind mount.
 	if m.files.Load() > 0 {
 		say(fmt.Sprintf("%s is unmounted, but files are open in a copy of it%s: it ends when the last one is closed; Ctrl-C again ends it now",
 			m.Point, inWords(copies(m.device))))
@@ -133,7 +133,7 @@ func (m *Mount) leave(say func(string)) {
 	m.Detach(say)
 }
 
-// refusal says why the mount can't go now, and what happens next.
+// refusal says why the mount can't be unmounted now, and what happens next.
 func (m *Mount) refusal(err error) string {
 	if !errors.Is(err, unix.EBUSY) {
 		return fmt.Sprintf("can't unmount %s: %v; Ctrl-C again ends it all the same", m.Point, err)
@@ -159,15 +159,14 @@ func (m *Mount) cutOff(say func(string)) {
 	}
 }
 
-// lost says that somebody else has detached the mount, and what goes on.
+// lost reports that somebody else has detached the mount, and what happens next.
 func (m *Mount) lost() {
-	m.o.Log.Warn("detached while in use: this process ends with the last file that is open there, or now by SIGTERM",
+	m.o.Log.Warn("detached while in use: this process ends when the last open file there is closed, or now by SIGTERM",
 		"mountpoint", m.Point, "files", m.files.Load(), "pid", os.Getpid())
 	m.o.Lost(fmt.Sprintf("pid %d, which was detached from %s and still has open files (kill %[1]d ends it)", os.Getpid(), m.Point))
 }
 
-// hasEnded reports whether the kernel has ended the connection, for which it
-// gets a moment.
+// hasEnded waits briefly for the kernel to end the connection, and reports whether it has.
 func (m *Mount) hasEnded() bool {
 	select {
 	case <-m.ended:
@@ -191,10 +190,10 @@ func (m *Mount) Released() {
 	}
 }
 
-// mostNamed is how many users of a mount a message names.
+// mostNamed is how many processes that use a mount a message names.
 const mostNamed = 3
 
-// inWords puts names into a sentence; none is "".
+// inWords writes names as part of a sentence; "" if there are none.
 func inWords(who []string) string {
 	if len(who) == 0 {
 		return ""

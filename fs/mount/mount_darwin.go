@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unmount takes the mount away: only if nobody uses it (else EBUSY), or by
-// force: macOS knows no lazy unmount.
+// unmount unmounts: only if nobody uses the mount (otherwise EBUSY), or by force, since macOS
+// has no lazy unmount.
 func (m *Mount) unmount(lazy bool) error {
 	if ours, _ := mountedOn(m.Point); !ours {
 		return nil
@@ -32,11 +32,10 @@ func users(string) []string  { return nil }
 func copies(string) []string { return nil }
 func abort(string)           {}
 
-// watchTable would notice an unmount by others, which ends the connection here.
+// watchTable does nothing: on macOS an unmount by others ends the connection at once.
 func (m *Mount) watchTable() {}
 
-// mountedOn reports whether something is mounted on path, and whether that is
-// an assetfs.
+// mountedOn reports whether something is mounted on path, and whether it is an assetfs.
 func mountedOn(path string) (ours, mounted bool) {
 	n, err := unix.Getfsstat(nil, unix.MNT_NOWAIT)
 	if err != nil {
@@ -57,5 +56,5 @@ func mountedOn(path string) (ours, mounted bool) {
 
 func unmountHint(path string) string { return "umount " + Quoted(path) }
 
-// ByHelper would let another program mount: go-fuse does that here.
+// ByHelper is not used: on macOS go-fuse calls the helper.
 func ByHelper(string, []string) (fd int, err error) { return -1, errors.ErrUnsupported }

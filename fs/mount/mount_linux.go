@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unmount takes the mount away: only if nobody uses it (else EBUSY), or lazily.
-// Nothing there to be unmounted is fine.
+// unmount unmounts: only if nobody uses the mount (otherwise EBUSY), or lazily. If nothing is
+// mounted it succeeds.
 func (m *Mount) unmount(lazy bool) error {
 	point, covered := m.Point, false
 	if m.device != "" { // else there is no /proc
@@ -37,8 +37,8 @@ func (m *Mount) unmount(lazy bool) error {
 // Detach unmounts lazily.
 func Detach(point string) error { return unmountAt(point, unix.MNT_DETACH) }
 
-// unmountAt unmounts with those flags of umount(2), as root or through the
-// helper that may do it for users.
+// unmountAt unmounts with the given flags of umount(2), as root or through the helper that
+// may unmount for users.
 func unmountAt(point string, flags int) error {
 	err := unix.Unmount(point, flags|unix.UMOUNT_NOFOLLOW)
 	if err == nil || !errors.Is(err, unix.EPERM) {
@@ -69,8 +69,8 @@ func unmountAt(point string, flags int) error {
 	return fmt.Errorf("%w, and fusermount3: %w", err, herr)
 }
 
-// endThread ends an idle thread of this process, so that another program may have
-// one where they are few.
+// endThread ends an idle thread of this process, so that another program can have one where
+// threads are few.
 func endThread() {
 	tid := make(chan int)
 	go func() {
@@ -88,7 +88,7 @@ func endThread() {
 	}
 }
 
-// printable replaces what a terminal might act upon.
+// printable replaces characters that a terminal might act upon.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -98,8 +98,8 @@ func printable(s string) string {
 	}, s)
 }
 
-// watchTable notices when somebody else takes the mount away while it is in use
-// (umount -l): from then on nothing shows that it is served, and its spool taken.
+// watchTable notices when somebody else detaches the mount while it is in use (umount -l).
+// After that nothing else shows that this process still serves it and holds its spool.
 func (m *Mount) watchTable() {
 	if m.device == "" {
 		return // no /proc
@@ -133,16 +133,16 @@ func (m *Mount) watchTable() {
 	}
 }
 
-// abort ends a connection, so that nobody waits for it any more. Where the
-// control file system isn't mounted, the end of the process does that.
+// abort ends a connection, so that nobody waits for it any longer. Where the FUSE control file
+// system isn't mounted it does nothing, and the end of this process ends the connection.
 func abort(device string) {
 	_, minor, _ := strings.Cut(device, ":")
 	_ = os.WriteFile(filepath.Join("/sys/fs/fuse/connections", minor, "abort"), []byte("1"), 0)
 }
 
-// users are the processes that have something open or are at home below a mount
-// point, as far as this user may see. Links are read, never followed: that would
-// be a request to ourselves.
+// users returns the processes that have something open or their working directory below a
+// mount point, as far as this user may see. It reads links but never follows them, because
+// that would send a request to this process.
 func users(point string) []string {
 	return processes(func(proc string) bool {
 		links := []string{proc + "/cwd", proc + "/root", proc + "/exe"}
@@ -160,8 +160,8 @@ func users(point string) []string {
 	})
 }
 
-// copies are the processes in whose mount namespaces, other than ours, the
-// device is mounted: one for each namespace.
+// copies returns the processes in other mount namespaces where the device is mounted: one for
+// each namespace.
 func copies(device string) []string {
 	ours, _ := os.Readlink("/proc/self/ns/mnt")
 	seen := map[string]bool{ours: true}
@@ -177,7 +177,7 @@ func copies(device string) []string {
 	})
 }
 
-// processes names those, but for this one, of which is is true.
+// processes returns the names of the other processes for which is returns true.
 func processes(is func(proc string) bool) []string {
 	all, err := os.ReadDir("/proc")
 	if err != nil {
@@ -197,8 +197,8 @@ func processes(is func(proc string) bool) []string {
 	return names
 }
 
-// mountedOn reports whether something is mounted on path, and whether that is
-// an assetfs. What lies there to be mounted on demand doesn't count.
+// mountedOn reports whether something is mounted on path, and whether it is an assetfs. A
+// trigger for mounting on demand (autofs) doesn't count.
 func mountedOn(path string) (ours, mounted bool) {
 	eachMount("/proc/self/mountinfo", func(m mountLine) {
 		if m.point == path {
@@ -209,8 +209,8 @@ func mountedOn(path string) (ours, mounted bool) {
 	return ours, mounted
 }
 
-// deviceOf is the number of the file system mounted on a path, as mountinfo
-// writes it; "" if that can't be found out.
+// deviceOf returns the device number of the file system mounted on a path, as mountinfo
+// writes it; "" if unknown.
 func deviceOf(point string) string {
 	device := ""
 	eachMount("/proc/self/mountinfo", func(m mountLine) {
@@ -221,7 +221,7 @@ func deviceOf(point string) string {
 	return device
 }
 
-// mountOf finds the mount of a device, and whether another one hides it.
+// mountOf returns where a device is mounted, and whether another mount hides it.
 func mountOf(device string) (point string, covered bool) {
 	top := map[string]string{}
 	eachMount("/proc/self/mountinfo", func(m mountLine) {
@@ -242,7 +242,7 @@ type mountLine struct {
 	source string
 }
 
-// eachMount calls f for the mounts of a mountinfo file, in their order.
+// eachMount calls f for each mount in a mountinfo file, in their order.
 func eachMount(name string, f func(mountLine)) {
 	file, err := os.Open(name)
 	if err != nil {
@@ -258,7 +258,7 @@ func eachMount(name string, f func(mountLine)) {
 	}
 }
 
-// unescape undoes the octal escapes of mountinfo for blanks and backslashes.
+// unescape undoes mountinfo's octal escapes for blanks and backslashes.
 func unescape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Point is a directory to be mounted on.
+// Point is a directory to mount on.
 type Point struct {
 	Path    string   // absolute, without symbolic links
 	missing bool     // it is to be created
@@ -21,7 +21,7 @@ type Point struct {
 	claimed *os.File // the directory, locked until it is mounted on
 }
 
-// look finds out what there is at path, and refuses what can't be mounted on. Errors
+// look finds out what is at path, and returns an error if nothing can be mounted there. Errors
 // say what to do instead.
 func look(path string) (*Point, error) {
 	abs, err := filepath.Abs(path)
@@ -45,8 +45,8 @@ func look(path string) (*Point, error) {
 	return p, nil
 }
 
-// Prepare makes path ready: it is created when it doesn't exist, and a dead mount of
-// ours is removed.
+// Prepare makes path ready to be mounted on: it creates a missing directory, and removes a
+// dead mount of assetfs.
 func Prepare(path string, log *slog.Logger) (*Point, error) {
 	p, err := look(path)
 	if err == nil && p.dead {
@@ -92,7 +92,7 @@ func (p *Point) claim() (err error) {
 // Mounted says that the mount is made.
 func (p *Point) Mounted() { p.claimed.Close() }
 
-// uncreated says of the error of a mount point that is to be created what to do.
+// uncreated adds to the error of creating a mount point what to do.
 func uncreated(err error) error {
 	if err == nil {
 		return nil
@@ -100,7 +100,7 @@ func uncreated(err error) error {
 	return fmt.Errorf("can't create the mount point: %w; create it yourself, or give another one", err)
 }
 
-// Remove removes the mount point if it was created, unless somebody else is about to
+// Remove removes the mount point if Prepare created it, unless somebody else is about to
 // mount there.
 func (p *Point) Remove() {
 	p.claimed.Close()
@@ -110,8 +110,8 @@ func (p *Point) Remove() {
 	}
 }
 
-// Check says what Prepare would, and changes nothing: remark is what mounting would do
-// besides.
+// Check returns the errors of Prepare, but changes nothing. remark says what mounting would do
+// first.
 func Check(path string) (remark string, err error) {
 	p, err := look(path)
 	switch {
@@ -129,7 +129,7 @@ func Check(path string) (remark string, err error) {
 	return "mounting creates it", mayWrite(above)
 }
 
-// usable refuses what nobody can or should mount on.
+// usable returns an error if nobody can or should mount on a directory.
 func usable(abs string) error {
 	info, err := os.Stat(abs)
 	if err != nil {
@@ -152,8 +152,8 @@ func usable(abs string) error {
 	return mayWrite(abs)
 }
 
-// mayWrite refuses a directory of somebody else, as fusermount3 would in more
-// words.
+// mayWrite returns an error if the directory belongs to somebody else. fusermount3 would say
+// the same in more words.
 func mayWrite(dir string) error {
 	if err := unix.Access(dir, unix.W_OK); errors.Is(err, unix.EACCES) {
 		return fmt.Errorf("you may not write to %s, so you may not mount there; give a directory of your own", dir)
@@ -161,8 +161,8 @@ func mayWrite(dir string) error {
 	return nil
 }
 
-// taken refuses a path that is mounted on, but for a dead mount of ours: of a
-// process that was killed. One that is alive answers statfs.
+// taken returns an error if path is mounted on, unless by an assetfs that was killed; then it
+// returns dead. A mount whose process lives answers statfs.
 func taken(path string) (dead bool, err error) {
 	ours, mounted := mountedOn(path)
 	if !mounted {
@@ -178,8 +178,8 @@ func taken(path string) (dead bool, err error) {
 	return true, nil
 }
 
-// Nested reports whether two directories, which need not exist, are the same or
-// one inside the other.
+// Nested reports whether two directories are the same, or one is inside the other. They need
+// not exist.
 func Nested(a, b string) bool {
 	a, b = resolve(a), resolve(b)
 	return within(a, b) || within(b, a)
@@ -190,7 +190,7 @@ func within(path, dir string) bool {
 	return err == nil && filepath.IsLocal(rel)
 }
 
-// resolve resolves the symbolic links of an absolute path as far as it exists.
+// resolve resolves the symbolic links in an absolute path, in as much of it as exists.
 func resolve(path string) string {
 	target, err := filepath.EvalSymlinks(path)
 	if err == nil {

@@ -10,7 +10,7 @@ import (
 // A Range is the half-open interval [Start, End) of byte offsets.
 type Range struct{ Start, End int64 }
 
-// Len is the number of bytes in r; never negative.
+// Len returns the number of bytes in r; never negative.
 func (r Range) Len() int64 { return max(0, r.End-r.Start) }
 
 // Empty reports whether r holds no byte.
@@ -92,8 +92,8 @@ func (s *Set) Contains(r Range) bool {
 	return r.Empty() || s.RunEnd(r.Start) >= r.End
 }
 
-// RunEnd returns the end of the run of present bytes that holds off, or off
-// itself when that byte is absent.
+// RunEnd returns the end of the run of present bytes that contains off, or off itself if that byte is
+// absent.
 func (s *Set) RunEnd(off int64) int64 {
 	i := s.after(off)
 	if i < len(s.rs) && s.rs[i].Start <= off {
@@ -102,8 +102,7 @@ func (s *Set) RunEnd(off int64) int64 {
 	return off
 }
 
-// Gap returns the first run of absent bytes inside within, or an empty range
-// at within.End when nothing is absent.
+// Gap returns the first run of absent bytes in within; if there is none, an empty range at within.End.
 func (s *Set) Gap(within Range) Range {
 	start := s.RunEnd(within.Start)
 	if start >= within.End {
@@ -112,8 +111,8 @@ func (s *Set) Gap(within Range) Range {
 	return Range{start, min(within.End, s.Next(start).Start)}
 }
 
-// Next returns the first run of present bytes that begins at or after off; with
-// none, an empty range at the largest offset there is.
+// Next returns the first run of present bytes that begins at or after off; if there is none, an empty
+// range at the largest possible offset.
 func (s *Set) Next(off int64) Range {
 	i := sort.Search(len(s.rs), func(i int) bool { return s.rs[i].Start >= off })
 	if i == len(s.rs) {
@@ -131,11 +130,11 @@ func (s *Set) Within(r Range) []Range {
 	return out
 }
 
-// Len is the number of bytes in s.
+// Len returns the number of bytes in s.
 func (s *Set) Len() int64 { return s.bytes }
 
-// Ranges returns the ranges of s in order. The caller must not change them,
-// and they are valid until s changes.
+// Ranges returns the ranges of s in order. They are valid until s changes. The caller must not change
+// them.
 func (s *Set) Ranges() []Range { return s.rs }
 
 // Clone returns a copy that shares nothing with s.

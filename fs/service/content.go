@@ -11,7 +11,7 @@ import (
 	"assetfs/remote"
 )
 
-// Content is what reads the bytes of one asset, as the catalog sees it.
+// Content is the reading engine of one asset, in the form that the catalog needs.
 type Content struct {
 	*asset.Asset
 	freeLater atomic.Bool // its room is to be given back at the last close
@@ -19,11 +19,10 @@ type Content struct {
 
 var _ catalog.Facts = (*Content)(nil)
 
-// Engine returns what reads the bytes of a.
+// Engine returns the reading engine of a.
 func Engine(a *catalog.Asset) *Content { return a.Facts().(*Content) }
 
-// Awake returns what Engine does, or nil of a video that is listed and that nobody has
-// opened.
+// Awake returns the reading engine of a, or nil if a is a listed video that nobody has opened.
 func Awake(a *catalog.Asset) *Content {
 	e, _ := a.Awake().(*Content)
 	return e
@@ -38,7 +37,7 @@ func SizeOf(a *catalog.Asset) int64 {
 	return size
 }
 
-// SpooledOf returns how many bytes of a are present.
+// SpooledOf returns how many bytes of a are in the spool.
 func SpooledOf(a *catalog.Asset) int64 {
 	if e := Awake(a); e != nil {
 		return e.Status().Present
@@ -46,9 +45,9 @@ func SpooledOf(a *catalog.Asset) int64 {
 	return 0
 }
 
-// Describe returns what is known of a, and the times to show: its own, or when its
-// content was first seen. They move when the content changes, also if the server tells
-// no time or the old one. Of a video, the library tells the time.
+// Describe returns what is known of a, and its times: those that the server gives, or when this
+// content was first seen. They change when the content does, even if the server gives no time
+// or still gives the old one. The times of a video come from its library.
 func Describe(a *catalog.Asset) (i asset.Info, mtime, ctime time.Time) {
 	size, told, video := a.Told()
 	e := Awake(a)
@@ -70,18 +69,18 @@ func Describe(a *catalog.Asset) (i asset.Info, mtime, ctime time.Time) {
 	return i, mtime, ctime
 }
 
-// Prepare finds out, on the network, what an open of a needs to know.
+// Prepare finds out, on the network if necessary, what an open of a must know.
 func (v *Service) Prepare(ctx context.Context, a *catalog.Asset) error {
 	e := Engine(a)
-	// An asset that is empty by its metadata is not taken for one unseen: the
-	// read of it would succeed whatever is wrong.
+	// If only metadata says that the asset is empty, ask for its header: otherwise a read
+	// would succeed whatever is wrong.
 	if i := e.Info(); !i.Header && i.Size <= 0 {
 		if err := v.Catalog.Contact(ctx, a); err != nil {
 			return err
 		}
 	}
-	// What no header told, metadata may: of an asset of unknown size splice and
-	// sendfile get nothing, and no error.
+	// If no header gave a size, metadata may: splice and sendfile read nothing from an asset
+	// of unknown size, and report no error.
 	if e.Info().Size < 0 {
 		return v.Catalog.Stat(ctx, a)
 	}
@@ -101,16 +100,16 @@ func LastError(a *catalog.Asset) (at time.Time, err error) {
 	return time.Time{}, nil
 }
 
-// ErrUnmounting is why reads fail that wait when the mount ends.
+// ErrUnmounting is the error of waiting reads when the mount ends.
 var ErrUnmounting = errors.New("being unmounted")
 
-// Contact is asset.Asset's, with errors that the catalog understands.
+// Contact is like Contact of asset.Asset, with errors that the catalog understands.
 func (c *Content) Contact(ctx context.Context, how asset.Contact) (asset.Info, error) {
 	i, err := c.Asset.Contact(ctx, how)
 	return i, meaning(err)
 }
 
-// meaning adds to an error what it means to the catalog.
+// meaning adds to an error the catalog's error for the same thing.
 func meaning(err error) error {
 	var re *remote.Error
 	errors.As(err, &re)
@@ -132,29 +131,29 @@ func meaning(err error) error {
 	return err
 }
 
-// tooMany is the number of errors of the rate limit, which reach us only when ctx
-// has ended.
+// tooMany is the status (429) of errors of the rate limit. They come here only if ctx has
+// ended.
 const tooMany = 429
 
-// meant is an error with its meaning to the catalog, which is not told to people.
+// meant is an error together with the catalog's error, which is not shown to people.
 type meant struct{ err, meaning error }
 
 func (e *meant) Error() string   { return e.err.Error() }
 func (e *meant) Unwrap() []error { return []error{e.err, e.meaning} }
 
-// record keeps names and times of directories in the store.
+// record keeps the names of assets and the times of directories in the store.
 type record struct{ store *asset.Store }
 
 var _ catalog.Record = record{}
 
-// noteTimes is the store's note of the times of directories.
+// noteTimes is the name of the store's note with the times of directories.
 const noteTimes = "directories"
 
 func (r record) Load() (names map[string]string, note string) {
 	return r.store.Names(), r.store.Note(noteTimes)
 }
 
-// Save has them written. The store logs what can't be, and tries again.
+// Save records them. If writing fails, the store logs that and tries again.
 func (r record) Save(names map[string]string, note string) {
 	if len(names) > 0 {
 		r.store.SetNames(names)

@@ -14,15 +14,15 @@ import (
 	"assetfs/fs/catalog"
 )
 
-// What commands do with an asset beside reading it: see DESIGN.md, "The command
-// line".
+// This file has what commands do with an asset, apart from reading it: see DESIGN.md, "The
+// command line".
 
 var (
 	errNoAsset = errors.New("there is no such asset")
 	errPinned  = errors.New("it is pinned; write assetfs unpin first")
 )
 
-// find returns the asset with that ID, and asks for one that is not listed.
+// find returns the asset with that ID. If it is not listed the server is asked.
 func (v *Service) find(ctx context.Context, id string) (*catalog.Asset, error) {
 	a, err := v.Catalog.LookupID(ctx, id)
 	if a == nil && err == nil {
@@ -31,8 +31,8 @@ func (v *Service) find(ctx context.Context, id string) (*catalog.Asset, error) {
 	return a, err
 }
 
-// Asset tells of one asset. If its size is not known it is found out, and then
-// ctx ends the waiting. The status holds with an error, too.
+// Asset returns the status of one asset. If its size is unknown it asks for it; ctx ends that
+// wait. The status is valid even with an error.
 func (v *Service) Asset(ctx context.Context, id string) (AssetStatus, error) {
 	a, err := v.find(ctx, id)
 	if err != nil {
@@ -44,7 +44,7 @@ func (v *Service) Asset(ctx context.Context, id string) (AssetStatus, error) {
 	return v.assetStatus(a), err
 }
 
-// Peek tells of one asset what is known of it without asking for more.
+// Peek returns the status of one asset from memory only.
 func (v *Service) Peek(id string) AssetStatus {
 	a := v.Catalog.Listed(id)
 	if a == nil {
@@ -56,24 +56,24 @@ func (v *Service) Peek(id string) AssetStatus {
 // Cost is the price of n bytes in dollars.
 func (v *Service) Cost(n int64) float64 { return v.ledger.Cost(n) }
 
-// fetcher is who waits for whole assets on behalf of a command.
+// fetcher is the command that waits for a whole asset.
 type fetcher struct{ pid int }
 
-// Program names the command.
+// Program returns the command's name and process.
 func (f fetcher) Program() (name string, pid int) { return "assetfs fetch", f.pid }
 
-// ForProcess returns a context for Fetch on behalf of a process that gave the
-// command. Without one it is this process.
+// ForProcess returns a context for a Fetch that the process pid has asked for. Without it the
+// asker is this process.
 func ForProcess(ctx context.Context, pid int) context.Context {
 	return context.WithValue(ctx, asset.CallerKey{}, fetcher{pid})
 }
 
-// changes is how often Fetch begins again with an asset whose content changes.
+// changes is how often Fetch starts again with an asset whose content changes.
 const changes = 3
 
-// Fetch brings the whole of an asset into the spool, as a program that reads it
-// would, but with as few requests as possible. ctx ends the waiting; what has
-// come stays. Until release is called the asset stays in the spool.
+// Fetch brings the whole asset into the spool, like a program that reads it, but with as few
+// requests as possible. ctx ends the wait; what has come stays in the spool. The asset can't be
+// dropped from the spool until release is called.
 func (v *Service) Fetch(ctx context.Context, id string) (release func(), err error) {
 	if ctx.Value(asset.CallerKey{}) == nil {
 		ctx = ForProcess(ctx, os.Getpid())
@@ -123,9 +123,9 @@ func (v *Service) fetch(ctx context.Context, a *catalog.Asset) (release func(), 
 	}, nil
 }
 
-// Free gives back the room of an asset. Whoever has it open reads on. While the
-// kernel may be reading it by itself nothing goes until its last close: then
-// later is true.
+// Free drops an asset from the spool. Programs that have it open can go on reading. If the
+// kernel may be reading it by itself, nothing is dropped until its last close: then later is
+// true.
 func (v *Service) Free(id string) (freed int64, later bool, err error) {
 	a := v.Catalog.Listed(id)
 	if a == nil {
@@ -143,7 +143,7 @@ func (v *Service) Free(id string) (freed int64, later bool, err error) {
 	return freed, later, nil
 }
 
-// FreeAtClose does, at the end of each handle, what Free could not.
+// FreeAtClose completes, when a handle is closed, a Free that had to wait.
 func (v *Service) FreeAtClose(a *catalog.Asset) {
 	e := Engine(a)
 	if !e.freeLater.Load() || e.Status().Pinned {
@@ -158,8 +158,8 @@ func (v *Service) FreeAtClose(a *catalog.Asset) {
 	v.o.Log.Info("freed at its last close", "asset", a.ID, "bytes", freed)
 }
 
-// SetPinned keeps an asset in the spool whatever room is needed, and has what is
-// absent of it fetched in the background; or no longer.
+// SetPinned pins an asset, so that it is never dropped from the spool and its absent bytes are
+// fetched in the background, or unpins it.
 func (v *Service) SetPinned(ctx context.Context, id string, pinned bool) error {
 	if !pinned {
 		a := v.Store.Asset(id) // also of what nobody lists any more
@@ -182,13 +182,13 @@ func (v *Service) SetPinned(ctx context.Context, id string, pinned bool) error {
 }
 
 const (
-	// pinRetry is after how long a pinned asset that could not be fetched is
-	// tried again, doubling up to pinRetryMost.
+	// pinRetry is how long to wait before fetching a pinned asset again that could not be
+	// fetched. It doubles each time, up to pinRetryMost.
 	pinRetry     = time.Minute
 	pinRetryMost = time.Hour
 )
 
-// fetchPinned has pinned assets fetched, one after the other, in the background.
+// fetchPinned starts fetching pinned assets in the background, one after the other.
 func (v *Service) fetchPinned() {
 	select {
 	case v.pins <- struct{}{}:
@@ -196,7 +196,7 @@ func (v *Service) fetchPinned() {
 	}
 }
 
-// keepPinned fetches what is pinned and absent, until the mount ends.
+// keepPinned fetches absent bytes of pinned assets until the mount ends.
 func (v *Service) keepPinned() {
 	pause := pinRetry
 	for {
@@ -220,8 +220,8 @@ func (v *Service) keepPinned() {
 	}
 }
 
-// fetchAbsentPins fetches what is absent of pinned assets, and reports whether all
-// is there then.
+// fetchAbsentPins fetches the absent bytes of pinned assets, and reports whether none are
+// absent afterwards.
 func (v *Service) fetchAbsentPins() bool {
 	all := true
 	for _, id := range v.Store.AbsentPins() {

@@ -1,6 +1,6 @@
-// Package service is what a mount serves, whoever asks for it: it puts the API, the
-// spool, the catalog and the ledger together, knows who waits for what, and does what
-// commands want. It knows no FUSE; package fs shows its assets as files.
+// Package service is what a mount serves, independent of FUSE: it joins the API, the spool, the
+// catalog and the ledger, knows who waits for what, and carries out commands. Package fs shows
+// its assets as files.
 package service
 
 import (
@@ -18,7 +18,7 @@ import (
 	"assetfs/remote"
 )
 
-// Options say what is served. The zero value of a field is what its comment says.
+// Options configure a Service. Each field says what its zero value means.
 type Options struct {
 	IDPattern    *regexp.Regexp // what a valid asset ID looks like, anchored; required
 	ByMetadata   bool           // names come from the free metadata call, not from the download's header
@@ -30,27 +30,27 @@ type Options struct {
 	MaxDownload  int64          // bytes, for reports; the client enforces it
 	MaxPerMonth  int64          // bytes that this spool downloads in a month of local time; 0: no limit
 
-	// Turns has an element for each read or write of the disk that is under way; nil:
-	// any number.
+	// Turns holds one element for each read or write of the disk that is running, so its
+	// capacity limits them; nil: no limit.
 	Turns chan struct{}
 
-	// Libraries are scopes whose videos are listed. Those of a single one stand in the
-	// root, of several each has a directory. Looked is called after each look at one;
-	// nil: nobody.
+	// Libraries are scopes whose videos are listed. The videos of a single library are in the
+	// root; of several, each has a directory. Looked is called after each look at one; it may
+	// be nil.
 	Libraries []string
 	Looked    func(Look)
 
 	Log *slog.Logger // required
 }
 
-// Hooks are called for what whoever shows assets as files must know. No lock is held.
+// Hooks are called when something changes that package fs must know. No lock is held.
 type Hooks struct {
 	Changed func()                                       // the times of directories have moved
 	Freed   func(*catalog.Asset)                         // less of it is in the spool
 	Failed  func(op string, a *catalog.Asset, err error) // for what is no request of the kernel
 }
 
-// Service is what one mount serves.
+// Service serves the assets of one mount.
 type Service struct {
 	Catalog *catalog.Catalog
 	Store   *asset.Store
@@ -77,15 +77,15 @@ type Service struct {
 	lastErrAt time.Time
 }
 
-// Kernel is what is left to the kernel.
+// Kernel counts what the kernel reads by itself.
 type Kernel struct {
 	Passthrough atomic.Bool  // it reads whole assets by itself
 	Opens       atomic.Int64 // of those
 	Bytes       atomic.Int64 // their sizes together
 }
 
-// New returns a service of the assets with those IDs, which are to be mounted on
-// point. It owns neither client nor store. Close ends it.
+// New returns a service for the assets with the given IDs, which will be mounted on point. The
+// caller still owns client and store. Close ends the service.
 func New(point string, ids []string, client *remote.Client, store *asset.Store, hooks Hooks, o Options) *Service {
 	v := &Service{o: o, hooks: hooks, point: point, client: client, Store: store, started: time.Now(), pins: make(chan struct{}, 1)}
 	v.ctx, v.cancel = context.WithCancel(context.Background())
@@ -127,7 +127,7 @@ func New(point string, ids []string, client *remote.Client, store *asset.Store, 
 	return v
 }
 
-// Start begins what goes on in the background.
+// Start begins the background work.
 func (v *Service) Start() {
 	v.Catalog.Start()
 	v.background.Go(v.keepPinned)
@@ -136,7 +136,7 @@ func (v *Service) Start() {
 // SetList makes ids the listed assets, in that order.
 func (v *Service) SetList(ids []string) { v.Catalog.SetList(ids) }
 
-// Refresh looks at all libraries now, and returns how that went.
+// Refresh looks at all libraries now, and returns the results.
 func (v *Service) Refresh(ctx context.Context) ([]Look, error) { return v.Catalog.Refresh(ctx) }
 
 // ForgetFailures lets everything that failed be tried again at once.
@@ -147,14 +147,14 @@ func (v *Service) ForgetFailures() {
 	v.Catalog.Forget()
 }
 
-// Suspend has reads fail that wait.
+// Suspend makes waiting reads fail.
 func (v *Service) Suspend() {
 	for _, a := range v.Catalog.All() {
 		Engine(a).Suspend(ErrUnmounting)
 	}
 }
 
-// Close ends all downloads, after the unmount, and what goes on in the background.
+// Close ends all downloads and the background work. Call it after the unmount.
 func (v *Service) Close() {
 	v.cancel()
 	var wg sync.WaitGroup
@@ -167,7 +167,7 @@ func (v *Service) Close() {
 	v.ledger.Close()
 }
 
-// SetLastError keeps what went wrong last, for the status.
+// SetLastError keeps the text of the last error for the status.
 func (v *Service) SetLastError(text string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

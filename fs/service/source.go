@@ -16,7 +16,7 @@ import (
 	"assetfs/remote"
 )
 
-// Source is the API as the reading engine and the catalog see it.
+// Source is the API as the reading engine and the catalog use it.
 type Source struct {
 	Client *remote.Client
 	Log    *slog.Logger
@@ -32,7 +32,7 @@ var (
 	_ catalog.Lister = (*Source)(nil)
 )
 
-// Open makes a download.
+// Open starts a download.
 func (s *Source) Open(ctx context.Context, id string, r asset.Request) (*asset.Response, error) {
 	bucket, blob, err := s.Place(id)
 	if err != nil {
@@ -59,13 +59,13 @@ func (s *Source) Open(ctx context.Context, id string, r asset.Request) (*asset.R
 	}, nil
 }
 
-// Budget is what stands before the next download.
+// Budget says what keeps the next download back.
 func (s *Source) Budget() asset.Budget {
 	b := s.Client.Budget(remote.Reader)
 	return asset.Budget{Queued: b.Queued, Available: b.Available, Next: b.Next, Worth: b.Worth, Down: b.Down, Since: b.Since}
 }
 
-// Metadata makes the metadata call.
+// Metadata makes a metadata call.
 func (s *Source) Metadata(ctx context.Context, background bool, id string) (asset.Info, error) {
 	var sent atomic.Int64
 	s.calls.Store(id, &sent)
@@ -81,8 +81,8 @@ func (s *Source) Metadata(ctx context.Context, background bool, id string) (asse
 	return info(i, false), nil
 }
 
-// calling reports whether a metadata call for an asset is under way, and when it was
-// sent; zero if it waits.
+// calling reports whether a metadata call for an asset is running, and when it was sent; zero
+// if it still waits.
 func (s *Source) calling(id string) (sent time.Time, ok bool) {
 	at, ok := s.calls.Load(id)
 	if !ok {
@@ -94,7 +94,7 @@ func (s *Source) calling(id string) (sent time.Time, ok bool) {
 	return sent, true
 }
 
-// Budgets is what stands before background calls.
+// Budgets says what keeps background calls back.
 func (s *Source) Budgets() (metadata, downloads catalog.Budget) {
 	return budget(s.Client.MetadataBudget(remote.Background)), budget(s.Client.Budget(remote.Background))
 }
@@ -110,10 +110,10 @@ func budget(b remote.Budget) catalog.Budget {
 	return catalog.Budget{Next: next, Away: errors.Is(b.Down, remote.ErrUnreachable)}
 }
 
-// Look says how a look at a library went.
+// Look is the result of a look at a library.
 type Look = catalog.Look
 
-// ListVideos passes once over a library.
+// ListVideos lists a library once.
 func (s *Source) ListVideos(ctx context.Context, scope string, found func([]catalog.Video)) (catalog.Listing, error) {
 	l, err := s.Client.ListVideos(ctx, scope, func(page []remote.Video) {
 		videos := make([]catalog.Video, len(page))
@@ -139,24 +139,23 @@ func info(i remote.Info, header bool) asset.Info {
 	}
 }
 
-// A Store keeps assets over mounts.
+// A Store keeps assets from one mount to the next.
 type Store = asset.Store
 
-// StoreOptions say how a Store is kept.
+// StoreOptions configure a Store.
 type StoreOptions struct {
 	Size, MinFree int64 // bytes to keep within, and of the disk to leave free; 0: no limit
 	Log           *slog.Logger
 }
 
-// OpenStore makes or opens the store of baseURL below the directory root, and
-// locks it. The caller closes it, after the mount.
+// OpenStore makes or opens the store of baseURL below the directory root, and locks it. The
+// caller must close it after the mount has ended.
 func OpenStore(root, baseURL string, o StoreOptions) (*Store, error) {
 	return asset.OpenStore(root, baseURL, asset.StoreOptions{Size: o.Size, MinFree: o.MinFree, Impostor: remote.Impostor, Log: o.Log})
 }
 
-// StoreState is what can be said of a store without opening it.
+// StoreState describes a store that is not open.
 type StoreState = asset.State
 
-// InspectStore looks at the store of baseURL below the directory root and changes
-// nothing.
+// InspectStore describes the store of baseURL below the directory root, and changes nothing.
 func InspectStore(root, baseURL string) (StoreState, error) { return asset.Inspect(root, baseURL) }

@@ -17,11 +17,11 @@ import (
 	"assetfs/fs/ledger"
 )
 
-// MaxAttr is the most that an extended attribute holds, in bytes, on Linux.
+// MaxAttr is the size limit of an extended attribute on Linux, in bytes.
 const MaxAttr = 64 << 10
 
-// Status is what a mount has done, as the root's attribute user.assetfs.status
-// and `assetfs status --json` tell it. A field that an older mount doesn't tell is zero.
+// Status is what a mount has done, as shown by the root's attribute user.assetfs.status and by
+// `assetfs status --json`. A field that an older mount doesn't report is zero.
 type Status struct {
 	Mountpoint   string        `json:"mountpoint"`
 	PID          int           `json:"pid"`
@@ -77,14 +77,14 @@ func (c *CountStatus) Count(a *AssetStatus) {
 	}
 }
 
-// KernelStatus is what was left to the kernel, and is in no other figure.
+// KernelStatus counts what the kernel reads by itself, which is in no other figure.
 type KernelStatus struct {
 	Passthrough bool  `json:"passthrough"` // it reads whole assets by itself
 	Opens       int64 `json:"opens"`       // of whole assets
 	Bytes       int64 `json:"bytes"`       // their sizes together
 }
 
-// LimitStatus is what stands before calls of one kind.
+// LimitStatus says what keeps calls of one kind back.
 type LimitStatus struct {
 	Calls   string  `json:"calls"`                    // "download", "metadata" or "list"
 	Rate    string  `json:"rate"`                     // as --rate-limit has it, with what refusals have taught
@@ -94,7 +94,7 @@ type LimitStatus struct {
 	Closed  string  `json:"closed,omitempty"`         // why none goes until then, whatever the rate
 }
 
-// SpoolStatus is what the spool holds, in bytes.
+// SpoolStatus describes the spool, in bytes.
 type SpoolStatus struct {
 	Dir   string `json:"dir"`
 	Bytes int64  `json:"bytes"`
@@ -134,13 +134,13 @@ type StreamStatus struct {
 	For    string  `json:"for,omitempty"`         // what it waits for, and until when, in words; "": bytes come, or it is paused
 }
 
-// All is for Status.
+// All keeps every asset in Status.
 func All(*AssetStatus) bool { return true }
 
-// Active is for Status: of the assets only those of which something is downloaded.
+// Active keeps only assets that are being downloaded in Status.
 func Active(a *AssetStatus) bool { return len(a.Streams) > 0 }
 
-// Status tells what the mount has done, with the assets of which keep is true.
+// Status returns what the mount has done, with the assets for which keep returns true.
 func (v *Service) Status(keep func(*AssetStatus) bool) Status {
 	cost, usage := v.ledger.Costs(), v.Store.Usage()
 	v.mu.Lock()
@@ -183,8 +183,8 @@ func (v *Service) Status(keep func(*AssetStatus) bool) Status {
 	return s
 }
 
-// Assets are the listed assets, one after the other: there may be 100 000. Each is good
-// until the next one comes.
+// Assets returns the listed assets, one after the other, since there may be 100 000. Each is
+// valid until the next one comes.
 func (v *Service) Assets() iter.Seq[*AssetStatus] { return v.assets(v.waiting(v.Waits.list())) }
 
 func (v *Service) assets(waiting map[string][]WaitStatus) iter.Seq[*AssetStatus] {
@@ -241,10 +241,10 @@ func (v *Service) assetStatus(listed *catalog.Asset) AssetStatus {
 	return a
 }
 
-// SetSocket has Socket tell where commands are taken.
+// SetSocket sets the path of the commands' socket, which Socket returns.
 func (v *Service) SetSocket(path string) { v.socket.Store(&path) }
 
-// Socket tells where commands are taken, if anywhere.
+// Socket returns the path of the commands' socket, if there is one.
 func (v *Service) Socket() (path string, ok bool) {
 	if p := v.socket.Load(); p != nil {
 		return *p, true
@@ -252,14 +252,13 @@ func (v *Service) Socket() (path string, ok bool) {
 	return "", false
 }
 
-// The root's attributes are those of Status one by one, and besides:
+// The root has one attribute for each figure of Status, and also these.
 const (
 	attrStatus = "status"  // all of it in JSON, but for assets that don't fit
 	attrAssets = "assets." // with a number N: the listed assets from the Nth on, those that fit, as a JSON array
 )
 
-// Attr answers the attributes of the mount's root, whose names begin with
-// user.assetfs.
+// Attr returns the value of an attribute of the mount's root. name is without "user.assetfs.".
 func (v *Service) Attr(name string) (string, bool) {
 	keep := Active
 	if strings.HasPrefix(name, attrAssets) || name == attrStatus {
@@ -312,9 +311,8 @@ func (v *Service) Attr(name string) (string, bool) {
 	return strconv.FormatInt(n, 10), ok
 }
 
-// fitting returns the JSON of what page makes of all, leaving as many of the
-// last ones out as it must to fit into an attribute. It tells false if not even
-// the first fits.
+// fitting returns the JSON of page(all). If it is too long for an attribute, it leaves out as
+// many of the last elements as necessary. It returns false if not even the first fits.
 func fitting[T any](all []T, page func([]T) any) (string, bool) {
 	for n := len(all); ; {
 		text, err := json.Marshal(page(all[:n]))
@@ -327,12 +325,12 @@ func fitting[T any](all []T, page func([]T) any) (string, bool) {
 		if n == 0 {
 			return "", false
 		}
-		// A little less than would fit if all were of one length.
+		// Slightly fewer than would fit if all were of the same length.
 		n = n * (MaxAttr - MaxAttr/16) / len(text)
 	}
 }
 
-// Summary is a line on what the mount has cost and what the spool has saved.
+// Summary returns a line with what the mount has cost and what the spool has saved.
 func (v *Service) Summary() string {
 	s := v.Status(Active)
 	line := fmt.Sprintf("%s, at least %s downloaded, $%.4f; %s read, $%.4f saved by the spool",

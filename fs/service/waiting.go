@@ -15,7 +15,7 @@ import (
 	"assetfs/remote"
 )
 
-// Wait is somebody who waits, or is about to.
+// Wait is one wait of a program, from before it begins.
 type Wait struct {
 	Op     string         // read, stat, open, lookup, list, fetch
 	Asset  *catalog.Asset // nil: names, of the directory
@@ -28,13 +28,13 @@ type Wait struct {
 // anySize is more than any asset has, in bytes.
 const anySize = 1 << 60
 
-// Waits are those who wait now. The zero value is ready.
+// Waits are the present waits. The zero value is ready.
 type Waits struct {
 	mu  sync.Mutex // guards what follows
 	now map[*Wait]struct{}
 }
 
-// Begin adds somebody who begins to wait.
+// Begin adds a wait.
 func (w *Waits) Begin(x *Wait) {
 	x.since = time.Now()
 	w.mu.Lock()
@@ -45,14 +45,14 @@ func (w *Waits) Begin(x *Wait) {
 	w.now[x] = struct{}{}
 }
 
-// End is the end of that.
+// End removes a wait.
 func (w *Waits) End(x *Wait) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.now, x)
 }
 
-// list returns those who wait, the oldest first.
+// list returns the waits, the oldest first.
 func (w *Waits) list() []*Wait {
 	w.mu.Lock()
 	all := make([]*Wait, 0, len(w.now))
@@ -64,7 +64,7 @@ func (w *Waits) list() []*Wait {
 	return all
 }
 
-// WaitingFor tells in JSON of those who wait for one asset, if there are any.
+// WaitingFor returns in JSON the waits for one asset, if there are any.
 func (v *Service) WaitingFor(a *catalog.Asset) (text string, ok bool) {
 	w := v.waiting(v.Waits.list())[a.ID]
 	if len(w) == 0 {
@@ -73,7 +73,7 @@ func (v *Service) WaitingFor(a *catalog.Asset) (text string, ok bool) {
 	return fitting(w, func(w []WaitStatus) any { return w })
 }
 
-// waiting tells of those who wait, by the ID of the asset, "" for names.
+// waiting returns the waits by the asset's ID, "" for names.
 func (v *Service) waiting(all []*Wait) map[string][]WaitStatus {
 	by := map[string][]WaitStatus{}
 	now := time.Now()
@@ -112,8 +112,8 @@ func (v *Service) waiting(all []*Wait) map[string][]WaitStatus {
 	return by
 }
 
-// subject is the asset that x is about, and where that is told; e is nil if it is about
-// names.
+// subject returns the asset that x is about, and under which ID it is shown; e is nil if it is
+// about names.
 func (v *Service) subject(x *Wait) (under, id string, e *asset.Asset) {
 	switch {
 	case x.Asset != nil:
@@ -124,8 +124,8 @@ func (v *Service) subject(x *Wait) (under, id string, e *asset.Asset) {
 	return "", "", nil
 }
 
-// whyCall is what a metadata call waits for, that was sent then or, if that is zero,
-// before which others are queued.
+// whyCall says what a metadata call waits for. sent is when it was sent; zero if it has not
+// been, and then before others are queued ahead of it.
 func (v *Service) whyCall(sent time.Time, before int, now time.Time) string {
 	b := v.client.MetadataBudget(remote.Reader)
 	if !sent.IsZero() && b.Down == nil {
@@ -134,7 +134,7 @@ func (v *Service) whyCall(sent time.Time, before int, now time.Time) string {
 	return cmp.Or(limited(b, before, now), "a metadata call is about to be made")
 }
 
-// whyNames is what a listing waits for, and a look-up of what is no ID.
+// whyNames says what a listing waits for, or a lookup of a name that is no ID.
 func (v *Service) whyNames(now time.Time) string {
 	unknown := 0
 	for _, e := range v.Catalog.Entries() {
@@ -152,7 +152,7 @@ func (v *Service) whyNames(now time.Time) string {
 	return text
 }
 
-// words says what keeps somebody waiting, before whom others are queued.
+// words says what w waits for; before others are queued ahead of it.
 func (v *Service) words(w asset.Why, before int, now time.Time) string {
 	switch w.Cause {
 	case asset.CauseBytes:
@@ -173,7 +173,7 @@ func (v *Service) words(w asset.Why, before int, now time.Time) string {
 	return cmp.Or(limited(v.client.Budget(remote.Reader), before, now), "a request is about to be made")
 }
 
-// limited says what stands before the next call, "" if nothing does.
+// limited says what keeps the next call back; "" if nothing does.
 func limited(b remote.Budget, before int, now time.Time) string {
 	var re *remote.Error
 	errors.As(b.Down, &re)
@@ -198,7 +198,7 @@ func limited(b remote.Budget, before int, now time.Time) string {
 	return trouble(b.Down) + ", tried again now"
 }
 
-// trouble is an error in few words, where there are some.
+// trouble returns an error in few words, if there is a short form.
 func trouble(err error) string {
 	if errors.Is(err, remote.ErrUnreachable) {
 		return "host unreachable"
@@ -206,7 +206,7 @@ func trouble(err error) string {
 	return strings.TrimSuffix(err.Error(), ".")
 }
 
-// seconds writes a duration in whole seconds, one at least.
+// seconds writes a duration in whole seconds, at least one.
 func seconds(d time.Duration) string {
 	return fmt.Sprintf("%d s", max(1, int64(d.Round(time.Second)/time.Second)))
 }

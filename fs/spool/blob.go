@@ -15,12 +15,11 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// maxOpen bounds the descriptors of a Dir, far below the usual limit of 1024.
+// maxOpen limits the open descriptors of a Dir, far below the usual limit of 1024.
 const maxOpen = 128
 
-// A Blob is a sparse file of the spool. Its methods may be called concurrently.
-// Reads and writes take no lock. A file that should be there and has gone is
-// os.ErrNotExist.
+// A Blob is a sparse file in the spool. Its methods may be called concurrently; reads and writes
+// take no lock. If a file that should exist is gone, the error is os.ErrNotExist.
 type Blob struct {
 	d      *Dir
 	name   string
@@ -29,13 +28,12 @@ type Blob struct {
 	fd     atomic.Pointer[os.File] // nil when not open
 }
 
-// BlobName is the name of the file for an ID and a number.
+// BlobName returns the name of the file for an ID and a number.
 func BlobName(id string, number uint64) string {
 	return escape(id, "") + "." + strconv.FormatUint(number, 10)
 }
 
-// Blob returns the file for an ID and a number. If there is none yet, which
-// exists tells, the first write makes it.
+// Blob returns the file for an ID and a number. If exists is false, the first write creates it.
 func (d *Dir) Blob(id string, number uint64, exists bool) *Blob {
 	return &Blob{d: d, name: BlobName(id, number), exists: exists}
 }
@@ -61,17 +59,16 @@ func (b *Blob) WriteAt(p []byte, off int64) error {
 	})
 }
 
-// Sync returns when what was written is on the disk.
+// Sync returns when everything written is on the disk.
 func (b *Blob) Sync() error { return b.with("sync", "synced", (*os.File).Sync) }
 
-// Punch makes a hole of r. It returns errors.ErrUnsupported where the file system
-// has no holes.
+// Punch makes a hole of r. It returns errors.ErrUnsupported if the file system has no holes.
 func (b *Blob) Punch(r ranges.Range) error {
 	return b.with("punch", "punched", func(f *os.File) error { return punch(f, r.Start, r.Len()) })
 }
 
-// Holes returns the parts of set that are holes, or behind the end, and how long
-// the file is. Where the file system can't tell there are none.
+// Holes returns the parts of set that are holes or beyond the end, and the length of the file. If the
+// file system can't tell, there are none.
 func (b *Blob) Holes(set []ranges.Range) (holes ranges.Set, size int64, err error) {
 	err = b.with("", "", func(f *os.File) error {
 		holes = ranges.Of(set...)
@@ -91,8 +88,8 @@ func (b *Blob) Holes(set []ranges.Range) (holes ranges.Set, size int64, err erro
 	return holes, size, err
 }
 
-// Remove closes the file and removes it, if there is one. What uses it then, or
-// still does, may get os.ErrNotExist.
+// Remove closes the file and removes it, if there is one. Uses of it at that time, or later, may get
+// os.ErrNotExist.
 func (b *Blob) Remove() error {
 	release := hold(b.d.opening) // who opens it now ends first, and nobody does later
 	b.gone = true
@@ -105,8 +102,7 @@ func (b *Blob) Remove() error {
 	return err
 }
 
-// Reader returns another descriptor of the file, for reading only. The caller
-// closes it.
+// Reader returns another descriptor of the file, for reading only. The caller must close it.
 func (b *Blob) Reader() (*os.File, error) {
 	return b.d.root.OpenFile(b.name, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 }
@@ -114,8 +110,8 @@ func (b *Blob) Reader() (*os.File, error) {
 // Open reports whether the file has a descriptor.
 func (b *Blob) Open() bool { return b.fd.Load() != nil }
 
-// Close closes the descriptor, if there is one. What reads or writes with it
-// ends first; what comes later opens another.
+// Close closes the descriptor, if there is one, after running reads and writes. Later ones open
+// another.
 func (b *Blob) Close() {
 	defer hold(b.d.opening)()
 	b.close()
@@ -132,8 +128,8 @@ func (b *Blob) close() {
 	}
 }
 
-// with calls do with the descriptor, between two fault points. It is opened if
-// need be, and again if it was closed meanwhile, to make place for another.
+// with calls do with the descriptor, between two fault points. It opens the file if necessary, and
+// again if it was closed meanwhile so that another one could be opened.
 func (b *Blob) with(before, after string, do func(*os.File) error) error {
 	if b.d.o.Dry {
 		return nil
@@ -150,7 +146,7 @@ func (b *Blob) with(before, after string, do func(*os.File) error) error {
 	}
 }
 
-// open returns the descriptor. If there is none, it opens the file, or makes it.
+// open returns the descriptor. If there is none it opens the file, or creates it.
 func (b *Blob) open() (*os.File, error) {
 	if f := b.fd.Load(); f != nil {
 		return f, nil
@@ -187,7 +183,7 @@ func (b *Blob) openFile() (*os.File, error) {
 	if err := b.d.fault("create", b.name); err != nil {
 		return nil, err
 	}
-	// One of that name is of a time that the journal has forgotten.
+	// A file of that name is older than what the journal knows.
 	if err := b.d.root.Remove(b.name); err != nil && !errors.Is(err, iofs.ErrNotExist) {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// State is what can be said of a spool without opening it.
+// State describes a spool that is not open.
 type State struct {
 	Path   string // of the directory of the base URL
 	Exists bool   // else Open would make it
@@ -18,19 +18,17 @@ type State struct {
 	Disk   int64  // bytes of the whole disk
 	Free   int64  // what this user may still write to it
 	Kind   Kind   // of the file system
-	// Block is the unit in which room is taken and freed, in bytes: the file
-	// system's own block, so that what is punched out is a hole, but no less than
-	// 4 KiB (a page) and no more than 1 MiB.
+	// Block is the unit in which room is taken and freed, in bytes. It is the file system's own
+	// block, so that punching makes holes, but at least 4 KiB (a page) and at most 1 MiB.
 	Block int64
-	// StackDepth is what the kernel must be told so that it serves files from
-	// there by itself: 1, or 2 on a stacked file system.
+	// StackDepth is what the kernel must be told so that it can read files there by itself: 1, or 2
+	// on a stacked file system.
 	StackDepth int
-	// ZerosAreHoles means that the file system makes holes of zeros, so that a
-	// hole proves nothing.
+	// ZerosAreHoles means that the file system stores zeros as holes, so that a hole proves nothing.
 	ZerosAreHoles bool
 }
 
-// Kind is a kind of file system that makes a difference.
+// Kind is a kind of file system that behaves differently.
 type Kind int
 
 // Kinds of file systems.
@@ -40,10 +38,10 @@ const (
 	Network      // slow, and locks and holes may not hold
 )
 
-// Inspect looks at the spool of baseURL below the directory root and changes
-// nothing. It calls apply with each record, valid until it returns. Its errors
-// are those of Open and Journal.Replay, of which a *LockedError leaves the state
-// complete; others leave what was found out before.
+// Inspect describes the spool of baseURL below the directory root, and changes nothing. It calls apply
+// with each record; a record is valid until apply returns. Its errors are those of Open and
+// Journal.Replay. With a *LockedError the state is complete; with others it holds what was found out
+// before.
 func Inspect(root, baseURL string, apply func(record []byte)) (s State, err error) {
 	s.Path = filepath.Join(root, directoryName(baseURL))
 	there := s.Path // as far as it is there
@@ -73,7 +71,7 @@ func Inspect(root, baseURL string, apply func(record []byte)) (s State, err erro
 	return s, s.read(dir, apply)
 }
 
-// measure looks at the disk that f is on.
+// measure examines the disk that f is on.
 func (s *State) measure(f *os.File) error {
 	var st unix.Statfs_t
 	if err := control(f, func(fd int) error { return unix.Fstatfs(fd, &st) }); err != nil {
@@ -90,7 +88,7 @@ func (s *State) measure(f *os.File) error {
 	return nil
 }
 
-// read reads what the directory holds.
+// read reads the directory.
 func (s *State) read(dir *os.Root, apply func([]byte)) error {
 	entries, err := iofs.ReadDir(dir.FS(), ".")
 	if err != nil {

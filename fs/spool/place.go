@@ -18,9 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// directoryName is the name of the directory of a base URL: the host, for
-// people, and a hash, so that another base URL never sees these bytes. A
-// trailing slash and the case of scheme and host make no difference.
+// directoryName returns the name of the directory for a base URL: the host, for people, and a hash, so
+// that other base URLs never share it. A trailing slash and the case of scheme and host don't matter.
 func directoryName(baseURL string) string {
 	host := "local"
 	if u, err := url.Parse(baseURL); err == nil && u.Host != "" {
@@ -32,13 +31,12 @@ func directoryName(baseURL string) string {
 	return escape(host, ".") + "-" + hex.EncodeToString(sum[:6])
 }
 
-// maxEscaped keeps a name, its incarnation and a suffix below the 255 bytes
-// that file systems allow.
+// maxEscaped keeps a name with its incarnation and a suffix below the 255 bytes that file systems allow.
 const maxEscaped = 200
 
-// escape makes a safe and unique file name of an ID. Lower case only, since some
-// file systems fold it; of punctuation only what ID need and plain names what
-// may stay. A long one is replaced by its hash.
+// escape makes a safe and unique file name from an ID. It is in lower case, since some file systems
+// ignore case, and keeps of the punctuation only what IDs need and what plain allows. A long ID is
+// replaced by its hash.
 func escape(id, plain string) string {
 	var b strings.Builder
 	for i := range len(id) {
@@ -56,9 +54,8 @@ func escape(id, plain string) string {
 	return cmp.Or(b.String(), "%")
 }
 
-// Root returns the directory for spools where path is asked for: path, or, if
-// that is the root of a volume that is not this user's alone, as containers get
-// them, a directory inside.
+// Root returns the directory for spools if the user has given path: path itself or, if that is the root
+// of a volume that others can use, too, as in containers, a directory in it.
 func Root(path string) string {
 	var here, above unix.Stat_t
 	if unix.Stat(path, &here) != nil || unix.Stat(filepath.Join(path, ".."), &above) != nil {
@@ -71,8 +68,8 @@ func Root(path string) string {
 	return filepath.Join(path, "assetfs-"+strconv.Itoa(os.Geteuid()))
 }
 
-// enter opens the directory of baseURL below the directory root, and makes both
-// if it is told to. It refuses what others could change, or could have made.
+// enter opens the directory of baseURL below the directory root; with create it makes both. It returns
+// an error if other users could change it, or could have made it.
 func enter(root, baseURL string, create bool) (*os.Root, error) {
 	root, err := filepath.Abs(root)
 	if err == nil && create {
@@ -81,7 +78,7 @@ func enter(root, baseURL string, create bool) (*os.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A user may keep the spool behind a symbolic link, but it must be the user's.
+	// The spool may be behind a symbolic link, but the link must belong to the user.
 	fi, err := os.Lstat(root)
 	if err != nil {
 		return nil, err
@@ -97,7 +94,7 @@ func enter(root, baseURL string, create bool) (*os.Root, error) {
 		return nil, err
 	}
 	defer above.Close()
-	// What is open can't be exchanged; nor can what is in it, if it is private.
+	// An open directory can't be exchanged, nor can what is in it if it is private.
 	if err := private(root, above.Stat, "."); err != nil {
 		return nil, err
 	}
@@ -113,7 +110,7 @@ func enter(root, baseURL string, create bool) (*os.Root, error) {
 	return above.OpenRoot(name)
 }
 
-// ours refuses what belongs to another user.
+// ours returns an error if path belongs to another user.
 func ours(path string, fi os.FileInfo) error {
 	if uid := int(fi.Sys().(*syscall.Stat_t).Uid); uid != os.Geteuid() {
 		return unfit(path, fmt.Sprintf("belongs to user %d", uid))
@@ -121,8 +118,8 @@ func ours(path string, fi os.FileInfo) error {
 	return nil
 }
 
-// private refuses what is not a directory that only its owner, this user, may
-// write to. stat finds it by name.
+// private returns an error unless name is a directory that only its owner, this user, may write to.
+// stat finds it by that name.
 func private(path string, stat func(string) (os.FileInfo, error), name string) error {
 	fi, err := stat(name)
 	switch {
@@ -138,7 +135,7 @@ func private(path string, stat func(string) (os.FileInfo, error), name string) e
 	return ours(path, fi)
 }
 
-// unfit is the error of what can't be trusted with private bytes.
+// unfit is the error for a directory that can't be trusted with private data.
 func unfit(path, why string) error {
 	return fmt.Errorf("spool directory %s %s: give another --spool-dir", path, why)
 }
@@ -153,8 +150,7 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("spool directory %s is in use by %s: unmount that one or give another --spool-dir", e.Dir, e.Holder)
 }
 
-// lock takes the lock of dir, for which f stands, until f is closed. how is that
-// of flock(2).
+// lock locks dir, until f, its lock file, is closed. how is as for flock(2).
 func lock(f *os.File, how int, dir string) error {
 	err := control(f, func(fd int) error { return syscall.Flock(fd, how|syscall.LOCK_NB) })
 	if !errors.Is(err, syscall.EWOULDBLOCK) {

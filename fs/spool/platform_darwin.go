@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BootID names this boot of the machine.
+// BootID identifies this boot of the machine.
 func BootID() (string, error) { return unix.Sysctl("kern.bootsessionuuid") }
 
 // fpunchhole is fpunchhole_t of <sys/fcntl.h>.
@@ -28,8 +28,7 @@ func punch(f *os.File, off, n int64) error {
 	})
 }
 
-// preallocate takes the blocks for n bytes behind the end of f, which is at
-// off, and leaves the size alone.
+// preallocate reserves blocks for n bytes after the end of f, which is at off. The size stays as it is.
 func preallocate(f *os.File, _, n int64) error {
 	return control(f, func(fd int) error {
 		return unix.FcntlFstore(uintptr(fd), unix.F_PREALLOCATE, &unix.Fstore_t{
@@ -38,8 +37,8 @@ func preallocate(f *os.File, _, n int64) error {
 	})
 }
 
-// mountedThere would know the root of a mount from the same file system.
+// mountedThere is always false: macOS has no such flag.
 func mountedThere(string) bool { return false }
 
-// judge knows no file systems that are not what they are on a disk.
+// judge does nothing: no special file systems are known on macOS.
 func (s *State) judge(*unix.Statfs_t) {}

@@ -10,7 +10,7 @@ import (
 // zfsMagic is the f_type of ZFS, which unix doesn't know.
 const zfsMagic = 0x2fc12fc1
 
-// BootID names this boot of the machine.
+// BootID identifies this boot of the machine.
 func BootID() (string, error) {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(b)), err
@@ -23,22 +23,20 @@ func punch(f *os.File, off, n int64) error {
 	})
 }
 
-// preallocate takes the blocks for n bytes at off, the end of f, and leaves the
-// size alone.
+// preallocate reserves blocks for n bytes at off, the end of f. The size stays as it is.
 func preallocate(f *os.File, off, n int64) error {
 	return control(f, func(fd int) error {
 		return unix.Fallocate(fd, unix.FALLOC_FL_KEEP_SIZE, off, n)
 	})
 }
 
-// mountedThere reports whether path is the root of a mount, as far as this kernel
-// (5.8 or later) knows.
+// mountedThere reports whether path is the root of a mount, as far as this kernel (5.8 or later) tells.
 func mountedThere(path string) bool {
 	var st unix.Statx_t
 	return unix.Statx(unix.AT_FDCWD, path, 0, 0, &st) == nil && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
 }
 
-// judge tells file systems apart on which a spool is not what it is on a disk.
+// judge recognizes file systems that behave differently from a local disk.
 func (s *State) judge(st *unix.Statfs_t) {
 	switch uint32(st.Type) {
 	case zfsMagic:
