@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,17 +64,21 @@ type Listing struct {
 // goes unnoticed: a list not sorted by age that lost as many videos as it gained.
 func (c *Client) ListVideos(ctx context.Context, scope string, found func([]Video)) (Listing, error) {
 	p := &pass{started: time.Now(), met: map[string]struct{}{}, total: -1}
-	for p.list.Pages < maxPages {
+	for more := true; more; {
 		answer, err := c.listPage(ctx, scope, p.list.Pages+1)
+		if err != nil && p.over && ctx.Err() == nil {
+			p.list.Shifted = p.list.Shifted || !p.counted()
+			break // there is probably no such page
+		}
+		if err == nil && p.list.Pages == maxPages {
+			err = malformed(http.StatusOK, "a list without end")
+		}
 		if err != nil {
 			return p.list, c.finish(opList, scope, err)
 		}
-		videos, more := p.take(answer)
-		if len(videos) > 0 {
+		var videos []Video
+		if videos, more = p.take(answer); len(videos) > 0 {
 			found(videos)
-		}
-		if !more {
-			break
 		}
 	}
 	p.list.Videos = len(p.met)
@@ -89,8 +94,13 @@ type pass struct {
 	total   int64               // the length of the list on the last page; -1: none given
 	// uncounted means that the number given is not the length of the list.
 	uncounted bool
-	idle      int // pages in a row without a new video
+	full      int  // videos on a page that is not the last
+	over      bool // the last page read may be the end of the list
+	idle      int  // pages in a row without a new video
 }
+
+// counted reports whether the pages hold as many videos as the server says there are.
+func (p *pass) counted() bool { return p.total >= 0 && int64(p.rows) >= p.total }
 
 // take adds a page. It returns its new videos, and whether there is another page.
 func (p *pass) take(answer *listAnswer) (videos []Video, more bool) {
@@ -127,17 +137,23 @@ func (p *pass) take(answer *listAnswer) (videos []Video, more bool) {
 		p.list.Shifted = true
 	}
 	p.total = total
+	if answer.Size.ok {
+		p.full = int(answer.Size.n)
+	}
+	n := len(answer.Videos)
+	p.full = cmp.Or(p.full, n)
+	p.over = n < p.full || p.counted()
 	switch {
-	case len(answer.Videos) == 0:
+	case n == 0:
 		// It has ended before its own length.
 		p.list.Shifted = p.list.Shifted || int64(p.rows) < total
 		return videos, false
-	case total >= 0 && int64(p.rows) >= total, p.idle == barren:
+	case p.idle == barren:
 		return videos, false
-	case total < 0 && answer.Size.ok && int64(len(answer.Videos)) < answer.Size.n:
-		return videos, false
+	case n < p.full:
+		return videos, !p.counted()
 	}
-	return videos, true
+	return videos, true // even if all are counted: a total that is too small must not hide videos
 }
 
 // pageSize is the largest page that the server is known to accept.

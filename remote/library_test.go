@@ -81,16 +81,18 @@ func TestListVideos(t *testing.T) {
 		pages     int
 	}{
 		"None":        {func(*fakeapi.Config) {}, 0, 1},
-		"One page":    {func(*fakeapi.Config) {}, 200, 1},
+		"One page":    {func(*fakeapi.Config) {}, 199, 1},
+		"A full page": {func(*fakeapi.Config) {}, 200, 2},
 		"Two pages":   {func(*fakeapi.Config) {}, 201, 2},
 		"Oldest":      {func(c *fakeapi.Config) { c.ListOrder = "oldest" }, 401, 3},
 		"By name":     {func(c *fakeapi.Config) { c.ListOrder = "name" }, 401, 3},
 		"Strings":     {func(c *fakeapi.Config) { c.ListStrings = true }, 401, 3},
 		"Bare":        {func(c *fakeapi.Config) { c.Bare = true }, 401, 3},
 		"Smaller":     {func(c *fakeapi.Config) { c.PageMost = 50 }, 401, 9},
-		"No total":    {func(c *fakeapi.Config) { c.ListOmit = "total_count" }, 401, 3},
+		"No total":    {func(c *fakeapi.Config) { c.ListOmit = "total_count" }, 401, 4},
 		"No numbers":  {func(c *fakeapi.Config) { c.ListOmit = "total_count,page_size" }, 401, 4},
-		"Wrong total": {func(c *fakeapi.Config) { c.ListTotal = 7 }, 401, 3},
+		"Wrong total": {func(c *fakeapi.Config) { c.ListTotal = 7 }, 401, 4},
+		"Old total":   {func(c *fakeapi.Config) { c.ListTotal = 400 }, 401, 3},
 		"Exact":       {func(c *fakeapi.Config) { c.ListOmit = "total_count,page_size" }, 400, 3},
 		"Refused 200": {func(c *fakeapi.Config) { c.PageMost, c.PageRefuse = 50, true }, 101, 3},
 	} {
