@@ -14,16 +14,12 @@ import (
 
 // newByID returns by-id: a link for every listed asset, named after its ID.
 func (f *FS) newByID() *dir {
-	n := &dir{fs: f, ino: byIDIno, await: f.Catalog.AwaitLinks, find: f.Catalog.LookupID}
-	n.changed = func() time.Time {
-		_, changed := f.Catalog.Times()
-		return changed
-	}
+	n := &dir{fs: f, ino: byIDIno, changed: f.Catalog.Links().Changed, await: f.Catalog.Links().AwaitNames, find: f.Catalog.LookupID}
 	n.node = func(ctx context.Context, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode {
 		l := &link{fs: f, asset: a}
 		out.SetEntryTimeout(settled)
 		out.SetAttrTimeout(l.attr(&out.Attr))
-		return n.NewInode(ctx, l, fusefs.StableAttr{Mode: syscall.S_IFLNK, Ino: a.LinkIno})
+		return n.NewInode(ctx, l, fusefs.StableAttr{Mode: syscall.S_IFLNK, Ino: a.LinkIno()})
 	}
 	n.known = func(ctx context.Context, name string, out *fuse.EntryOut) *fusefs.Inode {
 		if a := f.Catalog.Listed(name); a != nil {
@@ -35,7 +31,7 @@ func (f *FS) newByID() *dir {
 		listed := f.Catalog.Entries()
 		list := make([]fuse.DirEntry, len(listed))
 		for i, e := range listed {
-			list[i] = fuse.DirEntry{Name: e.ID, Ino: e.LinkIno, Mode: syscall.S_IFLNK}
+			list[i] = fuse.DirEntry{Name: e.ID, Ino: e.LinkIno(), Mode: syscall.S_IFLNK}
 		}
 		return list
 	}
@@ -75,11 +71,11 @@ func (l *link) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut
 func (l *link) attr(out *fuse.Attr) time.Duration {
 	_, own := l.asset.Name()
 	l.fs.owner(out)
-	out.Ino = l.asset.LinkIno
+	out.Ino = l.asset.LinkIno()
 	out.Mode = syscall.S_IFLNK | 0o777
 	out.Size = uint64(len(linkPrefix + l.asset.Path()))
-	_, seen, listed := l.asset.Told()
-	if !listed {
+	seen := l.asset.Info().ModTime
+	if !l.asset.IsVideo() {
 		seen = service.Engine(l.asset).Status().FirstSeen
 	}
 	out.SetTimes(&seen, &seen, &seen)

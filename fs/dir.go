@@ -101,7 +101,7 @@ func (f *FS) statfs(out *fuse.StatfsOut) syscall.Errno {
 	const block = 4096
 	*out = fuse.StatfsOut{Bsize: block, Frsize: block, NameLen: maxName}
 	for _, e := range f.Catalog.Entries() {
-		out.Blocks += uint64(max(0, service.SizeOf(e.Asset))+block-1) / block
+		out.Blocks += uint64(max(0, e.Info().Size)+block-1) / block
 		out.Files++
 	}
 	out.Blocks = max(1, out.Blocks)

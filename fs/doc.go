@@ -72,6 +72,8 @@
 // P19. Added and removed videos are seen when the library is listed again, which assetfs
 // refresh does at once. The last list is there without network, and in later mounts. A name
 // never changes.
+// If more than 20 videos, and more than half of all, are missing from the list, they stay
+// until assetfs refresh finds the same a second time, or for an hour.
 //
 // # Commands
 //

@@ -60,7 +60,7 @@ func (f *FS) fileNode(ctx context.Context, parent *fusefs.Inode, a *catalog.Asse
 	s := stateOf(a, known)
 	n := &file{fs: f, asset: a, gen: f.kernelGen(s), openings: openings{version: s.Version, whole: s.Whole}}
 	n.sizes = known.Sizes(n.gen)
-	if _, _, video := a.Told(); f.Catalog.Listed(a.ID) != nil && !video {
+	if f.Catalog.Listed(a.ID) != nil && !a.IsVideo() {
 		out.SetEntryTimeout(settled)
 	} else {
 		out.SetEntryTimeout(unsettled) // nobody knows yet whether it is there, or for how long

@@ -30,7 +30,7 @@ func (f *FS) inodesOf(a *catalog.Asset) *inode.Inodes {
 func stateOf(a *catalog.Asset, n *inode.Inodes) inode.State {
 	e := service.Awake(a)
 	if e == nil {
-		return inode.State{Sized: service.SizeOf(a) >= 0}
+		return inode.State{Sized: a.Info().Size >= 0}
 	}
 	s := e.Status()
 	return inode.State{Version: s.Version, Retired: n.Retired.Load(), Sized: s.Size >= 0, Whole: s.Whole}

@@ -44,7 +44,7 @@ func (f *FS) newRoot() root {
 				return n.subdirectory(ctx, f.directory(d, d.Ino), out)
 			}
 		}
-		if a := f.Catalog.Known(name); a != nil {
+		if a := f.Catalog.Root().Known(name); a != nil {
 			return n.node(ctx, a, out)
 		}
 		return nil

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"assetfs/fs/asset"
@@ -64,14 +63,17 @@ type Facts interface {
 	Contact(context.Context, asset.Contact) (asset.Info, error)
 }
 
-// A Record keeps for the next mount what users have been shown.
-type Record interface {
-	// Load returns the name of each asset known, "" for one without, and the
-	// note that was saved last, "" if none was.
-	Load() (names map[string]string, note string)
-	// Save adds names by ID, and replaces the note. Both are on disk when it
-	// returns.
-	Save(names map[string]string, note string)
+// Names keep for the next mount what assets are called, and are on disk when they
+// are set.
+type Names interface {
+	Names() map[string]string // by ID; "" of an asset that is known, and has none
+	SetNames(map[string]string)
+}
+
+// Notes keep texts for the next mount.
+type Notes interface {
+	Note(name string) string
+	SetNote(name, text string) error
 }
 
 // Options are required but where it says otherwise.
@@ -81,7 +83,8 @@ type Options struct {
 	ListWait   time.Duration  // how long a listing waits for names
 	RetryFor   time.Duration  // how long a stat waits for its turn
 	API        API
-	Record     Record
+	Names      Names
+	Notes      Notes
 	// Facts makes what knows the facts about an asset. It is called once for
 	// each, under the catalog's lock, and does no I/O. learnt is to be called
 	// whenever facts were added; it takes no lock but a leaf.
@@ -94,31 +97,12 @@ type Options struct {
 	Changed func()
 
 	// Scopes are the libraries. The videos of a single one stand in the root, of
-	// several each has a directory. All below may be nil without any.
+	// several each has a directory. Lister may be nil without any.
 	Scopes []string
 	Lister Lister
-	Notes  Notes // keeps lists for the next mount
 	// Looked is called, with no lock held, after each look at a library; nil:
 	// nobody.
 	Looked func(Look)
-}
-
-// An Asset is one asset met. Its methods may be called concurrently.
-type Asset struct {
-	ID      string
-	Ino     uint64 // of the file
-	LinkIno uint64 // of the link in by-id
-
-	c     *Catalog
-	facts atomic.Pointer[Facts] // nil while it is asleep, see Awake
-
-	// Catalog.mu guards what follows.
-	name   string // of the directory entry, given for good; "" while none is
-	place  int    // in the list; -1 not listed
-	looked bool   // listed because it was looked up in this mount
-	sought bool   // looked up, and nobody could be asked about it yet
-	*state        // nil while it is asleep
-	video  *video // what a library tells; nil: none
 }
 
 // Catalog is all assets of a mount. Its methods may be called concurrently.
@@ -133,16 +117,15 @@ type Catalog struct {
 	// disk before anybody sees them. It is taken before mu.
 	naming sync.Mutex
 
-	mu      sync.Mutex // guards what follows; taken before the locks of Facts; no I/O under it
-	byID    map[string]*Asset
-	ids     map[string]bool // folded IDs
-	giving  bool            // names are taken, and being recorded
-	inos    map[uint64]struct{}
-	list    []*Asset // in order, but for those of libraries
-	top     *Dir     // the root
+	mu      sync.Mutex        // guards what follows; taken before the locks of Facts; no I/O under it
+	assets  map[uint64]*Asset // by inode number
+	ids     map[string]bool   // folded IDs that do not match Pattern
+	giving  bool              // names are taken, and being recorded
+	list    []*Asset          // in order, but for those of libraries
+	top     *Dir              // the root
+	links   *Dir              // by-id
 	libs    []*library
 	unnamed map[*Asset]bool // assets without a name whose own may be known by now
-	links   dirTime
 	started bool
 	closed  bool
 	calls   *sweep    // metadata
@@ -157,22 +140,14 @@ type Catalog struct {
 	learnt   map[*Asset]bool // facts were added since names were given last
 }
 
-// firstIno is the first inode number that the catalog gives; the caller may use
-// those below.
-const firstIno = 16
-
-// ByID is the name of the directory of links.
-const ByID = "by-id"
-
-// New returns a catalog of what the record knows, with nothing listed. Close
-// ends it.
+// New returns a catalog of what is known from earlier mounts, with no ID listed.
+// Close ends it.
 func New(o Options) *Catalog {
 	c := &Catalog{
 		o:       o,
 		known:   regexp.MustCompile("(?i:" + o.Pattern.String() + ")"),
-		byID:    map[string]*Asset{},
+		assets:  map[uint64]*Asset{},
 		ids:     map[string]bool{},
-		inos:    map[uint64]struct{}{},
 		unnamed: map[*Asset]bool{},
 		learnt:  map[*Asset]bool{},
 		changed: make(chan struct{}),
@@ -180,13 +155,13 @@ func New(o Options) *Catalog {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.calls = newSweep(c, byCall)
 	c.headers = newSweep(c, byHeader)
-	c.top = newDir(c, "")
-	names, note := o.Record.Load()
-	c.top.time, c.links = parseTimes(note)
+	c.top, c.links = newDir(c, ""), newDir(c, ByID)
+	names := o.Names.Names()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(names)) {
 		a := c.meetLocked(id)
+		a.wakeLocked()
 		if a.name = names[id]; a.name != "" {
 			c.top.names[FoldName(a.name)] = a
 		}
@@ -202,7 +177,7 @@ func (c *Catalog) Start() {
 	c.started = true
 	c.calls.kickLocked(false)
 	for _, l := range c.libs {
-		l.lookLocked()
+		l.lookLocked(false)
 	}
 }
 
@@ -215,89 +190,14 @@ func (c *Catalog) Close() {
 	c.wg.Wait()
 }
 
-// meetLocked returns the asset of an ID, made when it is new.
-func (c *Catalog) meetLocked(id string) *Asset {
-	if a := c.byID[id]; a != nil {
-		return a
-	}
-	a := c.newAssetLocked(id)
-	a.wakeLocked()
-	c.ids[FoldName(id)] = true
-	return a
-}
-
-func (c *Catalog) newAssetLocked(id string) *Asset {
-	a := new(Asset)
-	c.beginLocked(a, id)
-	return a
-}
-
-func (c *Catalog) beginLocked(a *Asset, id string) {
-	a.ID, a.Ino, a.LinkIno, a.c, a.place = id, c.inoLocked(id), c.inoLocked(ByID+"/"+id), c, -1
-	c.byID[id] = a
-}
-
-// wakeLocked makes what an asset needs that is more than listed.
-func (a *Asset) wakeLocked() Facts {
-	if f := a.facts.Load(); f != nil {
-		return *f
-	}
-	c := a.c
-	facts := c.o.Facts(a.ID, func() {
-		c.learntMu.Lock()
-		defer c.learntMu.Unlock()
-		c.learnt[a] = true
-	})
-	if a.state == nil {
-		a.state = new(state)
-	}
-	if a.video != nil {
-		facts.Learn(a.video.info())
-	}
-	a.facts.Store(&facts)
-	return facts
-}
-
-// Facts returns what knows the facts about an asset. It wakes one that is asleep.
-func (a *Asset) Facts() Facts {
-	if f := a.facts.Load(); f != nil {
-		return *f
-	}
-	a.c.mu.Lock()
-	defer a.c.mu.Unlock()
-	return a.wakeLocked()
-}
-
-// Awake returns what Facts does, or nil of an asset that is asleep: a video that is
-// listed, and that nobody has opened. Of 100 000 most are.
-func (a *Asset) Awake() Facts {
-	if f := a.facts.Load(); f != nil {
-		return *f
-	}
-	return nil
-}
-
-// inoLocked returns a stable inode number for what key names: its hash, or the
-// next free number where that is taken.
-func (c *Catalog) inoLocked(key string) uint64 {
-	ino := hash(key)
-	for {
-		if _, taken := c.inos[ino]; !taken && ino >= firstIno {
-			c.inos[ino] = struct{}{}
-			return ino
-		}
-		ino++
-	}
-}
-
 // SetList makes ids the listed assets, in that order. Those looked up in this
 // mount stay, behind them.
 func (c *Catalog) SetList(ids []string) {
 	c.change(func() {
 		was := c.list
-		before := map[*Asset]bool{}
+		before := make(map[*Asset]bool, len(was))
 		for _, a := range was {
-			a.place = -1
+			a.alterLocked(func() { a.place = -1 })
 			before[a] = true
 		}
 		c.list = make([]*Asset, 0, len(ids))
@@ -321,8 +221,7 @@ func (c *Catalog) addLocked(a *Asset) {
 	if a.place >= 0 {
 		return
 	}
-	a.wakeLocked()
-	a.place = len(c.list)
+	a.alterLocked(func() { a.place = len(c.list) })
 	c.list = append(c.list, a)
 	a.housedLocked()
 	if a.name == "" {
@@ -346,13 +245,15 @@ func (c *Catalog) show(a *Asset) {
 			c.grownLocked()
 		}
 	})
+	c.giveNames(false)
 }
 
-// Forget lets everything that failed be tried again at once.
+// Forget lets everything that failed be tried again at once, and has libraries looked
+// at.
 func (c *Catalog) Forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, a := range c.byID {
+	for _, a := range c.assets {
 		if a.state != nil {
 			a.forgetLocked()
 		}
@@ -363,7 +264,7 @@ func (c *Catalog) Forget() {
 		c.headers.kickLocked(true)
 	}
 	for _, l := range c.libs {
-		l.lookLocked()
+		l.lookLocked(true)
 	}
 }
 
@@ -377,38 +278,21 @@ func (c *Catalog) notifyLocked() {
 func (c *Catalog) Listed(id string) *Asset {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if a := c.byID[id]; a != nil && a.listedLocked() {
+	if a, _ := c.findLocked(id); a != nil && a.listedLocked() {
 		return a
 	}
 	return nil
 }
-
-func (a *Asset) listedLocked() bool { return a.place >= 0 || a.video != nil && a.video.listed }
 
 // All returns every asset met that is awake, in no order.
 func (c *Catalog) All() []*Asset {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var all []*Asset
-	for _, a := range c.byID {
+	for _, a := range c.assets {
 		if a.facts.Load() != nil {
 			all = append(all, a)
 		}
 	}
 	return all
-}
-
-// Name returns the name under which a directory shows a, and whether that is its
-// own, not just the ID.
-func (a *Asset) Name() (name string, own bool) {
-	a.c.mu.Lock()
-	defer a.c.mu.Unlock()
-	return a.shownLocked(), a.name != ""
-}
-
-func (a *Asset) shownLocked() string {
-	if a.name != "" {
-		return a.name
-	}
-	return a.ID
 }

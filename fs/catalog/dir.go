@@ -1,46 +1,76 @@
 package catalog
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
-// A Dir is a directory of assets: the root, or that of a library.
+// A Dir is a directory: the root, that of a library, or that of links.
 type Dir struct {
 	Name string // in the root; "" is the root itself
-	Ino  uint64 // 0 for the root
+	Ino  uint64 // of a library's
 
 	c *Catalog
 
 	// Catalog.mu guards what follows.
-	names map[string]*Asset // by folded name; a name once given stays taken
-	time  dirTime
+	names   map[string]*Asset // by folded name; a name once given stays taken
+	shown   int               // assets that it shows
+	sum     uint64            // of the hashes of the names that it shows, so that their order does not count
+	timed   uint64            // sum at that time
+	changed time.Time         // when sum last changed; zero: never seen
 }
 
-func newDir(c *Catalog, name string) *Dir { return &Dir{c: c, Name: name, names: map[string]*Asset{}} }
+// ByID is the name of the directory of links.
+const ByID = "by-id"
 
-// Known finds a listed asset of the directory by its name. It never waits.
-func (d *Dir) Known(name string) *Asset {
-	c := d.c
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	a := d.names[FoldName(name)]
-	// Of a name being given nobody knows yet.
-	if a == nil || !a.listedLocked() || a.name == "" || !c.o.Fold && a.name != name {
-		return nil
+// newDir returns an empty directory, with the time that was recorded of it.
+func newDir(c *Catalog, name string) *Dir {
+	d := &Dir{c: c, Name: name, names: map[string]*Asset{}}
+	var nanos int64
+	if n, err := fmt.Sscanf(c.o.Notes.Note(d.note()), "%x %d", &d.timed, &nanos); n == 2 && err == nil {
+		d.changed = time.Unix(0, nanos)
 	}
-	return a
+	return d
+}
+
+// note is the name of the note of its time.
+func (d *Dir) note() string { return "directory/" + d.Name }
+
+// countLocked counts an asset that it shows under a name, or with -1 no more.
+func (d *Dir) countLocked(name string, n int) {
+	d.shown += n
+	d.sum += uint64(n) * hash(name)
+}
+
+// moveLocked notes when the list of names has changed, and returns that as it is
+// recorded; "" if it hasn't.
+func (d *Dir) moveLocked() string {
+	if d.timed == d.sum && !d.changed.IsZero() {
+		return ""
+	}
+	now := time.Now()
+	if !now.After(d.changed) {
+		now = d.changed.Add(1) // the clock was set back; who compares times must see it all the same
+	}
+	d.timed, d.changed = d.sum, now
+	return fmt.Sprintf("%x %d", d.timed, now.UnixNano())
 }
 
 // Changed returns when the list of names last changed.
 func (d *Dir) Changed() time.Time {
 	d.c.mu.Lock()
 	defer d.c.mu.Unlock()
-	return d.time.at
+	return d.changed
 }
 
-// librariesLocked returns the libraries whose videos stand in d.
-func (d *Dir) librariesLocked() []*library {
+// holdsIDs reports whether it shows what is listed by its ID.
+func (d *Dir) holdsIDs() bool { return d == d.c.top || d == d.c.links }
+
+// libraries returns those whose videos it shows.
+func (d *Dir) libraries() []*library {
 	var libs []*library
-	for _, l := range d.c.libs {
-		if l.dir == d {
+	for _, l := range d.c.libs { // which never change
+		if l.dir == d || d == d.c.links {
 			libs = append(libs, l)
 		}
 	}
@@ -53,35 +83,18 @@ type Entry struct {
 	Name string // its own or, while that is unknown, the ID
 }
 
-// Entries returns the assets that the directory lists.
+// Entries returns the assets that the directory shows.
 func (d *Dir) Entries() []Entry {
 	c := d.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if d == c.top {
-		return entriesLocked(c.list, d.librariesLocked())
+	list := make([]Entry, 0, d.shown)
+	if d.holdsIDs() {
+		for _, a := range c.list {
+			list = append(list, Entry{a, a.shownLocked()})
+		}
 	}
-	return entriesLocked(nil, d.librariesLocked())
-}
-
-// Entries returns the listed assets of all directories.
-func (c *Catalog) Entries() []Entry {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return entriesLocked(c.list, c.libs)
-}
-
-// entriesLocked returns those listed, in order, and the videos of libs.
-func entriesLocked(listed []*Asset, libs []*library) []Entry {
-	n := len(listed)
-	for _, l := range libs {
-		n += l.listed
-	}
-	list := make([]Entry, 0, n)
-	for _, a := range listed {
-		list = append(list, Entry{a, a.shownLocked()})
-	}
-	for _, l := range libs {
+	for _, l := range d.libraries() {
 		for _, a := range l.videos {
 			if v := a.video; v.listed && v.library == l && a.place < 0 {
 				list = append(list, Entry{a, a.shownLocked()})
@@ -91,8 +104,14 @@ func entriesLocked(listed []*Asset, libs []*library) []Entry {
 	return list
 }
 
+// Entries returns the listed assets of all directories.
+func (c *Catalog) Entries() []Entry { return c.links.Entries() }
+
 // Root is the directory of listed IDs and, if there is but one, of the library.
 func (c *Catalog) Root() *Dir { return c.top }
+
+// Links is the directory of a link for each listed asset.
+func (c *Catalog) Links() *Dir { return c.links }
 
 // Dirs returns the directories of the libraries, where there are several.
 func (c *Catalog) Dirs() []*Dir {
@@ -103,40 +122,4 @@ func (c *Catalog) Dirs() []*Dir {
 		}
 	}
 	return dirs
-}
-
-// dirLocked returns the directory in which a stands.
-func (a *Asset) dirLocked() *Dir {
-	if a.place < 0 && a.video != nil {
-		return a.video.library.dir
-	}
-	return a.c.top
-}
-
-// housedLocked sees to it that the name of a video leads to it where it stands now:
-// that is the root while its ID is listed, else its library. In the other directory
-// a file of that name may have come meanwhile.
-func (a *Asset) housedLocked() {
-	if a.video == nil || a.name == "" {
-		return
-	}
-	d := a.dirLocked()
-	if d.names[FoldName(a.name)] == a {
-		return
-	}
-	name := d.takeLocked(a, a.name)
-	if a.video.listed {
-		a.video.library.names += hash(name) - hash(a.name)
-	}
-	a.name = name
-}
-
-// Path returns where a stands, from the root.
-func (a *Asset) Path() string {
-	a.c.mu.Lock()
-	defer a.c.mu.Unlock()
-	if d := a.dirLocked(); d.Name != "" {
-		return d.Name + "/" + a.shownLocked()
-	}
-	return a.shownLocked()
 }

@@ -262,23 +262,23 @@ func (e *engine) Contact(ctx context.Context, c asset.Contact) (asset.Info, erro
 	return e.Info(), nil
 }
 
-// book is a Record in memory. Saving takes the catalog's lock, as whoever looks
+// book is Names and Notes in memory. Saving takes the catalog's lock, as whoever looks
 // meanwhile does: with that lock held it would hang.
 type book struct {
+	notebook
 	c     *Catalog
 	mu    sync.Mutex
 	names map[string]string
-	note  string
 	saves int
 }
 
-func (b *book) Load() (map[string]string, string) {
+func (b *book) Names() map[string]string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return maps.Clone(b.names), b.note
+	return maps.Clone(b.names)
 }
 
-func (b *book) Save(names map[string]string, note string) {
+func (b *book) SetNames(names map[string]string) {
 	b.c.Entries()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -290,7 +290,6 @@ func (b *book) Save(names map[string]string, note string) {
 		}
 	}
 	maps.Copy(b.names, names)
-	b.note = note
 	b.saves++
 }
 
@@ -310,12 +309,12 @@ func start(t *testing.T, s *server, b *book, change func(*Options), ids ...strin
 	r := &rig{t: t, s: s}
 	o := Options{
 		Pattern: regexp.MustCompile(`^(?:re_[0-9]+)$`), ListWait: 5 * time.Second, RetryFor: 2 * time.Minute,
-		API: s, Record: b,
+		API: s, Names: b, Notes: b,
 		Facts: func(id string, learnt func()) Facts {
 			return &engine{s: s, id: id, learnt: learnt, info: asset.Info{Size: -1}}
 		},
 		Changed: func() {
-			r.Times() // with a lock held it would hang
+			r.Root().Changed() // with a lock held it would hang
 			r.changed.Add(1)
 		},
 	}
@@ -328,6 +327,17 @@ func start(t *testing.T, s *server, b *book, change func(*Options), ids ...strin
 	r.Start()
 	return r
 }
+
+// Known, Lookup, AwaitNames and Times are those of the root.
+func (r *rig) Known(name string) *Asset { return r.Root().Known(name) }
+
+func (r *rig) Lookup(ctx context.Context, name string) (*Asset, error) {
+	return r.Root().Lookup(ctx, name)
+}
+
+func (r *rig) AwaitNames(ctx context.Context) error { return r.Root().AwaitNames(ctx) }
+
+func (r *rig) Times() (root, links time.Time) { return r.Root().Changed(), r.Links().Changed() }
 
 // bubble runs f in virtual time.
 func bubble(t *testing.T, f func(t *testing.T)) {
@@ -347,7 +357,8 @@ func (s *server) limited() *server {
 func (r *rig) engine(id string) *engine {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.byID[id].Facts().(*engine)
+	a, _ := r.findLocked(id)
+	return a.wakeLocked().(*engine)
 }
 
 // shown returns the names in the root.
@@ -391,4 +402,10 @@ func since(f func()) time.Duration {
 	began := time.Now()
 	f()
 	return time.Since(began)
+}
+
+// errOf is the last error of an asset.
+func errOf(a *Asset) error {
+	_, err := a.Err()
+	return err
 }

@@ -41,9 +41,9 @@ func repeat(part string, count int) string {
 // no more than its own lines.
 func FuzzLibraryRecord(f *testing.F) {
 	f.Add("VI1", "a.mp4", "bucket", "x/VI1.mp4", int64(5), int64(1729388400000), []byte("1\nx\ty"))
-	f.Add("VI\t1", "a\\n", "\n", `\t`, int64(-1), int64(0), []byte("1\n\n\t\t\t\t\t\t\n\\"))
+	f.Add("VI2", "a\\n", "\n", "\t%41\\", int64(-1), int64(0), []byte("1\n\n\t\t\t\t\t\t\n\\"))
 	f.Fuzz(func(t *testing.T, id, name, bucket, blob string, size, millis int64, damaged []byte) {
-		if id == "" || size < -1 || SafeName(name) != name {
+		if id == "" || name == "" || size < -1 || SafeName(id) != id || SafeName(name) != name {
 			t.Skip()
 		}
 		notes := &notebook{}
@@ -56,7 +56,7 @@ func FuzzLibraryRecord(f *testing.F) {
 		for _, text := range []string{notes.Note("library/s/0"), string(damaged)} {
 			_ = notes.SetNote("library/s/0", text)
 			c := New(Options{
-				Pattern: regexp.MustCompile(`^(?:re_[0-9]+)$`), Record: blank{}, Notes: notes, Lister: newShelf("s"), Scopes: []string{"s"},
+				Pattern: regexp.MustCompile(`^(?:re_[0-9]+)$`), Names: blank{}, Notes: notes, Lister: newShelf("s"), Scopes: []string{"s"},
 				Facts: func(string, func()) Facts { return nil },
 			})
 			for _, e := range c.Entries() {

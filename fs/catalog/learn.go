@@ -44,6 +44,25 @@ type state struct {
 	errAt      time.Time
 }
 
+// unmet is the state of all assets that have none. It is never written to.
+var unmet state
+
+// seenLocked returns what finding out about a has met, to be looked at.
+func (a *Asset) seenLocked() *state {
+	if a.state == nil {
+		return &unmet
+	}
+	return a.state
+}
+
+// metLocked returns what finding out about a has met, to be changed.
+func (a *Asset) metLocked() *state {
+	if a.state == nil {
+		a.state = new(state)
+	}
+	return a.state
+}
+
 // dueLocked is when a sweep may ask about the asset.
 func (s *state) dueLocked() time.Time {
 	if !s.uploading || s.polled.IsZero() {
@@ -95,7 +114,7 @@ func (c *Catalog) call(ctx context.Context, a *Asset, background bool) error {
 func (c *Catalog) board(a *Asset, background bool) (*flight, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if a.flight != nil && a.flight.waiting > 0 {
+	if a.metLocked().flight != nil && a.flight.waiting > 0 {
 		a.flight.waiting++
 		return a.flight, nil
 	}
@@ -125,9 +144,9 @@ func (c *Catalog) board(a *Asset, background bool) (*flight, error) {
 
 // landed notes how a call ended.
 func (c *Catalog) landed(a *Asset, f *flight, info asset.Info, err error) {
-	header := a.Facts().Info().Header
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	header := a.infoLocked().Header
 	if a.flight == f {
 		a.flight = nil
 	}
@@ -166,12 +185,9 @@ func (c *Catalog) landed(a *Asset, f *flight, info asset.Info, err error) {
 // header of a download, waiting its turn for either, RetryFor in all. An asset
 // whose size neither says is no error.
 func (c *Catalog) Stat(ctx context.Context, a *Asset) error {
-	if size, _ := a.told(); a.Awake() == nil && size >= 0 {
-		return nil
-	}
-	info := a.Facts().Info()
 	c.mu.Lock()
-	sized := info.Size >= 0 || info.Header && (a.answered && a.sizeless || c.noCall || a.video != nil)
+	info := a.infoLocked()
+	sized := info.Size >= 0 || info.Header && (a.metLocked().answered && a.sizeless || c.noCall || a.video != nil)
 	sweeping := c.headers.running
 	if !sized && info.Header && a.unseen {
 		a.refused = nil // of an asset that is known to exist, the same answer means something else
@@ -207,7 +223,7 @@ func (c *Catalog) late(err error) error {
 func (c *Catalog) stat(ctx context.Context, a *Asset, sweeping bool) error {
 	for try := 1; ; try++ {
 		failed := c.call(ctx, a, false)
-		info := a.Facts().Info()
+		info := a.Info()
 		switch {
 		case info.Size >= 0:
 			return nil
@@ -265,12 +281,13 @@ func (c *Catalog) gone(a *Asset, err error) bool {
 // askTime asks metadata for the time of an asset whose header told none. It is
 // asked once, and for no asset soon after it was slow or failed.
 func (c *Catalog) askTime(ctx context.Context, a *Asset) {
-	if !a.Facts().Info().ModTime.IsZero() {
-		return
-	}
 	c.mu.Lock()
-	asked := a.video != nil || a.answered || a.timed || c.noCall || time.Now().Before(c.noTimes)
-	a.timed = true
+	asked := true
+	if a.infoLocked().ModTime.IsZero() {
+		met := a.metLocked()
+		asked = met.answered || met.timed || c.noCall || time.Now().Before(c.noTimes)
+		met.timed = true
+	}
 	c.mu.Unlock()
 	if asked {
 		return
@@ -298,12 +315,12 @@ func (c *Catalog) Contact(ctx context.Context, a *Asset) error {
 }
 
 func (c *Catalog) contact(ctx context.Context, a *Asset, patience time.Duration) error {
-	if a.Facts().Info().Header {
+	c.mu.Lock()
+	header, call := a.infoLocked().Header, c.o.ByMetadata || a.seenLocked().uploading
+	c.mu.Unlock()
+	if header {
 		return nil
 	}
-	c.mu.Lock()
-	call := c.o.ByMetadata || a.uploading
-	c.mu.Unlock()
 	if call {
 		err := c.call(ctx, a, false)
 		switch {
@@ -321,26 +338,13 @@ func (c *Catalog) contact(ctx context.Context, a *Asset, patience time.Duration)
 func (a *Asset) SetErr(err error) {
 	a.c.mu.Lock()
 	defer a.c.mu.Unlock()
-	a.wakeLocked()
-	a.err, a.errAt = err, time.Now()
+	met := a.metLocked()
+	met.err, met.errAt = err, time.Now()
 }
 
-// Err returns the last error of the asset, nil if there was none.
-func (a *Asset) Err() error {
+// Err returns the last error of the asset, and when that was; nil if there was none.
+func (a *Asset) Err() (at time.Time, err error) {
 	a.c.mu.Lock()
 	defer a.c.mu.Unlock()
-	if a.state == nil {
-		return nil
-	}
-	return a.err
-}
-
-// ErrTime returns when that was.
-func (a *Asset) ErrTime() time.Time {
-	a.c.mu.Lock()
-	defer a.c.mu.Unlock()
-	if a.state == nil {
-		return time.Time{}
-	}
-	return a.errAt
+	return a.seenLocked().errAt, a.seenLocked().err
 }

@@ -378,8 +378,9 @@ func TestErr(t *testing.T) {
 		r := start(t, newServer("re_1"), newBook(), nil, "re_1")
 		defer r.Close()
 		a := r.Listed("re_1")
-		if a.SetErr(errServer); !errors.Is(a.Err(), errServer) {
-			t.Errorf("got %v", a.Err())
+		a.SetErr(errServer)
+		if at, err := a.Err(); !errors.Is(err, errServer) || !at.Equal(time.Now()) {
+			t.Errorf("got %v, of %v", err, at)
 		}
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 )
@@ -21,7 +20,20 @@ const (
 	// goes: one over several pages may miss what moves between them, and a server in
 	// trouble may tell of an empty list.
 	missedOften = 2
+	// tooMany videos, and more than half of a library, are not believed to have gone
+	// at once, as they seem to have where the service is in trouble: a copy that is
+	// kept like the library would lose them. doubtFor is for how long they stay.
+	tooMany  = 20
+	doubtFor = time.Hour
 )
+
+// A MissingError means that a list lacks so many videos that they stay. They go when
+// somebody asks for another look, or once the list has lacked them for doubtFor.
+type MissingError struct{ Missing, Known int }
+
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("%d of %d videos are missing from the list all at once; they stay for an hour, or until assetfs refresh finds the same again", e.Missing, e.Known)
+}
 
 // A Look says how a look at a library went.
 type Look struct {
@@ -38,15 +50,15 @@ type library struct {
 	dir   *Dir
 
 	videos []*Asset // as they were first met; those that are gone stay, with their names
-	listed int      // how many are listed
-	names  uint64   // hashes of the names of those, together
-	ids    uint64   // likewise
 	known  bool     // its list was read to its end, in this mount or before
 	ended  time.Time
-	failed bool // the last look
-	looks  int  // that have ended well
+	failed bool      // the last look
+	looks  int       // that have ended well
+	doubt  time.Time // since when the list lacks too many; zero: it does not
+	warned bool      // somebody who asked was told so
 	last   Look
 	busy   bool // a look is under way
+	asked  bool // somebody has asked for it
 	again  bool // another one was asked for meanwhile
 	done   chan struct{}
 }
@@ -57,62 +69,55 @@ func (c *Catalog) openLibrariesLocked() {
 		l := &library{c: c, scope: scope, dir: c.top}
 		if len(c.o.Scopes) > 1 {
 			l.dir = newDir(c, c.top.freeLocked(cmp.Or(SafeName(scope), "library")))
-			l.dir.Ino = c.inoLocked("library/" + scope)
-			c.top.names[FoldName(l.dir.Name)] = &Asset{place: -1} // so that no file is called so
+			holder := new(Asset) // so that no file is called so
+			_, ino := c.findLocked("library/" + scope)
+			c.beginLocked(holder, "library/"+scope, ino) // which is no ID
+			c.top.holdLocked(holder, l.dir.Name)
+			c.top.countLocked(l.dir.Name, 1)
+			l.dir.Ino = ino
 		}
 		c.libs = append(c.libs, l)
 		l.loadLocked()
-		if l.dir != c.top {
-			l.dir.time.move(l.names)
-		}
 	}
 }
 
 // freeLocked returns a name for a directory that no file has.
 func (d *Dir) freeLocked(name string) string {
-	for n := 1; ; n++ {
-		free := name
-		switch {
-		case n == 2:
-			free += " (library)"
-		case n > 2:
-			free += fmt.Sprintf(" (library %d)", n-1)
-		}
-		if fold := FoldName(free); d.names[fold] == nil && fold != ByID && !d.c.known.MatchString(free) {
-			return free
-		}
+	for d.takenLocked(new(Asset), name) {
+		name += " (library)"
 	}
+	return name
 }
 
-// openedLocked has libraries looked at whose directory is opened, if the last look is
-// some time ago.
-func (c *Catalog) openedLocked(libs []*library) {
-	for _, l := range libs {
-		pause := lookEvery
-		if l.failed {
-			pause = failedEvery
-		}
-		if !l.busy && time.Since(l.ended) >= pause {
-			l.lookLocked()
-		}
+// openedLocked has the library looked at when a directory that shows it is opened, if
+// the last look is some time ago.
+func (l *library) openedLocked(now time.Time) {
+	pause := lookEvery
+	if l.failed {
+		pause = failedEvery
+	}
+	if !l.busy && now.Sub(l.ended) >= pause {
+		l.lookLocked(false)
 	}
 }
 
 // lookLocked begins a look, or another one after that which is under way. It is over
-// when the channel is closed.
-func (l *library) lookLocked() <-chan struct{} {
+// when the channel is closed. asked says that somebody wants to know it now.
+func (l *library) lookLocked(asked bool) <-chan struct{} {
 	c := l.c
-	switch {
-	case !c.started || c.closed:
-	case l.busy:
-		l.again = true
-	default:
-		l.busy, l.done = true, make(chan struct{})
-		if !l.known {
-			c.lookBy = time.Time{}
-		}
-		c.wg.Go(l.look)
+	if !c.started || c.closed {
+		return l.done
 	}
+	l.asked = l.asked || asked
+	if l.busy {
+		l.again = true
+		return l.done
+	}
+	l.busy, l.done = true, make(chan struct{})
+	if !l.known {
+		c.lookBy = time.Time{}
+	}
+	c.wg.Go(l.look)
 	return l.done
 }
 
@@ -121,13 +126,12 @@ func (c *Catalog) Refresh(ctx context.Context) ([]Look, error) {
 	c.mu.Lock()
 	var looks []<-chan struct{}
 	for _, l := range c.libs {
-		looks = append(looks, l.lookLocked())
+		if done := l.lookLocked(true); done != nil { // else before Start
+			looks = append(looks, done)
+		}
 	}
 	c.mu.Unlock()
 	for _, done := range looks {
-		if done == nil {
-			continue // before Start
-		}
 		select {
 		case <-done:
 		case <-ctx.Done():
@@ -143,14 +147,23 @@ func (c *Catalog) Refresh(ctx context.Context) ([]Look, error) {
 	return ended, nil
 }
 
-// look brings the list up to date.
+// look brings the list up to date, and again if that is asked for meanwhile.
 func (l *library) look() {
 	c := l.c
-	for {
-		err := l.pass()
+	for again := true; again; {
+		c.mu.Lock()
+		asked := l.asked
+		l.asked, l.again = false, false
+		c.mu.Unlock()
+		err := l.pass(asked)
 		c.mu.Lock()
 		l.ended, l.failed = time.Now(), err != nil
-		l.last = Look{Scope: l.scope, Videos: l.listed, First: l.looks == 0, Err: err}
+		l.last = Look{Scope: l.scope, First: l.looks == 0, Err: err}
+		for _, a := range l.videos {
+			if a.video.library == l && a.video.listed {
+				l.last.Videos++
+			}
+		}
 		if err == nil {
 			l.known = true
 			l.looks++
@@ -160,30 +173,19 @@ func (l *library) look() {
 		if c.o.Looked != nil && c.ctx.Err() == nil {
 			c.o.Looked(report)
 		}
-		if l.rest() {
-			return
+		c.mu.Lock()
+		if again = l.again && !c.closed; !again {
+			l.busy = false
+			close(l.done)
 		}
+		c.notifyLocked()
+		c.mu.Unlock()
 	}
-}
-
-// rest ends a look, unless another one was asked for meanwhile.
-func (l *library) rest() bool {
-	c := l.c
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	again := l.again && !c.closed
-	l.again = false
-	if !again {
-		l.busy = false
-		close(l.done)
-	}
-	c.notifyLocked()
-	return !again
 }
 
 // pass passes over the list until that has held still, or often enough. What has come is
 // listed at once.
-func (l *library) pass() error {
+func (l *library) pass(asked bool) error {
 	var before map[*Asset]bool
 	for range passes {
 		met := map[*Asset]bool{}
@@ -193,9 +195,11 @@ func (l *library) pass() error {
 		}
 		// One that shifts, but in which two passes meet the same, has held still: the
 		// server counts otherwise.
-		steady := !listing.Shifted || before != nil && maps.Equal(met, before)
-		if steady && !l.passed(met) {
-			return nil
+		if !listing.Shifted || before != nil && maps.Equal(met, before) {
+			again, err := l.passed(met, asked)
+			if !again || err != nil {
+				return err
+			}
 		}
 		before = met
 	}
@@ -205,61 +209,51 @@ func (l *library) pass() error {
 // found lists videos, names those that are new, and notes in met that they are there.
 func (l *library) found(videos []Video, met map[*Asset]bool) {
 	c := l.c
-	c.naming.Lock()
-	come := l.nameAll(videos, met)
-	c.naming.Unlock()
-	if come > 0 {
-		l.moved()
-	}
-}
-
-// nameAll is found, with c.naming held. It returns how many were not listed before.
-func (l *library) nameAll(videos []Video, met map[*Asset]bool) int {
-	c := l.c
-	c.mu.Lock()
-	touched := map[int]bool{} // records
-	var come []*Asset
-	names := map[*Asset]string{}
-	for _, v := range videos {
-		if SafeName(v.ID) != v.ID {
-			continue // it can't be a file name
-		}
-		a := c.byID[v.ID]
-		if a == nil {
-			a = c.newAssetLocked(strings.Clone(v.ID))
-		}
-		if a.video != nil && a.video.library != l && a.video.listed {
-			continue // it stands in the library that had it first
-		}
-		met[a] = true
-		if l.updateLocked(a, v) {
-			touched[a.video.slot/perRecord] = true
-		}
-		if a.video.missed = 0; a.video.listed {
-			continue
-		}
-		come = append(come, a)
-		touched[a.video.slot/perRecord] = true
-		d := a.dirLocked() // the root if it is listed by its ID as well
-		if names[a] = a.name; a.name == "" || d.takenLocked(a, a.name) {
-			names[a] = d.takeLocked(a, l.dir.takeLocked(a, cmp.Or(SafeName(v.Name), v.ID)))
-		}
-	}
-	records := l.recordsLocked(touched, names)
-	c.mu.Unlock()
-	l.save(records)
-	c.mu.Lock()
-	for _, a := range come {
-		a.name = names[a]
-		for _, d := range []*Dir{l.dir, a.dirLocked()} { // it may come to stand in either
-			if fold := FoldName(a.name); d.names[fold] == nil {
-				d.names[fold] = a
+	c.changeAfter(func() (record, show func()) {
+		touched := map[int]bool{} // records
+		come := map[*Asset]string{}
+		for _, v := range videos {
+			if SafeName(v.ID) != v.ID {
+				continue // it can't be a file name
+			}
+			a, ino := c.findLocked(v.ID)
+			if a == nil {
+				a = new(Asset)
+				c.beginLocked(a, strings.Clone(v.ID), ino)
+			}
+			if a.video != nil && a.video.library != l && a.video.listed {
+				continue // it stands in the library that had it first
+			}
+			met[a] = true
+			if l.updateLocked(a, v) || !a.video.listed {
+				touched[a.video.slot/perRecord] = true
+			}
+			if a.video.missed = 0; !a.video.listed {
+				come[a] = l.nameLocked(a, v)
 			}
 		}
-		l.showLocked(a)
+		records := l.recordsLocked(touched, come)
+		return func() { l.save(records) }, func() {
+			for a, name := range come {
+				a.alterLocked(func() { a.name, a.video.listed = name, true })
+			}
+			if len(come) > 0 {
+				c.notifyLocked()
+			}
+		}
+	})
+}
+
+// nameLocked returns the name for a video that comes, and has it taken where it may come
+// to stand: in its library, and in the root if it is listed by its ID as well.
+func (l *library) nameLocked(a *Asset, v Video) string {
+	d, name := a.dirLocked(), a.name
+	if name == "" || d.takenLocked(a, name) {
+		name = d.takeLocked(a, l.dir.takeLocked(a, cmp.Or(SafeName(v.Name), v.ID)))
 	}
-	c.mu.Unlock()
-	return len(come)
+	d.holdLocked(a, name)
+	l.dir.holdLocked(a, name)
+	return name
 }
 
 // updateLocked takes over what a library tells of a, and reports whether that is new.
@@ -280,8 +274,8 @@ func (l *library) updateLocked(a *Asset, told Video) bool {
 		v.bucket, v.blob = l.internLocked(told.Bucket), strings.Clone(told.Blob)
 	}
 	changed := was != *v
-	if f := a.facts.Load(); changed && f != nil {
-		(*f).Learn(v.info())
+	if f := a.Awake(); changed && f != nil {
+		f.Learn(v.info())
 	}
 	return changed
 }
@@ -294,106 +288,50 @@ func (l *library) internLocked(bucket string) string {
 	return strings.Clone(bucket)
 }
 
-func (l *library) showLocked(a *Asset) {
-	a.video.listed = true
-	l.listed++
-	l.names += hash(a.name)
-	l.ids += hash(a.ID)
-}
-
 // passed takes out what a second whole pass over a list that held still has not met. It
 // reports whether another pass is needed for that.
-func (l *library) passed(met map[*Asset]bool) (doubtful bool) {
-	c := l.c
-	c.naming.Lock()
-	c.mu.Lock()
-	touched := map[int]bool{}
-	for _, a := range l.videos {
-		v := a.video
-		if v.library != l || !v.listed || met[a] {
-			continue
+func (l *library) passed(met map[*Asset]bool, asked bool) (again bool, err error) {
+	l.c.changeAfter(func() (record, show func()) {
+		var missing []*Asset
+		known := 0
+		for _, a := range l.videos {
+			if v := a.video; v.library == l && v.listed {
+				known++
+				if !met[a] {
+					missing = append(missing, a)
+				}
+			}
 		}
-		if v.missed++; v.missed < missedOften {
-			doubtful = true
-			continue
+		touched := map[int]bool{}
+		doubtful := len(missing) > tooMany && 2*len(missing) > known
+		if !doubtful {
+			l.doubt, l.warned = time.Time{}, false
 		}
-		v.listed, v.missed = false, 0
-		l.listed--
-		l.names -= hash(a.name)
-		l.ids -= hash(a.ID)
-		touched[v.slot/perRecord] = true
-	}
-	records := l.recordsLocked(touched, nil)
-	c.mu.Unlock()
-	l.save(records)
-	c.naming.Unlock()
-	if len(touched) > 0 {
-		l.moved()
-	}
-	return doubtful
-}
-
-// moved records when the names of the directories have changed, and tells those who wait.
-func (l *library) moved() {
-	c := l.c
-	var note string
-	c.change(func() {
-		if l.dir != c.top && l.dir.time.move(l.names) {
-			note = fmt.Sprintf("%x %d", l.dir.time.sum, l.dir.time.at.UnixNano())
+		for _, a := range missing {
+			v := a.video
+			if v.missed = min(v.missed+1, missedOften); v.missed < missedOften {
+				again = true
+				continue
+			}
+			if doubtful && !l.provenLocked(asked) {
+				err = &MissingError{len(missing), known}
+				return nil, nil
+			}
+			a.alterLocked(func() { v.listed, v.missed = false, 0 })
+			touched[v.slot/perRecord] = true
 		}
-		c.notifyLocked()
+		records := l.recordsLocked(touched, nil)
+		return func() { l.save(records) }, l.c.notifyLocked
 	})
-	if note != "" {
-		_ = c.o.Notes.SetNote(l.timeName(), note) // if it is lost, the directory seems changed after a restart
-	}
+	return again, err
 }
 
-// comingLocked reports whether a list that nobody has seen yet is being read.
-func comingLocked(libs []*library) bool {
-	return slices.ContainsFunc(libs, func(l *library) bool { return l.busy && !l.known })
-}
-
-// AwaitNames waits, for a listing, until the names in d are known, but no longer than
-// ListWait. It fails only when ctx ends.
-func (d *Dir) AwaitNames(ctx context.Context) error {
-	if d == d.c.top {
-		return d.c.AwaitNames(ctx)
+// provenLocked reports whether a list that lacks too many is to be believed.
+func (l *library) provenLocked(asked bool) bool {
+	if l.doubt.IsZero() {
+		l.doubt = time.Now()
 	}
-	c := d.c
-	c.mu.Lock()
-	libs := d.librariesLocked()
-	c.openedLocked(libs)
-	c.mu.Unlock()
-	return c.awaitLibraries(ctx, time.Now().Add(c.o.ListWait), libs, func() bool { return false })
-}
-
-// Lookup finds an asset of d by its name. One that is not known is waited for while the
-// list is read for the first time; all who do so share one deadline.
-func (d *Dir) Lookup(ctx context.Context, name string) (*Asset, error) {
-	if d == d.c.top {
-		return d.c.Lookup(ctx, name)
-	}
-	c := d.c
-	a := d.Known(name)
-	if a != nil || crawled(name) {
-		return a, nil
-	}
-	c.mu.Lock()
-	libs := d.librariesLocked()
-	if c.lookBy.IsZero() && comingLocked(libs) {
-		c.lookBy = time.Now().Add(c.o.ListWait)
-	}
-	deadline := c.lookBy
-	c.mu.Unlock()
-	err := c.awaitLibraries(ctx, deadline, libs, func() bool {
-		a = d.Known(name)
-		return a != nil
-	})
-	return a, err
-}
-
-// awaitLibraries waits until done, or deadline, or until no list is read for the first
-// time any more.
-func (c *Catalog) awaitLibraries(ctx context.Context, deadline time.Time, libs []*library, done func() bool) error {
-	return c.await(ctx, deadline, func() bool { return comingLocked(libs) }, done)
+	proven := asked && l.warned || time.Since(l.doubt) >= doubtFor
+	l.warned = l.warned || asked
+	return proven
 }

@@ -11,7 +11,7 @@ func BenchmarkStart100000(b *testing.B) {
 	const n = 100_000
 	notes := &notebook{}
 	options := Options{
-		Pattern: regexp.MustCompile(`^(?:re_[0-9]+)$`), ListWait: time.Second, Record: blank{},
+		Pattern: regexp.MustCompile(`^(?:re_[0-9]+)$`), ListWait: time.Second, Names: blank{},
 		Facts:  func(string, func()) Facts { return nil },
 		Scopes: []string{"s"}, Lister: newShelf("s"), Notes: notes,
 	}
@@ -32,8 +32,8 @@ func BenchmarkStart100000(b *testing.B) {
 	}
 }
 
-// blank records nothing.
+// blank has no names.
 type blank struct{}
 
-func (blank) Load() (names map[string]string, note string) { return nil, "" }
-func (blank) Save(map[string]string, string)               {}
+func (blank) Names() map[string]string   { return nil }
+func (blank) SetNames(map[string]string) {}

@@ -153,7 +153,7 @@ func open(t *testing.T, s *shelf, notes *notebook, b *book, scopes ...string) *l
 // want fails unless a directory shows exactly these names.
 func want(t *testing.T, d *Dir, names ...string) {
 	t.Helper()
-	got := []string{}
+	got, names := []string{}, slices.Clone(names)
 	for _, e := range d.Entries() {
 		got = append(got, e.Name)
 		if d.Known(e.Name) != e.Asset {
@@ -180,8 +180,8 @@ func TestLibraryInRoot(t *testing.T) {
 		want(t, r.Root(), "clip 1.mp4", "CLIP 1 (VI2).mp4", "clip 3.mp4", "VI9")
 		r.expectCounts(0, 0)
 		a := r.Known("clip 3.mp4")
-		if size, mtime, ok := a.Told(); size != 1003 || !mtime.Equal(time.UnixMilli(1729388400003)) || !ok {
-			t.Errorf("told %d, %v", size, mtime)
+		if i := a.Info(); i.Size != 1003 || !i.ModTime.Equal(time.UnixMilli(1729388400003)) || !a.IsVideo() {
+			t.Errorf("told %+v", i)
 		}
 		if err := r.Stat(t.Context(), a); err != nil || a.Awake() != nil {
 			t.Errorf("a stat of what is known: %v, awake %v", err, a.Awake())
@@ -550,6 +550,89 @@ func TestListedAndInLibrary(t *testing.T) {
 			r.SetList([]string{"re_1", "re_3"})
 			want(t, r.Root(), "clip 1.mp4", "clip 7 (re_3).mp4")
 			want(t, dir, "clip 1 (VI1).mp4")
+			r.Close()
+		}
+	})
+}
+
+// A list that lacks most videos all at once is not believed: a copy that is kept like the
+// library would lose them. They go when somebody who was told so asks again, or in an hour.
+func TestLibraryDoubt(t *testing.T) {
+	var videos []Video
+	names := []string{}
+	for n := range 50 {
+		videos = append(videos, clip(n))
+		names = append(names, fmt.Sprintf("clip %d.mp4", n))
+	}
+	bubble(t, func(t *testing.T) {
+		for what, left := range map[string]int{"none": 0, "few": 24} {
+			s, notes, b := newShelf("s", videos...), &notebook{}, newBook()
+			r := open(t, s, notes, b, "s")
+			refresh := func() (missing *MissingError) {
+				t.Helper()
+				looks, err := r.Refresh(t.Context())
+				if err != nil || len(looks) != 1 || looks[0].Err != nil && !errors.As(looks[0].Err, &missing) {
+					t.Fatalf("%+v, %v", looks, err)
+				}
+				return missing
+			}
+			glance := func() { // as a listing does
+				_ = r.AwaitNames(t.Context())
+				synctest.Wait()
+			}
+			_ = refresh()
+			s.set("s", videos[:left]...)
+			time.Sleep(2 * lookEvery)
+			glance()
+			want(t, r.Root(), names...)
+			if e := refresh(); e == nil || e.Missing != 50-left || e.Known != 50 || !strings.Contains(e.Error(), "assetfs refresh") {
+				t.Errorf("%s left: %v", what, e)
+			}
+			want(t, r.Root(), names...)
+			r.Close()
+			r = open(t, s, notes, b, "s") // which forgets that somebody was told
+			if refresh() == nil {
+				t.Errorf("%s left: after a restart nothing is said", what)
+			}
+			want(t, r.Root(), names...)
+			if refresh() != nil {
+				t.Errorf("%s left: asked twice, it is still not believed", what)
+			}
+			want(t, r.Root(), names[:left]...)
+
+			// They come back under their names; an hour proves the same.
+			s.set("s", videos...)
+			_ = refresh()
+			want(t, r.Root(), names...)
+			s.set("s", videos[:left]...)
+			for range 59 {
+				time.Sleep(lookEvery)
+				glance()
+			}
+			want(t, r.Root(), names...)
+			s.set("s", videos...) // for a moment
+			_ = refresh()
+			s.set("s", videos[:left]...)
+			for range 59 {
+				time.Sleep(lookEvery)
+				glance()
+			}
+			want(t, r.Root(), names...)
+			for range 2 {
+				time.Sleep(lookEvery)
+				glance()
+			}
+			want(t, r.Root(), names[:left]...)
+			r.Close()
+		}
+		// Half of them, or a few, may go.
+		for _, tc := range []struct{ known, left int }{{50, 25}, {20, 0}, {3, 0}} {
+			s := newShelf("s", videos[:tc.known]...)
+			r := open(t, s, &notebook{}, newBook(), "s")
+			_, _ = r.Refresh(t.Context())
+			s.set("s", videos[:tc.left]...)
+			_, _ = r.Refresh(t.Context())
+			want(t, r.Root(), names[:tc.left]...)
 			r.Close()
 		}
 	})

@@ -8,37 +8,31 @@ import (
 	"time"
 )
 
-// AwaitNames waits, for a listing of the root, until the names of all listed assets
-// are known, but no longer than ListWait, and not when nothing more can be found
-// out within that time. Finding out goes on behind it. It fails only when ctx ends.
-func (c *Catalog) AwaitNames(ctx context.Context) error {
+// AwaitNames waits, for a listing of d, until the names that it shows are known, but
+// no longer than ListWait, and not when nothing more can be found out within that
+// time. Finding out goes on behind it. It fails only when ctx ends.
+func (d *Dir) AwaitNames(ctx context.Context) error {
+	c := d.c
 	c.mu.Lock()
-	c.listed = time.Now()
-	deadline := c.listed.Add(c.o.ListWait)
-	libs := c.top.librariesLocked()
-	c.mu.Unlock()
-	return c.awaitNames(ctx, deadline, libs)
-}
-
-// AwaitLinks is AwaitNames for a listing of the links. One that comes right after a
-// listing of the root, as of programs that walk the tree, has waited with that.
-func (c *Catalog) AwaitLinks(ctx context.Context) error {
-	c.mu.Lock()
-	deadline := time.Now().Add(c.o.ListWait)
-	if waited := c.listed.Add(c.o.ListWait); time.Since(waited) < c.o.ListWait {
-		deadline = waited
+	now := time.Now()
+	deadline := now.Add(c.o.ListWait)
+	switch waited := c.listed.Add(c.o.ListWait); {
+	case d == c.top:
+		c.listed = now
+	case d == c.links && now.Sub(waited) < c.o.ListWait:
+		deadline = waited // programs that walk the tree have waited with the root
+	}
+	if d.holdsIDs() {
+		c.seekLocked(true)
+	}
+	for _, l := range d.libraries() {
+		l.openedLocked(now)
 	}
 	c.mu.Unlock()
-	return c.awaitNames(ctx, deadline, c.libs)
-}
-
-// awaitNames waits for the names of the listed IDs, and for the lists of libs.
-func (c *Catalog) awaitNames(ctx context.Context, deadline time.Time, libs []*library) error {
-	c.mu.Lock()
-	c.seekLocked(true)
-	c.openedLocked(libs)
-	c.mu.Unlock()
-	err := c.awaitAny(ctx, deadline, libs, func() bool { return false })
+	err := d.await(ctx, deadline, func() bool { return false })
+	if !d.holdsIDs() {
+		return err
+	}
 	c.giveNames(true)
 	c.mu.Lock()
 	if c.headers.running { // names are missing
@@ -55,21 +49,14 @@ func (c *Catalog) seekLocked(again bool) {
 	c.headers.kickLocked(again)
 }
 
-// awaitAny waits until done, or deadline, or until no name can be found before it,
-// neither of listed IDs nor of libs.
-func (c *Catalog) awaitAny(ctx context.Context, deadline time.Time, libs []*library, done func() bool) error {
-	return c.await(ctx, deadline, func() bool {
-		return c.finderLocked().comingLocked(deadline) || comingLocked(libs)
-	}, done)
-}
-
-// await waits until done, or deadline, or until nothing is coming any more.
-func (c *Catalog) await(ctx context.Context, deadline time.Time, comingLocked, done func() bool) error {
+// await waits until done, or deadline, or until no name in d can be found before it.
+func (d *Dir) await(ctx context.Context, deadline time.Time, done func() bool) error {
+	c := d.c
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
 	for {
 		c.mu.Lock()
-		changed, coming := c.changed, comingLocked()
+		changed, coming := c.changed, d.holdsIDs() && c.finderLocked().comingLocked(deadline) || d.unreadLocked()
 		c.mu.Unlock()
 		if done() || !coming {
 			return nil
@@ -84,37 +71,74 @@ func (c *Catalog) await(ctx context.Context, deadline time.Time, comingLocked, d
 	}
 }
 
-// Known finds a listed asset by its name or ID. It never waits.
-func (c *Catalog) Known(name string) *Asset {
-	if a := c.top.Known(name); a != nil {
+// unreadLocked reports whether a library is being read whose list nobody has seen yet.
+func (d *Dir) unreadLocked() bool {
+	return slices.ContainsFunc(d.libraries(), func(l *library) bool { return l.busy && !l.known })
+}
+
+// Known finds a listed asset of d by its name or, in the root, by its ID. It never
+// waits.
+func (d *Dir) Known(name string) *Asset {
+	c := d.c
+	find := func(byID bool) *Asset {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		a := d.names[FoldName(name)]
+		// Of a name being given nobody knows yet.
+		if a != nil && a.listedLocked() && a.name != "" && (c.o.Fold || a.name == name) {
+			return a
+		}
+		if a, _ = c.findLocked(name); byID && a != nil && a.listedLocked() && a.dirLocked() == d {
+			return a
+		}
+		return nil
+	}
+	if a := find(false); a != nil || d != c.top {
 		return a
 	}
 	c.giveNames(false) // a read may have told a name that no listing has given yet
-	if a := c.top.Known(name); a != nil {
-		return a
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if a := c.byID[name]; a != nil && a.listedLocked() && a.dirLocked() == c.top {
-		return a
-	}
-	return nil
+	return find(true)
 }
 
 // Lookup finds the asset of a directory entry. One that is not known is looked
-// for: by its ID on the network, by its name as a listing would. It waits no
-// longer than ListWait. It returns nil without an error if there is none.
-func (c *Catalog) Lookup(ctx context.Context, name string) (*Asset, error) {
-	if a := c.Known(name); a != nil {
-		return a, nil
-	}
+// for: in the root by its ID on the network, anywhere by its name as a listing would.
+// It waits no longer than ListWait; all who look for a name share one deadline, so that
+// sidecar names of players and typos wait once for each list. It returns nil without
+// an error if there is none.
+func (d *Dir) Lookup(ctx context.Context, name string) (*Asset, error) {
+	c := d.c
+	a := d.Known(name)
 	switch {
-	case c.o.Pattern.MatchString(name):
+	case a != nil:
+		return a, nil
+	case d == c.top && c.o.Pattern.MatchString(name):
 		return c.LookupID(ctx, name)
 	case crawled(name):
 		return nil, nil
 	}
-	return c.lookFor(ctx, name)
+	now := time.Now()
+	c.mu.Lock()
+	nameless := d == c.top && slices.ContainsFunc(c.list, func(a *Asset) bool { return a.name == "" })
+	if c.lookBy.IsZero() && (nameless || d.unreadLocked()) {
+		c.lookBy = now.Add(c.o.ListWait)
+		if d == c.top {
+			c.seekLocked(false)
+		}
+	}
+	deadline := c.lookBy
+	c.mu.Unlock()
+	if !now.Before(deadline) {
+		return nil, nil
+	}
+	err := d.await(ctx, deadline, func() bool {
+		a = d.Known(name)
+		return a != nil
+	})
+	if a == nil && err == nil {
+		c.giveNames(true)
+		a = d.Known(name)
+	}
+	return a, err
 }
 
 // LookupID is Lookup of an ID alone. Waiting for our own turn is no error: an
@@ -134,23 +158,17 @@ func (c *Catalog) LookupID(ctx context.Context, id string) (*Asset, error) {
 	defer cancel()
 	err := c.late(c.contact(wait, a, c.o.ListWait))
 	c.mu.Lock()
-	there := err == nil || a.uploading
+	there := err == nil || a.seenLocked().uploading
 	a.sought = !there && errors.Is(err, ErrBusy) && ctx.Err() == nil
 	sought := a.sought
 	c.mu.Unlock()
 	switch {
 	case there:
-		c.lookedUp(a)
+		c.show(a)
 	case !sought:
 		return nil, err
 	}
 	return a, nil
-}
-
-// lookedUp lists an asset that was looked up.
-func (c *Catalog) lookedUp(a *Asset) {
-	c.show(a)
-	c.giveNames(false)
 }
 
 // foundOut lists an asset that LookupID could not ask about, now that it is known
@@ -161,36 +179,8 @@ func (c *Catalog) foundOut(a *Asset) {
 	a.sought = false
 	c.mu.Unlock()
 	if sought {
-		c.lookedUp(a)
+		c.show(a)
 	}
-}
-
-// lookFor waits until an asset has that name. All who do so share one deadline,
-// so that sidecar names of players and typos wait once for each list.
-func (c *Catalog) lookFor(ctx context.Context, name string) (*Asset, error) {
-	now := time.Now()
-	c.mu.Lock()
-	libs := c.top.librariesLocked()
-	if c.lookBy.IsZero() && (comingLocked(libs) || slices.ContainsFunc(c.list, func(a *Asset) bool { return a.name == "" })) {
-		c.lookBy = now.Add(c.o.ListWait)
-		c.seekLocked(false)
-	}
-	deadline := c.lookBy
-	c.mu.Unlock()
-	if !now.Before(deadline) {
-		return nil, nil
-	}
-	var found *Asset
-	err := c.awaitAny(ctx, deadline, libs, func() bool {
-		c.giveNames(false)
-		found = c.top.Known(name)
-		return found != nil
-	})
-	if found != nil || err != nil {
-		return found, err
-	}
-	c.giveNames(true)
-	return c.top.Known(name), nil
 }
 
 // crawled reports whether name is one that desktops, indexers and other systems

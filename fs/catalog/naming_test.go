@@ -162,7 +162,7 @@ func TestInodes(t *testing.T) {
 		r := start(t, s, b, nil, ids(100)...)
 		seen := map[uint64]string{}
 		for _, e := range r.Entries() {
-			for _, ino := range []uint64{e.Ino, e.LinkIno} {
+			for _, ino := range []uint64{e.Ino, e.LinkIno()} {
 				if ino < firstIno || seen[ino] != "" {
 					t.Errorf("%s has the number %d of %q", e.ID, ino, seen[ino])
 				}
@@ -174,14 +174,17 @@ func TestInodes(t *testing.T) {
 		if got := again.Listed("re_7").Ino; seen[got] != "re_7" {
 			t.Errorf("re_7 has another number after a restart")
 		}
-		if len(again.All()) != 1 {
-			t.Errorf("%d assets known of which nothing was recorded", len(again.All()))
-		}
 		again.mu.Lock()
-		taken := hash("re_x")
-		again.inos[taken] = struct{}{}
-		if got := again.inoLocked("re_x"); got != taken+1 {
-			t.Errorf("a taken number is given again")
+		if len(again.assets) != 1 {
+			t.Errorf("%d assets known of which nothing was recorded", len(again.assets))
+		}
+		_, free := again.findLocked("re_x")
+		again.assets[free] = &Asset{ID: "re_y"}
+		if a := again.meetLocked("re_x"); a.Ino != free+1 {
+			t.Errorf("%d is taken, and the next one gets %d", free, a.Ino)
+		}
+		if a, _ := again.findLocked("re_x"); a == nil || a.Ino != free+1 {
+			t.Error("who has the next number is not found")
 		}
 		again.mu.Unlock()
 		again.Close()
@@ -241,7 +244,7 @@ func TestDirectoryTimes(t *testing.T) {
 			t.Errorf("a remount moves the times to %v and %v", newRoot, newLinks)
 		}
 		r.Close()
-		b.note = "what nobody wrote"
+		_ = b.SetNote("directory/", "what nobody wrote")
 		remount("re_2", "re_1")()
 		if newRoot, _ := r.Times(); !newRoot.Equal(time.Now()) {
 			t.Errorf("with a note that can't be read the time is %v", newRoot)
@@ -252,9 +255,9 @@ func TestDirectoryTimes(t *testing.T) {
 
 func TestClockSetBack(t *testing.T) {
 	future := time.Now().Add(time.Hour)
-	d := dirTime{sum: 1, at: future}
-	if !d.move(2) || !d.at.After(future) {
-		t.Errorf("the time went from %v to %v", future, d.at)
+	d := Dir{sum: 2, timed: 1, changed: future}
+	if d.moveLocked() == "" || !d.changed.After(future) {
+		t.Errorf("the time went from %v to %v", future, d.changed)
 	}
 }
 

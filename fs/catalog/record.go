@@ -1,42 +1,48 @@
 package catalog
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // perRecord is how many videos a note holds: few enough that one that is new costs
 // little to record, and many enough that there are some hundred notes.
 const perRecord = 256
 
-// recordVersion begins each note. What begins otherwise is of a newer version, and is
+// recordVersion begins each note. What begins otherwise is of another version, and is
 // asked for anew.
 const recordVersion = "1"
 
 func (l *library) recordName(n int) string { return fmt.Sprintf("library/%s/%d", l.scope, n) }
 
-func (l *library) timeName() string { return "library/" + l.scope }
-
 // recordsLocked returns the notes of those numbers, by name. names are those that are
 // about to be given.
 func (l *library) recordsLocked(numbers map[int]bool, names map[*Asset]string) map[string]string {
 	records := map[string]string{}
-	for _, n := range slices.Sorted(maps.Keys(numbers)) {
+	for n := range numbers {
 		var b strings.Builder
 		b.WriteString(recordVersion)
 		for _, a := range l.videos[n*perRecord : min((n+1)*perRecord, len(l.videos))] {
+			b.WriteByte('\n')
+			v := a.video
+			if v.library != l {
+				continue // it has moved to another one
+			}
 			name, coming := names[a]
 			if !coming {
 				name = a.name
 			}
-			b.WriteByte('\n')
-			if a.video.library == l { // else it has moved to another one
-				a.video.write(&b, a.ID, name, coming || a.video.listed)
+			state := "gone"
+			if coming || v.listed {
+				state = "listed"
 			}
+			place := url.PathEscape(v.bucket) + "\t" + url.PathEscape(v.blob)
+			b.WriteString(strings.Join([]string{a.ID, name, strconv.FormatInt(v.size, 10), strconv.FormatInt(v.millis, 10), place, state}, "\t"))
 		}
 		records[l.recordName(n)] = b.String()
 	}
@@ -45,28 +51,6 @@ func (l *library) recordsLocked(numbers map[int]bool, names map[*Asset]string) m
 
 // fields is how many a line has.
 const fields = 7
-
-// write writes a line that readVideo reads.
-func (v *video) write(b *strings.Builder, id, name string, listed bool) {
-	state := "gone"
-	if listed {
-		state = "listed"
-	}
-	for i, text := range [fields]string{id, name, strconv.FormatInt(v.size, 10), strconv.FormatInt(v.millis, 10), v.bucket, v.blob, state} {
-		if i > 0 {
-			b.WriteByte('\t')
-		}
-		if strings.ContainsAny(text, "\t\n\\") {
-			text = escaper.Replace(text)
-		}
-		b.WriteString(text)
-	}
-}
-
-var (
-	escaper   = strings.NewReplacer("\t", `\t`, "\n", `\n`, `\`, `\\`)
-	unescaper = strings.NewReplacer(`\t`, "\t", `\n`, "\n", `\\`, `\`)
-)
 
 // save puts notes on disk. What can't be written is looked for again at the next start.
 func (l *library) save(records map[string]string) {
@@ -88,18 +72,16 @@ func (l *library) loadLocked() {
 	l.known = len(records) > 0
 	n := perRecord * len(records)
 	c := l.c
-	c.byID, c.inos, l.dir.names = grown(c.byID, n), grown(c.inos, 2*n), grown(l.dir.names, n)
+	c.assets, l.dir.names = grown(c.assets, n), grown(l.dir.names, n)
 	l.videos = make([]*Asset, 0, n)
 	for _, lines := range records {
-		slab := make([]loaded, 0, perRecord)
+		slab := make([]loaded, perRecord)
 		for line := range strings.SplitSeq(lines, "\n") {
-			slab = l.loadVideoLocked(line, slab)
-		}
-	}
-	if l.dir != l.c.top {
-		var at int64
-		if _, err := fmt.Sscanf(l.c.o.Notes.Note(l.timeName()), "%x %d", &l.dir.time.sum, &at); err == nil {
-			l.dir.time.at = time.Unix(0, at)
+			if len(slab) == 0 {
+				break // a note of ours is never so long
+			}
+			l.loadVideoLocked(line, &slab[0])
+			slab = slab[1:]
 		}
 	}
 }
@@ -117,52 +99,38 @@ func grown[K comparable, V any](m map[K]V, n int) map[K]V {
 	return large
 }
 
-// loadVideoLocked takes over one line, into slab. One that can't be read leaves its slot to
-// nobody.
-func (l *library) loadVideoLocked(line string, slab []loaded) []loaded {
+// loadVideoLocked takes over one line, into space. One that can't be read leaves its slot
+// to nobody.
+func (l *library) loadVideoLocked(line string, space *loaded) {
 	c := l.c
+	space.asset.video = &space.video
+	l.videos = append(l.videos, &space.asset)
 	var text [fields]string
 	for i := range text {
-		var more bool
-		text[i], line, more = strings.Cut(line, "\t")
-		if more != (i < fields-1) {
-			break
-		}
-		if strings.Contains(text[i], `\`) {
-			text[i] = unescaper.Replace(text[i])
-		}
+		text[i], line, _ = strings.Cut(line, "\t")
 	}
 	id, name := text[0], text[1]
-	size, err := strconv.ParseInt(text[2], 10, 64)
+	size, err1 := strconv.ParseInt(text[2], 10, 64)
 	millis, err2 := strconv.ParseInt(text[3], 10, 64)
-	a := c.byID[id]
-	if id == "" || err != nil || err2 != nil || size < -1 || SafeName(name) != name || a != nil && a.video != nil {
-		l.videos = append(l.videos, l.nobody())
-		return slab
+	bucket, err3 := url.PathUnescape(text[4])
+	blob, err4 := url.PathUnescape(text[5])
+	a, ino := c.findLocked(id)
+	unsafe := id == "" || name == "" || SafeName(id) != id || SafeName(name) != name
+	if unsafe || size < -1 || cmp.Or(err1, err2, err3, err4) != nil || a != nil && a.video != nil {
+		return
 	}
-	slab = append(slab, loaded{})
-	space := &slab[len(slab)-1]
 	if a == nil {
 		a = &space.asset
-		c.beginLocked(a, id)
+		c.beginLocked(a, id, ino)
 	}
+	l.videos[len(l.videos)-1] = a
 	a.video = &space.video
-	*a.video = video{library: l, bucket: text[4], blob: text[5], size: size, millis: millis, slot: len(l.videos)}
-	l.videos = append(l.videos, a)
-	if l.dir.names[FoldName(name)] == nil {
-		l.dir.names[FoldName(name)] = a
-	} else {
-		name = l.dir.takeLocked(a, name)
+	*a.video = video{library: l, bucket: bucket, blob: blob, size: size, millis: millis, slot: len(l.videos) - 1}
+	if a.name = name; !l.dir.holdLocked(a, name) {
+		a.name = l.dir.takeLocked(a, name)
 	}
-	a.name = name
-	if f := a.facts.Load(); f != nil {
-		(*f).Learn(a.video.info())
+	if f := a.Awake(); f != nil {
+		f.Learn(a.video.info())
 	}
-	if text[6] == "listed" {
-		l.showLocked(a)
-	}
-	return slab
+	a.alterLocked(func() { a.video.listed = text[6] == "listed" })
 }
-
-// nobody keeps a slot for which there is no video.
-func (l *library) nobody() *Asset { return &Asset{c: l.c, place: -1, video: &video{}} }

@@ -71,6 +71,9 @@ func newSweep(c *Catalog, k kind) *sweep {
 func (s *sweep) kickLocked(again bool) {
 	if now := time.Now(); again {
 		for _, a := range s.c.list {
+			if a.state == nil {
+				continue
+			}
 			if now.Sub(a.failed[s.kind]) > forgive {
 				a.failed[s.kind] = time.Time{}
 			}
@@ -104,15 +107,16 @@ func (s *sweep) nudge() {
 // lacksLocked reports whether the sweep could learn about a.
 func (s *sweep) lacksLocked(a *Asset) bool {
 	c := s.c
-	if a.place < 0 || s.asking[a] || !a.failed[s.kind].IsZero() {
+	met := a.seenLocked()
+	if a.place < 0 || s.asking[a] || !met.failed[s.kind].IsZero() {
 		return false
 	}
-	info := a.wakeLocked().Info()
+	info := a.infoLocked()
 	if s.kind == byHeader {
-		return !c.o.ByMetadata && a.name == "" && !info.Header && !a.uploading
+		return !c.o.ByMetadata && a.name == "" && !info.Header && !met.uploading
 	}
 	told := info.Size >= 0 && !info.ModTime.IsZero() && (!c.o.ByMetadata || info.Header || info.Name != "")
-	return !c.noCall && !a.answered && !told && a.flight == nil
+	return !c.noCall && !met.answered && !told && met.flight == nil
 }
 
 // refillLocked makes the queue anew.
@@ -123,7 +127,7 @@ func (s *sweep) refillLocked() {
 		if !s.lacksLocked(a) {
 			continue
 		}
-		if due := a.dueLocked(); now.Before(due) {
+		if due := a.seenLocked().dueLocked(); now.Before(due) {
 			if s.due.IsZero() || due.Before(s.due) {
 				s.due = due
 			}
@@ -254,6 +258,7 @@ func (s *sweep) finished(a *Asset, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(s.asking, a)
+	a.metLocked()
 	switch {
 	case err == nil:
 		s.pauses = 0

@@ -184,7 +184,7 @@ func TestCopyOfTheTree(t *testing.T) {
 		if root < 4*time.Second || root > 5*time.Second {
 			t.Errorf("the root: waited %v", root)
 		}
-		if took := since(func() { _ = r.AwaitLinks(t.Context()) }); took > 100*time.Millisecond {
+		if took := since(func() { _ = r.Links().AwaitNames(t.Context()) }); took > 100*time.Millisecond {
 			t.Errorf("the links: waited %v", took)
 		}
 		before := s.heads.count()
@@ -201,7 +201,7 @@ func TestCopyOfTheTree(t *testing.T) {
 		r := start(t, newServer(ids(20)...).limited(), newBook(), nil, ids(20)...)
 		defer r.Close()
 		time.Sleep(time.Minute)
-		if took := since(func() { _ = r.AwaitLinks(t.Context()) }); took < 4*time.Second || took > 5*time.Second {
+		if took := since(func() { _ = r.Links().AwaitNames(t.Context()) }); took < 4*time.Second || took > 5*time.Second {
 			t.Errorf("the links alone: waited %v", took)
 		}
 	})
@@ -231,7 +231,7 @@ func TestFailuresAreForgiven(t *testing.T) {
 			_ = r.AwaitNames(t.Context())
 		}
 		r.expectCounts(1, 1)
-		if err := r.Listed("re_1").Err(); !errors.Is(err, errServer) {
+		if err := errOf(r.Listed("re_1")); !errors.Is(err, errServer) {
 			t.Errorf("its error is %v", err)
 		}
 		time.Sleep(2 * forgive) // by itself nothing is tried again
@@ -359,8 +359,8 @@ func TestUploads(t *testing.T) {
 			if err := r.Contact(t.Context(), up); !errors.Is(err, ErrUploading) {
 				t.Errorf("open: %v", err)
 			}
-			if !errors.Is(up.Err(), ErrUploading) {
-				t.Errorf("its error is %v", up.Err())
+			if !errors.Is(errOf(up), ErrUploading) {
+				t.Errorf("its error is %v", errOf(up))
 			}
 			before := s.calls.count()
 			for range 100 { // a shell loop of listings

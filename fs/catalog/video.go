@@ -32,12 +32,6 @@ type Lister interface {
 	ListVideos(ctx context.Context, scope string, found func([]Video)) (Listing, error)
 }
 
-// Notes keep texts for the next mount.
-type Notes interface {
-	Note(name string) string
-	SetNote(name, text string) error
-}
-
 // video is what is known of an asset of a library. Catalog.mu guards it.
 type video struct {
 	library      *library
@@ -53,27 +47,11 @@ func (v *video) info() asset.Info {
 	return asset.Info{Size: v.size, ModTime: time.UnixMilli(v.millis)}
 }
 
-// told returns what a library tells of a, or -1 and the zero time.
-func (a *Asset) told() (size int64, mtime time.Time) {
-	a.c.mu.Lock()
-	defer a.c.mu.Unlock()
-	if a.video == nil {
-		return -1, time.Time{}
-	}
-	return a.video.size, time.UnixMilli(a.video.millis)
-}
-
-// Told returns what a library tells of a, and whether one does.
-func (a *Asset) Told() (size int64, mtime time.Time, ok bool) {
-	size, mtime = a.told()
-	return size, mtime, !mtime.IsZero()
-}
-
 // Place returns where the asset of an ID is stored, "" if it is downloaded by its ID.
 func (c *Catalog) Place(id string) (bucket, blob string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch a := c.byID[id]; {
+	switch a, _ := c.findLocked(id); {
 	case a == nil || a.video == nil:
 		return "", "", nil
 	case a.video.blob == "":

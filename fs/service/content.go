@@ -28,15 +28,6 @@ func Awake(a *catalog.Asset) *Content {
 	return e
 }
 
-// SizeOf returns the size of a, or -1.
-func SizeOf(a *catalog.Asset) int64 {
-	if e := Awake(a); e != nil {
-		return e.Info().Size
-	}
-	size, _, _ := a.Told()
-	return size
-}
-
 // SpooledOf returns how many bytes of a are in the spool.
 func SpooledOf(a *catalog.Asset) int64 {
 	if e := Awake(a); e != nil {
@@ -49,15 +40,11 @@ func SpooledOf(a *catalog.Asset) int64 {
 // content was first seen. They change when the content does, even if the server gives no time
 // or still gives the old one. The times of a video come from its library.
 func Describe(a *catalog.Asset) (i asset.Info, mtime, ctime time.Time) {
-	size, told, video := a.Told()
-	e := Awake(a)
-	if e == nil {
-		return asset.Info{Size: size, ModTime: told}, told, told
+	i = a.Info()
+	if Awake(a) == nil && a.IsVideo() {
+		return i, i.ModTime, i.ModTime
 	}
-	s := e.Status()
-	if i = s.Info; video {
-		i.ModTime, i.LastModified = told, ""
-	}
+	s := Engine(a).Status()
 	seen, changed := s.FirstSeen, s.Version > 0
 	mtime = i.ModTime
 	if mtime.IsZero() || changed && i.LastModified == "" && mtime.Before(seen) {
@@ -87,11 +74,10 @@ func (v *Service) Prepare(ctx context.Context, a *catalog.Asset) error {
 	return nil
 }
 
-// LastError is the last that went wrong with a, for people, and when that was; zero if
-// nobody knows.
+// LastError is the last that went wrong with a, and when, for people.
 func LastError(a *catalog.Asset) (at time.Time, err error) {
-	if err := a.Err(); err != nil {
-		return a.ErrTime(), err
+	if at, err = a.Err(); err != nil {
+		return at, err
 	}
 	if e := Awake(a); e != nil {
 		s := e.Status()
@@ -140,23 +126,3 @@ type meant struct{ err, meaning error }
 
 func (e *meant) Error() string   { return e.err.Error() }
 func (e *meant) Unwrap() []error { return []error{e.err, e.meaning} }
-
-// record keeps the names of assets and the times of directories in the store.
-type record struct{ store *asset.Store }
-
-var _ catalog.Record = record{}
-
-// noteTimes is the name of the store's note with the times of directories.
-const noteTimes = "directories"
-
-func (r record) Load() (names map[string]string, note string) {
-	return r.store.Names(), r.store.Note(noteTimes)
-}
-
-// Save records them. If writing fails, the store logs that and tries again.
-func (r record) Save(names map[string]string, note string) {
-	if len(names) > 0 {
-		r.store.SetNames(names)
-	}
-	_ = r.store.SetNote(noteTimes, note) // if it is lost, the directories seem changed after a restart
-}

@@ -38,7 +38,7 @@ func (v *Service) Asset(ctx context.Context, id string) (AssetStatus, error) {
 	if err != nil {
 		return AssetStatus{ID: id, Size: -1}, err
 	}
-	if SizeOf(a) < 0 {
+	if a.Info().Size < 0 {
 		err = v.Catalog.Stat(ctx, a)
 	}
 	return v.assetStatus(a), err

@@ -110,7 +110,8 @@ func New(point string, ids []string, client *remote.Client, store *asset.Store, 
 		ListWait:   o.ListWait,
 		RetryFor:   o.RetryFor,
 		API:        api,
-		Record:     record{store},
+		Names:      store,
+		Notes:      store,
 		Facts: func(id string, learnt func()) catalog.Facts {
 			a := store.Asset(id)
 			a.OnFacts(learnt)
@@ -120,7 +121,6 @@ func New(point string, ids []string, client *remote.Client, store *asset.Store, 
 		Changed: hooks.Changed,
 		Scopes:  o.Libraries,
 		Lister:  api,
-		Notes:   store,
 		Looked:  o.Looked,
 	})
 	v.SetList(ids)

@@ -213,7 +213,7 @@ func (v *Service) limits() []LimitStatus {
 }
 
 func (v *Service) assetStatus(listed *catalog.Asset) AssetStatus {
-	a := AssetStatus{ID: listed.ID, Size: SizeOf(listed)}
+	a := AssetStatus{ID: listed.ID, Size: listed.Info().Size}
 	if name, own := listed.Name(); own {
 		a.Name = name
 	}
