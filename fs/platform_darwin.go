@@ -7,7 +7,6 @@ import (
 
 	"assetfs/fs/inode"
 
-	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
@@ -23,7 +22,7 @@ func (f *FS) tryPassthrough() error {
 }
 
 func (f *FS) start() (*fuse.Server, error) {
-	return fusefs.Mount(f.Point, f.root, f.fuseOptions())
+	return serve(f.Point, f.root, f.fuseOptions())
 }
 
 // absent is the error for an extended attribute that does not exist. After ENOTSUP macOS would

@@ -10,7 +10,6 @@ import (
 	"assetfs/fs/inode"
 	"assetfs/fs/mount"
 
-	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 )
@@ -24,7 +23,7 @@ func platformOptions(o *fuse.MountOptions) {
 func (f *FS) start() (*fuse.Server, error) {
 	o := f.fuseOptions()
 	o.DirectMountStrict = true
-	server, err := fusefs.Mount(f.Point, f.root, o)
+	server, err := serve(f.Point, f.root, o)
 	if err == nil || !errors.Is(err, os.ErrPermission) {
 		return server, err
 	}
@@ -39,7 +38,7 @@ func (f *FS) start() (*fuse.Server, error) {
 	f.root = f.newRoot() // the other one has been given to a server
 	o = f.fuseOptions()
 	o.DirectMount = false
-	server, err = fusefs.Mount(fmt.Sprintf("/dev/fd/%d", fd), f.root, o)
+	server, err = serve(fmt.Sprintf("/dev/fd/%d", fd), f.root, o)
 	if err != nil {
 		_ = mount.Detach(f.Point) // it is mounted already
 	}
