@@ -88,6 +88,9 @@ func (d *Dir) prepare() (err error) {
 	if err := d.root.Chmod(".", 0o700); err != nil {
 		return err
 	}
+	if fi, err := d.root.Stat("."); err != nil || fi.Mode().Perm() != 0o700 { // some file systems have no modes
+		return errors.Join(err, unfit(d.Path(), "stays open to others"))
+	}
 	if d.locked, err = d.root.OpenFile(lockName, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600); err != nil {
 		return err
 	}
@@ -118,11 +121,7 @@ func (d *Dir) State() (State, error) {
 // SetHolder writes what a second process is told about this one, say "process
 // 12, mounted at /mnt".
 func (d *Dir) SetHolder(text string) {
-	err := d.locked.Truncate(0)
-	if err == nil {
-		_, err = d.locked.WriteAt([]byte(text+"\n"), 0)
-	}
-	if err != nil {
+	if err := d.root.WriteFile(lockName, []byte(text+"\n"), 0o600); err != nil {
 		d.o.Log.Warn("lock file not written", "error", err)
 	}
 }
