@@ -71,16 +71,16 @@
 //	P3   script clashes, fs/catalog TestClashes
 //	P4   script cat, fs/catalog TestUnlistedID
 //	P5   script crawlers, script desktop, fs/catalog TestCrawlers
-//	P6   script engine_cuts, script servers_bytes, script archive_loud, fs TestFaults, integration_test TestModelRun
-//	P7   script restart, script engine_seeks, fs/asset TestModel
+//	P6   script engine_cuts, script servers_bytes, script archive_loud, fs TestFaults, integration_test TestModelRun, fs TestMatrix
+//	P7   script restart, script engine_seeks, fs/asset TestModel, fs TestMatrix
 //	P8   script harmless, script engine_interrupt, script harmless_namespace, fs/asset TestInterruptedReaderDisturbsNobody
-//	P9   script changed, script changed_times, fs/asset TestStrongChange, fs/asset TestWanderingValidators, integration_test TestStressChanges
-//	P10  script archive_loud, script stat, fs/catalog TestStatWaits, fs/asset TestMetadataSizeIsAPromise
+//	P9   script changed, script changed_times, fs/asset TestStrongChange, fs/asset TestWanderingValidators, integration_test TestStressChanges, fs TestMatrix
+//	P10  script archive_loud, script stat, fs/catalog TestStatWaits, fs/asset TestMetadataSizeIsAPromise, fs TestMatrix
 //	P11  script sparse
 //	P12  script readonly
-//	P13  script engine_window, script limits_cat, remote TestLimiterNeverExceeded, fs/asset TestWindowIsKept
-//	P14  script offline, script restart
-//	P15  script engine_scattered, script engine_head, fs/asset TestPromise
+//	P13  script engine_window, script limits_cat, remote TestLimiterNeverExceeded, fs/asset TestWindowIsKept, fs TestMatrix
+//	P14  script offline, script restart, fs TestMatrix
+//	P15  script engine_scattered, script engine_head, fs/asset TestPromise, fs TestMatrix
 //	P16  script ledger, script bill, fs/ledger TestLedger, fs/ledger TestLedgerSums, integration_test TestKillMount
 //	P17  script check
 //	P18  script library_scopes, script library, remote TestListVideos

@@ -27,6 +27,10 @@ const (
 	// if its requests spend most of their time in the queue: as many as fit
 	// twice into two minutes of backoff.
 	failuresMost = 30
+	// rereadMost is how many answers without Range are worth their price that bring so many
+	// bytes again, and end before the first new one.
+	rereadMost = 3
+	rereadDear = 4 << 20
 )
 
 // retry says how many requests in all are worth making after err, and how long
@@ -52,7 +56,8 @@ type failure struct {
 	err    error
 	final  bool      // no further request is made before until
 	count  int       // in a row without a new byte
-	tries  int       // of these, those that are worth only so many requests
+	tries  int       // of these, those in a row that are worth only so many requests
+	worth  int       // so many
 	since  time.Time // of the first in that row
 	until  time.Time // no request before
 	gaveUp time.Time // when a read did, the last one
@@ -74,6 +79,9 @@ func (f *failure) note(err error, now time.Time, progress bool) {
 	f.err = err
 	f.count++
 	requests, after := retry(err)
+	if requests >= 0 && requests != f.worth {
+		f.tries, f.worth = 0, requests // of another kind: what came before says nothing of it
+	}
 	if requests >= 0 {
 		f.tries++
 	}
@@ -145,6 +153,9 @@ func (a *Asset) failedLocked(s *stream, err error) error {
 	a.lastErr, a.lastErrAt = err, time.Now()
 	if errors.Is(err, ErrNoSpace) {
 		return err // and not remembered: the next read may find room
+	}
+	if requests, _ := retry(err); requests < 0 && s.gained == 0 && s.state.Start < s.request.Start && s.state.Pos-s.state.Start >= rereadDear {
+		err = &textError{err, err.Error(), rereadMost} // without Range, all of that is paid again each time
 	}
 	a.fail.note(err, time.Now(), s.gained >= block/2)
 	if a.fail.final {

@@ -34,7 +34,7 @@ func TestCutWithoutRangeEndsInAnError(t *testing.T) {
 		if !errors.Is(err, errCut) {
 			t.Errorf("error is %v, want the cut", err)
 		}
-		r.spent(30, 300*mib)
+		r.spent(1+rereadMost, (1+rereadMost)*(10*mib+64<<10))
 	})
 }
 
@@ -210,5 +210,18 @@ func TestAnswerWithoutWhatWasAskedFor(t *testing.T) {
 		r.server.cutAfter = 0
 		r.cat(rd, 4*mib-5, 4*mib) // asked for without Range
 		r.spent(3, 8*mib+block)
+	})
+}
+
+// TestErrorsOfTwoKinds: that of one kind few requests are worth making says nothing of another kind.
+func TestErrorsOfTwoKinds(t *testing.T) {
+	limited := &apiError{status: 400, tries: 3}
+	test(t, &fakeServer{size: 8 * mib, ranged: true, etag: true, failures: []error{nil, nil, limited, limited}, plain: func(n int, _ Request) bool { return n == 4 }}, func(r *rig) {
+		r.contact()
+		rd := r.Open()
+		defer rd.Close()
+		r.read(rd, 0, 1000)
+		r.read(rd, 6*mib, 1000)
+		r.read(rd, 4*mib, 1000)
 	})
 }

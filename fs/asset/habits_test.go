@@ -321,6 +321,17 @@ func TestRangeIsKnownPerAsset(t *testing.T) {
 			r.spent(7, 12*mib)
 		})
 	})
+	t.Run("nor while validators differ", func(t *testing.T) {
+		test(t, &fakeServer{size: 64 * mib, ranged: true, validators: perAnswer, plain: func(n int, _ Request) bool { return n%2 == 1 }}, func(r *rig) {
+			r.contact()
+			rd := r.Open()
+			defer rd.Close()
+			for _, off := range []int64{0, 40 * mib, 20 * mib, 50 * mib} {
+				r.cat(rd, off, off+mib)
+			}
+			r.spent(16, 16*mib)
+		})
+	})
 	t.Run("two are", func(t *testing.T) {
 		test(t, &fakeServer{size: 64 * mib, ranged: true, etag: true, plain: func(n int, _ Request) bool { return n > 0 }}, func(r *rig) {
 			r.contact()

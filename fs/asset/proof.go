@@ -88,20 +88,15 @@ func (s *stream) prove(sample ranges.Range) error {
 	a := s.a
 	q := s.request
 	q.Start, q.End, q.Background = sample.Start, sample.End, false
-	s.noteSent(false)
-	r, err := a.o.Source.Open(s.ctx, a.id, q)
+	r, err := s.sample(q)
 	if err != nil {
-		return s.why(err)
+		return err
 	}
 	defer s.close(r.Body)
 	a.mu.Lock()
 	size := a.info.Size
-	err = a.learnRangeLocked(q, r)
 	a.mu.Unlock()
-	switch {
-	case err != nil:
-		return err
-	case size >= 0 && r.Info.Size >= 0 && r.Info.Size != size:
+	if size >= 0 && r.Info.Size >= 0 && r.Info.Size != size {
 		return mismatch(sample)
 	}
 	if err := s.compare(sample, r); err != nil {
@@ -114,6 +109,29 @@ func (s *stream) prove(sample ranges.Range) error {
 	}
 	a.provenLocked(s, validator(r.Info), sample)
 	return nil
+}
+
+// sample asks for bytes to be compared. An answer without Range where that was proved shows
+// them, too, if not much is before them; else the server is asked once more.
+func (s *stream) sample(q Request) (*Response, error) {
+	a := s.a
+	for again := false; ; again = true {
+		s.noteSent(false)
+		r, err := a.o.Source.Open(s.ctx, a.id, q)
+		if err != nil {
+			return nil, s.why(err)
+		}
+		a.mu.Lock()
+		err = a.learnRangeLocked(q, r)
+		a.mu.Unlock()
+		if err == nil || !r.Ranged && q.End <= mostGap {
+			return r, nil
+		}
+		s.close(r.Body)
+		if again {
+			return nil, err
+		}
+	}
 }
 
 // provenLocked notes that bytes of r, which came with a validator of that value,

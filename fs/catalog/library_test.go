@@ -410,6 +410,40 @@ func TestLibraryTrouble(t *testing.T) {
 	})
 }
 
+// A name that is asked for, in the root or in a directory of a library, is found once a list comes that has never come,
+// without anybody opening the directory.
+func TestLibraryComesLate(t *testing.T) {
+	for _, scopes := range [][]string{{"s"}, {"s", "other"}} {
+		bubble(t, func(t *testing.T) {
+			s := newShelf("s", clip(1))
+			s.err = errServer
+			r := open(t, s, &notebook{}, newBook(), scopes...)
+			defer r.Close()
+			synctest.Wait()
+			look := r.Lookup
+			if len(scopes) > 1 {
+				look = r.Dirs()[0].Lookup
+			}
+			for n := range 3 {
+				before := s.passes
+				for range 5 { // sidecars of players
+					if a, err := look(t.Context(), "clip 1.mp4"); a != nil || err != nil {
+						t.Fatalf("%v, %v", a, err)
+					}
+				}
+				if asked := s.passes - before; asked > len(scopes) {
+					t.Errorf("round %d: %d lists were asked for", n, asked)
+				}
+				time.Sleep(failedEvery)
+			}
+			s.change(func(s *shelf) { s.err = nil })
+			if a, err := look(t.Context(), "clip 1.mp4"); a == nil || err != nil {
+				t.Errorf("%q: %v, %v", scopes, a, err)
+			}
+		})
+	}
+}
+
 // A listing shows what has come within its time; a name is waited for once.
 func TestLibraryIsSlow(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -118,6 +118,11 @@ func (d *Dir) Lookup(ctx context.Context, name string) (*Asset, error) {
 	}
 	now := time.Now()
 	c.mu.Lock()
+	for _, l := range d.libraries() { // nobody has opened the directory for this name
+		if l.failed && !l.known {
+			l.openedLocked(now)
+		}
+	}
 	nameless := d == c.top && slices.ContainsFunc(c.list, func(a *Asset) bool { return a.name == "" })
 	if c.lookBy.IsZero() && (nameless || d.unreadLocked()) {
 		c.lookBy = now.Add(c.o.ListWait)

@@ -62,7 +62,8 @@ func (v *Service) Prepare(ctx context.Context, a *catalog.Asset) error {
 	// If only metadata says that the asset is empty, ask for its header: otherwise a read
 	// would succeed whatever is wrong.
 	if i := e.Info(); !i.Header && i.Size <= 0 {
-		if err := v.Catalog.Contact(ctx, a); err != nil {
+		err := v.Catalog.Contact(ctx, a)
+		if away := errors.Is(err, catalog.ErrNotNow); err != nil && (!away || i.Size != 0) { // of an empty one all is there
 			return err
 		}
 	}
