@@ -22,7 +22,7 @@ func (p *planner) ask(missing []miss) {
 	}
 	groups := p.groups(missing)
 	slices.SortStableFunc(groups, func(a, b group) int { return a.since.Compare(b.since) })
-	for i, g := range groups {
+	for _, g := range groups {
 		if (p.Ranging == RangeNo || p.doubts()) && len(p.d.Open) > 0 {
 			return // it will tell, or comes from 0
 		}
@@ -37,7 +37,7 @@ func (p *planner) ask(missing []miss) {
 		if !p.room() {
 			return
 		}
-		o := p.opening(g, p.Requests < len(groups)-i && p.follows(groups, g))
+		o := p.opening(g)
 		if j := p.among(o, g.first.off); j >= 0 {
 			g.first.Need.End = g.end
 			p.use(j, g.first)
@@ -70,6 +70,9 @@ func (p *planner) gathers(g group) bool {
 // than another request. Without Range one request serves all.
 func (p *planner) groups(missing []miss) []group {
 	gap := int64(mostGap)
+	if !p.Limited {
+		gap = block // they are asked for at the same time, and cost nothing but bytes
+	}
 	if speed := p.speed(); speed > 0 {
 		gap = min(gap, int64(speed*p.Worth.Seconds()))
 	}
@@ -125,16 +128,8 @@ func (p *planner) coming() (n int64) {
 	return n
 }
 
-// follows reports whether another of groups is a short way behind g.
-func (p *planner) follows(groups []group, g group) bool {
-	return slices.ContainsFunc(groups, func(o group) bool {
-		return o.first.off > g.end && o.first.off-g.end <= 16*mostGap
-	})
-}
-
-// opening returns the request for g. followed means that other reads wait for later bytes, and no
-// request is left for them.
-func (p *planner) opening(g group, followed bool) Opening {
+// opening is the request for g.
+func (p *planner) opening(g group) Opening {
 	off := g.first.off
 	if p.Ranging == RangeNo {
 		return Opening{Start: off} // comes from 0, but asking costs nothing
@@ -152,10 +147,7 @@ func (p *planner) opening(g group, followed bool) Opening {
 		o.Start = p.backTo(o.Start, min(max(p.Size/64, block), 2*block))
 	}
 	o.Sequence = p.History.before(g.first.Need.Start, p.ReadAhead) + off - g.first.Need.Start
-	habit := o.Start - o.Sequence + p.Habit
 	switch {
-	case p.Habit > 0 && !followed && o.Sequence >= sequence && habit >= g.end:
-		o.End = habit + (block-habit%block)%block
 	case o.Sequence >= sequence || o.Sequence > 0 && o.Sequence == p.History.bytes:
 	case p.Ranging == RangeUnknown:
 	case p.Size >= 0 && p.Size-off <= mostGap && !g.first.backward():
@@ -169,7 +161,7 @@ func (p *planner) opening(g group, followed bool) Opening {
 		o.Start = p.backTo(o.Start, max(n, block))
 		o.End, o.Fill = g.end, true
 	default:
-		p.scattered(&o, g, followed)
+		p.scattered(&o, g)
 	}
 	for i := range p.Streams { // a server that sends less than was asked for is not asked for that again
 		if s := &p.Streams[i]; !p.d.End[i] && s.Start <= o.Start && o.Start < s.End && s.End <= off {
@@ -183,8 +175,8 @@ func (p *planner) opening(g group, followed bool) Opening {
 	return o
 }
 
-// scattered makes o a request for g where there is no evidence of a sequence.
-func (p *planner) scattered(o *Opening, g group, followed bool) {
+// scattered makes o a request for g where nothing tells of a sequence.
+func (p *planner) scattered(o *Opening, g group) {
 	need := ranges.Range{Start: g.first.Need.Start, End: g.end}
 	if n := p.around(need); n > 0 && !g.first.onward() {
 		p.surround(o, g, n)
@@ -197,13 +189,17 @@ func (p *planner) scattered(o *Opening, g group, followed bool) {
 	}
 	o.End = o.Least
 	switch {
-	case followed, g.first.first() && g.first.large(), o.Start == 0, p.tries():
+	case p.tries(), g.first.Last.Empty() && g.first.large():
 		o.End = 0
 	case p.Habit > 0 && from == behind:
 		o.End = max(o.End, o.Start+p.Habit+p.Habit/8/block*block) // they vary a little
-	case p.afford() > 0 && (g.first.onward() || from < behind && p.Limited) || from < behind && p.credit() > 0 || p.credit() > 4*block && g.first.large():
-		o.End = max(o.End, o.Start+max(2*mostGap, o.Start-from))
-		if p.Limited || p.credit() > 2*mostGap {
+	case p.afford() > 0 && (g.first.onward() || from < behind && p.Limited) || p.credit() > 4*block && g.first.large():
+		ahead := max(2*mostGap, o.Start-from)
+		if !p.Limited && !g.first.large() { // a request more is cheaper than what sockets hold
+			ahead = max(2*block, min(o.Start-from, p.credit()))
+		}
+		o.End = max(o.End, o.Start+ahead)
+		if p.Limited || g.first.large() && p.credit() > 2*mostGap {
 			o.End = 0
 		}
 	}
@@ -236,12 +232,8 @@ func (p *planner) around(need ranges.Range) (n int64) {
 	if !p.Limited || need.Len() > small || p.History.bytes == 0 {
 		return 0
 	}
-	bill, span := float64(p.History.bill()), p.History.span()
-	skips := min(1, float64(p.History.skipped())/bill)
-	// In the end, blocks for scattered reads cost more than they add to the bill, the more so the
-	// smaller the clusters are. Up to a quarter of the bill is kept for that.
-	spare := p.afford() - int64(bill/4*mostGap/float64(mostGap+span))
-	n = min((max(p.History.cluster(need).Len(), span)-2*mostGap)/2, spare/2)
+	skips := min(1, float64(p.History.skipped())/float64(p.History.bill()))
+	n = min((max(p.History.cluster(need).Len(), p.History.span())-2*mostGap)/2, p.afford()/2)
 	n = min(int64(float64(n)*skips), 8*mostGap)
 	n = max(n, min(p.Span/2, p.afford()/2))
 	if speed := p.speed(); speed > 0 {
@@ -323,11 +315,6 @@ func (p *planner) room() bool {
 }
 
 func (p *planner) open(o Opening) {
-	for i := range p.d.Open { // an earlier one need not go on into the path of this one
-		if e := &p.d.Open[i]; e.Start < o.Start && e.Least <= o.Start && (e.End == 0 || e.End > o.Start) && p.Ranging == RangeYes && !p.Limited {
-			e.End = o.Start
-		}
-	}
 	p.d.Open = append(p.d.Open, o)
 	if !o.Background {
 		p.Requests--

@@ -30,7 +30,7 @@ func (p *planner) endCovered() {
 			if j == i || o.Opening || p.d.End[j] || o.Start > at {
 				continue
 			}
-			same := at == o.Reach && o.before(s, j < i)
+			same := at == o.Reach && (o.Start > s.Start || o.Start == s.Start && j < i) // the younger path goes on
 			if same || at < o.Pos && run >= o.Pos {
 				p.d.End[i] = true
 				break
@@ -39,19 +39,8 @@ func (p *planner) endCovered() {
 	}
 }
 
-// before reports which of two streams at the same place goes on: the one that fills, otherwise the
-// one with the younger path, otherwise the first.
-func (o *StreamState) before(s *StreamState, first bool) bool {
-	switch {
-	case o.Fill != s.Fill:
-		return o.Fill
-	case o.Start != s.Start:
-		return o.Start > s.Start
-	}
-	return first
-}
-
-// nearest returns the live stream that is closest before off and will reach it, or -1.
+// nearest returns the live stream that is closest behind off and gets there,
+// or -1.
 func (p *planner) nearest(off int64) int {
 	best := -1
 	for i := range p.Streams {
@@ -87,7 +76,7 @@ func (p *planner) blocked(from, to int64) bool {
 func (p *planner) fills(m miss) bool {
 	for i := range p.Streams {
 		s := &p.Streams[i]
-		if s.Fill && !p.d.End[i] && s.Pos <= m.off && m.off < s.End && p.arrival(i, m.off) < forever && !p.blocked(s.Reach, m.off) {
+		if s.Fill && !p.d.End[i] && s.Pos <= m.off && m.off < s.End && p.arrival(i, m.off) < forever && !p.blocks(i, m) {
 			p.use(i, m)
 			return true
 		}
@@ -149,7 +138,7 @@ func (p *planner) use(i int, m miss) {
 	s := &p.Streams[i]
 	p.d.Serves[i] = true
 	end := m.Need.End
-	if s.Frontier == s.Start && (s.Least == 0 || s.Least >= s.Start+block) {
+	if s.Frontier == s.Start {
 		end = max(end, m.off+block) // the reader is likely to go on
 	}
 	p.d.Limit[i] = max(p.d.Limit[i], end)

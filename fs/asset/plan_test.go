@@ -180,14 +180,6 @@ func TestPlan(t *testing.T) {
 		}, func(d *Decision) {
 			d.Open = []Opening{{Start: 300 * mib, Sequence: mib}}
 		}},
-		{"or the end that sequences have by habit", func(s *Snapshot) {
-			s.History = scattered()
-			s.History.add(ranges.Range{Start: 299 * mib, End: 300 * mib})
-			s.Habit = 2 * mib
-			s.Waiters = []WaiterState{after(300*mib, want(300*mib, 300*mib+32<<10))}
-		}, func(d *Decision) {
-			d.Open = []Opening{{Start: 300 * mib, End: 301 * mib, Sequence: mib}}
-		}},
 		{"a short skip is part of a sequence", func(s *Snapshot) {
 			s.History = scattered()
 			s.Waiters = []WaiterState{after(300*mib-500<<10, want(300*mib, 300*mib+32<<10))}
@@ -330,7 +322,7 @@ func TestPlan(t *testing.T) {
 			s.Header, s.Size = false, -1
 			s.Waiters = []WaiterState{{Header: true, Head: true, Background: true, Since: now}}
 		}, func(d *Decision) {
-			d.Open = []Opening{{End: block, Background: true}}
+			d.Open = []Opening{{End: block, Least: block, Background: true}}
 		}},
 	})
 }

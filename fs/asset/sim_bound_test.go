@@ -7,12 +7,13 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// prefixBound returns the least that any planner spends on t if it doesn't know t. A program may stop
-// after any read, and what it has read so far is a trace, too. So a planner that stays within 1.5 times
-// the optimum's bytes plus 1 MiB on all traces has received no more than that at the end of each read.
-// Two reads that no single request can have brought within that limit took two requests. When the last of
-// a set of such reads ends, that many requests have been made, and the rate limit has allowed them. With
-// several readers the order of reads is unknown, so there is no bound.
+// prefixBound is the least that any planner spends on t which doesn't know it. A program
+// may stop after any read, and what it has read so far is a trace, too; so who is to stay
+// within 1.5 times the optimum's bytes and 1 MiB on all traces has received no more than
+// that, of the reads so far, at the end of each. Two reads that no single request can have
+// brought within that took two, and as few as leave no gap out that is too much of it took
+// all. So many requests have been made, for the limit to allow, when the last of a set of
+// such reads ends. With several readers the order of reads is not known, and nothing is said.
 func prefixBound(t *trace, l simLink) (requests int, waited time.Duration) {
 	if !l.ranged || len(t.readers) > 1 {
 		return 0, 0
@@ -25,7 +26,13 @@ func prefixBound(t *trace, l simLink) (requests int, waited time.Duration) {
 	if other := b.apart(true); len(other) > len(apart) {
 		apart = other
 	}
-	return len(apart), b.wait(apart)
+	requests = len(apart)
+	for i := range b.steps {
+		if !b.steps[i].fresh.Empty() {
+			requests = max(requests, b.steps[i].least())
+		}
+	}
+	return requests, b.wait(apart)
 }
 
 // bounds is a trace of one reader, read by read.
@@ -34,12 +41,16 @@ type bounds struct {
 	link  simLink
 	read  ranges.Set
 	steps []step
+
+	received time.Duration // up to when bytes count
+	bytes    float64       // that can have come by then
 }
 
 // step is what is known when a read ends.
 type step struct {
 	fresh ranges.Range // of the read, what had not been read before; empty if it had
 	read  ranges.Set   // with it
+	gaps  []int64      // in what has been read, the smallest first
 	most  int64        // that may have been received
 }
 
@@ -52,6 +63,10 @@ func (b *bounds) add(r ranges.Range) {
 		s.read = b.read.Clone()
 		best := optimumBytes(mergeRanges(b.read.Ranges(), b.link), b.trace.size)
 		s.most = min(best*3/2+mib, b.trace.size*105/100)
+		for i, r := range b.read.Ranges()[1:] {
+			s.gaps = append(s.gaps, r.Start-b.read.Ranges()[i].End)
+		}
+		slices.Sort(s.gaps)
 	}
 	b.steps = append(b.steps, s)
 }
@@ -84,30 +99,90 @@ func (b *bounds) apart(fromLast bool) (apart []int) {
 	return apart
 }
 
-// wait returns how long the reader waits at least: each step of apart needs one request more, and there
-// are as many streams as there may have been requests.
+// pin is a request that brought the first fresh byte of a step apart.
+type pin struct {
+	step  int
+	since time.Duration // the latest time at which it can have been at that byte
+}
+
+// wait is how long the reader waits at least. Each of the reads apart has one request more
+// behind it. What comes later is brought by one of those, which goes on from there no faster
+// than the link and has brought no more than was allowed by then, or by a further request.
+// All streams together have to bring the gaps, too, that so few requests can't leave out.
 func (b *bounds) wait(apart []int) (waited time.Duration) {
-	var now, received time.Duration // received: the time up to which bytes count
-	var bytes float64
+	var now time.Duration
+	var pins []pin
 	for i, r := range b.trace.readers[0] {
 		now += r.think
-		done := now
-		if k, ok := slices.BinarySearch(apart, i); ok {
-			done = max(done, b.earliest(k)+b.link.latency)
-		}
-		// The most that can have come by then, and what must have.
-		for need := float64(b.steps[i].read.Len()); ; {
-			could := bytes + float64(done-received)/float64(time.Second)*float64(b.link.speed)*float64(b.streams(done))
-			if could >= need || b.link.limit.n == 0 {
-				bytes, received = min(could, float64(b.steps[i].most)), done
-				break
+		done := max(now, b.received)
+		if s := &b.steps[i]; !s.fresh.Empty() {
+			soonest := b.earliest(len(pins)) + b.link.latency
+			if _, ok := slices.BinarySearch(apart, i); ok {
+				pins = append(pins, pin{i, 0})
+			} else {
+				for _, p := range pins {
+					if b.share(p.step, i) {
+						soonest = min(soonest, p.since+b.lasts(s.fresh.Start-b.steps[p.step].fresh.Start))
+					}
+				}
 			}
-			done += time.Duration((need-could)/float64(b.link.speed)/float64(b.streams(done))*float64(time.Second)) + time.Microsecond
+			done = b.all(i, max(done, soonest))
+			for j := range pins {
+				p := &pins[j]
+				before := ranges.Range{End: b.steps[p.step].fresh.Start}
+				p.since = max(p.since, done-b.lasts(s.most-lengthIn(&s.read, before)))
+			}
 		}
 		waited += done - now
 		now = done
 	}
 	return waited
+}
+
+// lasts is how long a stream takes for n bytes.
+func (b *bounds) lasts(n int64) time.Duration { return duration(n, float64(b.link.speed)) }
+
+// all returns when at the earliest, not before at, all that has been read with step i can
+// have come, and lets bytes come until then.
+func (b *bounds) all(i int, at time.Duration) time.Duration {
+	if b.link.limit.n == 0 {
+		return at
+	}
+	for {
+		streams, until := b.streams(b.received)
+		rate := float64(b.link.speed) * float64(streams)
+		short := float64(b.steps[i].cover(streams)) - b.bytes
+		switch {
+		case b.received < at:
+			until = min(until, at)
+		case short <= 0:
+			b.bytes = min(b.bytes, float64(b.steps[i].most))
+			return b.received
+		case streams > 0:
+			until = min(until, b.received+duration(int64(short)+1, rate)+1)
+		}
+		b.bytes += rate * (until - b.received).Seconds()
+		b.received = until
+	}
+}
+
+// cover is the least that so many requests bring that have all that was read: each brings
+// bytes in order.
+func (s *step) cover(requests int) int64 {
+	n := s.read.Len()
+	for _, gap := range s.gaps[:max(0, len(s.gaps)-max(0, requests-1))] {
+		n += gap
+	}
+	return n
+}
+
+// least is the fewest requests that can have brought what was read with s.
+func (s *step) least() int {
+	n, brought := 1, s.cover(1)
+	for ; brought > s.most; n++ {
+		brought -= s.gaps[len(s.gaps)-n]
+	}
+	return n
 }
 
 // earliest is when request k, counted from 0, can be made.
@@ -118,10 +193,12 @@ func (b *bounds) earliest(k int) time.Duration {
 	return 0
 }
 
-// streams is how many there can be at a time.
-func (b *bounds) streams(at time.Duration) int {
-	if b.link.limit.n == 0 {
-		return mostStreams
+// streams is how many there can be, and until when no more.
+func (b *bounds) streams(at time.Duration) (n int, until time.Duration) {
+	limit := b.link.limit
+	if at -= b.link.latency; at < 0 {
+		return 0, b.link.latency
 	}
-	return min(mostStreams, b.link.limit.n*(1+int(at/b.link.limit.interval)))
+	since := at / limit.interval
+	return min(mostStreams, limit.n*int(since+1)), (since+1)*limit.interval + b.link.latency
 }

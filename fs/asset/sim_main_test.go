@@ -34,7 +34,7 @@ var (
 // about 160 misses to wait for, the optimum 72.
 //
 // Requests, without a limit: they cost nothing then, bytes do, and time does not suffer.
-// The optimum takes gaps of up to 1 MiB along: 131 MB for loop-find, where 57 do.
+// The optimum takes gaps of up to 1 MiB along: 131 MB for loop-find, where 45 do.
 //
 // Wait, with 1 a second: a request more is 1.1 s more, where all is 1 to 3 s. A PDF is
 // begun at its start and then read at its end: 2 requests, unless all of it were fetched

@@ -2,7 +2,6 @@ package asset
 
 import (
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -19,6 +18,7 @@ var promiseRuns = flag.Int("promise", 300, "random traces of TestPromise")
 // received is at most twice what is read, where gaps of up to 1 MiB count as
 // read, and 1 MiB, and 128 KiB a request, also where
 // others of the type were read in another way. What sockets hold comes on top.
+// Without Range all before what is read counts as read.
 func TestPromise(t *testing.T) {
 	runs := uint64(*promiseRuns)
 	if testing.Short() || raceEnabled {
@@ -33,17 +33,18 @@ func TestPromise(t *testing.T) {
 		l := simLink{
 			latency: time.Duration(1+rnd.IntN(200)) * time.Millisecond,
 			speed:   1 << (18 + rnd.IntN(8)),
-			ranged:  true,
+			ranged:  rnd.IntN(10) > 0,
 			limit:   simLimits[rnd.IntN(len(simLimits))],
 			small:   true,
+			unsized: rnd.IntN(5) == 0,
 		}
-		var got outlay
 		known := Kind{}
 		if rnd.IntN(2) == 0 { // the habits of others of its type, which may be wrong here
 			known = Kind{Whole: rnd.IntN(2) == 0, Tail: rnd.Int64N(mostTail), Span: rnd.Int64N(32 * mib), Habit: rnd.Int64N(mostHabit)}
 		}
+		var got outlay
 		synctest.Test(t, func(t *testing.T) {
-			store := newSimStore(t, RangeYes)
+			store := newSimStore(t, rangingOf(l.ranged))
 			defer store.close()
 			for _, id := range []string{"re_1", "re_2"} {
 				store.noteUsage(kindOf(Info{Name: "a.bin"}), usage{id, known})
@@ -52,37 +53,60 @@ func TestPromise(t *testing.T) {
 		})
 		read := tr.distinct()
 		merged := read.Clone()
+		if !l.ranged {
+			merged.Add(ranges.Range{End: read.Ranges()[0].Start})
+		}
 		for i, r := range read.Ranges()[1:] {
-			if before := read.Ranges()[i]; r.Start-before.End <= mostGap {
+			if before := read.Ranges()[i]; r.Start-before.End <= mostGap || !l.ranged {
 				merged.Add(ranges.Range{Start: before.End, End: r.Start})
 			}
 		}
 		allowed := 2*merged.Len() + mib + int64(got.requests)*(block+socketLeast)
 		if got.bytes > allowed {
-			t.Errorf("seed %d: %s, %v, %d B/s: received %d for %d read, %d with the gaps, %d requests: %d too much", seed, l.limit.name, l.latency, l.speed,
+			t.Errorf("seed %d: %s: %+v: received %d for %d read, %d with the gaps, %d requests: %d too much", seed, tr.name, l,
 				got.bytes, read.Len(), merged.Len(), got.requests, got.bytes-allowed)
 		}
 	}
 }
 
-// randomTrace is a trace of one to eight readers, each of which reads here and there,
-// forwards, backwards, or by skips.
+// randomTrace is a trace of one to eight readers, some of which come when others have
+// gone, in an asset of which something may be present.
 func randomTrace(rnd *rand.Rand) *trace {
-	t := &trace{name: fmt.Sprint("random trace of ", rnd.Uint64()), size: 1 + rnd.Int64N(1<<(20+rnd.IntN(10)))}
+	t := &trace{name: "random trace", size: 1 + rnd.Int64N(1<<(20+rnd.IntN(10)))}
 	for reader := range 1 + rnd.IntN(8) {
-		for range 1 + rnd.IntN(6) {
-			at, n := rnd.Int64N(t.size), int64(1)<<(9+rnd.IntN(9))
-			step := []int64{n, n, -n, n + rnd.Int64N(2*mib), -n - rnd.Int64N(2*mib), 0}[rnd.IntN(6)]
-			for range 1 + rnd.IntN(1<<rnd.IntN(8)) {
-				if at < 0 || at >= t.size {
-					break
-				}
-				t.add(reader, time.Duration(rnd.IntN(3000))*time.Microsecond, at, n)
-				if at += step; step == 0 {
-					at = rnd.Int64N(t.size)
-				}
+		for n := range 1 + rnd.IntN(6) {
+			t.randomReads(rnd, reader)
+			if n == 0 && rnd.IntN(4) == 0 {
+				t.readers[reader][0].think += time.Duration(rnd.IntN(20)) * time.Second
 			}
 		}
 	}
+	for range rnd.IntN(2) * rnd.IntN(20) {
+		at := rnd.Int64N(t.size)
+		t.present = append(t.present, ranges.Range{Start: at, End: min(t.size, at+1+rnd.Int64N(mib))})
+	}
 	return t
+}
+
+// randomReads lets a reader read at places of one or two kinds in turn: in order, backwards, with
+// skips that are the same, around what is read over or read ahead, or that differ, or anywhere.
+func (t *trace) randomReads(rnd *rand.Rand, reader int) {
+	n := int64(1) << (9 + rnd.IntN(12))
+	skip := []int64{block, sequence, near, mostGap, 2 * mostGap, rnd.Int64N(8 * mib)}[rnd.IntN(6)] + rnd.Int64N(3)*n - n
+	var at, step [2]int64
+	for i := range at {
+		at[i] = rnd.Int64N(t.size)
+		step[i] = []int64{n, n, -n, n + skip, -n - skip, 0, n + rnd.Int64N(2*mib), -n - rnd.Int64N(2*mib)}[rnd.IntN(8)]
+	}
+	turns := 1 + rnd.IntN(2)
+	for k := range min(1+rnd.IntN(1<<rnd.IntN(8)), int(16*mib/n)) {
+		i := k % turns
+		if at[i] < 0 || at[i] >= t.size {
+			at[i] = rnd.Int64N(t.size)
+		}
+		t.add(reader, time.Duration(rnd.IntN(3000))*time.Microsecond, at[i], n)
+		if at[i] += step[i]; step[i] == 0 {
+			at[i] = rnd.Int64N(t.size)
+		}
+	}
 }

@@ -38,6 +38,7 @@ type simLink struct {
 	ranged  bool
 	limit   simLimit
 	small   bool // sockets hold next to nothing
+	unsized bool // no header tells the size
 }
 
 // worth is what a request is worth in time, as the planner is told.
@@ -126,7 +127,17 @@ func (s *simServer) Open(ctx context.Context, _ string, r Request) (*Response, e
 			resp.End = min(r.End, s.size)
 		}
 	}
-	resp.Body = &simBody{s: s, ctx: ctx, start: resp.Start, off: resp.Start, arrived: resp.Start, end: resp.End, last: time.Now()}
+	if s.unsized {
+		resp.Info.Size = -1
+		if !s.ranged {
+			resp.End = -1
+		}
+	}
+	end := resp.End
+	if end < 0 {
+		end = s.size
+	}
+	resp.Body = &simBody{s: s, ctx: ctx, start: resp.Start, off: resp.Start, arrived: resp.Start, end: end, last: time.Now()}
 	return resp, nil
 }
 

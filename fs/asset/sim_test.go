@@ -56,6 +56,16 @@ func simulateAsset(t *testing.T, tr *trace, l simLink, store *testStore, id stri
 		Source: server, ReadAhead: 64 * mib,
 		StallTimeout: time.Hour, RetryFor: time.Hour, Log: slog.New(slog.DiscardHandler),
 	}
+	if len(tr.present) > 0 {
+		if _, err := a.Contact(t.Context(), Contact{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range tr.present {
+			if err := a.write(make([]byte, r.Len()), r.Start); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	r := newReplay(a, tr)

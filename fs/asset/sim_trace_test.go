@@ -20,7 +20,8 @@ type trace struct {
 	name    string
 	size    int64
 	readers [][]traceRead
-	after   map[int]cause // what makes a reader come, where that is known
+	after   map[int]cause  // what makes a reader come, where that is known
+	present []ranges.Range // when the first comes
 }
 
 // cause is a read after whose end a reader begins, with the think time of its first.
@@ -44,7 +45,7 @@ func (t *trace) add(reader int, think time.Duration, off, n int64) {
 // opened puts the request that an open costs, of an asset that nobody has listed, into
 // the trace: a first read of its first byte.
 func (t *trace) opened() *trace {
-	o := &trace{t.name, t.size, slices.Clone(t.readers), maps.Clone(t.after)}
+	o := &trace{t.name, t.size, slices.Clone(t.readers), maps.Clone(t.after), nil}
 	first := 0
 	for i, reads := range o.readers {
 		if _, later := o.after[i]; !later && reads[0].think < o.readers[first][0].think {
