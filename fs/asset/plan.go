@@ -163,7 +163,7 @@ type planner struct {
 //     large first read (TestReadersAtRandomOffsets) and, with a limit, for the first two that
 //     nothing is known of (7z-list-zip64); what sequences have by habit, where they have one
 //     (ffmpeg-contact-sheet); for a skip of at most 1 MiB, a place near others that were read
-//     and large reads 2 MiB, or without a limit, where small reads skip, twice what was read
+//     and large reads 2 MiB, or without a limit, where small reads skip, as much again as was read
 //     there (h5py-slice, loop-find).
 //  9. With a limit, small reads here and there get what is absent on both sides, up to half
 //     of what they span, there or by habit. (loop-find, random-200)
