@@ -44,7 +44,7 @@ func TestPromise(t *testing.T) {
 		}
 		var got outlay
 		synctest.Test(t, func(t *testing.T) {
-			store := newSimStore(t, rangingOf(l.ranged))
+			store := newSimStore(t, map[bool]Ranging{true: RangeYes, false: RangeNo}[l.ranged])
 			defer store.close()
 			for _, id := range []string{"re_1", "re_2"} {
 				store.noteUsage(kindOf(Info{Name: "a.bin"}), usage{id, known})
