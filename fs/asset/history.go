@@ -72,8 +72,13 @@ func (h *history) bill() int64 {
 	return h.merged.Len() - int64(len(h.merged.Ranges()))*(mostGap-block)
 }
 
-// short returns how many of the latest sequences, including those of paused streams, were no longer
-// than what any request brings. Reads of the asset's beginning are not counted.
+// joined is what was read, with gaps of at most mostGap.
+func (h *history) joined() int64 {
+	return h.merged.Len() - int64(len(h.merged.Ranges()))*mostGap
+}
+
+// short is how many of the latest sequences, with those of paused streams, were no longer
+// than what a request brings in any case. What is read of the beginning is no sequence.
 func (h *history) short(streams []*stream) (n int) {
 	for _, length := range h.lengths[:min(h.sequences, habitual)] {
 		if length <= block {
@@ -111,7 +116,7 @@ func (h *history) span() int64 {
 
 // skipped returns how much was left out between reads that are close together.
 func (h *history) skipped() int64 {
-	return max(0, h.merged.Len()-int64(len(h.merged.Ranges()))*mostGap-h.read.Len())
+	return max(0, h.joined()-h.read.Len())
 }
 
 // scattered returns how long the clusters of reads are, judged by what was skipped in them; 0 unless

@@ -127,7 +127,7 @@ func TestPlanKinds(t *testing.T) {
 			s.Span = 8 * mib
 			s.Waiters = []WaiterState{after(4096, want(500*mib, 500*mib+4096))}
 		}, func(d *Decision) {
-			d.Open = []Opening{{Start: 523501568, End: 525074432, Fill: true}}
+			d.Open = []Opening{{Start: 523501568, End: 524943360, Fill: true}}
 		}},
 		{"until that is of no use", func(s *Snapshot) {
 			read(s, 4096)

@@ -168,8 +168,8 @@ type planner struct {
 //  9. With a limit, small reads here and there get what is absent on both sides, up to half
 //     of what they span, there or by habit. (loop-find, random-200)
 //  10. Credit is 1 MiB and half of what was read, less what was received and not read. What
-//     was read counts with its gaps of up to 1 MiB where that saves requests, and so does
-//     what is waited for. (TestPromise)
+//     was read counts with its gaps of up to 1 MiB where that saves requests. What is waited
+//     for, and what a request brings at least, is no part of it. (TestPromise)
 //  11. Requests begin at multiples of 128 KiB and end where bytes are present or another
 //     stream runs. Those at the end of an asset hold at least 128 KiB before. (tail-n-50000)
 //  12. Assets of one type are used alike: what the latest two were used like counts as

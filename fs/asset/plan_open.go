@@ -251,7 +251,8 @@ func (p *planner) afford() int64 { return max(0, p.spared()) }
 
 // spared is like afford, but negative if more was received than that.
 func (p *planner) spared() int64 {
-	return mostGap + (p.History.bill()+p.due)*3/2 - p.History.received - p.coming()
+	// Half of what was read comes on top, but not of what a request brings at least.
+	return mostGap + p.History.bill() + p.due + p.History.joined()/2 - p.History.received - p.coming()
 }
 
 // backTo returns the beginning of a request for n absent bytes before end.

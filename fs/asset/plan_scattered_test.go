@@ -44,7 +44,7 @@ func TestPlanScattered(t *testing.T) {
 			s.History, s.Present, s.Short = clusters(), all, 4
 			s.Waiters = []WaiterState{after(1000, want(500*mib, 500*mib+4096))}
 		}, func(d *Decision) {
-			d.Open = []Opening{{Start: 519962624, End: 528613376, Fill: true}}
+			d.Open = []Opening{{Start: 519962624, End: 528482304, Fill: true}}
 		}},
 		{"but nothing that is present", func(s *Snapshot) {
 			s.History, s.Short = clusters(), 4

@@ -24,7 +24,11 @@ func TestPromise(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		runs = 30
 	}
+	seeds := []uint64{693} // it has paid too much: half of what each request brings, too
 	for seed := range runs {
+		seeds = append(seeds, seed)
+	}
+	for _, seed := range seeds {
 		if *promiseSeed >= 0 && int(seed) != *promiseSeed {
 			continue
 		}
