@@ -10,15 +10,15 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// Options are the policy and the surroundings that all assets of a mount share.
+// Options are shared by all assets of a mount.
 type Options struct {
 	Source       Source
 	ReadAhead    int64         // bytes a stream may run ahead of its readers
 	StallTimeout time.Duration // no byte for this long is a dead stream
 	RetryFor     time.Duration // how long one read keeps retrying
 	Log          *slog.Logger
-	// Turns has an element for each read or write of the disk that is under way,
-	// so that they are no more than it holds; nil: any number.
+	// Turns holds one element for each read or write of the disk that is running, so its
+	// capacity limits them; nil: no limit.
 	Turns chan struct{}
 }
 
@@ -28,9 +28,8 @@ type Asset struct {
 	store *Store
 	wg    sync.WaitGroup // stream goroutines
 
-	// mu guards what follows, the fields of streams marked so, and the
-	// sequence of looking at what is present, planning and acting. No I/O under
-	// it.
+	// mu guards what follows, the fields of streams that say so, and each sequence of
+	// looking at what is present, planning and acting. No I/O is done while it is held.
 	mu sync.Mutex
 	facts
 	held
@@ -70,21 +69,21 @@ func newEngine(o *Options) *engine {
 	return &engine{o: o, readers: map[*Reader]struct{}{}, endedAt: -1, disproved: -1}
 }
 
-// OnFacts has changed called when facts of the asset were added, under its lock.
+// OnFacts sets the function that is called, under the asset's lock, when facts were added.
 func (a *Asset) OnFacts(changed func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.factsAdded = changed
 }
 
-// Info returns what is known of the asset now.
+// Info returns what is known of the asset.
 func (a *Asset) Info() Info {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.info
 }
 
-// Status is how an asset is.
+// Status is the state of an asset.
 type Status struct {
 	Info
 	Version     uint64    // counts the contents that it has had
@@ -96,7 +95,7 @@ type Status struct {
 	LastErrorAt time.Time
 }
 
-// Status returns how the asset is now.
+// Status returns the asset's present state.
 func (a *Asset) Status() Status {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -111,8 +110,8 @@ func (a *Asset) wholeLocked() bool {
 	return a.info.Size >= 0 && a.info.Header && a.present.Contains(ranges.Range{End: a.info.Size})
 }
 
-// Learn adds what metadata says. A download's header knows better, and a size that was
-// given once stays until one contradicts it.
+// Learn adds what metadata says. It does not replace what a download's header says, and a known
+// size stays until a header contradicts it.
 func (a *Asset) Learn(said Info) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -133,15 +132,15 @@ func (a *Asset) Learn(said Info) {
 	}
 }
 
-// Contact says how the first request of an asset is made.
+// Contact says how to make the first request of an asset.
 type Contact struct {
 	Head       bool          // ask for a head block only: nobody is likely to read on
 	Background bool          // use the share of the window left to resolving
 	RetryFor   time.Duration // 0: as long as a read does
 }
 
-// Contact sees to it that a download's header has been seen, and returns what is known
-// then. Without c.Head the response is a stream that a read can go on with.
+// Contact returns what is known once a download's header has been seen; if none has, it makes a
+// request. Without c.Head a read can go on with the stream of that request.
 func (a *Asset) Contact(ctx context.Context, c Contact) (Info, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -162,8 +161,8 @@ func (a *Asset) ForgetFailure() {
 	a.planLocked()
 }
 
-// Suspend fails all waiting reads with err, and later ones that would have to
-// wait, until it is called with nil. It is for an unmount.
+// Suspend makes waiting reads fail with err, and later ones that would have to wait, until it is
+// called with nil. An unmount uses it.
 func (a *Asset) Suspend(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -174,8 +173,8 @@ func (a *Asset) Suspend(err error) {
 	a.planLocked()
 }
 
-// Close ends all streams, fails all waiters with ErrClosed and waits for the
-// asset's goroutines. What sockets hold is stored before.
+// Close ends all streams, makes all waiting reads fail with ErrClosed, and waits for the asset's
+// goroutines. It first stores what the sockets hold.
 func (a *Asset) Close() {
 	a.mu.Lock()
 	a.closed = true
@@ -195,8 +194,8 @@ func (a *Asset) Close() {
 	a.wg.Wait()
 }
 
-// planLocked looks, plans and acts. It is called whenever something has
-// happened that a plan may depend on.
+// planLocked makes a plan and carries it out. It is called whenever something has happened that
+// a plan may depend on.
 func (a *Asset) planLocked() {
 	if a.closed {
 		return
@@ -240,7 +239,8 @@ func (a *Asset) replan() {
 }
 
 // rangingLocked is what is known of the server's support of Range for this
-// asset, or likely.
+// rangingLocked returns whether the server supports Range for this asset, as far as known or
+// likely.
 func (a *Asset) rangingLocked() Ranging {
 	if a.info.Ranging != RangeUnknown {
 		return a.info.Ranging

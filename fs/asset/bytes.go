@@ -13,8 +13,7 @@ import (
 	"assetfs/fs/spool"
 )
 
-// held are an asset's blob and what is known of its bytes. The asset's mu guards
-// all.
+// held is an asset's blob and what is known of its bytes. The asset's mu guards all of it.
 type held struct {
 	incarnation   uint64         // of the blob, part of its name
 	blob          *spool.Blob    // nil until it is needed
@@ -32,26 +31,26 @@ type held struct {
 	queued        bool           // in Store.dirty
 }
 
-// full reports whether err says that the disk, or this user's share of it, is
-// full.
+// full reports whether err says that the disk, or this user's quota on it, is full.
 func full(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
-// gone reports whether err says that a blob that should be there is not.
+// gone reports whether err says that a blob is missing.
 func gone(err error) bool { return errors.Is(err, iofs.ErrNotExist) }
 
-// blocks is r extended to whole blocks.
+// blocks returns r extended to whole blocks.
 func (s *Store) blocks(r ranges.Range) ranges.Range {
 	return ranges.Range{Start: r.Start / s.block * s.block, End: (r.End + s.block - 1) / s.block * s.block}
 }
 
-// inner is the whole blocks of r; it may be empty.
+// inner returns the whole blocks in r; it may be empty.
 func (s *Store) inner(r ranges.Range) ranges.Range {
 	return ranges.Range{Start: (r.Start + s.block - 1) / s.block * s.block, End: r.End / s.block * s.block}
 }
 
-// size is how much the blocks of runs take, which are in order. Two may share one.
+// size returns how many bytes the blocks of runs take. runs are in order, and two may share a
+// block.
 func (s *Store) size(runs []ranges.Range) (n int64) {
 	end := int64(0)
 	for _, r := range runs {
@@ -71,7 +70,7 @@ func (a *Asset) blobLocked() *spool.Blob {
 	return a.blob
 }
 
-// users is how many have the asset open. The caller holds mu.
+// users returns how many have the asset open. The caller holds mu.
 func (a *Asset) users() int {
 	if a.engine == nil {
 		return 0
@@ -89,9 +88,8 @@ func (a *Asset) Runs() []ranges.Range {
 	return slices.Clone(a.present.Ranges())
 }
 
-// readAt fills p with the bytes at off. It returns ErrAbsent if one of them is
-// not present or ceased to be while it was read; with an error nothing of p
-// counts.
+// readAt fills p with the bytes at off. It returns ErrAbsent if one of them is absent, or was
+// removed during the read. With an error, the contents of p mean nothing.
 func (a *Asset) readAt(p []byte, off int64) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -110,9 +108,8 @@ func (a *Asset) readAt(p []byte, off int64) (int, error) {
 	}
 }
 
-// readLocked reads what is present, with the lock released meanwhile. again
-// means that bytes ceased to be present in between: before they go, they do, so if
-// none did p is right.
+// readLocked reads present bytes, and releases the lock meanwhile. It returns again if bytes were
+// removed meanwhile. They are always marked absent first, so if none were, p is right.
 func (a *Asset) readLocked(p []byte, off int64) (n int, again bool, err error) {
 	blob, epoch, incarnation := a.blobLocked(), a.epoch, a.incarnation
 	if a.store.closing.Load() {
@@ -141,8 +138,8 @@ func (a *Asset) readLocked(p []byte, off int64) (n int, again bool, err error) {
 	return n, false, nil
 }
 
-// check looks for holes in what is claimed of a blob that has not been opened
-// before, and forgets them.
+// check looks for holes where bytes are claimed, in a blob that has not been opened before, and
+// forgets those bytes.
 func (a *Asset) check() error {
 	a.mu.Lock()
 	blob, incarnation, want := a.blobLocked(), a.incarnation, a.info.Size
@@ -156,7 +153,7 @@ func (a *Asset) check() error {
 	case err != nil:
 		return err
 	case holes.Len() > 0:
-		a.store.o.Log.Warn("holes where the spool should have bytes: forgotten", "asset", a.id, "bytes", holes.Len())
+		a.store.o.Log.Warn("the spool has holes where bytes should be: these bytes are forgotten", "asset", a.id, "bytes", holes.Len())
 		if err := a.withdraw(holes.Ranges()); err != nil {
 			return err // the next one finds them again
 		}
@@ -167,9 +164,9 @@ func (a *Asset) check() error {
 	return nil
 }
 
-// Backing returns a read-only descriptor of the blob of a whole asset, for the
-// kernel to read from, or ErrAbsent if it is not whole. The caller closes it, and
-// must have the asset open meanwhile.
+// Backing returns a read-only descriptor of a whole asset's blob, from which the kernel reads, or
+// ErrAbsent if the asset is not whole. The caller must close it, and must have the asset open
+// until then.
 func (a *Asset) Backing() (*os.File, error) {
 	for {
 		a.mu.Lock()

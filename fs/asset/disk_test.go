@@ -136,9 +136,8 @@ func (k *disk) crashed() bool {
 	return k.dead
 }
 
-// powerCut makes of the directory what a power cut might leave: of what was not
-// synced any part, in blocks, and of the index any length beyond what was. The
-// Dir must have been abandoned.
+// powerCut leaves the directory as after a power cut: any part of what was not synced, in blocks, and the
+// index with any length from its synced one on. The Dir must have been abandoned.
 func (k *disk) powerCut(t *testing.T, rnd *rand.Rand) {
 	t.Helper()
 	k.mu.Lock()

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// story makes a spool whose index has every kind of record, and of which later
-// records take back what earlier ones claim. It returns the directory.
+// story makes a spool whose index has every kind of record, with later records that withdraw what earlier
+// ones claim. It returns the directory.
 func story(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -167,8 +167,8 @@ func logSize(t *testing.T, root string) int64 {
 	return fi.Size()
 }
 
-// TestNewerVersion refuses an index that a newer program wrote, says what to do,
-// and touches nothing. What was paid for is not discarded for a format.
+// TestNewerVersion checks that an index written by a newer program is refused, with a message that says
+// what to do, and is not touched: what was paid for is not thrown away.
 func TestNewerVersion(t *testing.T) {
 	for what, sum := range map[string]func(b []byte) uint32{
 		"right checksum":   func(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) },
@@ -205,7 +205,7 @@ func TestNewerVersion(t *testing.T) {
 	}
 }
 
-// TestDamagedHeader costs nothing, since the records have checksums of their own.
+// TestDamagedHeader checks that nothing is lost, since records have checksums of their own.
 func TestDamagedHeader(t *testing.T) {
 	root := story(t)
 	d := open(t, root, keep{BootID: "b"})

@@ -79,8 +79,8 @@ func closeDir(t *testing.T, d *Store) {
 	}
 }
 
-// abandon is what the death of the process does: goroutines end, descriptors
-// close, the lock goes, and nothing more is written.
+// abandon does what the death of the process does: goroutines end, descriptors are closed, the lock is
+// released, and nothing more is written.
 func (s *Store) abandon() {
 	if s.closing.Swap(true) {
 		return
@@ -152,7 +152,7 @@ func (s *Store) punchBehind(a *Asset, goal int64) int64 {
 	return a.punchOut(c.Ranges, a.awayLocked(-1))
 }
 
-// reset is what a change of the content does.
+// reset does what a change of the content does.
 func (a *Asset) reset() {
 	a.mu.Lock()
 	a.version++

@@ -18,8 +18,7 @@ type Reader struct {
 	got  bool         // bytes were given to it
 }
 
-// Open returns a reader of the content as it is now. It uses no network. The
-// caller closes it.
+// Open returns a reader of the present content. It uses no network. The caller must close it.
 func (a *Asset) Open() *Reader {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -29,7 +28,7 @@ func (a *Asset) Open() *Reader {
 	return r
 }
 
-// Close ends the reader. Streams linger for a while: players reopen.
+// Close ends the reader. Its streams linger, because players open the file again.
 func (r *Reader) Close() {
 	a := r.a
 	a.mu.Lock()
@@ -47,8 +46,8 @@ func (r *Reader) Close() {
 	a.mu.Unlock()
 }
 
-// touchLocked notes the time. Use alone makes no record of an asset of which
-// nothing is known.
+// touchLocked records the time of use. For an asset of which nothing else is known, it makes no
+// record.
 func (a *Asset) touchLocked() {
 	a.lastUse = time.Now()
 	if a.recorded {
@@ -56,9 +55,8 @@ func (a *Asset) touchLocked() {
 	}
 }
 
-// ReadAt fills p from off, fetching what is absent, and returns less only at
-// the end of the asset; with an error nothing of p counts. ctx ends the waiting,
-// not the download.
+// ReadAt fills p with the bytes at off, and fetches absent ones. It returns fewer only at the end of
+// the asset. With an error, the contents of p mean nothing. ctx ends the wait, not the download.
 func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	a := r.a
 	a.mu.Lock()
@@ -89,13 +87,13 @@ func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	}
 }
 
-// fetchMost stands for the end of an asset whose size nobody knows: more than any
-// has, and sums of it don't overflow.
+// fetchMost stands for the end of an asset of unknown size: more than any asset has, but so small
+// that sums don't overflow.
 const fetchMost = 1 << 40
 
-// Fetch waits until the whole content is present. What is absent comes with one
-// request a gap, if the server allows it. ctx ends the waiting; what has come
-// stays. Bytes that go again meanwhile, since room is needed, come again.
+// Fetch waits until the whole content is present. It makes one request for each gap, if the server
+// supports Range. ctx ends the wait; what has come stays. If bytes are dropped meanwhile to make
+// room, they are fetched again.
 func (r *Reader) Fetch(ctx context.Context) error {
 	a := r.a
 	a.mu.Lock()
@@ -118,8 +116,8 @@ func (r *Reader) Fetch(ctx context.Context) error {
 	}
 }
 
-// fetchLocked has what state needs fetched, and waits for it with the lock released.
-// retryFor is 0 for as long as a read retries.
+// fetchLocked waits for what state needs, and releases the lock meanwhile. If retryFor is 0, it
+// retries for as long as a read does.
 func (a *Asset) fetchLocked(ctx context.Context, state WaiterState, retryFor time.Duration) error {
 	w, err := a.waitLocked(ctx, state, retryFor)
 	a.spanLocked()
@@ -134,8 +132,8 @@ func (a *Asset) fetchLocked(ctx context.Context, state WaiterState, retryFor tim
 	return err
 }
 
-// consumedLocked notes that r reads need, all of which is present: streams that
-// brought it may run further ahead.
+// consumedLocked records that r reads need, which is present: the streams that brought it may read
+// further ahead.
 func (a *Asset) consumedLocked(r *Reader, need ranges.Range) {
 	edge := r.pos <= a.span.Start+slack || r.pos+slack >= a.span.End || need.End < a.span.Start || need.End+slack > a.span.End
 	r.pos, r.last, r.got = need.End, need, true
@@ -163,12 +161,12 @@ func (a *Asset) consumedLocked(r *Reader, need ranges.Range) {
 	}
 }
 
-// slack is how much behind the last reader and ahead of the first is kept when
-// room is needed: players step back a little, and no read is larger.
+// slack is how much before the last reader and after the first is kept when room is needed: players
+// step back a little, and no read is larger.
 const slack = 1 << 20
 
-// spanLocked notes where the readers are: what lies behind all of them may go when
-// room is needed, and then what lies far ahead of all.
+// spanLocked records where the readers are. When room is needed, bytes before all of them may go
+// first, and then those far after all of them.
 func (a *Asset) spanLocked() {
 	span := ranges.Range{Start: -1}
 	for r := range a.readers {

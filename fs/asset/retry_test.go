@@ -46,8 +46,7 @@ func TestRetryCounts(t *testing.T) {
 	}
 }
 
-// TestQueueIsNotRetrying has a read fail once and then wait for its turn longer
-// than it would retry.
+// TestQueueIsNotRetrying lets a read fail once, and then wait for its turn longer than it may retry.
 func TestQueueIsNotRetrying(t *testing.T) {
 	test(t, &fakeServer{size: mib, ranged: true, perMin: 2, failures: []error{errServer}}, func(r *rig) {
 		r.server.times = append(r.server.times, time.Now())

@@ -23,8 +23,8 @@ func simulate(t *testing.T, tr *trace, l simLink) (out outlay) {
 	return simulateTimes(t, tr, l, 1)
 }
 
-// simulateTimes does so with several assets of one type, one after the other, and tells
-// what the last cost.
+// simulateTimes does that with several assets of one type, one after the other, and returns the cost of
+// the last one.
 func simulateTimes(t *testing.T, tr *trace, l simLink, times int) (out outlay) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

@@ -13,20 +13,19 @@ import (
 	"assetfs/fs/spool"
 )
 
-// StoreOptions say how a Store is kept. The zero value has no limits.
+// StoreOptions configure a Store. The zero value has no limits.
 type StoreOptions struct {
-	// Size is the number of bytes of assets to keep within; 0 is no limit. Bytes
-	// count as the blocks that they take. The index, some 200 bytes an asset,
-	// is not counted.
+	// Size is the most that the assets may take, in bytes; 0: no limit. Whole blocks are counted. The
+	// index, about 200 bytes an asset, is not.
 	Size int64
-	// MinFree is the number of bytes of the disk to leave free. What others
-	// write to the disk is noticed within a second of our own writing.
+	// MinFree is how many bytes of the disk to leave free. What others write to the disk is noticed
+	// within a second of our next write.
 	MinFree int64
-	// BootID names this boot of the machine; "" asks the machine. For tests.
+	// BootID identifies this boot of the machine; "" asks the machine. For tests.
 	BootID string
-	// Impostor, if not nil, is asked by OpenStore about each small asset that is
-	// whole and that an older program stored: on true it is none, and its bytes
-	// go with what is known of it, but for its name.
+	// Impostor, if not nil, is asked by OpenStore about each small whole asset that an older program
+	// has stored. If it returns true the bytes are not an asset: they are dropped, with all that is
+	// known of it except its name.
 	Impostor func(p []byte) bool
 	// Log may be nil.
 	Log *slog.Logger
@@ -34,10 +33,9 @@ type StoreOptions struct {
 	Spool spool.Options
 }
 
-// A Store is where the assets of one base URL are kept: it has every asset of
-// which something is recorded, writes down what changes, and makes room. It also
-// holds what assets learn together of the server. Its methods may be called
-// concurrently.
+// A Store keeps the assets of one base URL: every asset of which something is recorded. It writes
+// down what changes, and makes room. It also holds what assets learn together about the server. Its
+// methods may be called concurrently.
 type Store struct {
 	o       StoreOptions
 	engine  *Options
@@ -60,8 +58,8 @@ type Store struct {
 	stop        chan struct{} // closed to end the goroutines
 	wg          sync.WaitGroup
 
-	// mu guards what follows. It may be taken under an asset's lock, never the
-	// other way round.
+	// mu guards what follows. It may be taken while an asset's lock is held, never the other way
+	// round.
 	mu      sync.Mutex
 	assets  map[string]*Asset
 	order   []*Asset               // those recorded, as they first were
@@ -75,8 +73,8 @@ type Store struct {
 	server
 }
 
-// OpenStore makes or opens the store of baseURL below the directory root. Its
-// errors are those of spool.Open and Journal.Replay.
+// OpenStore makes or opens the store of baseURL below the directory root. Its errors are those of
+// spool.Open and Journal.Replay.
 func OpenStore(root, baseURL string, o StoreOptions) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -138,14 +136,14 @@ func (s *Store) load() error {
 		return err
 	}
 	s.askDisk()
-	// On a file system that makes holes of zeros, holes prove something only if
-	// removals may have been forgotten.
+	// On a file system that stores zeros as holes, a hole proves a loss only if removals may have
+	// been forgotten.
 	s.holes = s.holes || !whole
 	if err := s.adopt(); err != nil {
 		return err
 	}
-	// Claims that no longer count go, or they would count again in a boot with
-	// that ID: of another machine that shares the directory.
+	// Claims that no longer count must go. They would count again in a boot with that ID, of another
+	// machine that shares the directory.
 	if r.boot != s.bootID && len(s.order) > 0 {
 		if err := s.journal.Compact(s.snapshot); err != nil {
 			s.o.Log.Warn("spool index not compacted", "error", err)
@@ -155,11 +153,11 @@ func (s *Store) load() error {
 	return nil
 }
 
-// Serve says how assets are read from now on. Call it before Asset; o stays with s.
+// Serve sets how assets are read from now on. Call it before Asset; the store keeps o.
 func (s *Store) Serve(o *Options) { s.engine = o }
 
-// Asset returns the asset with that ID, always the same. Of one that is not
-// known yet nothing is on disk until something is recorded.
+// Asset returns the asset with that ID, always the same one. Nothing is on the disk until something
+// is recorded.
 func (s *Store) Asset(id string) *Asset {
 	a := s.asset(id)
 	a.mu.Lock()
@@ -172,7 +170,7 @@ func (s *Store) Asset(id string) *Asset {
 	return a
 }
 
-// asset is Asset for what needs no engine.
+// asset is like Asset, for callers that need no engine.
 func (s *Store) asset(id string) *Asset {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,14 +180,14 @@ func (s *Store) asset(id string) *Asset {
 	return s.newAsset(id)
 }
 
-// newAsset returns a new asset. The caller holds mu, or is alone.
+// newAsset returns a new asset. The caller holds mu, or no other goroutine runs.
 func (s *Store) newAsset(id string) *Asset {
 	a := &Asset{id: id, store: s, facts: facts{info: Info{Size: -1}, firstSeen: seenNow()}, held: held{incarnation: 1}}
 	s.assets[id] = a
 	return a
 }
 
-// seenNow is the time as it is recorded, so that it stays the same over restarts.
+// seenNow returns the time rounded as it is recorded, so that a restart doesn't change it.
 func seenNow() time.Time { return time.Now().Truncate(time.Microsecond) }
 
 // known returns the assets of which something is recorded.
@@ -199,7 +197,7 @@ func (s *Store) known() []*Asset {
 	return slices.Clone(s.order)
 }
 
-// each calls do with each asset of which something is recorded, under its lock.
+// each calls do for each asset of which something is recorded, under the asset's lock.
 func (s *Store) each(do func(*Asset)) {
 	for _, a := range s.known() {
 		a.mu.Lock()
@@ -211,10 +209,9 @@ func (s *Store) each(do func(*Asset)) {
 // Dir returns the directory.
 func (s *Store) Dir() *spool.Dir { return s.dir }
 
-// Close makes all present bytes claimed for ever and unlocks the directory. It
-// waits for the disk. Assets must be closed before, and the Store not be used any
-// more: what needs the disk returns spool.ErrClosed. All that can be done is done,
-// whatever fails.
+// Close syncs all present bytes, claims them for ever, and unlocks the directory. It waits for the
+// disk. All assets must be closed before, and the Store must not be used afterwards: what needs the
+// disk returns spool.ErrClosed. If something fails it still does the rest.
 func (s *Store) Close() error {
 	if s.closing.Swap(true) {
 		return spool.ErrClosed

@@ -53,8 +53,7 @@ func (m *storeModel) reopen() {
 	m.d = d
 }
 
-// compare looks at everything. kept tells that what had been in the index must
-// still be there.
+// compare looks at everything. kept means that what was in the index must still be there.
 func (m *storeModel) compare(kept bool) {
 	m.t.Helper()
 	for _, id := range modelIDs {

@@ -9,7 +9,7 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// waiter is a read, or a first contact, that waits for something to come.
+// waiter is a read, or a first contact, that waits.
 type waiter struct {
 	state    WaiterState
 	caller   Caller        // nil: nobody knows
@@ -26,8 +26,7 @@ func (w *waiter) finish(err error) {
 	close(w.done)
 }
 
-// waitLocked registers a waiter. It fails at once when there is no use in
-// waiting.
+// waitLocked registers a waiter. It returns an error at once if waiting is useless.
 func (a *Asset) waitLocked(ctx context.Context, state WaiterState, retryFor time.Duration) (*waiter, error) {
 	if a.closed {
 		return nil, ErrClosed
@@ -56,8 +55,8 @@ func (a *Asset) waitLocked(ctx context.Context, state WaiterState, retryFor time
 	return w, nil
 }
 
-// waiterBefore puts waiters in the order of what they need, the planner's: a new one
-// behind those of the same place.
+// waiterBefore orders waiters by the place of what they need, as the planner wants them; a new one
+// comes after those of the same place.
 func waiterBefore(w, added *waiter) int {
 	if w.state.Need.Start <= added.state.Need.Start {
 		return -1
@@ -91,13 +90,13 @@ func (a *Asset) await(ctx context.Context, w *waiter) error {
 	return context.Cause(ctx)
 }
 
-// often is how often to look whether w has waited for too long.
+// often returns how often to check whether w has waited for too long.
 func (w *waiter) often() time.Duration {
 	return min(max(w.retryFor/8, 10*time.Millisecond), time.Second)
 }
 
-// tend fails reads that have been retrying for too long, and ends streams that have
-// brought nothing for too long, as long as somebody waits.
+// tend runs while somebody waits. It makes reads fail that have retried for too long, and ends
+// streams that have brought nothing for too long.
 func (a *Asset) tend() {
 	b := a.o.Source.Budget()
 	a.mu.Lock()
@@ -139,9 +138,8 @@ func (a *Asset) tend() {
 	a.tending.Reset(again)
 }
 
-// overdueLocked returns the error that has kept w for as long as a read retries, nil
-// if it may go on. passed is the time since it was called last. Waiting for the
-// rate limit is not retrying.
+// overdueLocked returns the error that w has met for as long as a read may retry; nil if it may go
+// on. passed is the time since the last call. Waiting for the rate limit does not count as retrying.
 func (a *Asset) overdueLocked(w *waiter, b Budget, now time.Time, passed time.Duration) error {
 	if b.Down != nil && now.Sub(w.state.Since) >= w.retryFor && now.Sub(b.Since) >= w.retryFor {
 		return b.Down
@@ -162,7 +160,7 @@ func (a *Asset) overdueLocked(w *waiter, b Budget, now time.Time, passed time.Du
 	return a.fail.err
 }
 
-// missingLocked returns the first gap in what w needs; empty when it has all.
+// missingLocked returns the first gap in what w needs; empty if there is none.
 func (a *Asset) missingLocked(w *waiter) ranges.Range {
 	need := w.state.Need
 	if a.info.Size >= 0 {
@@ -171,8 +169,8 @@ func (a *Asset) missingLocked(w *waiter) ranges.Range {
 	return a.present.Gap(need)
 }
 
-// comingLocked reports whether a stream that is running will serve w: with Range
-// one that may read as far, else one that can't be replaced.
+// comingLocked reports whether a running stream will serve w: with Range, one that may read that far;
+// otherwise one that can't be replaced.
 func (a *Asset) comingLocked(w *waiter) bool {
 	gap := a.missingLocked(w)
 	for _, s := range a.streams {
@@ -187,7 +185,7 @@ func (a *Asset) comingLocked(w *waiter) bool {
 	return false
 }
 
-// finishLocked finishes the waiters for which f says so, with its error.
+// finishLocked finishes the waiters for which f returns true, with its error.
 func (a *Asset) finishLocked(f func(*waiter) (bool, error)) {
 	a.waiters = slices.DeleteFunc(a.waiters, func(w *waiter) bool {
 		done, err := f(w)

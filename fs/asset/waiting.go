@@ -6,7 +6,7 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// Cause is what somebody waits for.
+// Cause is the kind of thing that somebody waits for.
 type Cause int
 
 // What somebody may wait for.
@@ -30,7 +30,7 @@ type Why struct {
 	Err   error     // for a retry: what went wrong
 }
 
-// Why says what keeps a read of need waiting, or if that is empty whoever waits for
+// Why says what keeps a read of need waiting; if need is empty, what keeps those waiting who need
 // the header. present is true if nothing does.
 func (a *Asset) Why(need ranges.Range) (why Why, present bool) {
 	b := a.o.Source.Budget()
@@ -47,8 +47,7 @@ func (a *Asset) Why(need ranges.Range) (why Why, present bool) {
 	return a.whyLocked(a.servingLocked(gap.Start), gap.Start, b), false
 }
 
-// servingLocked returns the stream that is to bring off, the one that is nearest; nil if
-// none is.
+// servingLocked returns the nearest stream that will bring off; nil if none will.
 func (a *Asset) servingLocked(off int64) (best *stream) {
 	for _, s := range a.streams {
 		st := &s.state
@@ -60,7 +59,7 @@ func (a *Asset) servingLocked(off int64) (best *stream) {
 	return best
 }
 
-// whyLocked says why off has not come on s, or without one why there is none.
+// whyLocked says why off has not come on s or, if s is nil, why there is no stream.
 func (a *Asset) whyLocked(s *stream, off int64, b Budget) Why {
 	now, stall := time.Now(), a.o.StallTimeout
 	if s != nil {
@@ -90,14 +89,14 @@ func (a *Asset) whyLocked(s *stream, off int64, b Budget) Why {
 	return Why{Cause: CauseTurn}
 }
 
-// Streaming is a stream, and what it waits for: CauseBytes unless nothing comes. One
-// that is paused waits for nothing.
+// Streaming is a stream and what it waits for: CauseBytes while bytes come. A paused stream waits
+// for nothing.
 type Streaming struct {
 	StreamState
 	Why Why
 }
 
-// Streams returns the downloads under way, as they are now.
+// Streams returns the running downloads.
 func (a *Asset) Streams() (list []Streaming) {
 	b := a.o.Source.Budget()
 	a.mu.Lock()

@@ -10,28 +10,27 @@ import (
 	"io"
 )
 
-// indexVersion is that of the framing. What is newer can't be read.
+// indexVersion is the version of the format. Newer ones can't be read.
 const indexVersion = 1
 
 const (
 	magic     = "assetfs\n"
 	headerLen = 16
 	frameLen  = 8
-	// MaxRecord bounds a record in bytes, and what a damaged length can make us
-	// read.
+	// MaxRecord limits the length of a record, in bytes, and so how much is read after a damaged
+	// length.
 	MaxRecord = 1 << 20
 )
 
-// header is what an index begins with: a name, the version, their CRC32C.
+// header returns what an index begins with: a name, the version, and their CRC32C.
 func header() []byte {
 	b := append(make([]byte, 0, headerLen), magic...)
 	b = binary.LittleEndian.AppendUint32(b, indexVersion)
 	return binary.LittleEndian.AppendUint32(b, checksum(b))
 }
 
-// newer returns the version that head, the header of an index, names if that is
-// of a newer program, else 0. A flipped bit makes no newer version: its checksum
-// is still that of ours.
+// newer returns the version in head, the header of an index, if a newer program wrote it, otherwise 0.
+// A flipped bit does not look like a newer version, because the checksum is still that of ours.
 func newer(head []byte) uint32 {
 	if len(head) < headerLen || !bytes.HasPrefix(head, []byte(magic)) || bytes.Equal(head[headerLen-4:], header()[headerLen-4:]) {
 		return 0
@@ -42,9 +41,9 @@ func newer(head []byte) uint32 {
 	return 0
 }
 
-// AppendFrame appends a record to b: the length of its payload and the CRC32C of
-// length and payload, both 32 bits, little endian, then the payload, which
-// payload appends. One above MaxRecord is left out.
+// AppendFrame appends a record to b: the length of its payload and the CRC32C of length and payload,
+// both 32 bits in little endian, and then the payload, which payload appends. A record above
+// MaxRecord is left out.
 func AppendFrame(b []byte, payload func([]byte) []byte) []byte {
 	start := len(b)
 	b = payload(append(b, make([]byte, frameLen)...))
@@ -64,12 +63,12 @@ func checksum(parts ...[]byte) (sum uint32) {
 	return sum
 }
 
-// errDamaged means that the header or a record is.
+// errDamaged means that the header or a record is damaged.
 var errDamaged = errors.New("damaged")
 
-// replay calls apply with each record of the index of dir, valid until it
-// returns. What was read counts, up to good, when it returns errDamaged: behind a
-// damaged header too, since records have checksums of their own.
+// replay calls apply with each record of dir's index; a record is valid until apply returns. If it
+// returns errDamaged, the records before good are right, even after a damaged header, since they have
+// checksums of their own.
 func replay(in io.Reader, dir string, apply func(payload []byte)) (good int64, err error) {
 	r := bufio.NewReaderSize(in, 1<<16)
 	head, err := r.Peek(headerLen)

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// headroom is taken ahead of the journal's end, so that what must be noted
-	// can be noted on a full disk.
+	// headroom is reserved after the journal's end, so that what must be recorded can be, even on a
+	// full disk.
 	headroom = 64 << 10
 	// compactAbove is a length below which garbage doesn't matter.
 	compactAbove = 1 << 20
@@ -25,25 +25,24 @@ type Journal struct {
 	mu    sync.Mutex // guards queue; a leaf
 	queue []byte     // frames that are not written yet
 
-	// syncing is held during a sync and a compaction, turn while the file is
-	// written to; syncing is taken first. Who replaces f has both.
+	// syncing is held during a sync or a compaction, turn while the file is written. syncing is taken
+	// first. f is replaced only with both held.
 	syncing, turn chan struct{}
 	f             *os.File
 
 	unsure atomic.Bool // a sync failed: what it was for may be lost, and the next would not tell
 
-	// What follows is for whoever has the turn.
+	// turn guards what follows.
 	size    int64 // good records end here
 	taken   int64 // blocks are taken up to here
 	base    int64 // size right after the last compaction
 	failing bool  // the last write failed, and a log line said so
 }
 
-// Replay calls apply with each record that is there, valid until it returns,
-// and makes the journal ready to be appended to: what is behind the first damaged
-// record is cut off. It returns false if something was damaged, and an error that
-// says so if a newer assetfs wrote the journal: then nothing is touched. Call it
-// once.
+// Replay calls apply with each record; a record is valid until apply returns. Then it makes the journal
+// ready for new records: everything from the first damaged record on is cut off. It returns false if
+// something was damaged. If a newer assetfs wrote the journal it returns an error that says so, and
+// changes nothing. Call it once.
 func (j *Journal) Replay(apply func(payload []byte)) (whole bool, err error) {
 	good, err := replay(j.f, j.d.Path(), apply)
 	if err != nil && !errors.Is(err, errDamaged) {
@@ -61,24 +60,23 @@ func (j *Journal) Replay(apply func(payload []byte)) (whole bool, err error) {
 	return whole, j.f.Truncate(good)
 }
 
-// Queue adds frames to what is to be written. It does no I/O, and may be called
-// under the caller's locks: the order of the calls is the order on the disk.
+// Queue adds frames to what will be written. It does no I/O, and may be called with locks held: they
+// are written in the order of the calls.
 func (j *Journal) Queue(frames []byte) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.queue = append(j.queue, frames...)
 }
 
-// Write returns when all that was queued before is in the file, so that the death
-// of the process can't unmake it. After an error it stays queued, for the next
-// Write.
+// Write returns when everything queued before is in the file, so that it outlives the process. After an
+// error it stays queued for the next Write.
 func (j *Journal) Write() error {
 	defer hold(j.turn)()
 	return j.write()
 }
 
-// Sync is Write, and returns when it is on the disk. Other writes need not wait for
-// that. Once one has failed all do, until a compaction has written everything anew.
+// Sync is like Write, but returns when it is on the disk. Writes meanwhile don't wait for that. After a
+// failed sync all later ones fail, until a compaction has written everything again.
 func (j *Journal) Sync() error {
 	defer hold(j.syncing)() // an error of the disk is told to one of several at a time
 	if err := j.Write(); err != nil {
@@ -92,7 +90,7 @@ func (j *Journal) Sync() error {
 	return err
 }
 
-// write is Write by whoever has the turn.
+// write is Write; the caller holds turn.
 func (j *Journal) write() error {
 	j.mu.Lock()
 	b := j.queue
@@ -108,7 +106,7 @@ func (j *Journal) write() error {
 	}
 	switch {
 	case err != nil && !j.failing:
-		j.d.o.Log.Warn("spool index not written: what is new may be forgotten", "error", err)
+		j.d.o.Log.Warn("spool index not written: the latest changes may be lost", "error", err)
 	case err == nil && j.failing:
 		j.d.o.Log.Info("spool index written again")
 	}
@@ -126,25 +124,24 @@ func (j *Journal) append(b []byte) error {
 		return err
 	}
 	j.size += int64(len(b))
-	// Only a convenience for a full disk: not all file systems can.
+	// This only helps on a full disk; not all file systems can do it.
 	if j.size > j.taken-headroom/4 && preallocate(j.f, j.size, headroom) == nil {
 		j.taken = j.size + headroom
 	}
 	return nil
 }
 
-// Garbage reports whether the journal had better be compacted: most of it may be out
-// of date, or not be on the disk.
+// Garbage reports whether the journal should be compacted: most of it may be out of date, or it may not
+// be on the disk.
 func (j *Journal) Garbage() bool {
 	defer hold(j.turn)()
 	return j.unsure.Load() || j.size > max(compactAbove, 4*j.base)
 }
 
-// Compact replaces the journal by what snapshot appends, frames that tell the same,
-// if anything was written since it was done last. What is queued from when it is
-// called on comes behind: snapshot must hold what was written before, and may hold
-// what is queued meanwhile, which is then replayed again. Writes need not wait for
-// the disk, syncs do.
+// Compact replaces the journal by what snapshot appends, which must be frames with the same meaning, if
+// anything was written since the last compaction. What is queued after the call begins is kept behind
+// them: snapshot must include what was written before, and may include what is queued meanwhile, which
+// is then replayed twice. Writes don't wait for the disk during this, syncs do.
 func (j *Journal) Compact(snapshot func([]byte) []byte) error {
 	defer hold(j.syncing)()
 	cut, idle := j.cut()
@@ -173,16 +170,16 @@ func (j *Journal) Compact(snapshot func([]byte) []byte) error {
 	return err
 }
 
-// cut writes what is queued and returns where that ends, and whether it is what
-// was there after the last compaction.
+// cut writes what is queued. It returns where that ends, and whether nothing was added since the last
+// compaction.
 func (j *Journal) cut() (end int64, idle bool) {
 	defer hold(j.turn)()
 	err := j.write() // it logs; what could not be written comes behind the cut
 	return j.size, err == nil && j.size == j.base
 }
 
-// replace makes f, which holds n bytes, the file, with what was written behind cut
-// since. No sync has promised that to last.
+// replace makes f, which holds n bytes, the journal's file, and adds what was written after cut. No sync
+// has promised yet that this is on the disk.
 func (j *Journal) replace(f *os.File, n, cut int64) error {
 	defer hold(j.turn)()
 	behind, err := io.Copy(io.NewOffsetWriter(f, n), io.NewSectionReader(j.f, cut, j.size-cut))
