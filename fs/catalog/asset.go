@@ -6,7 +6,7 @@ import (
 	"assetfs/fs/asset"
 )
 
-// An Asset is one asset met. Its methods may be called concurrently.
+// An Asset is one asset that the catalog has met. Its methods may be called concurrently.
 type Asset struct {
 	ID  string
 	Ino uint64 // of the file
@@ -24,18 +24,17 @@ type Asset struct {
 }
 
 const (
-	// firstIno is the first inode number that the catalog gives; the caller may use
-	// those below.
+	// firstIno is the first inode number that the catalog gives; the caller may use smaller ones.
 	firstIno = 16
-	// linkIno is what the number of a link has more than that of its file.
+	// linkIno is added to the inode number of a file for that of its link.
 	linkIno = 1 << 63
 )
 
-// LinkIno is the inode number of the link in by-id.
+// LinkIno returns the inode number of the link in by-id.
 func (a *Asset) LinkIno() uint64 { return a.Ino | linkIno }
 
-// findLocked returns the asset of an ID, or nil, and the inode number that it has, or
-// would get: a hash, or the next number where another ID has that.
+// findLocked returns the asset of an ID, or nil, and the inode number that it has or would get: a hash,
+// or the next number if that belongs to another ID.
 func (c *Catalog) findLocked(id string) (a *Asset, ino uint64) {
 	for h := hash(id); ; h++ {
 		ino = max(firstIno, h&^linkIno)
@@ -45,7 +44,7 @@ func (c *Catalog) findLocked(id string) (a *Asset, ino uint64) {
 	}
 }
 
-// meetLocked returns the asset of an ID, made when it is new.
+// meetLocked returns the asset of an ID; it makes a new one if necessary.
 func (c *Catalog) meetLocked(id string) *Asset {
 	a, ino := c.findLocked(id)
 	if a == nil {
@@ -58,13 +57,13 @@ func (c *Catalog) meetLocked(id string) *Asset {
 	return a
 }
 
-// beginLocked makes of a the asset of an ID that is new.
+// beginLocked makes a the asset of a new ID.
 func (c *Catalog) beginLocked(a *Asset, id string, ino uint64) {
 	a.ID, a.Ino, a.c, a.place = id, ino, c, -1
 	c.assets[ino] = a
 }
 
-// wakeLocked makes what an asset needs that is more than listed.
+// wakeLocked makes what an asset needs beyond being listed.
 func (a *Asset) wakeLocked() Facts {
 	if f := a.facts.Load(); f != nil {
 		return *f
@@ -82,7 +81,7 @@ func (a *Asset) wakeLocked() Facts {
 	return facts
 }
 
-// Facts returns what knows the facts about an asset. It wakes one that is asleep.
+// Facts returns the facts about an asset. It wakes an asset that is asleep.
 func (a *Asset) Facts() Facts {
 	if f := a.facts.Load(); f != nil {
 		return *f
@@ -92,9 +91,8 @@ func (a *Asset) Facts() Facts {
 	return a.wakeLocked()
 }
 
-// Awake returns what Facts does, or nil of an asset that is asleep: it is listed, and
-// nobody has opened it, nor found out anything about it but what a library tells. Of
-// 100 000 most are.
+// Awake returns the facts, or nil if the asset is asleep: it is listed, but nobody has opened it or found
+// out anything beyond what its library tells. Most of 100 000 videos are asleep.
 func (a *Asset) Awake() Facts {
 	if f := a.facts.Load(); f != nil {
 		return *f
@@ -102,8 +100,7 @@ func (a *Asset) Awake() Facts {
 	return nil
 }
 
-// Info returns what is known of an asset, without waking it. Of a video its library
-// tells the time.
+// Info returns what is known of an asset, without waking it. The time of a video comes from its library.
 func (a *Asset) Info() asset.Info {
 	a.c.mu.Lock()
 	defer a.c.mu.Unlock()
@@ -123,7 +120,7 @@ func (a *Asset) infoLocked() asset.Info {
 	return info
 }
 
-// IsVideo reports whether a library lists the asset, or has.
+// IsVideo reports whether a library lists the asset, or has listed it.
 func (a *Asset) IsVideo() bool {
 	a.c.mu.Lock()
 	defer a.c.mu.Unlock()
@@ -132,8 +129,8 @@ func (a *Asset) IsVideo() bool {
 
 func (a *Asset) listedLocked() bool { return a.place >= 0 || a.video != nil && a.video.listed }
 
-// Name returns the name under which a directory shows a, and whether that is its
-// own, not just the ID.
+// Name returns the name under which a directory shows a, and whether that is its own name and not the
+// ID.
 func (a *Asset) Name() (name string, own bool) {
 	a.c.mu.Lock()
 	defer a.c.mu.Unlock()
@@ -147,7 +144,7 @@ func (a *Asset) shownLocked() string {
 	return a.ID
 }
 
-// Path returns where a stands, from the root.
+// Path returns the path of a, relative to the root.
 func (a *Asset) Path() string {
 	a.c.mu.Lock()
 	defer a.c.mu.Unlock()
@@ -157,7 +154,7 @@ func (a *Asset) Path() string {
 	return a.shownLocked()
 }
 
-// dirLocked returns the directory in which a stands.
+// dirLocked returns the directory that shows a.
 func (a *Asset) dirLocked() *Dir {
 	if a.place < 0 && a.video != nil {
 		return a.video.library.dir
@@ -165,9 +162,8 @@ func (a *Asset) dirLocked() *Dir {
 	return a.c.top
 }
 
-// housedLocked sees to it that the name of a video leads to it where it stands now:
-// that is the root while its ID is listed, else its library. In the other directory
-// a file of that name may have come meanwhile.
+// housedLocked makes the name of a video lead to it in the directory that now shows it: the root while
+// its ID is listed, otherwise its library. Another file may have taken that name there meanwhile.
 func (a *Asset) housedLocked() {
 	if a.video == nil || a.name == "" {
 		return
@@ -177,14 +173,14 @@ func (a *Asset) housedLocked() {
 	}
 }
 
-// alterLocked lets f change whether a is listed, where it stands, or its name.
+// alterLocked lets f change whether a is listed, where it is shown, or its name.
 func (a *Asset) alterLocked(f func()) {
 	a.countLocked(-1)
 	f()
 	a.countLocked(1)
 }
 
-// countLocked counts a, or with -1 no more, where it is shown.
+// countLocked adds a (n is 1), or removes it (-1), where it is shown.
 func (a *Asset) countLocked(n int) {
 	if a.listedLocked() {
 		a.dirLocked().countLocked(a.shownLocked(), n)

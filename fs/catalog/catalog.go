@@ -12,12 +12,10 @@ import (
 	"assetfs/fs/asset"
 )
 
-// Errors of an API and of Facts wrap these where they mean that. Any other error
-// is a failure of the asset.
+// Errors of an API and of Facts wrap these for what they mean. Any other error is a failure of the asset.
 var (
-	// ErrNotNow means that no request can be made at the moment: no slot of the
-	// rate limit is free, the host is away, there is no key. It says nothing of
-	// the asset.
+	// ErrNotNow means that no request can be made now: the rate limit has no free slot, the host can't
+	// be reached, or there is no key. It says nothing about the asset.
 	ErrNotNow = errors.New("no request may start now")
 	// ErrNoCall means that the API has no metadata call.
 	ErrNoCall = errors.New("no metadata call")
@@ -29,7 +27,7 @@ var (
 	ErrNotFound = errors.New("no such asset")
 )
 
-// What a stat or a lookup fails with when its time is over.
+// Errors of a stat or a lookup that took too long.
 var (
 	// ErrBusy means that its turn did not come.
 	ErrBusy = errors.New("no request was free in time")
@@ -39,44 +37,41 @@ var (
 
 // API is the part of the remote API that the catalog uses.
 type API interface {
-	// Metadata makes the free metadata call. In the background it takes a slot
-	// of the rate limit if one is free, and else fails with ErrNotNow; otherwise
-	// it waits for one as long as ctx allows. Size is -1 and ModTime zero where
-	// the answer does not say.
+	// Metadata makes the free metadata call. In the background it takes a slot of the rate limit if
+	// one is free, and otherwise fails with ErrNotNow; else it waits for one until ctx ends. Size is
+	// -1 and ModTime zero if the answer doesn't say.
 	Metadata(ctx context.Context, background bool, id string) (asset.Info, error)
-	// Budgets returns what stands before a background call of each kind.
+	// Budgets says what keeps a background call of each kind back.
 	Budgets() (metadata, downloads Budget)
 }
 
-// Budget is what stands before a background call.
+// Budget says what keeps a background call back.
 type Budget struct {
 	Available int       // calls that may start now
 	Next      time.Time // when to look again if none may
 	Away      bool      // the host can't be reached
 }
 
-// Facts is what is known of one asset, with the download as a way to learn more.
-// An asset.Asset has it.
+// Facts is what is known of one asset, and a way to learn more by a download. asset.Asset implements it.
 type Facts interface {
 	Info() asset.Info
 	Learn(asset.Info)
 	Contact(context.Context, asset.Contact) (asset.Info, error)
 }
 
-// Names keep for the next mount what assets are called, and are on disk when they
-// are set.
+// Names keeps the names of assets for the next mount. They are on the disk when a call returns.
 type Names interface {
 	Names() map[string]string // by ID; "" of an asset that is known, and has none
 	SetNames(map[string]string)
 }
 
-// Notes keep texts for the next mount.
+// Notes keeps texts for the next mount.
 type Notes interface {
 	Note(name string) string
 	SetNote(name, text string) error
 }
 
-// Options are required but where it says otherwise.
+// Options configure a Catalog. All are required, unless they say otherwise.
 type Options struct {
 	Pattern    *regexp.Regexp // what a valid ID looks like, anchored
 	ByMetadata bool           // names come from the metadata call, not from the download's header
@@ -85,27 +80,24 @@ type Options struct {
 	API        API
 	Names      Names
 	Notes      Notes
-	// Facts makes what knows the facts about an asset. It is called once for
-	// each, under the catalog's lock, and does no I/O. learnt is to be called
-	// whenever facts were added; it takes no lock but a leaf.
+	// Facts makes the facts of an asset. It is called once for each asset, under the catalog's lock, and
+	// does no I/O. It must call learnt whenever facts were added; learnt takes only one lock, a leaf.
 	Facts func(id string, learnt func()) Facts
-	// Fold has names match that differ in case or normal form alone, as macOS
-	// asks for them.
+	// Fold makes names match even if they differ in case or normal form, as macOS asks for them.
 	Fold bool
-	// Changed is called, with no lock held, after the list of names of a
-	// directory has changed; nil: nobody.
+	// Changed is called, with no lock held, after the list of names of a directory has changed. It may
+	// be nil.
 	Changed func()
 
-	// Scopes are the libraries. The videos of a single one stand in the root, of
-	// several each has a directory. Lister may be nil without any.
+	// Scopes are the libraries. The videos of a single library are shown in the root; of several, each
+	// has a directory. Without any, Lister may be nil.
 	Scopes []string
 	Lister Lister
-	// Looked is called, with no lock held, after each look at a library; nil:
-	// nobody.
+	// Looked is called, with no lock held, after each look at a library. It may be nil.
 	Looked func(Look)
 }
 
-// Catalog is all assets of a mount. Its methods may be called concurrently.
+// Catalog holds all assets of a mount. Its methods may be called concurrently.
 type Catalog struct {
 	o      Options
 	ctx    context.Context // ends with Close
@@ -113,8 +105,8 @@ type Catalog struct {
 	wg     sync.WaitGroup // background goroutines
 	known  *regexp.Regexp // Pattern, in any case of letters
 
-	// naming is held while names are given and recorded, so that they are on
-	// disk before anybody sees them. It is taken before mu.
+	// naming is held while names are given and recorded, so that they are on the disk before anybody
+	// sees them. It is taken before mu.
 	naming sync.Mutex
 
 	mu      sync.Mutex        // guards what follows; taken before the locks of Facts; no I/O under it
@@ -140,8 +132,7 @@ type Catalog struct {
 	learnt   map[*Asset]bool // facts were added since names were given last
 }
 
-// New returns a catalog of what is known from earlier mounts, with no ID listed.
-// Close ends it.
+// New returns a catalog with what earlier mounts have recorded, and no ID listed. Close ends it.
 func New(o Options) *Catalog {
 	c := &Catalog{
 		o:       o,
@@ -190,8 +181,8 @@ func (c *Catalog) Close() {
 	c.wg.Wait()
 }
 
-// SetList makes ids the listed assets, in that order. Those looked up in this
-// mount stay, behind them.
+// SetList makes ids the listed assets, in that order. Assets that were looked up in this mount stay,
+// after them.
 func (c *Catalog) SetList(ids []string) {
 	c.change(func() {
 		was := c.list
@@ -216,7 +207,7 @@ func (c *Catalog) SetList(ids []string) {
 	})
 }
 
-// addLocked puts a at the end of the list, unless it is listed.
+// addLocked puts a at the end of the list, unless it is listed already.
 func (c *Catalog) addLocked(a *Asset) {
 	if a.place >= 0 {
 		return
@@ -229,7 +220,7 @@ func (c *Catalog) addLocked(a *Asset) {
 	}
 }
 
-// grownLocked is called when the list holds what it didn't.
+// grownLocked is called when something was added to the list.
 func (c *Catalog) grownLocked() {
 	c.lookBy = time.Time{}
 	c.calls.kickLocked(false)
@@ -248,8 +239,7 @@ func (c *Catalog) show(a *Asset) {
 	c.giveNames(false)
 }
 
-// Forget lets everything that failed be tried again at once, and has libraries looked
-// at.
+// Forget lets everything that failed be tried again at once, and looks at the libraries.
 func (c *Catalog) Forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -274,7 +264,7 @@ func (c *Catalog) notifyLocked() {
 	c.changed = make(chan struct{})
 }
 
-// Listed returns the asset of an ID that is in the list, or nil.
+// Listed returns the listed asset of an ID, or nil.
 func (c *Catalog) Listed(id string) *Asset {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -284,7 +274,7 @@ func (c *Catalog) Listed(id string) *Asset {
 	return nil
 }
 
-// All returns every asset met that is awake, in no order.
+// All returns all assets that are awake, in no order.
 func (c *Catalog) All() []*Asset {
 	c.mu.Lock()
 	defer c.mu.Unlock()

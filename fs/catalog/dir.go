@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A Dir is a directory: the root, that of a library, or that of links.
+// A Dir is a directory: the root, a library, or by-id.
 type Dir struct {
 	Name string // in the root; "" is the root itself
 	Ino  uint64 // of a library's
@@ -23,7 +23,7 @@ type Dir struct {
 // ByID is the name of the directory of links.
 const ByID = "by-id"
 
-// newDir returns an empty directory, with the time that was recorded of it.
+// newDir returns an empty directory with its recorded time.
 func newDir(c *Catalog, name string) *Dir {
 	d := &Dir{c: c, Name: name, names: map[string]*Asset{}}
 	var nanos int64
@@ -33,17 +33,17 @@ func newDir(c *Catalog, name string) *Dir {
 	return d
 }
 
-// note is the name of the note of its time.
+// note returns the name of the note with the directory's time.
 func (d *Dir) note() string { return "directory/" + d.Name }
 
-// countLocked counts an asset that it shows under a name, or with -1 no more.
+// countLocked adds an asset that the directory shows under a name (n is 1), or removes it (-1).
 func (d *Dir) countLocked(name string, n int) {
 	d.shown += n
 	d.sum += uint64(n) * hash(name)
 }
 
-// moveLocked notes when the list of names has changed, and returns that as it is
-// recorded; "" if it hasn't.
+// moveLocked updates the time if the list of names has changed, and returns it as it is recorded; "" if
+// nothing has changed.
 func (d *Dir) moveLocked() string {
 	if d.timed == d.sum && !d.changed.IsZero() {
 		return ""
@@ -63,10 +63,10 @@ func (d *Dir) Changed() time.Time {
 	return d.changed
 }
 
-// holdsIDs reports whether it shows what is listed by its ID.
+// holdsIDs reports whether the directory shows assets that are listed by ID.
 func (d *Dir) holdsIDs() bool { return d == d.c.top || d == d.c.links }
 
-// libraries returns those whose videos it shows.
+// libraries returns the libraries whose videos the directory shows.
 func (d *Dir) libraries() []*library {
 	var libs []*library
 	for _, l := range d.c.libs { // which never change
@@ -77,7 +77,7 @@ func (d *Dir) libraries() []*library {
 	return libs
 }
 
-// An Entry is an asset as a directory shows it.
+// An Entry is an asset and the name under which a directory shows it.
 type Entry struct {
 	*Asset
 	Name string // its own or, while that is unknown, the ID
@@ -107,13 +107,13 @@ func (d *Dir) Entries() []Entry {
 // Entries returns the listed assets of all directories.
 func (c *Catalog) Entries() []Entry { return c.links.Entries() }
 
-// Root is the directory of listed IDs and, if there is but one, of the library.
+// Root returns the directory of listed IDs and, if there is only one, of the library.
 func (c *Catalog) Root() *Dir { return c.top }
 
-// Links is the directory of a link for each listed asset.
+// Links returns the directory with a link for each listed asset.
 func (c *Catalog) Links() *Dir { return c.links }
 
-// Dirs returns the directories of the libraries, where there are several.
+// Dirs returns the directories of the libraries, if there are several.
 func (c *Catalog) Dirs() []*Dir {
 	var dirs []*Dir
 	for _, l := range c.libs { // which never change

@@ -22,7 +22,7 @@ const interval = 1100 * time.Millisecond
 
 var errServer = errors.New("internal error")
 
-// limiter lets one call through an interval. Those who wait queue in order.
+// limiter allows one call per interval. Waiting calls queue in order.
 type limiter struct {
 	interval time.Duration // 0: no limit
 	mu       sync.Mutex

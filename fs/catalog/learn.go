@@ -9,21 +9,21 @@ import (
 )
 
 const (
-	// remembered is how long a metadata call that failed is not made again for
-	// the same asset: programs stat a file more than once.
+	// remembered is how long a failed metadata call is not made again for the same asset: programs stat
+	// a file more than once.
 	remembered = 5 * time.Second
-	// timePatience is how long a stat waits for a time alone, and timePause how
-	// long none does after one has waited in vain: a stat of what is known must
-	// not wait for a server that is away.
+	// timePatience is how long a stat waits if it lacks only the time. timePause is how long no stat
+	// waits for that after one has waited in vain: a stat of what is known must not wait for a server
+	// that can't be reached.
 	timePatience = 2 * time.Second
 	timePause    = time.Minute
-	// statTries is how often a stat asks metadata for a size that the header
-	// lacks, and statPause what it waits after the first of them.
+	// statTries is how often a stat asks metadata for a size that the header lacks. statPause is how
+	// long it waits after the first try.
 	statTries = 3
 	statPause = 500 * time.Millisecond
 )
 
-// state is what finding out about an asset has met. Catalog.mu guards it.
+// state is how far finding out about an asset has come. Catalog.mu guards it.
 type state struct {
 	flight    *flight      // a metadata call under way; nil: none
 	answered  bool         // metadata has told what it knows
@@ -44,10 +44,10 @@ type state struct {
 	errAt      time.Time
 }
 
-// unmet is the state of all assets that have none. It is never written to.
+// unmet is the state of all assets without one of their own. It is never written to.
 var unmet state
 
-// seenLocked returns what finding out about a has met, to be looked at.
+// seenLocked returns the state of a, for reading.
 func (a *Asset) seenLocked() *state {
 	if a.state == nil {
 		return &unmet
@@ -55,7 +55,7 @@ func (a *Asset) seenLocked() *state {
 	return a.state
 }
 
-// metLocked returns what finding out about a has met, to be changed.
+// metLocked returns the state of a, for changing.
 func (a *Asset) metLocked() *state {
 	if a.state == nil {
 		a.state = new(state)
@@ -63,7 +63,7 @@ func (a *Asset) metLocked() *state {
 	return a.state
 }
 
-// dueLocked is when a sweep may ask about the asset.
+// dueLocked returns when a sweep may ask about the asset.
 func (s *state) dueLocked() time.Time {
 	if !s.uploading || s.polled.IsZero() {
 		return s.again
@@ -75,7 +75,7 @@ func (s *state) forgetLocked() {
 	s.refused, s.failed, s.polled, s.timed = nil, [2]time.Time{}, time.Time{}, false
 }
 
-// flight is one metadata call, for all who ask at a time.
+// flight is one metadata call, shared by all who ask at the same time.
 type flight struct {
 	background bool
 	cancel     context.CancelFunc
@@ -84,8 +84,8 @@ type flight struct {
 	waiting    int // Catalog.mu guards it
 }
 
-// call makes the metadata call for a, once for all who ask at a time. When the
-// last of them goes away it ends.
+// call makes the metadata call for a, once for all who ask at the same time. It ends when the last of
+// them gives up.
 func (c *Catalog) call(ctx context.Context, a *Asset, background bool) error {
 	for {
 		f, err := c.board(a, background)
@@ -110,7 +110,7 @@ func (c *Catalog) call(ctx context.Context, a *Asset, background bool) error {
 	}
 }
 
-// board returns the call for a that is under way, or begins one.
+// board returns the running call for a, or begins one.
 func (c *Catalog) board(a *Asset, background bool) (*flight, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -142,7 +142,7 @@ func (c *Catalog) board(a *Asset, background bool) (*flight, error) {
 	return f, nil
 }
 
-// landed notes how a call ended.
+// landed records how a call ended.
 func (c *Catalog) landed(a *Asset, f *flight, info asset.Info, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -181,9 +181,8 @@ func (c *Catalog) landed(a *Asset, f *flight, info asset.Info, err error) {
 	close(f.done)
 }
 
-// Stat sees to it that the size of a is known: by the metadata call, else by the
-// header of a download, waiting its turn for either, RetryFor in all. An asset
-// whose size neither says is no error.
+// Stat makes sure that the size of a is known: by the metadata call, otherwise by the header of a
+// download. It waits its turn for either, RetryFor in all. If neither gives the size, that is no error.
 func (c *Catalog) Stat(ctx context.Context, a *Asset) error {
 	c.mu.Lock()
 	info := a.infoLocked()
@@ -206,8 +205,7 @@ func (c *Catalog) Stat(ctx context.Context, a *Asset) error {
 	return err
 }
 
-// late distinguishes a wait for a slot from one for the server, if err says that its
-// time was over.
+// late tells a wait for a slot from one for the server, if err says that time ran out.
 func (c *Catalog) late(err error) error {
 	if !errors.Is(err, ErrBusy) {
 		return err
@@ -218,8 +216,8 @@ func (c *Catalog) late(err error) error {
 	return err
 }
 
-// stat finds out the size of a. Where the header has none, only metadata can help,
-// and has several tries: a size of 0 makes programs copy nothing.
+// stat finds out the size of a. If the header has none, only metadata can help, and is asked several
+// times: programs copy nothing of a file with size 0.
 func (c *Catalog) stat(ctx context.Context, a *Asset, sweeping bool) error {
 	for try := 1; ; try++ {
 		failed := c.call(ctx, a, false)
@@ -256,8 +254,7 @@ func (c *Catalog) stat(ctx context.Context, a *Asset, sweeping bool) error {
 	}
 }
 
-// retryable reports whether another call may go better than the one that failed
-// with err.
+// retryable reports whether another call may succeed where one failed with err.
 func retryable(err error) bool {
 	var r interface {
 		Retry() (requests int, after time.Duration)
@@ -269,17 +266,17 @@ func retryable(err error) bool {
 	return requests != 0
 }
 
-// gone reports whether err, of a metadata call, ends the search for a: there is no
-// such asset. Of one that has been seen only its download can say so, since some
-// servers answer any call that they don't have in this way.
+// gone reports whether err, of a metadata call, means that there is no such asset. Once an asset has
+// been seen, only its download can say so, since some servers give that answer to any call that they
+// don't know.
 func (c *Catalog) gone(a *Asset, err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return errors.Is(err, ErrNotFound) && a.name == ""
 }
 
-// askTime asks metadata for the time of an asset whose header told none. It is
-// asked once, and for no asset soon after it was slow or failed.
+// askTime asks metadata for the time of an asset whose header gave none. It asks once, and for no asset
+// shortly after metadata was slow or failed.
 func (c *Catalog) askTime(ctx context.Context, a *Asset) {
 	c.mu.Lock()
 	asked := true
@@ -304,8 +301,8 @@ func (c *Catalog) askTime(ctx context.Context, a *Asset) {
 	}
 }
 
-// Contact sees to it that there is such an asset, and that a read of it can
-// begin: a header has told of it, or the free call, where names come from that.
+// Contact makes sure that the asset exists and that a read of it can begin: a header has been seen or,
+// if names come from the metadata call, metadata.
 func (c *Catalog) Contact(ctx context.Context, a *Asset) error {
 	err := c.contact(ctx, a, 0)
 	if err == nil {
@@ -334,7 +331,7 @@ func (c *Catalog) contact(ctx context.Context, a *Asset, patience time.Duration)
 	return err
 }
 
-// SetErr keeps err as the last of the asset, for people to read.
+// SetErr keeps err as the asset's last error, for people.
 func (a *Asset) SetErr(err error) {
 	a.c.mu.Lock()
 	defer a.c.mu.Unlock()
@@ -342,7 +339,7 @@ func (a *Asset) SetErr(err error) {
 	met.err, met.errAt = err, time.Now()
 }
 
-// Err returns the last error of the asset, and when that was; nil if there was none.
+// Err returns the asset's last error and when it was; nil if there was none.
 func (a *Asset) Err() (at time.Time, err error) {
 	a.c.mu.Lock()
 	defer a.c.mu.Unlock()

@@ -82,7 +82,7 @@ func TestStat(t *testing.T) {
 	}
 }
 
-// TestStatAgain has metadata fail, and asks again after a while.
+// TestStatAgain lets metadata fail, and asks again after a while.
 func TestStatAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer("re_1")
@@ -113,8 +113,8 @@ type passing struct{ error }
 func (p passing) Unwrap() error                            { return p.error }
 func (passing) Retry() (requests int, after time.Duration) { return -1, 0 }
 
-// TestStatOfUnsized stats assets whose header has told no size, before this start or
-// now: metadata alone can, and has some tries.
+// TestStatOfUnsized stats assets whose header has given no size, before this start or now. Only metadata
+// can, and has several tries.
 func TestStatOfUnsized(t *testing.T) {
 	untold := fmt.Errorf("404 of a gateway: %w", ErrUntold)
 	for _, tc := range []struct {
@@ -155,8 +155,8 @@ func TestStatOfUnsized(t *testing.T) {
 	}
 }
 
-// TestStatOfSeen is metadata that knows none of the assets that can be downloaded:
-// of one with a name only its download says that it is gone.
+// TestStatOfSeen uses metadata that knows none of the assets that can be downloaded. If an asset has a
+// name, only its download can say that it is gone.
 func TestStatOfSeen(t *testing.T) {
 	for name, headErr := range map[string]error{"there": nil, "gone": ErrNotFound} {
 		t.Run(name, func(t *testing.T) {
@@ -180,7 +180,7 @@ func TestStatOfSeen(t *testing.T) {
 	}
 }
 
-// TestStatWaits has many stats queue, and ends some.
+// TestStatWaits lets many stats queue, and ends some.
 func TestStatWaits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(200)...).limited()
@@ -217,7 +217,7 @@ func TestStatWaits(t *testing.T) {
 	})
 }
 
-// TestStatOfMany shares a call, which goes on while one waits for it.
+// TestStatOfMany shares a call, which goes on while anybody waits for it.
 func TestStatOfMany(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(3)...).limited()
@@ -245,8 +245,7 @@ func TestStatOfMany(t *testing.T) {
 	})
 }
 
-// TestGiveUpCall has the only caller go away: the call ends, and the next one
-// makes its own.
+// TestGiveUpCall lets the only caller give up: the call ends, and the next one makes its own.
 func TestGiveUpCall(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(2)...)
@@ -274,7 +273,7 @@ func TestGiveUpCall(t *testing.T) {
 	})
 }
 
-// TestStatHeader has a stat take the header, at the head alone during a listing.
+// TestStatHeader lets a stat use the header, only of the head during a listing.
 func TestStatHeader(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(9)...).limited()
@@ -293,7 +292,7 @@ func TestStatHeader(t *testing.T) {
 	})
 }
 
-// TestTimeAlone has headers with sizes and no time.
+// TestTimeAlone uses headers with a size and no time.
 func TestTimeAlone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(3)...)

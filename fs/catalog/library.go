@@ -10,32 +10,32 @@ import (
 )
 
 const (
-	// lookEvery is the least time between two looks at a library that nobody has
-	// asked for, failedEvery where the last one has failed.
+	// lookEvery is the least time between two looks at a library that nobody has asked for;
+	// failedEvery is that after a failed look.
 	lookEvery   = time.Minute
 	failedEvery = 10 * time.Second
-	// passes is how often a look passes over a list that changes meanwhile.
+	// passes is how often a look reads a list that changes meanwhile.
 	passes = 3
-	// missedOften is how many passes in a row must not have met a video before it
-	// goes: one over several pages may miss what moves between them, and a server in
-	// trouble may tell of an empty list.
+	// missedOften is how many passes in a row must miss a video before it is removed. A pass over
+	// several pages may miss videos that move between them, and a server in trouble may send an empty
+	// list.
 	missedOften = 2
-	// tooMany videos, and more than half of a library, are not believed to have gone
-	// at once, as they seem to have where the service is in trouble: a copy that is
-	// kept like the library would lose them. doubtFor is for how long they stay.
+	// If more than tooMany videos, and more than half of a library, seem to be gone at once, that is not
+	// believed: the service may be in trouble, and a program that mirrors the library would delete its
+	// copies. They stay for doubtFor.
 	tooMany  = 20
 	doubtFor = time.Hour
 )
 
-// A MissingError means that a list lacks so many videos that they stay. They go when
-// somebody asks for another look, or once the list has lacked them for doubtFor.
+// A MissingError means that so many videos are missing from a list that they are kept. They are removed
+// when somebody asks for another look, or when they have been missing for doubtFor.
 type MissingError struct{ Missing, Known int }
 
 func (e *MissingError) Error() string {
 	return fmt.Sprintf("%d of %d videos are missing from the list all at once; they stay for an hour, or until assetfs refresh finds the same again", e.Missing, e.Known)
 }
 
-// A Look says how a look at a library went.
+// A Look is the result of looking at a library.
 type Look struct {
 	Scope  string
 	Videos int // that are listed now
@@ -43,7 +43,7 @@ type Look struct {
 	Err    error // it has ended early; what it has met is listed
 }
 
-// library is the videos of one scope. Catalog.mu guards it but for scope and dir.
+// library holds the videos of one scope. Catalog.mu guards it, except for scope and dir.
 type library struct {
 	c     *Catalog
 	scope string
@@ -63,7 +63,7 @@ type library struct {
 	done   chan struct{}
 }
 
-// openLibrariesLocked makes the libraries, with what is known of them.
+// openLibrariesLocked makes the libraries, with what is recorded of them.
 func (c *Catalog) openLibrariesLocked() {
 	for _, scope := range c.o.Scopes {
 		l := &library{c: c, scope: scope, dir: c.top}
@@ -89,8 +89,8 @@ func (d *Dir) freeLocked(name string) string {
 	return name
 }
 
-// openedLocked has the library looked at when a directory that shows it is opened, if
-// the last look is some time ago.
+// openedLocked is called when a directory that shows the library is opened. It looks at the library if
+// the last look was some time ago.
 func (l *library) openedLocked(now time.Time) {
 	pause := lookEvery
 	if l.failed {
@@ -101,8 +101,8 @@ func (l *library) openedLocked(now time.Time) {
 	}
 }
 
-// lookLocked begins a look, or another one after that which is under way. It is over
-// when the channel is closed. asked says that somebody wants to know it now.
+// lookLocked begins a look, or another one after the running one. The channel is closed when it ends.
+// asked means that somebody waits for the result.
 func (l *library) lookLocked(asked bool) <-chan struct{} {
 	c := l.c
 	if !c.started || c.closed {
@@ -121,7 +121,7 @@ func (l *library) lookLocked(asked bool) <-chan struct{} {
 	return l.done
 }
 
-// Refresh looks at all libraries now, and returns how that went.
+// Refresh looks at all libraries now, and returns the results.
 func (c *Catalog) Refresh(ctx context.Context) ([]Look, error) {
 	c.mu.Lock()
 	var looks []<-chan struct{}
@@ -183,8 +183,8 @@ func (l *library) look() {
 	}
 }
 
-// pass passes over the list until that has held still, or often enough. What has come is
-// listed at once.
+// pass reads the list until it did not change during a pass, or often enough. New videos are listed at
+// once.
 func (l *library) pass(asked bool) error {
 	var before map[*Asset]bool
 	for range passes {
@@ -193,8 +193,8 @@ func (l *library) pass(asked bool) error {
 		if err != nil {
 			return err
 		}
-		// One that shifts, but in which two passes meet the same, has held still: the
-		// server counts otherwise.
+		// If two passes over a changing list find the same videos, it has not really changed: the
+		// server only counts differently.
 		if !listing.Shifted || before != nil && maps.Equal(met, before) {
 			again, err := l.passed(met, asked)
 			if !again || err != nil {
@@ -206,7 +206,7 @@ func (l *library) pass(asked bool) error {
 	return nil
 }
 
-// found lists videos, names those that are new, and notes in met that they are there.
+// found lists videos, gives names to new ones, and adds them to met.
 func (l *library) found(videos []Video, met map[*Asset]bool) {
 	c := l.c
 	c.changeAfter(func() (record, show func()) {
@@ -244,8 +244,8 @@ func (l *library) found(videos []Video, met map[*Asset]bool) {
 	})
 }
 
-// nameLocked returns the name for a video that comes, and has it taken where it may come
-// to stand: in its library, and in the root if it is listed by its ID as well.
+// nameLocked takes a name for a new video, and returns it. It takes the name wherever the video may be
+// shown: in its library, and in the root if its ID is listed as well.
 func (l *library) nameLocked(a *Asset, v Video) string {
 	d, name := a.dirLocked(), a.name
 	if name == "" || d.takenLocked(a, name) {
@@ -256,7 +256,7 @@ func (l *library) nameLocked(a *Asset, v Video) string {
 	return name
 }
 
-// updateLocked takes over what a library tells of a, and reports whether that is new.
+// updateLocked stores what a library tells of a, and reports whether anything is new.
 func (l *library) updateLocked(a *Asset, told Video) bool {
 	if a.video == nil || a.video.library != l {
 		a.video = &video{library: l, size: -1, slot: len(l.videos), millis: time.Now().UnixMilli()}
@@ -280,7 +280,7 @@ func (l *library) updateLocked(a *Asset, told Video) bool {
 	return changed
 }
 
-// internLocked returns a copy of bucket that videos share.
+// internLocked returns a copy of bucket that the videos share.
 func (l *library) internLocked(bucket string) string {
 	if n := len(l.videos); n > 1 && l.videos[n-2].video.bucket == bucket {
 		return l.videos[n-2].video.bucket
@@ -288,8 +288,8 @@ func (l *library) internLocked(bucket string) string {
 	return strings.Clone(bucket)
 }
 
-// passed takes out what a second whole pass over a list that held still has not met. It
-// reports whether another pass is needed for that.
+// passed removes the videos that two complete passes over an unchanging list have missed. It reports
+// whether another pass is needed for that.
 func (l *library) passed(met map[*Asset]bool, asked bool) (again bool, err error) {
 	l.c.changeAfter(func() (record, show func()) {
 		var missing []*Asset
@@ -326,7 +326,7 @@ func (l *library) passed(met map[*Asset]bool, asked bool) (again bool, err error
 	return again, err
 }
 
-// provenLocked reports whether a list that lacks too many is to be believed.
+// provenLocked reports whether to believe a list from which too many videos are missing.
 func (l *library) provenLocked(asked bool) bool {
 	if l.doubt.IsZero() {
 		l.doubt = time.Now()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// BenchmarkStart100000 is what a library of 100 000 videos costs at the start of a mount.
+// BenchmarkStart100000 measures what a library of 100 000 videos costs at the start of a mount.
 func BenchmarkStart100000(b *testing.B) {
 	const n = 100_000
 	notes := &notebook{}

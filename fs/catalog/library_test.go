@@ -93,7 +93,7 @@ func (s *shelf) counts() (passes, calls int) {
 	return s.passes, s.calls
 }
 
-// clip is video n, called after it.
+// clip returns video n, named after n.
 func clip(n int) Video { return named(n, fmt.Sprintf("clip %d.mp4", n)) }
 
 func named(n int, name string) Video {
@@ -167,7 +167,7 @@ func want(t *testing.T, d *Dir, names ...string) {
 	}
 }
 
-// A single library stands in the root, and costs no call but its list.
+// TestLibraryInRoot: a single library is shown in the root, and costs no call except for its list.
 func TestLibraryInRoot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		odd := Video{ID: "VI9", Name: "../..", Size: -1}
@@ -208,7 +208,7 @@ func TestLibraryInRoot(t *testing.T) {
 	})
 }
 
-// Several libraries have a directory each; names clash inside one alone.
+// TestLibrariesHaveDirectories: several libraries have a directory each; only names in the same one clash.
 func TestLibrariesHaveDirectories(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newShelf("a", clip(1), clip(2))
@@ -255,7 +255,7 @@ func TestLibrariesHaveDirectories(t *testing.T) {
 	})
 }
 
-// It is looked at anew when a directory is opened a minute later, and no more often.
+// TestLibraryLives: a library is listed again when its directory is opened a minute later, and no more often.
 func TestLibraryLives(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newShelf("s", clip(1), clip(2), clip(3))
@@ -303,7 +303,7 @@ func TestLibraryLives(t *testing.T) {
 	})
 }
 
-// What an earlier mount knew is there at once, without the network, with names and times.
+// TestLibraryRestarts: what an earlier mount knew is there at once, without network, with names and times.
 func TestLibraryRestarts(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var videos []Video
@@ -444,7 +444,7 @@ func TestLibraryComesLate(t *testing.T) {
 	}
 }
 
-// A listing shows what has come within its time; a name is waited for once.
+// TestLibraryIsSlow: a listing shows what has come within its time; a name is waited for once.
 func TestLibraryIsSlow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var videos []Video
@@ -477,8 +477,8 @@ func TestLibraryIsSlow(t *testing.T) {
 	})
 }
 
-// The model: whatever comes and goes during pages and between looks, what was there all
-// the time is listed, once, under one name; and once the list holds still all of it is.
+// TestLibraryModel: whatever changes during pages and between looks, a video that was there all the time is
+// listed, once, under one name; and when the list no longer changes, all videos are.
 func TestLibraryModel(t *testing.T) {
 	for round := range 200 {
 		bubble(t, func(t *testing.T) {
@@ -558,9 +558,8 @@ func TestLibraryModel(t *testing.T) {
 	}
 }
 
-// An ID that is listed by itself and is a video of one of several libraries stands in
-// the root, and in its library once it is listed no more, each time under a name that
-// leads to it.
+// TestListedAndInLibrary: an ID that is both listed and a video of one of several libraries is shown in the
+// root, and in its library when it is no longer listed, each time under a name that leads to it.
 func TestListedAndInLibrary(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		first, second := clip(1), clip(7)

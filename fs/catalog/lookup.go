@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// AwaitNames waits, for a listing of d, until the names that it shows are known, but
-// no longer than ListWait, and not when nothing more can be found out within that
-// time. Finding out goes on behind it. It fails only when ctx ends.
+// AwaitNames is for a listing of d. It waits until the names that d shows are known, but at most
+// ListWait, and not if nothing more can be found out within that time. The search goes on afterwards. It
+// fails only if ctx ends.
 func (d *Dir) AwaitNames(ctx context.Context) error {
 	c := d.c
 	c.mu.Lock()
@@ -42,14 +42,14 @@ func (d *Dir) AwaitNames(ctx context.Context) error {
 	return err
 }
 
-// seekLocked sets the sweeps to work because somebody asks for names.
+// seekLocked starts the sweeps because somebody asks for names.
 func (c *Catalog) seekLocked(again bool) {
 	c.headers.wanted = true
 	c.calls.kickLocked(again)
 	c.headers.kickLocked(again)
 }
 
-// await waits until done, or deadline, or until no name in d can be found before it.
+// await waits until done or the deadline, or until no name in d can be found before the deadline.
 func (d *Dir) await(ctx context.Context, deadline time.Time, done func() bool) error {
 	c := d.c
 	timer := time.NewTimer(time.Until(deadline))
@@ -76,8 +76,7 @@ func (d *Dir) unreadLocked() bool {
 	return slices.ContainsFunc(d.libraries(), func(l *library) bool { return l.busy && !l.known })
 }
 
-// Known finds a listed asset of d by its name or, in the root, by its ID. It never
-// waits.
+// Known returns a listed asset of d by its name or, in the root, by its ID. It never waits.
 func (d *Dir) Known(name string) *Asset {
 	c := d.c
 	find := func(byID bool) *Asset {
@@ -100,11 +99,10 @@ func (d *Dir) Known(name string) *Asset {
 	return find(true)
 }
 
-// Lookup finds the asset of a directory entry. One that is not known is looked
-// for: in the root by its ID on the network, anywhere by its name as a listing would.
-// It waits no longer than ListWait; all who look for a name share one deadline, so that
-// sidecar names of players and typos wait once for each list. It returns nil without
-// an error if there is none.
+// Lookup returns the asset of a directory entry. If it isn't known, an ID in the root is looked for on
+// the network, and any name in the way that a listing would. It waits at most ListWait. All lookups of
+// names share one deadline, so that typos, and the sidecar files that players look for, wait only once
+// for each list. If there is no such asset it returns nil and no error.
 func (d *Dir) Lookup(ctx context.Context, name string) (*Asset, error) {
 	c := d.c
 	a := d.Known(name)
@@ -146,9 +144,9 @@ func (d *Dir) Lookup(ctx context.Context, name string) (*Asset, error) {
 	return a, err
 }
 
-// LookupID is Lookup of an ID alone. Waiting for our own turn is no error: an
-// asset that nobody could be asked about within ListWait is returned without
-// being listed. Stat and Contact, which may wait longer, find out about it.
+// LookupID is Lookup for an ID. That no slot was free is no error: if nobody could be asked about the
+// asset within ListWait, it is returned but not listed. Stat and Contact, which may wait longer, find
+// out about it.
 func (c *Catalog) LookupID(ctx context.Context, id string) (*Asset, error) {
 	if a := c.Listed(id); a != nil {
 		return a, nil
@@ -176,8 +174,7 @@ func (c *Catalog) LookupID(ctx context.Context, id string) (*Asset, error) {
 	return a, nil
 }
 
-// foundOut lists an asset that LookupID could not ask about, now that it is known
-// to be there.
+// foundOut lists an asset that LookupID could not ask about, when it is known to exist.
 func (c *Catalog) foundOut(a *Asset) {
 	c.mu.Lock()
 	sought := a.sought
@@ -188,8 +185,8 @@ func (c *Catalog) foundOut(a *Asset) {
 	}
 }
 
-// crawled reports whether name is one that desktops, indexers and other systems
-// look for everywhere. Nobody waits for those.
+// crawled reports whether desktops, indexers and other systems look for that name everywhere. Nobody
+// waits for those.
 func crawled(name string) bool {
 	if strings.HasPrefix(name, ".") {
 		return true

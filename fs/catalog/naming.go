@@ -7,10 +7,9 @@ import (
 	"slices"
 )
 
-// giveNames gives names to listed assets whose own has become known, in the
-// order of the list: within a batch that order decides clashes. So it leaves out
-// those behind one that is being asked, unless forced. It costs next to nothing
-// when there is nothing new.
+// giveNames gives names to listed assets whose own name has become known, in the order of the list,
+// because that order decides clashes. Therefore it leaves out assets behind one that is being asked
+// about, unless forced. If there is nothing new it costs next to nothing.
 func (c *Catalog) giveNames(force bool) {
 	if !c.news() {
 		return
@@ -35,14 +34,13 @@ func (c *Catalog) giveNames(force bool) {
 	})
 }
 
-// change lets show alter what is shown, and records when that was.
+// change calls show, which changes what is shown, and records the time.
 func (c *Catalog) change(show func()) {
 	c.changeAfter(func() (record, then func()) { return nil, show })
 }
 
-// changeAfter is change by what choose returns, after something has been recorded, so
-// that nobody sees what the next mount may not. Both may be nil; choose and show are
-// called with the lock held.
+// changeAfter first calls record and then show, so that nobody sees what the next mount may not know.
+// choose returns both, which may be nil. choose and show are called with the lock held.
 func (c *Catalog) changeAfter(choose func() (record, show func())) {
 	c.naming.Lock()
 	c.mu.Lock()
@@ -71,8 +69,7 @@ func (c *Catalog) changeAfter(choose func() (record, show func())) {
 	}
 }
 
-// news reports whether there may be a name to give, or to wait for while it is
-// recorded.
+// news reports whether there may be a name to give, or a name being recorded to wait for.
 func (c *Catalog) news() bool {
 	c.learntMu.Lock()
 	learnt := len(c.learnt)
@@ -82,7 +79,7 @@ func (c *Catalog) news() bool {
 	return c.giving || learnt+len(c.unnamed) > 0
 }
 
-// chooseLocked returns the names to give, and has them taken.
+// chooseLocked takes the names to give, and returns them.
 func (c *Catalog) chooseLocked(force bool) map[*Asset]string {
 	c.learntMu.Lock()
 	maps.Copy(c.unnamed, c.learnt)
@@ -113,7 +110,7 @@ func (c *Catalog) chooseLocked(force bool) map[*Asset]string {
 	return given
 }
 
-// finderLocked is the sweep that finds names.
+// finderLocked returns the sweep that finds names.
 func (c *Catalog) finderLocked() *sweep {
 	if c.o.ByMetadata {
 		return c.calls
@@ -121,7 +118,7 @@ func (c *Catalog) finderLocked() *sweep {
 	return c.headers
 }
 
-// ownName is the name that an asset would have if it were alone.
+// ownName returns the name that an asset has if no other has the same.
 func ownName(id, told, mediaType string) string {
 	name := SafeName(told)
 	if name == "" {
@@ -130,7 +127,7 @@ func ownName(id, told, mediaType string) string {
 	return cmp.Or(name, id)
 }
 
-// takeLocked returns the name that a gets in d, and has it taken.
+// takeLocked takes a name for a in d, and returns it.
 func (d *Dir) takeLocked(a *Asset, name string) string {
 	if d.takenLocked(a, name) {
 		name = distinctName(name, a.ID)
@@ -142,7 +139,7 @@ func (d *Dir) takeLocked(a *Asset, name string) string {
 	return name
 }
 
-// holdLocked has a name taken by a, and returns false if another asset has it.
+// holdLocked takes a name for a. It returns false if another asset has it.
 func (d *Dir) holdLocked(a *Asset, name string) bool {
 	fold := FoldName(name)
 	other := d.names[fold]

@@ -85,7 +85,7 @@ func TestNamesStay(t *testing.T) {
 	})
 }
 
-// TestOrderOfList has answers come in another order than the assets are listed.
+// TestOrderOfList lets answers come in another order than the list.
 func TestOrderOfList(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(4)...)
@@ -99,7 +99,7 @@ func TestOrderOfList(t *testing.T) {
 	})
 }
 
-// TestSlowFirst has the first of the list answer after all patience.
+// TestSlowFirst lets the first asset of the list answer only after everybody has stopped waiting.
 func TestSlowFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(2)...)
@@ -116,7 +116,7 @@ func TestSlowFirst(t *testing.T) {
 	})
 }
 
-// TestNameByRead has a read bring a name that nobody has asked for.
+// TestNameByRead lets a read bring a name that nobody has asked for.
 func TestNameByRead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(2)...)
@@ -261,8 +261,7 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
-// TestNamesByMetadata takes names of answers without one from the header, when
-// that comes.
+// TestNamesByMetadata uses metadata without names: they are taken from the header, when that comes.
 func TestNamesByMetadata(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(2)...)

@@ -10,18 +10,18 @@ import (
 	"strings"
 )
 
-// perRecord is how many videos a note holds: few enough that one that is new costs
-// little to record, and many enough that there are some hundred notes.
+// perRecord is how many videos a note holds: few enough that a new one costs little to record, and so
+// many that there are only some hundred notes.
 const perRecord = 256
 
-// recordVersion begins each note. What begins otherwise is of another version, and is
-// asked for anew.
+// recordVersion begins each note. A note that begins differently is of another version, and is asked for
+// again.
 const recordVersion = "1"
 
 func (l *library) recordName(n int) string { return fmt.Sprintf("library/%s/%d", l.scope, n) }
 
-// recordsLocked returns the notes of those numbers, by name. names are those that are
-// about to be given.
+// recordsLocked returns the notes with those numbers, by name. names are names that are about to be
+// given.
 func (l *library) recordsLocked(numbers map[int]bool, names map[*Asset]string) map[string]string {
 	records := map[string]string{}
 	for n := range numbers {
@@ -49,17 +49,17 @@ func (l *library) recordsLocked(numbers map[int]bool, names map[*Asset]string) m
 	return records
 }
 
-// fields is how many a line has.
+// fields is how many fields a line has.
 const fields = 7
 
-// save puts notes on disk. What can't be written is looked for again at the next start.
+// save writes notes to the disk. What can't be written is looked for again at the next start.
 func (l *library) save(records map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(records)) {
 		_ = l.c.o.Notes.SetNote(name, records[name])
 	}
 }
 
-// loadLocked takes over what an earlier mount has recorded.
+// loadLocked loads what an earlier mount has recorded.
 func (l *library) loadLocked() {
 	var records []string
 	for {
@@ -86,7 +86,7 @@ func (l *library) loadLocked() {
 	}
 }
 
-// loaded is what one line makes. Memory for many is taken at once.
+// loaded is what one line becomes. Memory for many is allocated at once.
 type loaded struct {
 	asset Asset
 	video video
@@ -99,8 +99,7 @@ func grown[K comparable, V any](m map[K]V, n int) map[K]V {
 	return large
 }
 
-// loadVideoLocked takes over one line, into space. One that can't be read leaves its slot
-// to nobody.
+// loadVideoLocked loads one line into space. A line that can't be read leaves its slot empty.
 func (l *library) loadVideoLocked(line string, space *loaded) {
 	c := l.c
 	space.asset.video = &space.video

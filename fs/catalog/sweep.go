@@ -9,26 +9,26 @@ import (
 )
 
 const (
-	// atOnce bounds the calls of a sweep under way together: enough to hide
-	// latency where there is no rate limit.
+	// atOnce limits how many calls of a sweep run at a time: enough to hide latency where there is no
+	// rate limit.
 	atOnce = 8
-	// forgive is how long a listing leaves an asset alone that could not be
-	// asked: an `ls` now and then must not cost a request for each of them.
+	// forgive is how long listings don't ask again about an asset that could not be asked about: an
+	// `ls` now and then must not cost a request for each of them.
 	forgive = 5 * time.Minute
-	// pauseFirst and pauseMost bound how long a sweep pauses, doubling, when a
-	// call could not be made although one seemed free.
+	// pauseFirst and pauseMost limit how long a sweep pauses when a call could not be made although
+	// one seemed free. The pause doubles each time.
 	pauseFirst = 100 * time.Millisecond
 	pauseMost  = time.Minute
-	// lookAgain is the least time between two looks at a budget that has nothing
-	// available, awayAgain where the host is away.
+	// lookAgain is the least time between two looks at a budget without a free call; awayAgain is that
+	// while the host can't be reached.
 	lookAgain = 50 * time.Millisecond
 	awayAgain = time.Second
-	// firstRead is how long downloads for names alone stay away when a listing has
-	// waited in vain: who has listed goes on to stat and read, and would pay for
-	// the beginning of an asset and then for the rest.
+	// firstRead is how long no downloads are made only for names after a listing has waited in vain: the
+	// program goes on to stat and read, and would pay for the beginning of an asset and then for the
+	// rest.
 	firstRead = 2 * time.Second
-	// pollFirst and pollMost bound how long, doubling, an unfinished upload is
-	// left alone in the background, pollLeast by listings.
+	// pollFirst and pollMost limit how long an unfinished upload is left alone in the background, which
+	// doubles each time. pollLeast is the same for listings.
 	pollFirst = 10 * time.Second
 	pollMost  = 5 * time.Minute
 	pollLeast = 2 * time.Second
@@ -42,8 +42,8 @@ const (
 	byHeader
 )
 
-// sweep finds out, in the background and in the order of the list, what listed
-// assets lack. It runs while there is something to find out.
+// sweep finds out in the background, in the order of the list, what listed assets lack. It runs while
+// there is something to find out.
 type sweep struct {
 	c    *Catalog
 	kind kind
@@ -66,8 +66,8 @@ func newSweep(c *Catalog, k kind) *sweep {
 	return &sweep{c: c, kind: k, wake: make(chan struct{}, 1), asking: map[*Asset]bool{}}
 }
 
-// kickLocked sets the sweep to work on all that is lacking; again includes what
-// failed some time ago, and unfinished uploads.
+// kickLocked starts the sweep for all that is lacking. With again, it also asks about assets that failed
+// some time ago, and about unfinished uploads.
 func (s *sweep) kickLocked(again bool) {
 	if now := time.Now(); again {
 		for _, a := range s.c.list {
@@ -86,7 +86,7 @@ func (s *sweep) kickLocked(again bool) {
 	s.resumeLocked()
 }
 
-// resumeLocked has the sweep look for what is lacking.
+// resumeLocked makes the sweep look for what is lacking.
 func (s *sweep) resumeLocked() {
 	c := s.c
 	s.refillLocked()
@@ -119,7 +119,7 @@ func (s *sweep) lacksLocked(a *Asset) bool {
 	return !c.noCall && !met.answered && !told && met.flight == nil
 }
 
-// refillLocked makes the queue anew.
+// refillLocked makes a new queue.
 func (s *sweep) refillLocked() {
 	now := time.Now()
 	s.queue, s.due = nil, time.Time{}
@@ -137,7 +137,7 @@ func (s *sweep) refillLocked() {
 	}
 }
 
-// headLocked is the asset to be asked next, or nil.
+// headLocked returns the asset to be asked about next, or nil.
 func (s *sweep) headLocked() *Asset {
 	for pass := range 2 {
 		for len(s.queue) > 0 {
@@ -207,7 +207,7 @@ func (s *sweep) budget() Budget {
 	return headers
 }
 
-// wait waits until next, if that is not zero, or until something has happened.
+// wait waits until next, unless that is zero, or until something has happened.
 func (s *sweep) wait(next time.Time, away bool) {
 	c := s.c
 	c.mu.Lock()
@@ -228,7 +228,7 @@ func (s *sweep) wait(next time.Time, away bool) {
 	}
 }
 
-// start asks about the first of the queue.
+// start asks about the first asset of the queue.
 func (s *sweep) start() {
 	c := s.c
 	c.mu.Lock()
@@ -251,8 +251,8 @@ func (s *sweep) ask(a *Asset) error {
 	return err
 }
 
-// finished notes how it ended. What says nothing of the asset does not count
-// against it.
+// finished records how a call ended. An error that says nothing about the asset does not count against
+// it.
 func (s *sweep) finished(a *Asset, err error) {
 	c, now := s.c, time.Now()
 	c.mu.Lock()
@@ -298,14 +298,14 @@ func (s *sweep) comingLocked(deadline time.Time) bool {
 	return len(s.queue) > 0 && !s.away && !s.next.After(deadline) && !s.hold.After(deadline)
 }
 
-// toldMost is from how many answers the rate is taken, and toldFor how old they may be.
+// The rate is taken from at most toldMost answers, none of them older than toldFor.
 const (
 	toldMost = 64
 	toldFor  = 2 * time.Minute
 )
 
-// Coming tells how many names of listed assets are being found out, and how many come
-// in a second, 0 if nobody knows.
+// Coming returns how many names of listed assets are being found out, and how many come per second; 0 if
+// unknown.
 func (c *Catalog) Coming() (left int, perSecond float64) {
 	s := c.headers
 	if c.o.ByMetadata {
@@ -319,7 +319,7 @@ func (c *Catalog) Coming() (left int, perSecond float64) {
 	return len(s.queue) + len(s.asking), pace(s.told, time.Now())
 }
 
-// pace is how many of what happened at those times happen in a second.
+// pace returns how many of the events at those times happen per second.
 func pace(times []time.Time, now time.Time) float64 {
 	n := 0
 	for _, t := range times {

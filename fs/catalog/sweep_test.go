@@ -13,8 +13,8 @@ func fair(n int) time.Duration {
 	return time.Duration(float64(n-1)*float64(interval)*1.15) + 3*time.Second
 }
 
-// TestFromTheMountOn has nobody ask for anything: free calls alone are made, one
-// at a time and at the pace of the limit, and no download.
+// TestFromTheMountOn: nobody asks for anything. Only free calls are made, one at a time and at the pace of
+// the limit, and no download.
 func TestFromTheMountOn(t *testing.T) {
 	for _, o := range []func(*Options){nil, byMetadata} {
 		bubble(t, func(t *testing.T) {
@@ -86,7 +86,7 @@ func longListing(t *testing.T, n int, o func(*Options)) {
 	})
 }
 
-// TestReaderBesideListing has a reader come while a listing resolves.
+// TestReaderBesideListing lets a reader come while a listing resolves names.
 func TestReaderBesideListing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(50)...).limited()
@@ -102,7 +102,7 @@ func TestReaderBesideListing(t *testing.T) {
 	})
 }
 
-// TestStatBeforeSweep has a stat of the last asset go before the sweep.
+// TestStatBeforeSweep: a stat of the last asset goes before the sweep.
 func TestStatBeforeSweep(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(50)...).limited()
@@ -115,7 +115,7 @@ func TestStatBeforeSweep(t *testing.T) {
 	})
 }
 
-// TestAtOnce has no limit: latency is hidden, within reason.
+// TestAtOnce has no limit: several calls run at a time to hide latency.
 func TestAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(80)...)
@@ -172,9 +172,8 @@ func TestListingWaits(t *testing.T) {
 	})
 }
 
-// TestCopyOfTheTree lists the root and then the links, as cp -r does, and reads only
-// then: that is one wait and not two, and no download for a name alone comes
-// between. When nobody reads, finding out goes on.
+// TestCopyOfTheTree lists the root and then the links, as cp -r does, and reads only then. It waits once, not
+// twice, and no download only for a name comes between. If nobody reads, the search for names goes on.
 func TestCopyOfTheTree(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(20)...).limited()
@@ -249,7 +248,7 @@ func TestFailuresAreForgiven(t *testing.T) {
 	})
 }
 
-// TestAway has the host out of reach for an hour.
+// TestAway: the host can't be reached for an hour.
 func TestAway(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(20)...).limited()
@@ -268,8 +267,8 @@ func TestAway(t *testing.T) {
 	})
 }
 
-// TestNotNow has calls fail although they seemed possible: they are tried again,
-// less and less often, and no asset has failed.
+// TestNotNow lets calls fail although they seemed possible: they are tried again, less and less often, and no
+// asset counts as failed.
 func TestNotNow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(5)...)
@@ -291,7 +290,7 @@ func TestNotNow(t *testing.T) {
 	})
 }
 
-// TestOneNotNow has one asset alone always meet that: others are not held up.
+// TestOneNotNow lets that happen always, but to one asset only: others are not delayed.
 func TestOneNotNow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(5)...).limited()
@@ -304,7 +303,7 @@ func TestOneNotNow(t *testing.T) {
 	})
 }
 
-// TestNoCall is of an API without metadata.
+// TestNoCall uses an API without metadata calls.
 func TestNoCall(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(20)...).limited()
@@ -325,8 +324,8 @@ func TestNoCall(t *testing.T) {
 	})
 }
 
-// TestSaysNothing has a sweep's requests succeed and say nothing.
-func TestSaysNothing(t *testing.T) {
+// TestMetadataSaysNothing lets a sweep's requests succeed but say nothing.
+func TestMetadataSaysNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer("re_1")
 		s.set("re_1", func(a *remote) { a.size, a.modTime, a.noLength = -1, time.Time{}, true })
@@ -401,7 +400,7 @@ func TestUploadFirstMetByDownload(t *testing.T) {
 	})
 }
 
-// TestUploadRemembered has the engine remember how the download failed before.
+// TestUploadRemembered: the engine remembers that the download failed before.
 func TestUploadRemembered(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer("re_1")
@@ -418,7 +417,7 @@ func TestUploadRemembered(t *testing.T) {
 	})
 }
 
-// TestClose ends calls under way.
+// TestClose ends running calls.
 func TestClose(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(20)...)
@@ -438,7 +437,7 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// TestNamesToCome has the pace of names told while they come, and nothing afterwards.
+// TestNamesToCome checks that the pace of names is reported while they come, and not afterwards.
 func TestNamesToCome(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(ids(200)...).limited()

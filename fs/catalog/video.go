@@ -8,7 +8,7 @@ import (
 	"assetfs/fs/asset"
 )
 
-// ErrNoPlace means that the library does not tell where a video is stored.
+// ErrNoPlace means that the library does not say where a video is stored.
 var ErrNoPlace = errors.New("the library does not say where the video is stored, so it can't be downloaded")
 
 // A Video is an asset as its library lists it.
@@ -20,15 +20,15 @@ type Video struct {
 	Bucket, Blob string // its place, "" unknown
 }
 
-// A Listing says how a pass over a library went.
+// A Listing is the result of one pass over a library.
 type Listing struct {
 	Shifted bool // the list changed meanwhile: a video may have been missed
 }
 
 // A Lister lists libraries.
 type Lister interface {
-	// ListVideos passes once over the videos of a scope. found is called with each of
-	// them once, some at a time; those met before an error have been found.
+	// ListVideos lists the videos of a scope once. It calls found with some of them at a time, each
+	// once. Those found before an error are valid.
 	ListVideos(ctx context.Context, scope string, found func([]Video)) (Listing, error)
 }
 
