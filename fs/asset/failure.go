@@ -13,19 +13,17 @@ import (
 const (
 	backoffFirst = 250 * time.Millisecond
 	backoffMost  = 16 * time.Second
-	// rememberFor is how long an error that no further request would cure is
-	// remembered: long enough for a program that tries three times, short enough
-	// for a person who has recharged the account.
+	// rememberFor is how long an error is remembered that another request can't cure: long
+	// enough for a program that tries three times, short enough for a person who has
+	// recharged the account.
 	rememberFor = 5 * time.Second
-	// giveUpFor is how long others fail like a read that has given up. A
-	// page fault that fails is tried again by the kernel, and once more after
-	// each signal that came meanwhile, before there is a SIGBUS: with all of
-	// RetryFor each time, a program with a timer, or with a Go runtime that
-	// preempts, would never see it.
+	// giveUpFor is how long other reads fail at once after one has given up. The kernel tries
+	// a failed page fault again, and once more after each signal that has come, before it
+	// sends SIGBUS. If each try took all of RetryFor, a program with a timer, or a Go program,
+	// would never get it.
 	giveUpFor = 200 * time.Millisecond
-	// failuresMost is how many failures in a row make a read give up even
-	// if its requests spend most of their time in the queue: as many as fit
-	// twice into two minutes of backoff.
+	// failuresMost is how many failures in a row make a read give up even if its requests
+	// spend most of their time in the queue: twice as many as fit into two minutes of backoff.
 	failuresMost = 30
 	// rereadMost is how many answers without Range are worth their price that bring so many
 	// bytes again, and end before the first new one.
@@ -33,8 +31,8 @@ const (
 	rereadDear = 4 << 20
 )
 
-// retry says how many requests in all are worth making after err, and how long
-// to wait before the next.
+// retry returns how many requests are worth making after err, counting all, and how long to wait
+// before the next.
 func retry(err error) (requests int, after time.Duration) {
 	var r interface {
 		Retry() (requests int, after time.Duration)
@@ -45,13 +43,13 @@ func retry(err error) (requests int, after time.Duration) {
 	return 0, 0
 }
 
-// crowded reports whether err may come of another download of ours.
+// crowded reports whether another open download of ours may be the reason for err.
 func crowded(err error) bool {
 	var c interface{ Crowded() bool }
 	return errors.As(err, &c) && c.Crowded()
 }
 
-// failure is the asset's trouble with its source; the zero value is none.
+// failure is the present trouble of an asset with its source; the zero value is none.
 type failure struct {
 	err    error
 	final  bool      // no further request is made before until
@@ -64,8 +62,8 @@ type failure struct {
 	why    error     // what that read returned
 }
 
-// note records err. progress tells that bytes came since the last failure;
-// then the next attempt may start at once.
+// note records err. If progress, bytes have come since the last failure, and the next attempt may
+// start at once.
 func (f *failure) note(err error, now time.Time, progress bool) {
 	switch {
 	case progress, f.final && !now.Before(f.until):
@@ -98,7 +96,7 @@ func (f *failure) note(err error, now time.Time, progress bool) {
 	}
 }
 
-// refusal is the error that a new read gets at once, nil if it may try.
+// refusal returns the error that a new read gets at once; nil if it may try.
 func (f *failure) refusal(now time.Time) error {
 	if f.final && now.Before(f.until) {
 		return f.err
@@ -109,7 +107,7 @@ func (f *failure) refusal(now time.Time) error {
 	return nil
 }
 
-// ended takes s, whose goroutine is about to end with err, out of the asset.
+// ended removes s from the asset; its goroutine is about to end with err.
 func (a *Asset) ended(s *stream, err error) {
 	a.mu.Lock()
 	a.streams = slices.DeleteFunc(a.streams, func(o *stream) bool { return o == s })
@@ -124,15 +122,15 @@ func (a *Asset) ended(s *stream, err error) {
 	}
 }
 
-// failedLocked notes what the end of s with err means for the asset. It returns
-// the error that is worth telling, nil if it ended as it should.
+// failedLocked records what the end of s with err means for the asset. It returns the error to
+// report, nil if the stream ended as it should.
 func (a *Asset) failedLocked(s *stream, err error) error {
 	switch {
 	case errors.Is(err, ErrNoSlot):
 		a.finishLocked(func(w *waiter) (bool, error) { return w.state.Background, err })
 		return nil
 	case errors.Is(err, errCovered), errors.Is(err, errUnproven):
-		// Nobody failed, but whatever asked for it must not ask again at once.
+		// This is no failure, but the request must not be made again at once.
 		if until := time.Now().Add(backoffFirst); until.After(a.fail.until) {
 			a.fail.until = until
 		}
@@ -164,9 +162,9 @@ func (a *Asset) failedLocked(s *stream, err error) error {
 	return err
 }
 
-// shortLocked returns an error, and has everything asked for the next time, if a
-// read waits for what s asked for and its response does not hold. Without one the
-// same would be asked for at once again.
+// shortLocked returns an error if a read waits for bytes that s asked for and that its response
+// does not hold; the next request then asks for the whole asset. Without this the same request
+// would be made again at once.
 func (a *Asset) shortLocked(s *stream) error {
 	want := ranges.Range{Start: s.request.Start, End: s.request.End}
 	if want.End == 0 {

@@ -52,8 +52,8 @@ func TestPermanentErrorIsRemembered(t *testing.T) {
 	})
 }
 
-// TestPermanentErrorBesideAStream has a paused stream far away, which is no hope
-// for a read whose own request is refused.
+// TestPermanentErrorBesideAStream has a paused stream far away, which can't help a read whose own request
+// is refused.
 func TestPermanentErrorBesideAStream(t *testing.T) {
 	refused := &apiError{status: 403}
 	test(t, &fakeServer{size: 200 * mib, ranged: true, etag: true}, func(r *rig) {
@@ -199,8 +199,8 @@ func TestChangedContent(t *testing.T) {
 	}
 }
 
-// TestAnswerWithoutWhatWasAskedFor was a loop of requests without a pause: a
-// response that holds nothing new was ended at once, as nothing had gone wrong.
+// TestAnswerWithoutWhatWasAskedFor used to make requests without a pause: a response with nothing new was
+// ended at once, as if nothing had gone wrong.
 func TestAnswerWithoutWhatWasAskedFor(t *testing.T) {
 	test(t, &fakeServer{size: 4 * mib, ranged: true, cutAfter: 4*mib - 5, narrow: 7}, func(r *rig) {
 		r.contact()

@@ -131,8 +131,8 @@ func TestUnknownValidatorStoresNothing(t *testing.T) {
 	}
 }
 
-// TestStaleValidator has a server that sends the old ETag with new bytes for a
-// while: a later request finds out, though the bytes right before it are new.
+// TestStaleValidator uses a server that sends the old ETag with new bytes for a while. A later request
+// finds out, although the bytes right before it are new.
 func TestStaleValidator(t *testing.T) {
 	var stale bool
 	test(t, &fakeServer{size: 64 * mib, ranged: true, validators: func(_, v int) (string, string) {
@@ -159,10 +159,9 @@ func TestStaleValidator(t *testing.T) {
 	})
 }
 
-// TestStrongChange believes a strong ETag that was stable and changes together
-// with the date to one after this content was seen, though the bytes before are
-// the same. Who has an older date, or one that is none, is compared: two servers
-// behind one name got their copies before anybody asked.
+// TestStrongChange: a strong ETag is believed if it was stable and changes together with the date, to one
+// after this content was first seen, even if the bytes before are the same. With an older date, or none,
+// bytes are compared: two servers behind one name got their copies before anybody asked.
 func TestStrongChange(t *testing.T) {
 	const size = 64 * mib
 	seen := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // when a bubble begins
@@ -198,10 +197,9 @@ func TestStrongChange(t *testing.T) {
 	}
 }
 
-// TestPairOfServers puts two servers behind one name, whose copies have other
-// entity tags and dates, and lets any of them answer. Their bytes are the same, so
-// nobody may notice, and once both were seen nothing more is compared. What replaces
-// the content on both is found out all the same.
+// TestPairOfServers puts two servers behind one name, whose copies have different entity tags and dates;
+// either may answer. Their bytes are the same, so readers must notice nothing, and once both were seen
+// nothing more is compared. A real change on both is still found.
 func TestPairOfServers(t *testing.T) {
 	const size = 64 * mib
 	for name, turns := range map[string]string{
@@ -233,9 +231,9 @@ func TestPairOfServers(t *testing.T) {
 	}
 }
 
-// TestUnprovenIsBounded has a server answer once with an entity tag that no later
-// answer has. What is asked for again is not its, so that nothing it sends can be
-// believed; to ask on and on would help nobody.
+// TestUnprovenIsBounded uses a server that answers once with an entity tag that no later answer has. The
+// bytes that are asked for again come from another server, so that response can never be proved, and
+// asking must end.
 func TestUnprovenIsBounded(t *testing.T) {
 	alone := map[int]bool{1: true}
 	server := &fakeServer{size: 64 * mib, ranged: true, validators: func(n, _ int) (string, string) {

@@ -77,8 +77,8 @@ func (h *history) joined() int64 {
 	return h.merged.Len() - int64(len(h.merged.Ranges()))*mostGap
 }
 
-// short is how many of the latest sequences, with those of paused streams, were no longer
-// than what a request brings in any case. What is read of the beginning is no sequence.
+// short returns how many of the latest sequences, including those of paused streams, were no longer
+// than what any request brings. Reads of the asset's beginning are not counted.
 func (h *history) short(streams []*stream) (n int) {
 	for _, length := range h.lengths[:min(h.sequences, habitual)] {
 		if length <= block {

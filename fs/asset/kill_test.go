@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// faultPoints are all between which a process can die, but for reads.
+// faultPoints are all points between which a process can die, except for reads.
 var faultPoints = []string{
 	"create", "write", "written", "sync", "synced", "append", "appended", "index-sync", "index-synced", "punch", "punched",
 	"unlink", "compact", "compacted", "rename", "renamed", "directory-sync", "directory-synced",
@@ -97,7 +97,7 @@ func (w *worker) work(root, seed string) {
 	w.die("in the end")
 }
 
-// lastNote is the last number that was noted, as what a ledger sums up only grows.
+// lastNote returns the last recorded number. Like the sums of a ledger, it must only grow.
 func lastNote(d *Store) (last int64) {
 	for i := range 3 {
 		n, _ := strconv.ParseInt(d.Note(fmt.Sprint("n", i)), 10, 64)
@@ -164,9 +164,9 @@ func (w *worker) step(f *Asset, rnd *rand.Rand) {
 	}
 }
 
-// TestKill kills a process that works on a spool, KILL_ROUNDS times (200), half of
-// them at random moments, the others exactly between two steps on the disk, and
-// looks at what is there: no wrong byte, and all that was said to be written.
+// TestKill kills a process that works on a spool, KILL_ROUNDS times (200), half of them at random moments
+// and the others exactly between two steps on the disk. Then there must be no wrong byte, and everything
+// that was reported as written.
 func TestKill(t *testing.T) {
 	rounds := uint64(200)
 	if testing.Short() {

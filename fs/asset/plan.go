@@ -229,7 +229,7 @@ type miss struct {
 	off int64 // the first byte to come
 }
 
-// large reports whether m asks for more than programs that read here and there do.
+// large reports whether m is larger than the reads of programs that read small pieces.
 func (m miss) large() bool { return m.Need.Len() > small }
 
 // onward reports whether m's reader continues after a short skip.

@@ -175,7 +175,7 @@ func (p *planner) opening(g group) Opening {
 	return o
 }
 
-// scattered makes o a request for g where nothing tells of a sequence.
+// scattered makes o a request for g where there is no evidence of a sequence.
 func (p *planner) scattered(o *Opening, g group) {
 	need := ranges.Range{Start: g.first.Need.Start, End: g.end}
 	if n := p.around(need); n > 0 && !g.first.onward() {

@@ -39,8 +39,7 @@ func (p *planner) endCovered() {
 	}
 }
 
-// nearest returns the live stream that is closest behind off and gets there,
-// or -1.
+// nearest returns the live stream that is closest before off and will reach it, or -1.
 func (p *planner) nearest(off int64) int {
 	best := -1
 	for i := range p.Streams {

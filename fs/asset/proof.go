@@ -8,22 +8,21 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// errUnproven ends a response of which nothing may be stored: what was to be
-// compared with it has gone, or has been compared with another. It is no failure.
+// errUnproven ends a response of which nothing may be stored, because what it was to be compared
+// with is gone, or was compared with another response. It is no failure.
 var errUnproven = errors.New("nothing to compare with")
 
-// proofsMost is how many requests are made to prove one response. Each may be
-// answered by another server than that of the response.
+// proofsMost is how many requests are made to prove one response. Each may be answered by another
+// server than the response was.
 const proofsMost = 3
 
-// leastSample is how few bytes still prove something, if there are more
-// elsewhere.
+// leastSample is the fewest bytes that are taken as proof while there are more elsewhere.
 const leastSample = 4 << 10
 
-// compareLocked finds what shows whether r, the response of s, is of the content
-// that is present. If r itself brings it, s compares on its way; else it returns
-// what has to be asked for again. Where nothing is present, r is believed, unless
-// somebody reads on who has got bytes that are gone.
+// compareLocked decides how to find out whether r, the response of s, has the content that is
+// present. If r itself brings present bytes, s compares them as they come; otherwise it returns a
+// range to ask for again. If nothing is present r is believed, unless an open reader got bytes that
+// are gone since.
 func (a *Asset) compareLocked(s *stream, r *Response) (ranges.Range, error) {
 	need := int64(block)
 	if r.End >= 0 {
@@ -48,11 +47,10 @@ func (a *Asset) compareLocked(s *stream, r *Response) (ranges.Range, error) {
 	return ranges.Range{}, nil
 }
 
-// sampleLocked returns up to a block of present bytes that prove most: those
-// right before at, or the first of all. Those of the latest responses prove
-// little, since some servers send an old entity tag with new bytes for a while
-// after a change. Without Range all before the sample has to be read again, so
-// it is the first.
+// sampleLocked returns up to a block of the present bytes that prove most: those right before at, or
+// the first of all. Bytes of the latest responses prove little, since some servers send the old
+// entity tag with new bytes for a while after a change. Without Range all bytes before the sample
+// must be read again, so it is the first.
 func (a *Asset) sampleLocked(at int64) ranges.Range {
 	start := max(0, at-block)
 	for start < at {
@@ -82,8 +80,8 @@ func (a *Asset) sampleLocked(at int64) ranges.Range {
 	return first
 }
 
-// prove asks the server for sample again and compares it. On success the
-// validator that came with it is one of this content's.
+// prove asks the server for sample again and compares it. If it is the same, the validator that came
+// with it belongs to this content.
 func (s *stream) prove(sample ranges.Range) error {
 	a := s.a
 	q := s.request
@@ -134,8 +132,8 @@ func (s *stream) sample(q Request) (*Response, error) {
 	}
 }
 
-// provenLocked notes that bytes of r, which came with a validator of that value,
-// are those that were present.
+// provenLocked records that bytes of r, which came with that validator, are equal to those that were
+// present.
 func (a *Asset) provenLocked(s *stream, value string, r ranges.Range) {
 	a.learnLocked(func(i *Info) { i.add(value, false) })
 	if a.young.Gap(r) == r {

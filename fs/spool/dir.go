@@ -1,13 +1,11 @@
-// Package spool keeps a journal and blobs in a directory, across restarts,
-// crashes and power cuts. It knows neither what the records of the journal mean
-// nor which bytes of a blob count, and decides nothing.
+// Package spool keeps a journal and blobs in a directory, across restarts, crashes and power cuts. It
+// neither knows what the journal's records mean nor which bytes of a blob are valid, and decides
+// nothing.
 //
-// A [Dir] belongs to one base URL and, by a lock, to one process. Its [Journal]
-// is one file, the index: records behind a versioned header, each with a
-// checksum. Records are queued, which is no I/O, and written in that order by
-// one goroutine at a time. A [Blob] is one sparse file, named after an ID and a
-// number; its descriptor is opened when it is needed and closed when there are
-// too many.
+// A [Dir] belongs to one base URL and, by a lock, to one process. Its [Journal] is one file, the
+// index: a header with a version, and then records, each with a checksum. Queueing a record is no
+// I/O; one goroutine at a time writes records, in that order. A [Blob] is one sparse file, named
+// after an ID and a number. Its descriptor is opened when needed, and closed when there are too many.
 package spool
 
 import (
@@ -31,22 +29,20 @@ const (
 	lockName     = "lock" // is locked, and says by whom
 )
 
-// blobNames are those that BlobName makes.
+// blobNames matches what BlobName returns.
 var blobNames = regexp.MustCompile(`^[a-z0-9_%-]+\.[0-9]+$`)
 
 // Options of a Dir. The zero value is good.
 type Options struct {
 	// Log may be nil.
 	Log *slog.Logger
-	// Dry has blobs keep nothing: they read as zeros. For simulations.
+	// Dry makes blobs keep nothing: they read as zeros. For simulations.
 	Dry bool
-	// Fault, if not nil, is called at named points of what is done with the
-	// disk, with the name of the file: before a step (create, read, write, sync,
-	// append, index-sync, punch, unlink, compact, rename, directory-sync), where
-	// an error is taken for the step's own, and after some (written, synced,
-	// appended, index-synced, punched, compacted, renamed, directory-synced),
-	// where an error is only right if all later ones fail too: a crash. For
-	// tests. It may be called from several goroutines.
+	// Fault, if not nil, is called at named points with the name of the file. For tests. An error
+	// before a step (create, read, write, sync, append, index-sync, punch, unlink, compact, rename,
+	// directory-sync) becomes the error of the step. An error after a step (written, synced, appended,
+	// index-synced, punched, compacted, renamed, directory-synced) is right only if all later calls
+	// fail, too: it is a crash. Fault may be called from several goroutines.
 	Fault func(point, name string) error
 }
 
@@ -58,16 +54,15 @@ type Dir struct {
 	locked  *os.File
 	journal *Journal
 
-	// opening is held while blobs are opened or closed. It guards open, and
-	// exists and gone of each.
+	// opening is held while blobs are opened or closed. It guards open, and exists and gone of each
+	// blob.
 	opening chan struct{}
 	open    map[*Blob]struct{} // have a descriptor; nil once closed
 }
 
-// Open makes or opens the spool of baseURL below the directory root and locks
-// it; Close unlocks it. It returns a *LockedError if another process uses it,
-// and refuses what is not this user's alone. The journal has to be replayed
-// before anything else is done with it.
+// Open makes or opens the spool of baseURL below the directory root, and locks it. Close unlocks it.
+// It returns a *LockedError if another process uses it, and an error if the directory does not belong
+// to this user alone. Replay the journal before doing anything else.
 func Open(root, baseURL string, o Options) (*Dir, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -83,7 +78,7 @@ func Open(root, baseURL string, o Options) (*Dir, error) {
 	return d, nil
 }
 
-// prepare takes the lock and opens what is there.
+// prepare takes the lock and opens the journal.
 func (d *Dir) prepare() (err error) {
 	if err := d.root.Chmod(".", 0o700); err != nil {
 		return err
@@ -112,14 +107,13 @@ func (d *Dir) prepare() (err error) {
 // Path returns the path of the directory.
 func (d *Dir) Path() string { return d.root.Name() }
 
-// State describes the directory, but for what its files take.
+// State describes the directory, without the room that its files take.
 func (d *Dir) State() (State, error) {
 	s := State{Path: d.Path(), Exists: true}
 	return s, s.measure(d.self)
 }
 
-// SetHolder writes what a second process is told about this one, say "process
-// 12, mounted at /mnt".
+// SetHolder sets what a second process is told about this one, such as "process 12, mounted at /mnt".
 func (d *Dir) SetHolder(text string) {
 	if err := d.root.WriteFile(lockName, []byte(text+"\n"), 0o600); err != nil {
 		d.o.Log.Warn("lock file not written", "error", err)
@@ -129,12 +123,12 @@ func (d *Dir) SetHolder(text string) {
 // Journal returns the journal.
 func (d *Dir) Journal() *Journal { return d.journal }
 
-// Probe returns a descriptor of some file in the directory, to find out what
-// can be done with one. The caller closes it.
+// Probe returns a descriptor of some file in the directory, to find out what can be done with such
+// files. The caller must close it.
 func (d *Dir) Probe() (*os.File, error) { return d.root.Open(lockName) }
 
-// Sweep calls keep for each regular file that may be a blob, and removes those
-// that it does not want.
+// Sweep calls keep for each regular file that may be a blob, and removes those for which it returns
+// false.
 func (d *Dir) Sweep(keep func(name string, info os.FileInfo) bool) error {
 	entries, err := d.self.ReadDir(-1)
 	if err != nil {
@@ -158,7 +152,7 @@ func (d *Dir) Sweep(keep func(name string, info os.FileInfo) bool) error {
 // Sync returns when the names in the directory are on the disk.
 func (d *Dir) Sync() error { return d.step("directory-sync", "directory-synced", ".", d.self.Sync) }
 
-// Close closes every descriptor, that of the lock last. Nothing is written.
+// Close closes all descriptors, that of the lock last. It writes nothing.
 func (d *Dir) Close() error {
 	defer hold(d.opening)()
 	for b := range d.open {
@@ -178,8 +172,8 @@ func (d *Dir) Close() error {
 	return errors.Join(errs...)
 }
 
-// step does something with the disk, between two points where a test may have it
-// go wrong. A point without a name is none.
+// step does something with the disk, between two points where a test may make it fail. An empty name
+// is no such point.
 func (d *Dir) step(before, after, name string, do func() error) error {
 	if err := d.fault(before, name); err != nil {
 		return err
@@ -197,15 +191,14 @@ func (d *Dir) fault(point, name string) error {
 	return d.o.Fault(point, name)
 }
 
-// hold takes c, a lock that may be held while the disk is used, and returns what
-// releases it.
+// hold takes c, a lock that may be held during disk I/O, and returns the function that releases it.
 func hold(c chan struct{}) (release func()) {
 	c <- struct{}{}
 	return func() { <-c }
 }
 
-// control calls do with the descriptor of f, which stays open meanwhile. It
-// returns os.ErrClosed if f is closed.
+// control calls do with the descriptor of f, which stays open during that. It returns os.ErrClosed if
+// f is closed.
 func control(f *os.File, do func(fd int) error) error {
 	conn, err := f.SyscallConn()
 	if err != nil {
