@@ -114,7 +114,10 @@ func (w *worker) step(f *Asset, rnd *rand.Rand) {
 	defer say("step")
 	pos := rnd.Int64N(killSize)
 	for range rnd.IntN(20) {
-		r := f.gap(span(pos, pos+32*kib+rnd.Int64N(100)))
+		if pos >= killSize {
+			break // a file that is longer than its asset is not believed
+		}
+		r := f.gap(span(pos, min(pos+32*kib+rnd.Int64N(100), killSize)))
 		if r.Empty() {
 			pos = r.End
 			continue
