@@ -40,6 +40,7 @@ type bubble struct {
 	server *fakeapi.Server
 	web    *http.Server
 	pipes  chan net.Conn
+	done   chan struct{} // closed at the end; a dial that nobody waits for any more may still go on
 	down   atomic.Bool // the network
 	dir    string      // of the spool
 	o      service.Options
@@ -53,7 +54,7 @@ type bubble struct {
 }
 
 func newBubble(t *testing.T, video bool, o service.Options, assets ...fakeapi.Asset) *bubble {
-	w := &bubble{t: t, server: fakeapi.New(assets...), pipes: make(chan net.Conn), dir: t.TempDir(), o: o, video: video}
+	w := &bubble{t: t, server: fakeapi.New(assets...), pipes: make(chan net.Conn), done: make(chan struct{}), dir: t.TempDir(), o: o, video: video}
 	w.web = &http.Server{Handler: w.server, ErrorLog: quiet()}
 	w.serve.Go(func() { _ = w.web.Serve(w) })
 	w.o.IDPattern = regexp.MustCompile(`^(?:re_[0-9]+)$`)
@@ -67,10 +68,12 @@ func newBubble(t *testing.T, video bool, o service.Options, assets ...fakeapi.As
 
 // Accept, Close and Addr make it a net.Listener, whose connections are pipes.
 func (w *bubble) Accept() (net.Conn, error) {
-	if c, ok := <-w.pipes; ok {
+	select {
+	case c := <-w.pipes:
 		return c, nil
+	case <-w.done:
+		return nil, net.ErrClosed
 	}
-	return nil, net.ErrClosed
 }
 
 func (w *bubble) Close() error   { return nil }
@@ -86,6 +89,8 @@ func (w *bubble) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		return near, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	case <-w.done:
+		return nil, net.ErrClosed
 	}
 }
 
@@ -124,7 +129,7 @@ func (w *bubble) unmount() {
 }
 
 func (w *bubble) end() {
-	close(w.pipes)
+	close(w.done)
 	_ = w.web.Close()
 	w.serve.Wait()
 }
