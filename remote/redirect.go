@@ -32,6 +32,7 @@ func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o
 		GotConn: func(i httptrace.GotConnInfo) { onConn(i.Conn) },
 	})
 	origin, trusted := u, true
+	asked := map[string]bool{}
 	for hops := 0; ; hops++ {
 		trusted = trusted && sameOrigin(origin, u)
 		req, err := o.request(ctx)
@@ -67,8 +68,12 @@ func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o
 		if hops >= maxRedirects { // the second try of a bare % counts, too
 			return nil, malformed(resp.StatusCode, "more than %d redirects", maxRedirects)
 		}
+		asked[u.String()] = true
 		if u, err = redirectTarget(u, resp); err != nil {
 			return nil, err
+		}
+		if asked[u.String()] { // each time around would be billed as a request
+			return nil, malformed(resp.StatusCode, "redirects in a circle")
 		}
 	}
 }

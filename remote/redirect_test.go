@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -112,7 +113,9 @@ func TestKeyOnlyToOrigin(t *testing.T) {
 
 func TestRefusedRedirects(t *testing.T) {
 	for location, says := range map[string]string{
-		"download?" + signature:          "more than 5 redirects",
+		"download":                       "redirects in a circle",
+		"download?" + signature:          "redirects in a circle",
+		"download?n=%d&" + signature:     "more than 5 redirects",
 		"":                               "without Location",
 		"http://[::1?" + signature:       "not a URL",
 		"ftp://host/x?" + signature:      "neither http nor https",
@@ -122,7 +125,7 @@ func TestRefusedRedirects(t *testing.T) {
 		hits := 0
 		c := start(t, func(w http.ResponseWriter, _ *http.Request) {
 			hits++
-			w.Header().Set("Location", location)
+			w.Header().Set("Location", strings.ReplaceAll(location, "%d", strconv.Itoa(hits)))
 			w.WriteHeader(http.StatusFound)
 		}, Options{})
 		_, err := c.Download(t.Context(), Request{ID: testID})
@@ -130,8 +133,8 @@ func TestRefusedRedirects(t *testing.T) {
 		if !errors.Is(err, ErrMalformed) || retries(e) || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "topsecret") {
 			t.Errorf("Location %q: %v, want a permanent error with %q", location, err, says)
 		}
-		if want := 1 + maxRedirects; strings.HasPrefix(says, "more") && hits != want {
-			t.Errorf("%d requests in a circle, want %d", hits, want)
+		if strings.HasPrefix(says, "more") && hits != 1+maxRedirects || strings.Contains(says, "circle") && hits > 2 {
+			t.Errorf("Location %q: %d requests", location, hits)
 		}
 	}
 }
