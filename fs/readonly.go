@@ -23,40 +23,18 @@ func serve(point string, root fusefs.InodeEmbedder, o *fusefs.Options) (*fuse.Se
 	return server, nil
 }
 
-func (readOnly) SetAttr(<-chan struct{}, *fuse.SetAttrIn, *fuse.AttrOut) fuse.Status {
+type cancel = <-chan struct{}
+
+func (readOnly) SetAttr(cancel, *fuse.SetAttrIn, *fuse.AttrOut) fuse.Status      { return fuse.EROFS }
+func (readOnly) Mknod(cancel, *fuse.MknodIn, string, *fuse.EntryOut) fuse.Status { return fuse.EROFS }
+func (readOnly) Mkdir(cancel, *fuse.MkdirIn, string, *fuse.EntryOut) fuse.Status { return fuse.EROFS }
+func (readOnly) Unlink(cancel, *fuse.InHeader, string) fuse.Status               { return fuse.EROFS }
+func (readOnly) Rmdir(cancel, *fuse.InHeader, string) fuse.Status                { return fuse.EROFS }
+func (readOnly) Rename(cancel, *fuse.RenameIn, string, string) fuse.Status       { return fuse.EROFS }
+func (readOnly) Link(cancel, *fuse.LinkIn, string, *fuse.EntryOut) fuse.Status   { return fuse.EROFS }
+func (readOnly) Symlink(cancel, *fuse.InHeader, string, string, *fuse.EntryOut) fuse.Status {
 	return fuse.EROFS
 }
-
-func (readOnly) Mknod(<-chan struct{}, *fuse.MknodIn, string, *fuse.EntryOut) fuse.Status {
-	return fuse.EROFS
-}
-
-func (readOnly) Mkdir(<-chan struct{}, *fuse.MkdirIn, string, *fuse.EntryOut) fuse.Status {
-	return fuse.EROFS
-}
-
-func (readOnly) Unlink(<-chan struct{}, *fuse.InHeader, string) fuse.Status { return fuse.EROFS }
-
-func (readOnly) Rmdir(<-chan struct{}, *fuse.InHeader, string) fuse.Status { return fuse.EROFS }
-
-func (readOnly) Rename(<-chan struct{}, *fuse.RenameIn, string, string) fuse.Status {
-	return fuse.EROFS
-}
-
-func (readOnly) Link(<-chan struct{}, *fuse.LinkIn, string, *fuse.EntryOut) fuse.Status {
-	return fuse.EROFS
-}
-
-func (readOnly) Symlink(<-chan struct{}, *fuse.InHeader, string, string, *fuse.EntryOut) fuse.Status {
-	return fuse.EROFS
-}
-
-func (readOnly) SetXAttr(<-chan struct{}, *fuse.SetXAttrIn, string, []byte) fuse.Status {
-	return fuse.EROFS
-}
-
-func (readOnly) RemoveXAttr(<-chan struct{}, *fuse.InHeader, string) fuse.Status { return fuse.EROFS }
-
-func (readOnly) Tmpfile(<-chan struct{}, *fuse.CreateIn, *fuse.CreateOut) fuse.Status {
-	return fuse.EROFS
-}
+func (readOnly) SetXAttr(cancel, *fuse.SetXAttrIn, string, []byte) fuse.Status { return fuse.EROFS }
+func (readOnly) RemoveXAttr(cancel, *fuse.InHeader, string) fuse.Status        { return fuse.EROFS }
+func (readOnly) Tmpfile(cancel, *fuse.CreateIn, *fuse.CreateOut) fuse.Status   { return fuse.EROFS }
