@@ -42,7 +42,6 @@ func (f *FS) newByID() *dir {
 // asset's name, or to its ID while the name is unknown. It never uses the network.
 type link struct {
 	fusefs.Inode
-	noAttrs
 	fs    *FS
 	asset *catalog.Asset
 }
@@ -64,6 +63,11 @@ const linkPrefix = "../"
 func (l *link) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	out.SetTimeout(l.attr(&out.Attr))
 	return 0
+}
+
+// Getxattr returns that there is no attribute.
+func (*link) Getxattr(_ context.Context, attr string, _ []byte) (uint32, syscall.Errno) {
+	return 0, absent(attr)
 }
 
 // attr fills in the link's attributes, and returns how long they are valid. The link's time

@@ -93,22 +93,20 @@ func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 	if err := n.fs.Catalog.Stat(c, n.asset); err != nil {
 		return n.fs.failed("stat", n.asset, err)
 	}
-	e := service.Awake(n.asset)
-	if e == nil {
-		out.SetTimeout(n.fs.fileAttr(n.asset, false, &out.Attr))
-		n.sizes.Told(out.Size)
-		return 0
+	whole := false
+	if e := service.Awake(n.asset); e != nil {
+		s := e.Status()
+		whole = s.Whole
+		if s.Header && s.ModTime.IsZero() {
+			// What was shown stays, whatever metadata tells later.
+			e.Learn(asset.Info{Size: -1, ModTime: s.FirstSeen})
+		}
+		if s.Size < 0 && !n.fs.inodesOf(n.asset).Unsized.Swap(true) {
+			n.fs.o.Log.Warn("size unknown until the asset is read to its end; it shows as 0", "asset", n.asset.ID)
+		}
 	}
-	s := e.Status()
-	if s.Header && s.ModTime.IsZero() {
-		// What was shown stays, whatever metadata tells later.
-		e.Learn(asset.Info{Size: -1, ModTime: s.FirstSeen})
-	}
-	out.SetTimeout(n.fs.fileAttr(n.asset, s.Whole, &out.Attr))
+	out.SetTimeout(n.fs.fileAttr(n.asset, whole, &out.Attr))
 	n.sizes.Told(out.Size)
-	if s.Size < 0 && !n.fs.inodesOf(n.asset).Unsized.Swap(true) {
-		n.fs.o.Log.Warn("size unknown until the asset is read to its end; it shows as 0", "asset", n.asset.ID)
-	}
 	return 0
 }
 

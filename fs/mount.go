@@ -109,9 +109,9 @@ func (f *FS) fuseOptions() *fusefs.Options {
 		Name:                     "assetfs",
 		AllowOther:               f.o.AllowOther,
 		Options:                  []string{"ro", "nosuid", "nodev"},
-		MaxWrite:                 largestRead(),
+		MaxWrite:                 mount.LargestRead(),
 		MaxBackground:            4096,
-		MaxInflightRequestBytes:  maxInflight,
+		MaxInflightRequestBytes:  64 << 20, // of memory: at most 17 reads of 1 MiB, and tens of thousands of waiting requests
 		PanicHandler:             f.panicked,
 		ExplicitDataCacheControl: true,
 		DirectMount:              true,
@@ -128,21 +128,6 @@ func (f *FS) fuseOptions() *fusefs.Options {
 	return o
 }
 
-// largestRead returns the most that the kernel may ask for at a time, in bytes. go-fuse holds
-// that much memory for each waiting read, so where memory is short it is only as much as
-// reads of ordinary files ask for.
-func largestRead() int {
-	const usual, little = 1 << 20, 512 << 20
-	if debug.SetMemoryLimit(-1) < little { // it asks
-		return usual / 8
-	}
-	return usual
-}
-
-// maxInflight limits the memory that go-fuse holds for requests, in bytes: at most 17 reads
-// of 1 MiB; the rest is enough for tens of thousands of waiting requests.
-const maxInflight = 64 << 20
-
 // panicked turns a panic in a handler into one failed request and a log line.
 func (f *FS) panicked(reason any) fuse.Status {
 	f.o.Log.Error("a fault in assetfs: please report it", "panic", reason, "stack", string(debug.Stack()))
@@ -153,7 +138,7 @@ func (f *FS) panicked(reason any) fuse.Status {
 // before the first open, because go-fuse silently gives it up for the whole mount at the first
 // failure.
 func (f *FS) probePassthrough() {
-	err := errStable
+	err := errors.New("--stable-inodes") // the kernel refuses it on an inode with handles from when it was partly present
 	if !f.o.StableInodes {
 		err = f.tryPassthrough()
 	}
@@ -165,10 +150,6 @@ func (f *FS) probePassthrough() {
 		f.o.Log.Info("whole assets are read by kernel passthrough")
 	}
 }
-
-// errStable is the reason for having no passthrough with one inode for each content: the
-// kernel refuses passthrough on an inode with handles from when it was partly present.
-var errStable = errors.New("--stable-inodes")
 
 func (f *FS) owner(out *fuse.Attr) {
 	out.Uid, out.Gid = f.o.UID, f.o.GID

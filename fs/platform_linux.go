@@ -56,10 +56,10 @@ func (f *FS) tryPassthrough() error {
 	}
 	defer probe.Close()
 	id, errno := f.server.RegisterBackingFd(&fuse.BackingMap{Fd: int32(probe.Fd())})
-	if errno != 0 {
-		return os.NewSyscallError("passthrough", errno)
+	if errno == 0 {
+		errno = f.server.UnregisterBackingFd(id)
 	}
-	if errno := f.server.UnregisterBackingFd(id); errno != 0 {
+	if errno != 0 {
 		return os.NewSyscallError("passthrough", errno)
 	}
 	return nil

@@ -65,14 +65,6 @@ func (n *file) Listxattr(_ context.Context, dest []byte) (uint32, syscall.Errno)
 	return give(dest, names)
 }
 
-// noAttrs is for embedding in nodes that have no extended attribute.
-type noAttrs struct{}
-
-// Getxattr returns that there is no attribute.
-func (noAttrs) Getxattr(_ context.Context, attr string, _ []byte) (uint32, syscall.Errno) {
-	return 0, absent(attr)
-}
-
 // give copies an attribute's value, or returns its length.
 func give(dest []byte, value string) (uint32, syscall.Errno) {
 	if len(dest) < len(value) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"time"
 )
 
@@ -32,4 +33,15 @@ func Explain(err error) error {
 		return fmt.Errorf("no permission to mount: install fuse3 (it brings fusermount3) or run as root: %w", err)
 	}
 	return err
+}
+
+// LargestRead returns the most that the kernel may ask for at a time, in bytes. go-fuse holds
+// that much memory for each waiting read, so where memory is short it is only as much as
+// reads of ordinary files ask for.
+func LargestRead() int {
+	const usual, little = 1 << 20, 512 << 20
+	if debug.SetMemoryLimit(-1) < little { // it asks
+		return usual / 8
+	}
+	return usual
 }
