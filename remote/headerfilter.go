@@ -7,10 +7,10 @@ import (
 	"syscall"
 )
 
-// filterConn is a connection for one HTTP/1 response. It replaces the control bytes of the
-// header while that is read: net/http refuses a whole response because of one such byte,
-// curl and browsers don't. The body is not changed and costs nothing. Neither is anything
-// that does not begin like HTTP.
+// filterConn is a connection for one HTTP/1 response. It replaces what net/http refuses a whole
+// response for while the header is read, and curl and browsers don't: control bytes, names that
+// are no token, lines without a colon, and http in small letters. The body is not changed and
+// costs nothing. Neither is anything that does not begin like HTTP.
 type filterConn struct {
 	net.Conn
 	filter headerFilter
@@ -36,21 +36,22 @@ func (c *filterConn) SyscallConn() (syscall.RawConn, error) {
 	return nil, errors.ErrUnsupported
 }
 
-// headerFilter replaces control bytes in a header that comes in pieces, including interim
-// headers (1xx) before the final one. It stops where net/http sees the end of the header,
-// or earlier, so it never changes the body.
+// headerFilter mends a header that comes in pieces, including interim headers (1xx) before the
+// final one. Each byte stays or becomes another one. It stops where net/http sees the end of the
+// header, or earlier, so it never changes the body.
 type headerFilter struct {
-	done bool     // the header has ended
-	held bool     // the last byte was a carriage return, not delivered yet
-	line int      // bytes of the current line so far
-	rest bool     // the status line has ended
-	head [12]byte // start of the status line: "HTTP/1.1 100"
+	done  bool     // the header has ended
+	held  bool     // the last byte was a carriage return, not delivered yet
+	line  int      // bytes of the current line so far
+	rest  bool     // the status line has ended
+	named bool     // the name of the current line has ended
+	head  [12]byte // start of the status line: "HTTP/1.1 100"
 
 	behind int // bytes of the body that came with the end of the header
 }
 
-// replacement replaces a control byte. It is allowed in names and values, and browsers use
-// it in the names of downloads.
+// replacement replaces bytes that are not allowed. It is allowed in names and values, and
+// browsers use it in the names of downloads.
 const replacement = '_'
 
 // read calls source and filters what it returns.
@@ -77,18 +78,24 @@ func (f *headerFilter) read(source func([]byte) (int, error), p []byte) (int, er
 	}
 }
 
-// filter replaces control bytes in b, up to the end of the header. A carriage return at
-// the end of b is taken for the end of a line.
+// filter mends b, up to the end of the header. A carriage return at the end of b is taken for
+// the end of a line.
 func (f *headerFilter) filter(b []byte) {
 	const proto = "HTTP/"
+	blank := -2 // index of the last blank in a name
 	for i, c := range b {
 		if !f.rest && f.line < len(f.head) {
+			if f.line < len(proto) && c == proto[f.line]|0x20 {
+				c = proto[f.line]
+				b[i] = c
+			}
 			f.head[f.line] = c
 			if f.line < len(proto) && c != proto[f.line] {
 				f.done = true // another protocol
 				return
 			}
 		}
+		naming := f.rest && !f.named
 		switch {
 		case c == '\n' && f.rest && f.line == 0:
 			if !f.interim() {
@@ -97,9 +104,24 @@ func (f *headerFilter) filter(b []byte) {
 			}
 			f.rest = false
 		case c == '\n':
-			f.rest, f.line = true, 0
+			f.rest, f.named, f.line = true, false, 0
 		case c == '\r' && (i+1 == len(b) || b[i+1] == '\n'):
-		case c < ' ' && c != '\t', c == 0x7f:
+			if naming && f.line > 0 && i+1 < len(b) {
+				b[i] = ':' // a line without a colon becomes a field without a value
+			}
+		case naming && c == ':':
+			if blank == i-1 && f.line > 1 {
+				b[blank], b[i] = ':', ' '
+			}
+			f.named = true
+			f.line++
+		case naming && f.line == 0 && (c == ' ' || c == '\t'): // the last line goes on
+			f.named = true
+			f.line++
+		case naming && !token(c), c < ' ' && c != '\t', c == 0x7f:
+			if c == ' ' || c == '\t' {
+				blank = i
+			}
 			b[i] = replacement
 			f.line++
 		default:

@@ -70,7 +70,10 @@ func mediaType(s string) string {
 }
 
 func isToken(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return r <= ' ' || r > '~' || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r)
-	})
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r > '~' || !token(byte(r)) })
+}
+
+// token reports whether c may stand in a token (RFC 9110, 5.6.2).
+func token(c byte) bool {
+	return c > ' ' && c <= '~' && !strings.ContainsRune(`()<>@,;:\"/[]?={}`, rune(c))
 }
