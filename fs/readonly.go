@@ -25,13 +25,20 @@ func serve(point string, root fusefs.InodeEmbedder, o *fusefs.Options) (*fuse.Se
 
 type cancel = <-chan struct{}
 
-func (readOnly) SetAttr(cancel, *fuse.SetAttrIn, *fuse.AttrOut) fuse.Status      { return fuse.EROFS }
+func (readOnly) SetAttr(cancel, *fuse.SetAttrIn, *fuse.AttrOut) fuse.Status { return fuse.EROFS }
+
 func (readOnly) Mknod(cancel, *fuse.MknodIn, string, *fuse.EntryOut) fuse.Status { return fuse.EROFS }
+
 func (readOnly) Mkdir(cancel, *fuse.MkdirIn, string, *fuse.EntryOut) fuse.Status { return fuse.EROFS }
-func (readOnly) Unlink(cancel, *fuse.InHeader, string) fuse.Status               { return fuse.EROFS }
-func (readOnly) Rmdir(cancel, *fuse.InHeader, string) fuse.Status                { return fuse.EROFS }
-func (readOnly) Rename(cancel, *fuse.RenameIn, string, string) fuse.Status       { return fuse.EROFS }
-func (readOnly) Link(cancel, *fuse.LinkIn, string, *fuse.EntryOut) fuse.Status   { return fuse.EROFS }
+
+func (readOnly) Unlink(cancel, *fuse.InHeader, string) fuse.Status { return fuse.EROFS }
+
+func (readOnly) Rmdir(cancel, *fuse.InHeader, string) fuse.Status { return fuse.EROFS }
+
+func (readOnly) Rename(cancel, *fuse.RenameIn, string, string) fuse.Status { return fuse.EROFS }
+
+func (readOnly) Link(cancel, *fuse.LinkIn, string, *fuse.EntryOut) fuse.Status { return fuse.EROFS }
+
 func (readOnly) Symlink(cancel, *fuse.InHeader, string, string, *fuse.EntryOut) fuse.Status {
 	return fuse.EROFS
 }

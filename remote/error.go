@@ -30,7 +30,6 @@ var (
 	ErrStalled = errors.New("no answer in time")
 	// ErrExceeded means a 400 with "Request has exceeded the limit.". The API sends
 	// the same text for limits on values, so it does not prove a rate limit.
-	// same text comes with limits on values, so it is no proof of a rate limit.
 	ErrExceeded = errors.New("a limit of the API, perhaps on requests")
 	// ErrUploading means that the asset's upload is not finished.
 	ErrUploading = errors.New("the upload is not finished")
