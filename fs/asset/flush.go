@@ -125,8 +125,11 @@ func (s *Store) compactor() {
 	}
 }
 
-// flush records all changes. After an error they remain to be recorded; the journal logs it.
+// flush records all changes, also those that another flush has just begun to record. After an error
+// they remain to be recorded; the journal logs it.
 func (s *Store) flush() error {
+	s.flushing <- struct{}{}
+	defer func() { <-s.flushing }()
 	if err := s.journal.Write(); err != nil {
 		return err // nothing is queued behind it, or the queue would grow
 	}

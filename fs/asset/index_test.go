@@ -228,3 +228,47 @@ func TestDamagedHeader(t *testing.T) {
 		d.abandon()
 	}
 }
+
+// TestNamesBesideFlush: names are recorded when SetNames returns, also if another flush has taken
+// their assets from the queue and has not come to them yet.
+func TestNamesBesideFlush(t *testing.T) {
+	s := open(t, t.TempDir(), keep{})
+	first, second := s.Asset("re_1"), s.Asset("re_2")
+	s.flushing <- struct{}{} // the writer keeps out
+	for _, a := range []*Asset{first, second} {
+		a.changeLater()
+	}
+	<-s.flushing
+	first.mu.Lock()
+	flushed, named := make(chan error, 1), make(chan struct{})
+	go func() { flushed <- s.flush() }()
+	for taken := false; !taken; {
+		s.mu.Lock()
+		taken = s.dirty == nil
+		s.mu.Unlock()
+	}
+	go func() {
+		s.SetNames(map[string]string{"re_2": "b.bin"})
+		close(named)
+	}()
+	select {
+	case <-named:
+		t.Error("SetNames returned before its record was written")
+	case <-time.After(50 * time.Millisecond): // it waits
+	}
+	first.mu.Unlock()
+	if err := <-flushed; err != nil {
+		t.Error(err)
+	}
+	<-named
+	if second.queued || second.dirty {
+		t.Error("the name is not recorded")
+	}
+}
+
+// changeLater makes a change that the next flush records.
+func (a *Asset) changeLater() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.update(func(f *facts) { f.cost++ })
+}
