@@ -41,8 +41,8 @@ type bubble struct {
 	web    *http.Server
 	pipes  chan net.Conn
 	done   chan struct{} // closed at the end; a dial that nobody waits for any more may still go on
-	down   atomic.Bool // the network
-	dir    string      // of the spool
+	down   atomic.Bool   // the network
+	dir    string        // of the spool
 	o      service.Options
 	video  bool // the asset is one of the library's
 	serve  sync.WaitGroup
