@@ -162,6 +162,18 @@ func (w *world) setStill(still bool) {
 	w.still = still
 }
 
+// dice are thrown by the round, and by the server while it answers.
+type dice struct {
+	mu     sync.Mutex
+	source rand.Source
+}
+
+func (d *dice) Uint64() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.source.Uint64()
+}
+
 // listed is called when a page is chosen.
 func (w *world) listed(string, int) {
 	w.mu.Lock()
@@ -375,7 +387,7 @@ func TestLibraryModel(t *testing.T) {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &world{
-					t: t, random: rand.New(rand.NewPCG(uint64(round), 16)), fake: fakeapi.New(),
+					t: t, random: rand.New(&dice{source: rand.NewPCG(uint64(round), 16)}), fake: fakeapi.New(),
 					net:    &pipes{conns: make(chan net.Conn), done: make(chan struct{})},
 					disk:   disk{notes: map[string]string{}, calls: map[string][]time.Time{}, left: -1},
 					scopes: [][]string{{"default"}, {"a", "by-id"}}[round%2],
