@@ -1,31 +1,93 @@
 package remote
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"net"
+	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 )
 
-// filterConn is a connection for one HTTP/1 response. It replaces what net/http refuses a whole
-// response for while the header is read, and curl and browsers don't: control bytes, names that
-// are no token, lines without a colon, and http in small letters. The body is not changed and
-// costs nothing. Neither is anything that does not begin like HTTP.
+// filterConn is a connection for one HTTP/1 response. It holds the header back until that is
+// complete, and mends what net/http refuses a whole response for while curl and browsers don't.
+// Headers of interim answers (1xx) are left out. The body is not changed and costs nothing.
+// Neither is anything that does not begin like HTTP.
 type filterConn struct {
 	net.Conn
-	filter headerFilter
+	raw    []byte       // of the header so far
+	line   int          // index in raw of its last line
+	done   bool         // the header has ended, or is none
+	mended []byte       // to be delivered before anything else: the header and what came with it
+	err    error        // to be delivered after that
 	passed atomic.Int64 // bytes of the body that were read, including its framing
 }
 
 func (c *filterConn) Read(p []byte) (n int, err error) {
-	if c.filter.done || len(p) == 0 {
-		n, err = c.Conn.Read(p)
-		c.passed.Add(int64(n))
-		return n, err
+	for !c.done && c.err == nil && len(p) > 0 {
+		n, c.err = c.Conn.Read(p)
+		c.raw = append(c.raw, p[:n]...)
+		c.filter()
 	}
-	n, err = c.filter.read(c.Conn.Read, p)
-	c.passed.Add(int64(c.filter.behind))
+	switch {
+	case len(c.mended) > 0:
+		n = copy(p, c.mended)
+		c.mended = c.mended[n:]
+		return n, nil
+	case c.err != nil:
+		return 0, c.err
+	}
+	n, err = c.Conn.Read(p)
+	c.passed.Add(int64(n))
 	return n, err
+}
+
+// filter looks for the end of the header in what has come so far.
+func (c *filterConn) filter() {
+	const proto = "HTTP/"
+	for !c.done {
+		begin := string(c.raw[:min(len(c.raw), len(proto))])
+		end := c.headerEnd()
+		switch {
+		case !strings.EqualFold(begin, proto[:len(begin)]), end < 0 && len(c.raw) > maxHeader:
+			c.done, c.mended = true, c.raw // net/http will refuse it
+			return
+		case end < 0 && c.err != nil:
+			c.mended = c.raw // net/http will say that it is cut off
+			return
+		case end < 0:
+			return
+		}
+		header, rest := c.raw[:end], c.raw[end:]
+		if c.line = 0; interim(header) {
+			c.raw = rest
+			continue
+		}
+		mended, err := mendHeader(header)
+		if c.done, c.raw = true, nil; err != nil {
+			c.err = err
+			return
+		}
+		c.mended = slices.Concat(mended, rest)
+		c.passed.Add(int64(len(rest)))
+	}
+}
+
+// headerEnd returns the length of the header in c.raw, -1 if it is not complete.
+func (c *filterConn) headerEnd() int {
+	for {
+		n := bytes.IndexByte(c.raw[c.line:], '\n')
+		if n < 0 {
+			return -1
+		}
+		blank := c.line > 0 && (n == 0 || n == 1 && c.raw[c.line] == '\r')
+		if c.line += n + 1; blank {
+			return c.line
+		}
+	}
 }
 
 // SyscallConn gives access to the socket.
@@ -36,102 +98,119 @@ func (c *filterConn) SyscallConn() (syscall.RawConn, error) {
 	return nil, errors.ErrUnsupported
 }
 
-// headerFilter mends a header that comes in pieces, including interim headers (1xx) before the
-// final one. Each byte stays or becomes another one. It stops where net/http sees the end of the
-// header, or earlier, so it never changes the body.
-type headerFilter struct {
-	done  bool     // the header has ended
-	held  bool     // the last byte was a carriage return, not delivered yet
-	line  int      // bytes of the current line so far
-	rest  bool     // the status line has ended
-	named bool     // the name of the current line has ended
-	head  [12]byte // start of the status line: "HTTP/1.1 100"
-
-	behind int // bytes of the body that came with the end of the header
-}
-
-// replacement replaces bytes that are not allowed. It is allowed in names and values, and
-// browsers use it in the names of downloads.
-const replacement = '_'
-
-// read calls source and filters what it returns.
-func (f *headerFilter) read(source func([]byte) (int, error), p []byte) (int, error) {
-	if f.held && len(p) == 1 {
-		f.held, p[0] = false, '\r'
-		return 1, nil
-	}
-	for {
-		kept := 0
-		if f.held {
-			f.held, p[0], kept = false, '\r', 1
-		}
-		n, err := source(p[kept:])
-		n += kept
-		f.filter(p[:n])
-		if !f.done && err == nil && n > 0 && p[n-1] == '\r' && len(p) > 1 {
-			f.held = true // the next byte decides what it means
-			n--
-		}
-		if n > 0 || err != nil {
-			return n, err
-		}
-	}
-}
-
-// filter mends b, up to the end of the header. A carriage return at the end of b is taken for
-// the end of a line.
-func (f *headerFilter) filter(b []byte) {
-	const proto = "HTTP/"
-	blank := -2 // index of the last blank in a name
-	for i, c := range b {
-		if !f.rest && f.line < len(f.head) {
-			if f.line < len(proto) && c == proto[f.line]|0x20 {
-				c = proto[f.line]
-				b[i] = c
-			}
-			f.head[f.line] = c
-			if f.line < len(proto) && c != proto[f.line] {
-				f.done = true // another protocol
-				return
-			}
-		}
-		naming := f.rest && !f.named
-		switch {
-		case c == '\n' && f.rest && f.line == 0:
-			if !f.interim() {
-				f.done, f.behind = true, len(b)-i-1
-				return
-			}
-			f.rest = false
-		case c == '\n':
-			f.rest, f.named, f.line = true, false, 0
-		case c == '\r' && (i+1 == len(b) || b[i+1] == '\n'):
-			if naming && f.line > 0 && i+1 < len(b) {
-				b[i] = ':' // a line without a colon becomes a field without a value
-			}
-		case naming && c == ':':
-			if blank == i-1 && f.line > 1 {
-				b[blank], b[i] = ':', ' '
-			}
-			f.named = true
-			f.line++
-		case naming && f.line == 0 && (c == ' ' || c == '\t'): // the last line goes on
-			f.named = true
-			f.line++
-		case naming && !token(c), c < ' ' && c != '\t', c == 0x7f:
-			if c == ' ' || c == '\t' {
-				blank = i
-			}
-			b[i] = replacement
-			f.line++
-		default:
-			f.line++
-		}
-	}
-}
-
 // interim reports whether another header follows this one.
-func (f *headerFilter) interim() bool {
-	status := string(f.head[8:])
-	return status[:2] == " 1" && status != " 101"
+func interim(header []byte) bool {
+	line, _, _ := bytes.Cut(header, []byte("\n"))
+	words := strings.Fields(string(line))
+	return len(words) > 1 && len(words[1]) == 3 && words[1][0] == '1' && words[1] != "101"
+}
+
+// mendHeader returns a complete header as net/http accepts it. Control bytes, and what is no
+// token in a name, are replaced. A line without a colon becomes a field without a value, a field
+// that goes on in further lines becomes one line, and http in small letters becomes HTTP. All
+// fields that say where the body ends become the one that counts.
+func mendHeader(header []byte) ([]byte, error) {
+	lines := strings.Split(strings.TrimRight(string(header), "\r\n"), "\n")
+	var fields []field
+	for _, line := range lines[1:] {
+		line = strings.TrimSuffix(line, "\r")
+		if goesOn := strings.TrimLeft(line, blanks); len(goesOn) < len(line) {
+			if len(fields) > 0 {
+				fields[len(fields)-1].value += " " + goesOn
+			}
+			continue
+		}
+		name, value, _ := strings.Cut(line, ":")
+		fields = append(fields, field{replace(strings.TrimRight(name, blanks), token), value})
+	}
+	framed, err := framing(fields)
+	if err != nil {
+		return nil, err
+	}
+	status := "HTTP" + replace(strings.TrimSuffix(lines[0], "\r"), printing)[len("HTTP"):]
+	if old := "HTTP/1.0 "; framed == inChunks && strings.HasPrefix(status, old) {
+		status = "HTTP/1.1 " + status[len(old):] // otherwise net/http serves the chunks' headers, too
+	}
+	out := append(make([]byte, 0, len(header)+len(framed)), status+"\r\n"...)
+	for _, f := range fields {
+		if !f.is("Content-Length") && !f.is("Transfer-Encoding") && !f.is("Trailer") { // the last may be refused, too
+			out = append(out, cmp.Or(f.name, string(replacement))+": "+replace(strings.Trim(f.value, blanks), printing)+"\r\n"...)
+		}
+	}
+	return append(out, framed+"\r\n"...), nil
+}
+
+// field is a field of a header.
+type field struct{ name, value string }
+
+func (f field) is(name string) bool { return strings.EqualFold(f.name, name) }
+
+const (
+	blanks = " \t"
+	// replacement replaces bytes that are not allowed. It is allowed in names and values, and
+	// browsers use it in the names of downloads.
+	replacement = '_'
+	inChunks    = "Transfer-Encoding: chunked\r\n"
+)
+
+// replace replaces the bytes that are not allowed.
+func replace(s string, allowed func(byte) bool) string {
+	b := []byte(s)
+	for i, c := range b {
+		if !allowed(c) {
+			b[i] = replacement
+		}
+	}
+	return string(b)
+}
+
+func printing(c byte) bool { return c >= ' ' && c != 0x7f || c == '\t' }
+
+// framing returns the line that says where the body ends (RFC 9112, 6.3); "" if only the end of
+// the connection does. Chunks come before any length. A length may be given several times as long
+// as it is the same one (RFC 9110, 8.6). Of two lengths neither can be trusted: the wrong one
+// would cut the asset short, or add bytes that are not its own.
+func framing(fields []field) (string, error) {
+	framed := ""
+	for _, word := range listed(fields, "Transfer-Encoding") {
+		switch strings.ToLower(word) {
+		case "chunked":
+			framed = inChunks
+		case "identity":
+		default:
+			return "", malformed(0, "Transfer-Encoding %q was not asked for", word)
+		}
+	}
+	if framed != "" {
+		return framed, nil
+	}
+	first := uint64(0)
+	for i, word := range listed(fields, "Content-Length") {
+		n, err := strconv.ParseUint(word, 10, 63)
+		switch {
+		case err != nil:
+			return "", malformed(0, "Content-Length %q is impossible", word)
+		case i == 0:
+			first = n
+		case n != first:
+			return "", malformed(0, "two different lengths, %d and %d (Content-Length)", first, n)
+		}
+		framed = "Content-Length: " + strconv.FormatUint(n, 10) + "\r\n"
+	}
+	return framed, nil
+}
+
+// listed returns the words of all fields of that name, whose values are lists.
+func listed(fields []field, name string) (words []string) {
+	for _, f := range fields {
+		if !f.is(name) {
+			continue
+		}
+		for word := range strings.SplitSeq(f.value, ",") {
+			if word = strings.Trim(word, blanks); word != "" {
+				words = append(words, word)
+			}
+		}
+	}
+	return words
 }

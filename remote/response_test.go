@@ -166,7 +166,6 @@ func TestRefusedAnswers(t *testing.T) {
 		{"range of a size of 2^60+1", reply(206, attachment+"Content-Range: bytes 100-100/1152921504606846977\r\n", "x"), ErrMalformed, 0, 0, "bytes"},
 		{"range up to 2^60+1", reply(206, attachment+"Content-Range: bytes 0-1152921504606846976/*\r\n", "x"), ErrMalformed, 0, 0, "bytes"},
 		{"two lengths", reply(200, attachment+"Content-Length: 1\r\nContent-Length: 2\r\n", "x"), ErrMalformed, 0, 0, "Content-Length"},
-		{"broken line", reply(200, " no name\x1b[2J\r\n", "x"), ErrMalformed, 0, 0, "malformed"},
 		{"no HTTP", "SSH-2.0-OpenSSH\r\n\r\n", ErrMalformed, 0, 0, "malformed"},
 		{"endless header", reply(200, strings.Repeat("X-Pad: "+strings.Repeat("x", 1000)+"\r\n", 100), "x"), ErrMalformed, 0, 0, "header"},
 		{"unknown transfer coding", reply(200, attachment+"Transfer-Encoding: rot13\r\n", "x"), ErrMalformed, 0, 0, "rot13"},
