@@ -48,6 +48,7 @@ type pipes struct {
 	conns chan net.Conn
 	done  chan struct{}
 	down  atomic.Bool // refuse connections
+	dead  atomic.Bool // refuse those to hosts whose names begin with dead
 	dials atomic.Int64
 }
 
@@ -63,9 +64,9 @@ func (p *pipes) Accept() (net.Conn, error) {
 func (p *pipes) Close() error   { return nil }
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
 
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+func (p *pipes) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	p.dials.Add(1)
-	if p.down.Load() {
+	if p.down.Load() || p.dead.Load() && strings.HasPrefix(addr, "dead") {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
 	}
 	near, far := net.Pipe()

@@ -96,7 +96,7 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 			c.ranging.answered(r, resp, ranged)
 			c.call.downloaded(r.ID)
 			return resp, nil
-		case fail.Number() == http.StatusTooManyRequests && ctx.Err() == nil:
+		case fail.limits() && ctx.Err() == nil:
 			// The account's limit, not the asset's fault: wait at the gate.
 			if r.Class == Background {
 				c.ranging.owe(r.ID, ranged)
@@ -166,12 +166,13 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, key string
 	body.left.Store(-1)
 	body.Charge(r.For)
 	//nolint:bodyclose // Body.Close does it
-	resp, err := c.follow(life, c.downloads, u, outgoing{header: h}, key, func(conn net.Conn) {
+	resp, away, err := c.follow(life, c.downloads, u, outgoing{header: h}, key, func(conn net.Conn) {
 		body.conn = conn
 		onConn(conn)
 	})
 	if err != nil {
 		fail := classify(ctx, life, err)
+		fail.away = away
 		cancel(nil)
 		return nil, fail
 	}
@@ -181,7 +182,7 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, key string
 	out, fail := judge(resp, r, body)
 	stop()
 	if fail != nil {
-		fail.Msg = hide(fail.Msg, key)
+		fail.Msg, fail.away = hide(fail.Msg, key), away
 		_ = body.Close() // fail is the error to report
 		return nil, fail
 	}

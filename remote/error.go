@@ -64,7 +64,8 @@ type Error struct {
 	plain     bool // the same request without Range may succeed
 	asked     bool // that request was made, and failed with this error
 
-	size int64 // of the asset, from a 416; 0 if unknown, too
+	away string // the host that failed, to which the API redirected; "": the API's own
+	size int64  // of the asset, from a 416; 0 if unknown, too
 }
 
 // Error is one line of printable text, whatever the server sent.
@@ -101,6 +102,8 @@ func (e *Error) Error() string {
 // advice says what the user can do, where the rest of the message does not.
 func (e *Error) advice() string {
 	switch {
+	case e.away != "":
+		return "the API redirects to " + printable(e.away)
 	case e.Err == ErrNoKey: //nolint:errorlint // errors that wrap it say more
 		return "give one with --api-key-file or MEMORIES_API_KEY"
 	case e.unauthorized():
@@ -135,10 +138,18 @@ func (e *Error) Number() int {
 	return e.Status
 }
 
-// unauthorized reports whether another key might help, whoever wrote the answer.
+// unauthorized reports whether another key might help, whoever wrote the answer. A host to which
+// the API redirects gets none.
 func (e *Error) unauthorized() bool {
-	return e.Status == http.StatusUnauthorized || e.Number() == http.StatusUnauthorized
+	return e.away == "" && (e.Status == http.StatusUnauthorized || e.Number() == http.StatusUnauthorized)
 }
+
+// limits reports whether the rate limit of the account refused the call.
+func (e *Error) limits() bool { return e.away == "" && e.Number() == http.StatusTooManyRequests }
+
+// Elsewhere reports whether a host failed to which the API redirected the call. That says
+// something about this asset alone, even if the host can't be reached.
+func (e *Error) Elsewhere() bool { return e.away != "" }
 
 func success(status int) bool { return status >= 200 && status <= 299 }
 
@@ -176,7 +187,7 @@ func (e *Error) Retry() (requests int, after time.Duration) {
 	case e.temporary, n == http.StatusTooManyRequests, n == http.StatusRequestTimeout, n >= 500:
 		requests = -1
 	}
-	if requests != 0 && n != http.StatusTooManyRequests {
+	if requests != 0 && !e.limits() {
 		after = e.RetryAfter
 	}
 	return requests, after

@@ -31,6 +31,11 @@ const (
 // that several assets meet closes it for a time. Then it lets one probe at a time through,
 // and the first probe that gets an answer opens it. The very first request counts as a
 // probe, too, for firstAnswer. The limiter's lock guards it.
+//
+// A redirect is an answer. What goes wrong behind it (a host that can't be reached, a page, a 429)
+// is trouble of the asset, like its 503. Only when severalAssets in a row meet trouble at the same
+// host does the gate close: most likely the next is sent there, too, and where it will be sent
+// nobody knows before it has cost a request.
 type gate struct {
 	cause   *Error    // why it is closed; nil: it is open
 	since   time.Time // when the request that closed it was sent
@@ -41,8 +46,8 @@ type gate struct {
 	round   int       // grows whenever the gate opens or closes
 	closed  int       // how often it closed since the last answer
 
-	trouble map[string]struct{}  // assets that met trouble since the last good answer
-	asked   map[string]time.Time // until when the server asked to wait, by asset
+	trouble map[string]string    // assets that met trouble since the last good answer, and Error.away
+	asked   map[string]time.Time // until when the API asked to wait, by asset
 }
 
 // opens returns when a call may pass. While a probe is running that is far in the future:
@@ -91,7 +96,7 @@ func (g *gate) close(s *slot, cause *Error, now time.Time) {
 	}
 	if asked <= 0 {
 		asked = backoff(g.closed)
-		if errors.Is(cause, ErrUnreachable) && cause.Status == 0 {
+		if errors.Is(cause, ErrUnreachable) && cause.Status == 0 && cause.away == "" {
 			asked = min(asked, unreachableMost)
 		}
 	}
@@ -118,7 +123,7 @@ func backoff(failures int) time.Duration {
 // troubled records that the server failed to serve an asset, and reports whether to blame
 // the host for it.
 func (g *gate) troubled(id string, e *Error, now time.Time) bool {
-	if e.RetryAfter > 0 {
+	if e.RetryAfter > 0 && e.away == "" {
 		// The Retry-After of a 503 holds for its asset only, until a second asset gets one.
 		if g.asked == nil {
 			g.asked = map[string]time.Time{}
@@ -132,8 +137,14 @@ func (g *gate) troubled(id string, e *Error, now time.Time) bool {
 		return len(g.asked) > 1
 	}
 	if g.trouble == nil {
-		g.trouble = map[string]struct{}{}
+		g.trouble = map[string]string{}
 	}
-	g.trouble[id] = struct{}{}
-	return len(g.trouble) >= severalAssets
+	g.trouble[id] = e.away
+	there := 0
+	for _, away := range g.trouble {
+		if away == e.away {
+			there++
+		}
+	}
+	return there >= severalAssets
 }

@@ -238,7 +238,7 @@ func (c *Client) askList(ctx context.Context, scope string, number, size int) (*
 		switch {
 		case fail == nil:
 			return answer, nil
-		case fail.Number() == http.StatusTooManyRequests && ctx.Err() == nil: // wait at the gate
+		case fail.limits() && ctx.Err() == nil: // wait at the gate
 		case fail.unauthorized() && !refused && c.o.Key.changed(key):
 			refused = true
 		default:

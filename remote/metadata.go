@@ -45,7 +45,7 @@ func (c *Client) askMetadata(ctx context.Context, class Class, id string) (Info,
 		switch {
 		case fail == nil:
 			return i, c.call.judged(id, nil)
-		case fail.Number() == http.StatusTooManyRequests && ctx.Err() == nil:
+		case fail.limits() && ctx.Err() == nil:
 			if class == Background {
 				return Info{}, noSlot(fail)
 			}
@@ -92,9 +92,11 @@ func (c *Client) exchangeJSON(ctx context.Context, kind callKind, u *url.URL, o 
 	life, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	//nolint:bodyclose // Body.Close does it
-	resp, err := c.follow(life, kind, u, o, key, onConn)
+	resp, away, err := c.follow(life, kind, u, o, key, onConn)
 	if err != nil {
-		return nil, classify(ctx, life, err)
+		fail := classify(ctx, life, err)
+		fail.away = away
+		return nil, fail
 	}
 	if o.seen != nil {
 		o.seen(resp)
@@ -105,7 +107,7 @@ func (c *Client) exchangeJSON(ctx context.Context, kind callKind, u *url.URL, o 
 	defer body.bound(c.o.ResponseTimeout)()
 	b, fail := answerOf(resp, body, most)
 	if fail != nil {
-		fail.Msg = hide(fail.Msg, key)
+		fail.Msg, fail.away = hide(fail.Msg, key), away
 	}
 	return b, fail
 }

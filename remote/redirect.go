@@ -25,19 +25,22 @@ type outgoing struct {
 // follow sends a request and follows redirects without changing its method, even for 303.
 // The key is sent only to the scheme, host and port of u, and never again after a redirect
 // elsewhere; net/http would send it to another port, or from https to http. onConn is
-// called with the connection of each hop before the request is written. Errors never
-// contain a query, which may be a signature. The caller closes the response's body.
-func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o outgoing, key string, onConn func(net.Conn)) (*http.Response, error) {
+// called with the connection of each hop before the request is written. away is the host of the
+// last hop, "" if that is u's and no hop before went elsewhere. Errors never contain a query,
+// which may be a signature. The caller closes the response's body.
+func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o outgoing, key string, onConn func(net.Conn)) (resp *http.Response, away string, err error) {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(i httptrace.GotConnInfo) { onConn(i.Conn) },
 	})
 	origin, trusted := u, true
 	asked := map[string]bool{}
 	for hops := 0; ; hops++ {
-		trusted = trusted && sameOrigin(origin, u)
+		if trusted = trusted && sameOrigin(origin, u); !trusted {
+			away = u.Host
+		}
 		req, err := o.request(ctx)
 		if err != nil {
-			return nil, err
+			return nil, away, err
 		}
 		req.URL, req.Host = u, u.Host
 		if u.Opaque != "" && u.Scheme == "http" && c.proxyOf(req) != nil {
@@ -51,7 +54,7 @@ func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o
 		// Not by http.Client, whose errors contain the URL.
 		resp, err := rt.RoundTrip(req)
 		if err != nil {
-			return nil, err
+			return nil, away, err
 		}
 		if resp.StatusCode == http.StatusBadRequest && u.Opaque != "" {
 			// The server rejects a bare %: try the escaped form.
@@ -62,18 +65,18 @@ func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o
 			continue
 		}
 		if !redirects(resp) {
-			return resp, nil
+			return resp, away, nil
 		}
 		_ = resp.Body.Close()     // nobody needs the body of a redirect
 		if hops >= maxRedirects { // the second try of a bare % counts, too
-			return nil, malformed(resp.StatusCode, "more than %d redirects", maxRedirects)
+			return nil, away, malformed(resp.StatusCode, "more than %d redirects", maxRedirects)
 		}
 		asked[u.String()] = true
 		if u, err = redirectTarget(u, resp); err != nil {
-			return nil, err
+			return nil, away, err
 		}
 		if asked[u.String()] { // each time around would be billed as a request
-			return nil, malformed(resp.StatusCode, "redirects in a circle")
+			return nil, away, malformed(resp.StatusCode, "redirects in a circle")
 		}
 	}
 }

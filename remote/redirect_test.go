@@ -150,8 +150,8 @@ func TestRedirectToUnreachableHost(t *testing.T) {
 	if !errors.Is(err, ErrUnreachable) || strings.Contains(err.Error(), "topsecret") {
 		t.Errorf("got %v, want ErrUnreachable without the query", err)
 	}
-	if b := c.Budget(Reader); b.Down == nil {
-		t.Errorf("the gate is open")
+	if e := failure(t, err); !retries(e) || !e.Elsewhere() || !strings.HasSuffix(err.Error(), "(the API redirects to "+gone.Listener.Addr().String()+")") {
+		t.Errorf("got %v, want a temporary error that names the host", err)
 	}
 }
 

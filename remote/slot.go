@@ -3,7 +3,6 @@ package remote
 import (
 	"context"
 	"errors"
-	"net/http"
 	"slices"
 	"time"
 )
@@ -121,18 +120,14 @@ func (s *slot) done(id string, err *Error, gaveUp bool) {
 func (l *limiter) heardLocked(s *slot, id string, err *Error, gaveUp bool, now time.Time) (said string) {
 	g := &l.gate
 	current := s.round == g.round
-	status := 0
-	if err != nil {
-		status = err.Number()
-	}
 	switch {
-	case err != nil && status == http.StatusTooManyRequests:
+	case err != nil && err.limits():
 		if current {
 			said = l.learnt.refused(l.limit, l.passedLocked(now), g.closed, now)
 		}
 		l.last = time.Time{} // the gate is closed for long enough
 		g.close(s, err, now)
-	case err != nil && errors.Is(err, ErrUnreachable):
+	case err != nil && err.away == "" && errors.Is(err, ErrUnreachable):
 		if current && g.cause == nil {
 			said = "calls pause: the host can't be reached"
 		}
@@ -148,7 +143,7 @@ func (l *limiter) heardLocked(s *slot, id string, err *Error, gaveUp bool, now t
 			break
 		}
 		// The host was reached. Without an answer that says nothing about a rate limit.
-		if s.probe && current && (err.Status != 0 || g.cause == nil || errors.Is(g.cause, ErrUnreachable)) {
+		if s.probe && current && (err.Status != 0 || err.away != "" || g.cause == nil || errors.Is(g.cause, ErrUnreachable)) {
 			l.openLocked()
 		} else {
 			l.abandonedLocked(s)
