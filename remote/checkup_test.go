@@ -202,7 +202,7 @@ func TestCheckFirst(t *testing.T) {
 	}{
 		"good":     {`{"code":200,"data":{"resource":[{"asset_id":"re_1","file_size":"7"}]}}`, 2, true},
 		"no asset": {`{"code":400,"msg":"Asset not found","data":null}`, 2, false},
-		"key":      {`{"code":401,"msg":"Unauthorized","data":null}`, 3, false},
+		"key":      {`{"code":401,"msg":"Unauthorized","data":null}`, 1, false}, // later ones would be refused, too
 		"trouble":  {`{"code":500,"msg":"internal","data":null}`, 3, false},
 	} {
 		var calls atomic.Int64

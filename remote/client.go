@@ -64,6 +64,7 @@ type Client struct {
 type callKind struct {
 	http.RoundTripper
 	limiter *limiter
+	*verdict
 }
 
 // NewClient makes a client for the API at base, which CheckBaseURL has checked.
@@ -86,9 +87,9 @@ func NewClient(base *url.URL, o Options) *Client {
 	c := &Client{
 		base:      base,
 		o:         o,
-		downloads: callKind{downloadTransport(o), newLimiter(opDownload, o.RateLimit, o.Ledger, o.Notes, o.Log)},
-		metadata:  callKind{metadataTransport(o), newLimiter(opMetadata, free, o.Ledger, o.Notes, o.Log)},
-		lists:     callKind{metadataTransport(o), newLimiter(opList, RateLimit{Rates: o.ListLimit.Rates}, o.Ledger, o.Notes, o.Log)},
+		downloads: callKind{downloadTransport(o), newLimiter(opDownload, o.RateLimit, o.Ledger, o.Notes, o.Log), new(verdict)},
+		metadata:  callKind{metadataTransport(o), newLimiter(opMetadata, free, o.Ledger, o.Notes, o.Log), new(verdict)},
+		lists:     callKind{metadataTransport(o), newLimiter(opList, RateLimit{Rates: o.ListLimit.Rates}, o.Ledger, o.Notes, o.Log), new(verdict)},
 		atOnce:    make(chan struct{}, metadataAtOnce),
 	}
 	if base.Scheme == "https" && o.TLS == nil {
@@ -128,9 +129,10 @@ func (c *Client) ForgetFailures() {
 	c.o.Key.forget()
 	c.call.forget()
 	c.ranging.forget()
-	c.downloads.limiter.forgetFailures()
-	c.metadata.limiter.forgetFailures()
-	c.lists.limiter.forgetFailures()
+	for _, k := range []callKind{c.downloads, c.metadata, c.lists} {
+		k.forget()
+		k.limiter.forgetFailures()
+	}
 }
 
 // Close closes idle connections. Running requests end with their ctx.

@@ -14,5 +14,5 @@
 // Metadata calls have a different limit, so they have a limiter of their own.
 // Few things are retried here: a call that the rate limit refused, a call answered 401
 // after the key file has changed, and, once and without Range, a request that failed
-// perhaps because of its range.
+// perhaps because of its range. A key that the API has refused is not sent again for a while.
 package remote

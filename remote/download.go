@@ -83,9 +83,9 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 		if _, spent := c.left(); spent != nil {
 			return nil, spent
 		}
-		key, err := c.o.Key.get()
-		if err != nil {
-			return nil, &Error{Err: err}
+		key, fail := c.key(c.downloads.verdict, r.Class)
+		if fail != nil {
+			return nil, fail
 		}
 		resp, fail := c.admitted(ctx, u, r, key)
 		switch {
@@ -136,6 +136,10 @@ func (c *Client) admitted(ctx context.Context, u *url.URL, r Request, key string
 	if err != nil {
 		return nil, err
 	}
+	if err := c.downloads.refuses(key, r.Class); err != nil { // since it began to wait
+		slot.release()
+		return nil, err
+	}
 	onConn := func(net.Conn) {
 		if !slot.written {
 			slot.write(ctx)
@@ -147,6 +151,7 @@ func (c *Client) admitted(ctx context.Context, u *url.URL, r Request, key string
 	if err != nil {
 		err.Op, err.ID = opDownload, r.ID
 	}
+	c.downloads.heard(key, r.ID, err)
 	slot.done(r.ID, err, ctx.Err() != nil)
 	return resp, err
 }

@@ -15,6 +15,9 @@ import (
 var (
 	// ErrNoKey means that there is no API key; no request was made.
 	ErrNoKey = errors.New("no API key")
+	// ErrKeyRefused means that the API has refused the key before (401); no request was
+	// made, since the key is still the same.
+	ErrKeyRefused = errors.New("the key was refused before")
 	// ErrBudget means that Options.MaxDownload or Client.Allow is used up.
 	ErrBudget = errors.New("download budget used up")
 	// ErrNoSlot means that a Background request found no free slot. It says

@@ -230,9 +230,9 @@ func (c *Client) askList(ctx context.Context, scope string, number, size int) (*
 		return nil, &Error{Err: err}
 	}
 	for refused := false; ; {
-		key, err := c.o.Key.get()
-		if err != nil {
-			return nil, &Error{Err: err}
+		key, fail := c.key(c.lists.verdict, Reader)
+		if fail != nil {
+			return nil, fail
 		}
 		answer, fail := c.sendList(ctx, scope, body, key)
 		switch {
@@ -264,6 +264,7 @@ func (c *Client) sendList(ctx context.Context, scope string, body []byte, key st
 		}
 		fail.Op, fail.ID = opList, scope
 	}
+	c.lists.heard(key, scope, fail)
 	slot.done(scope, fail, ctx.Err() != nil)
 	return answer, fail
 }

@@ -37,9 +37,9 @@ func (c *Client) askMetadata(ctx context.Context, class Class, id string) (Info,
 		if c.call.absent() {
 			return Info{}, &Error{Err: ErrNoMetadata}
 		}
-		key, err := c.o.Key.get()
-		if err != nil {
-			return Info{}, &Error{Err: err}
+		key, fail := c.key(c.metadata.verdict, class)
+		if fail != nil {
+			return Info{}, fail
 		}
 		i, fail := c.sendMetadata(ctx, class, id, key, nil)
 		switch {
@@ -66,6 +66,10 @@ func (c *Client) sendMetadata(ctx context.Context, class Class, id, key string, 
 	if fail != nil {
 		return Info{}, fail
 	}
+	if fail := c.metadata.refuses(key, class); fail != nil { // since it began to wait
+		slot.release()
+		return Info{}, fail
+	}
 	select {
 	case c.atOnce <- struct{}{}:
 		defer func() { <-c.atOnce }()
@@ -82,6 +86,7 @@ func (c *Client) sendMetadata(ctx context.Context, class Class, id, key string, 
 	if fail != nil {
 		fail.Op, fail.ID = opMetadata, id
 	}
+	c.metadata.heard(key, id, fail)
 	slot.done(id, fail, ctx.Err() != nil)
 	return i, fail
 }

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -17,6 +18,9 @@ var (
 	// ErrNotNow means that no request can be made now: the rate limit has no free slot, the host can't
 	// be reached, or there is no key. It says nothing about the asset.
 	ErrNotNow = errors.New("no request may start now")
+	// ErrStuck is ErrNotNow until somebody does something about it: there is no key, or none that the
+	// API accepts, a proxy refuses, or the budget is used up.
+	ErrStuck = fmt.Errorf("no request can succeed: %w", ErrNotNow)
 	// ErrNoCall means that the API has no metadata call.
 	ErrNoCall = errors.New("no metadata call")
 	// ErrUploading means that the upload of the asset is not finished.

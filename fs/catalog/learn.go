@@ -227,7 +227,7 @@ func (c *Catalog) stat(ctx context.Context, a *Asset, sweeping bool) error {
 			return nil
 		case ctx.Err() != nil:
 			return failed
-		case c.gone(a, failed), errors.Is(failed, ErrUploading), errors.Is(failed, ErrNotNow):
+		case c.gone(a, failed), errors.Is(failed, ErrUploading), errors.Is(failed, ErrNotNow) && !errors.Is(failed, ErrStuck):
 			return failed
 		}
 		if !info.Header {

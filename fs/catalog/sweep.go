@@ -59,6 +59,7 @@ type sweep struct {
 	pauses  int             // in a row
 	next    time.Time       // it waits for a slot until then; zero: it does not
 	away    bool            // because the host is away
+	stuck   bool            // its last call failed as all would, so nobody waits for it
 	told    []time.Time     // when the last answers came, a few at most
 }
 
@@ -82,7 +83,7 @@ func (s *sweep) kickLocked(again bool) {
 			}
 		}
 	}
-	s.hold, s.pauses, s.next, s.away = time.Time{}, 0, time.Time{}, false
+	s.hold, s.pauses, s.next, s.away, s.stuck = time.Time{}, 0, time.Time{}, false, false
 	s.resumeLocked()
 }
 
@@ -259,6 +260,7 @@ func (s *sweep) finished(a *Asset, err error) {
 	defer c.mu.Unlock()
 	delete(s.asking, a)
 	a.metLocked()
+	s.stuck = errors.Is(err, ErrStuck)
 	switch {
 	case err == nil:
 		s.pauses = 0
@@ -295,7 +297,7 @@ func (s *sweep) comingLocked(deadline time.Time) bool {
 	case len(s.asking) > 0:
 		return true
 	}
-	return len(s.queue) > 0 && !s.away && !s.next.After(deadline) && !s.hold.After(deadline)
+	return len(s.queue) > 0 && !s.away && !s.stuck && !s.next.After(deadline) && !s.hold.After(deadline)
 }
 
 // The rate is taken from at most toldMost answers, none of them older than toldFor.

@@ -303,6 +303,67 @@ func TestOneNotNow(t *testing.T) {
 	})
 }
 
+// TestStuck lets no call succeed, as without a key: nobody waits for names, whether it is a listing or a name that nothing
+// has. When that has ended, all names come.
+func TestStuck(t *testing.T) {
+	for _, o := range []func(*Options){nil, byMetadata} {
+		for _, s := range []*server{newServer(ids(50)...), newServer(ids(50)...).limited()} {
+			bubble(t, func(t *testing.T) {
+				stuck := func(err error) {
+					for _, id := range ids(50) {
+						s.set(id, func(a *remote) { a.callErr, a.headErr = err, err })
+					}
+				}
+				stuck(ErrStuck)
+				r := start(t, s, newBook(), func(options *Options) {
+					options.ListWait = time.Hour
+					if o != nil {
+						o(options)
+					}
+				}, ids(50)...)
+				defer r.Close()
+				for range 5 {
+					took := since(func() {
+						_ = r.AwaitNames(t.Context())
+						if a, err := r.Lookup(t.Context(), "film.mp4"); a != nil || err != nil {
+							t.Errorf("lookup: %v, %v", a, err)
+						}
+						_ = r.Links().AwaitNames(t.Context())
+						if err := r.Stat(t.Context(), r.Listed("re_50")); !errors.Is(err, ErrStuck) {
+							t.Errorf("stat: %v", err)
+						}
+					})
+					if most := 5 * (s.calls.interval + latency); took > most { // the fake lets each of five wait for a turn and an answer
+						t.Errorf("with a limit of %v it took %v", s.calls.interval, took)
+					}
+					time.Sleep(3 * time.Second)
+				}
+				stuck(nil)
+				r.Forget()
+				time.Sleep(fair(50))
+				if slices.Contains(r.shown(), "re_50") {
+					t.Errorf("names don't come: %q", r.shown())
+				}
+			})
+		}
+	}
+}
+
+// TestStatStuck lets metadata refuse the key. The header, if there is one, still tells the size.
+func TestStatStuck(t *testing.T) {
+	for _, header := range []error{nil, ErrStuck} {
+		bubble(t, func(t *testing.T) {
+			s := newServer("re_1")
+			s.set("re_1", func(a *remote) { a.callErr, a.headErr = ErrStuck, header })
+			r := start(t, s, newBook(), nil, "re_1")
+			defer r.Close()
+			if err := r.Stat(t.Context(), r.Listed("re_1")); !errors.Is(err, header) || (err == nil) != (header == nil) {
+				t.Errorf("got %v, want %v", err, header)
+			}
+		})
+	}
+}
+
 // TestNoCall uses an API without metadata calls.
 func TestNoCall(t *testing.T) {
 	bubble(t, func(t *testing.T) {

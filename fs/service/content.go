@@ -107,8 +107,11 @@ func meaning(err error) error {
 		return &meant{err, catalog.ErrNoCall}
 	case errors.Is(err, remote.ErrUploading):
 		return &meant{err, catalog.ErrUploading}
-	case errors.Is(err, remote.ErrNoSlot), errors.Is(err, remote.ErrUnreachable), errors.Is(err, remote.ErrProxy), errors.Is(err, remote.ErrNoKey), errors.Is(err, remote.ErrBudget),
-		errors.Is(err, asset.ErrClosed), errors.Is(err, ErrUnmounting):
+	case re != nil && re.Elsewhere() && (errors.Is(err, remote.ErrUnreachable) || re.Number() == tooMany):
+		return err // trouble of this asset alone
+	case errors.Is(err, remote.ErrNoKey), errors.Is(err, remote.ErrKeyRefused), errors.Is(err, remote.ErrProxy), errors.Is(err, remote.ErrBudget):
+		return &meant{err, catalog.ErrStuck}
+	case errors.Is(err, remote.ErrNoSlot), errors.Is(err, remote.ErrUnreachable), errors.Is(err, asset.ErrClosed), errors.Is(err, ErrUnmounting):
 		return &meant{err, catalog.ErrNotNow}
 	case re != nil && re.Number() == tooMany:
 		return &meant{err, catalog.ErrBusy}
