@@ -83,10 +83,10 @@ func (g *gate) open() {
 	clear(g.asked)
 }
 
-// close closes the gate after call s failed with cause. Of several calls that were running
+// close closes the gate after call s failed with cause; first is its shortest backoff. Of several calls that were running
 // at the same time only the first counts; the others can extend the time if the server
 // asked for that.
-func (g *gate) close(s *slot, cause *Error, now time.Time) {
+func (g *gate) close(s *slot, cause *Error, first time.Duration, now time.Time) {
 	asked := min(cause.RetryAfter, probeAnyway)
 	if s.round != g.round {
 		if until := now.Add(asked); g.cause != nil && asked > 0 && until.After(g.until) {
@@ -95,7 +95,7 @@ func (g *gate) close(s *slot, cause *Error, now time.Time) {
 		return
 	}
 	if asked <= 0 {
-		asked = backoff(g.closed)
+		asked = backoff(first, g.closed)
 		if errors.Is(cause, ErrUnreachable) && cause.Status == 0 && cause.away == "" {
 			asked = min(asked, unreachableMost)
 		}
@@ -108,12 +108,12 @@ func (g *gate) close(s *slot, cause *Error, now time.Time) {
 	g.closed++
 }
 
-// backoff returns how long to wait after a number of failures in a row. It starts at 1 s
-// and grows by half each time. Up to a tenth is added at random, so that two machines don't
+// backoff returns how long to wait after a number of failures in a row. It starts at first, but
+// at least at 1 s, and grows by half each time. Up to a tenth is added at random, so that two machines don't
 // probe at the same time. Doubling would keep a second client of the account out for more
 // than its share, and a larger random part would break the rhythm of learn.go.
-func backoff(failures int) time.Duration {
-	d := backoffFirst
+func backoff(first time.Duration, failures int) time.Duration {
+	d := min(max(first, backoffFirst), backoffMost)
 	for range failures {
 		d = min(d+d/2, backoffMost)
 	}

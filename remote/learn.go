@@ -8,10 +8,12 @@ import (
 const (
 	// stretchMost is the last step by which calls are spread beside another client of
 	// the account. With longMany or more refusals in a row the account allows less than
-	// one call a second, and stretchLimit is the last step.
+	// one call a second, and stretchLimit is the last step. So they do with so many series of
+	// refusals, each with fewer than fewGood calls before it, in spite of stretchMost.
 	stretchMost  = 3
 	stretchLimit = 5
 	longMany     = 3
+	fewGood      = 6
 	// gapMost bounds the distance between calls in any case.
 	gapMost = 10 * time.Second
 	// cleanFor is how long no call must be refused before one step is taken back. If
@@ -26,6 +28,9 @@ const (
 	// documented one is tried again; each failure doubles it.
 	probeFirst = time.Hour
 	probeMost  = 24 * time.Hour
+	// probeShared is probeFirst if several clients share the calls, so that nobody can count
+	// them: that may be wrong.
+	probeShared = 10 * time.Minute
 )
 
 // stretches are the factors by which the distance of calls grows, step by step. At 2.9 two
@@ -40,6 +45,7 @@ var stretches = [stretchLimit + 1]float64{1, 1.9, 2.9, 4.3, 6.5, 9}
 // spread, by one step more for each series of refusals. Clients that do so use the same few
 // distances, so they end up alternating, and stay so. In trials with two to four clients
 // this gave fewer refusals and more calls than distances that grow by half, or at random.
+// If even the largest distance does not help, both are true.
 type learnt struct {
 	Stretch int           `json:"stretch,omitempty"` // index of stretches
 	Clean   time.Time     `json:"clean"`             // when a call was last refused or a step taken back
@@ -47,8 +53,13 @@ type learnt struct {
 	Wait    time.Duration `json:"wait,omitempty"`    // how long the limit per minute is kept; 0: none is known
 	Until   time.Time     `json:"until"`             // when that ends
 
+	good   int  // calls answered since the last refusal
+	bad    int  // series of refusals with fewer than fewGood calls between them
 	trying bool // a step was taken back, and may have been too early
 	dirty  bool // must be saved
+
+	served, denied int       // calls since the limit per minute was learnt
+	reviewed       time.Time // Until at the last review
 }
 
 // rates returns the rates to keep, given the limit that the user asked for.
@@ -59,9 +70,10 @@ func (k *learnt) rates(limit RateLimit, now time.Time) []Rate {
 	return limit.Rates
 }
 
-// gap returns the distance of calls beside another client, 0 if there is none.
+// gap returns the distance of calls beside another client, 0 if there is none. Without any, but
+// only just, calls are spread evenly: a burst would fill the window of both.
 func (k *learnt) gap(rates []Rate) time.Duration {
-	if k.Stretch == 0 || len(rates) == 0 {
+	if k.Stretch == 0 && k.Hold == 0 && !k.trying || len(rates) == 0 {
 		return 0
 	}
 	gap := worth(rates)
@@ -73,18 +85,35 @@ func (k *learnt) gap(rates []Rate) time.Duration {
 // minute, before is how many were refused in a row before this one. It returns what to log.
 func (k *learnt) refused(limit RateLimit, passed, before int, now time.Time) (said string) {
 	k.dirty, k.Clean = true, now
+	k.review(now)
+	k.denied++
 	if limit.Auto && before == 1 && k.Stretch <= 1 && passed >= manyLeast && passed <= manyMost && !now.Before(k.Until) {
 		k.Wait = min(max(probeFirst, 2*k.Wait), probeMost)
 		k.Until = now.Add(k.Wait)
 		k.Stretch = 0 // undo the step of the first refusal
 		return "the server allows 12 calls a minute: this limit is kept for " + k.Wait.String()
 	}
+	if k.good >= fewGood {
+		k.bad = 0
+	}
+	if before == 0 {
+		k.bad++
+	}
+	k.good = 0
+	long := before >= longMany && (passed >= longMany || k.Wait > 0) || before == 0 && k.bad >= longMany && k.Stretch >= stretchMost
+	if limit.Auto && long && passed < manyLeast && (k.Stretch == stretchLimit || k.Wait > 0) && !now.Before(k.Until) {
+		k.Wait = min(max(probeShared, 2*k.Wait), probeMost)
+		k.Until = now.Add(k.Wait)
+		k.Stretch = stretchMost
+		k.served, k.denied = 0, 0
+		return "the account seems to allow 12 calls a minute to several clients: this limit is kept for " + k.Wait.String()
+	}
 	switch {
-	case before > 0 && (before < longMany || passed < longMany):
+	case before > 0 && !long:
 		return ""
 	case len(limit.Rates) == 0:
 		return "calls pause: the server refuses more for now"
-	case before > 0:
+	case long:
 		k.Stretch = min(k.Stretch+1, stretchLimit)
 		return ""
 	}
@@ -96,8 +125,29 @@ func (k *learnt) refused(limit RateLimit, passed, before int, now time.Time) (sa
 	return "refused within the limit, so somebody else may be using this account: calls are spread out"
 }
 
+// review decides, when it is time to try the documented limit again, whether that makes sense.
+// Beside another client it does not as long as few calls are refused. If many are, the lesson was
+// wrong.
+func (k *learnt) review(now time.Time) {
+	if k.Wait == 0 || now.Before(k.Until) || k.reviewed.Equal(k.Until) {
+		return
+	}
+	k.reviewed, k.dirty = k.Until, true
+	switch {
+	case k.Stretch == 0: // nobody else is there
+	case 4*k.denied <= k.served:
+		k.Until = now.Add(k.Wait)
+	case k.Wait < probeFirst:
+		k.Wait = 0
+	}
+	k.served, k.denied = 0, 0
+}
+
 // accepted learns from a call that was not refused; passed is as in refused.
 func (k *learnt) accepted(passed int, now time.Time) {
+	k.good++
+	k.review(now)
+	k.served++
 	if k.Wait > 0 && !now.Before(k.Until) && passed > manyMost {
 		k.Wait, k.dirty = 0, true // the documented limit holds after all
 	}
@@ -108,7 +158,7 @@ func (k *learnt) accepted(passed int, now time.Time) {
 	case k.Stretch > 0:
 		k.Stretch--
 		k.Clean, k.trying, k.dirty = now, true, true
-	case k.Hold > 0:
+	case k.Hold > 0 || k.trying:
 		k.Hold, k.trying, k.dirty = 0, false, true
 	}
 }
@@ -132,6 +182,9 @@ func (k *learnt) load(text string, now time.Time) {
 	for old.Stretch > 0 && now.Sub(old.Clean) >= max(old.Hold, cleanFor) {
 		old.Stretch--
 		old.Clean = old.Clean.Add(max(old.Hold, cleanFor))
+	}
+	if now.Sub(old.Clean) >= max(old.Hold, cleanFor) {
+		old.Hold = 0
 	}
 	*k = old
 }

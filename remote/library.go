@@ -186,7 +186,7 @@ func (c *Client) listPage(ctx context.Context, scope string, number int) (*listA
 			return nil, fail // nothing is lost, and somebody may wait
 		}
 		_, after := fail.Retry()
-		t := time.NewTimer(max(after, backoff(tries)))
+		t := time.NewTimer(max(after, backoff(0, tries)))
 		select {
 		case <-t.C:
 		case <-ctx.Done():

@@ -125,13 +125,13 @@ func (l *limiter) heardLocked(s *slot, id string, err *Error, gaveUp bool, now t
 		if current {
 			said = l.learnt.refused(l.limit, l.passedLocked(now), g.closed, now)
 		}
-		l.last = time.Time{} // the gate is closed for long enough
-		g.close(s, err, now)
+		l.last = time.Time{}                            // the gate is closed for long enough
+		g.close(s, err, worth(l.ratesLocked(now)), now) // no call is earned before that
 	case err != nil && err.away == "" && errors.Is(err, ErrUnreachable):
 		if current && g.cause == nil {
 			said = "calls pause: the host can't be reached"
 		}
-		g.close(s, err, now)
+		g.close(s, err, 0, now)
 	case gaveUp:
 		l.abandonedLocked(s)
 	case err != nil && err.troubles():
@@ -139,7 +139,7 @@ func (l *limiter) heardLocked(s *slot, id string, err *Error, gaveUp bool, now t
 			if current && g.cause == nil {
 				said = "calls pause: the server fails for several assets"
 			}
-			g.close(s, err, now)
+			g.close(s, err, 0, now)
 			break
 		}
 		// The host was reached. Without an answer that says nothing about a rate limit.
