@@ -12,30 +12,12 @@ import (
 	"assetfs/fs/service"
 )
 
-// newByID returns by-id: a link for every listed asset, named after its ID.
-func (f *FS) newByID() *dir {
-	n := &dir{fs: f, ino: byIDIno, changed: f.Catalog.Links().Changed, await: f.Catalog.Links().AwaitNames, find: f.Catalog.LookupID}
-	n.node = func(ctx context.Context, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode {
-		l := &link{fs: f, asset: a}
-		out.SetEntryTimeout(settled)
-		out.SetAttrTimeout(l.attr(&out.Attr))
-		return n.NewInode(ctx, l, fusefs.StableAttr{Mode: syscall.S_IFLNK, Ino: a.LinkIno()})
-	}
-	n.known = func(ctx context.Context, name string, out *fuse.EntryOut) *fusefs.Inode {
-		if a := f.Catalog.Listed(name); a != nil {
-			return n.node(ctx, a, out)
-		}
-		return nil
-	}
-	n.entries = func() []fuse.DirEntry {
-		listed := f.Catalog.Entries()
-		list := make([]fuse.DirEntry, len(listed))
-		for i, e := range listed {
-			list[i] = fuse.DirEntry{Name: e.ID, Ino: e.LinkIno(), Mode: syscall.S_IFLNK}
-		}
-		return list
-	}
-	return n
+// linkNode returns the link to a in by-id.
+func (n *dir) linkNode(ctx context.Context, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode {
+	l := &link{fs: n.fs, asset: a}
+	out.SetEntryTimeout(settled)
+	out.SetAttrTimeout(l.attr(&out.Attr))
+	return n.NewInode(ctx, l, fusefs.StableAttr{Mode: syscall.S_IFLNK, Ino: a.LinkIno()})
 }
 
 // link is a symbolic link from an ID to the asset's file in the root. It points to the

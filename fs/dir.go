@@ -3,9 +3,7 @@ package fs
 import (
 	"context"
 	"errors"
-	"slices"
 	"syscall"
-	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -18,17 +16,9 @@ import (
 // dir is a directory: the root, by-id, or a library where there are several.
 type dir struct {
 	fusefs.Inode
-	fs      *FS
-	ino     uint64
-	changed func() time.Time // when the list of names last did
-
-	entries func() []fuse.DirEntry
-	await   func(context.Context) error // waits for names, as a listing does
-	// known finds a listed asset in memory; nil if there is none of that name.
-	known func(ctx context.Context, name string, out *fuse.EntryOut) *fusefs.Inode
-	// find finds any asset, on the network if necessary; node makes its inode.
-	find func(ctx context.Context, name string) (*catalog.Asset, error)
-	node func(ctx context.Context, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode
+	fs  *FS
+	of  *catalog.Dir
+	ino uint64
 }
 
 var (
@@ -50,7 +40,7 @@ func (n *dir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fus
 	}
 	c := n.fs.call(ctx, service.Wait{Op: "lookup", Name: name})
 	defer c.End()
-	a, err := n.find(c, name)
+	a, err := n.of.Lookup(c, name)
 	switch {
 	case a != nil:
 		return n.node(ctx, a, out), 0
@@ -65,7 +55,7 @@ func (n *dir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fus
 func (n *dir) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
 	c := n.fs.call(ctx, service.Wait{Op: "list"})
 	defer c.End()
-	if err := n.await(c); !errors.Is(err, caller.ErrLate) { // then what is known is listed
+	if err := n.of.AwaitNames(c); !errors.Is(err, caller.ErrLate) { // then what is known is listed
 		return &listing{dir: n}, 0, errno(err)
 	}
 	return &listing{dir: n}, 0, 0
@@ -79,17 +69,12 @@ func (n *dir) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut)
 }
 
 func (n *dir) attr(out *fuse.Attr) {
-	changed := n.changed()
+	changed := n.of.Changed()
 	n.fs.owner(out)
 	out.Ino = n.ino
 	out.Mode = fuse.S_IFDIR | 0o555&^n.fs.o.Umask
 	out.Nlink = 2
 	out.SetTimes(&changed, &changed, &changed)
-}
-
-// Getxattr answers only the attribute with the path of the commands' socket.
-func (n *dir) Getxattr(_ context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
-	return n.fs.socketAttr(attr, dest)
 }
 
 // Statfs returns the same for every node of the mount.
@@ -108,36 +93,49 @@ func (f *FS) statfs(out *fuse.StatfsOut) syscall.Errno {
 	return 0
 }
 
-// directory returns the node of the root or of a library.
-func (f *FS) directory(d *catalog.Dir, ino uint64) *dir {
-	n := &dir{fs: f, ino: ino, changed: d.Changed, await: d.AwaitNames, find: d.Lookup}
-	n.node = func(ctx context.Context, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode {
-		return f.fileNode(ctx, &n.Inode, a, out)
-	}
-	n.known = func(ctx context.Context, name string, out *fuse.EntryOut) *fusefs.Inode {
-		if a := d.Known(name); a != nil {
-			return n.node(ctx, a, out)
+// known finds an entry in memory; nil if there is none of that name.
+func (n *dir) known(ctx context.Context, name string, out *fuse.EntryOut) *fusefs.Inode {
+	if n.ino == rootIno {
+		if special := n.special(ctx, name, out); special != nil {
+			return special
 		}
-		return nil
 	}
-	n.entries = func() []fuse.DirEntry { return appendFiles(nil, d) }
-	return n
+	if a := n.of.Known(name); a != nil {
+		return n.node(ctx, a, out)
+	}
+	return nil
 }
 
-// appendFiles adds the assets of a directory.
-func appendFiles(list []fuse.DirEntry, d *catalog.Dir) []fuse.DirEntry {
-	entries := d.Entries()
-	list = slices.Grow(list, len(entries)+1) // not nil
-	for _, e := range entries {
-		list = append(list, fuse.DirEntry{Name: e.Name, Ino: e.Ino, Mode: syscall.S_IFREG})
+// node makes the inode of an asset.
+func (n *dir) node(ctx context.Context, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode {
+	if n.ino == byIDIno {
+		return n.linkNode(ctx, a, out)
+	}
+	return n.fileNode(ctx, a, out)
+}
+
+// entries returns what the directory shows, not nil.
+func (n *dir) entries() []fuse.DirEntry {
+	shown := n.of.Entries()
+	list := make([]fuse.DirEntry, 0, len(shown)+1)
+	if n.ino == rootIno {
+		list = n.appendSpecial(list)
+	}
+	for _, e := range shown {
+		if n.ino == byIDIno {
+			list = append(list, fuse.DirEntry{Name: e.ID, Ino: e.LinkIno(), Mode: syscall.S_IFLNK})
+		} else {
+			list = append(list, fuse.DirEntry{Name: e.Name, Ino: e.Ino, Mode: syscall.S_IFREG})
+		}
 	}
 	return list
 }
 
-// subdirectory makes an inode of d below n.
-func (n *dir) subdirectory(ctx context.Context, d *dir, out *fuse.EntryOut) *fusefs.Inode {
+// subdirectory makes the inode of a directory below the root.
+func (n *dir) subdirectory(ctx context.Context, of *catalog.Dir, ino uint64, out *fuse.EntryOut) *fusefs.Inode {
+	d := &dir{fs: n.fs, of: of, ino: ino}
 	d.attr(&out.Attr)
 	out.SetEntryTimeout(settled)
 	out.SetAttrTimeout(dirTimeout)
-	return n.NewInode(ctx, d, fusefs.StableAttr{Mode: syscall.S_IFDIR, Ino: d.ino})
+	return n.NewInode(ctx, d, fusefs.StableAttr{Mode: syscall.S_IFDIR, Ino: ino})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -12,7 +13,6 @@ import (
 
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
-	"assetfs/fs/inode"
 	"assetfs/fs/service"
 )
 
@@ -37,13 +37,13 @@ const (
 //
 // An open by path that meets an outdated inode is sent to the present one. An open without a
 // path can't be, and is served by the inode that it has; see openings.
+//
+// There may be 100 000, so it holds only what all of them need.
 type file struct {
 	fusefs.Inode
-	fs    *FS
-	asset *catalog.Asset
-	gen   uint64
-	sizes *inode.Sizes
-	openings
+	fs     *FS
+	asset  *catalog.Asset
+	opened atomic.Pointer[openings] // nil until the first open
 }
 
 var (
@@ -55,19 +55,18 @@ var (
 )
 
 // fileNode returns the inode of a in its present state.
-func (f *FS) fileNode(ctx context.Context, parent *fusefs.Inode, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode {
-	known := f.inodesOf(a)
-	s := stateOf(a, known)
-	n := &file{fs: f, asset: a, gen: f.kernelGen(s), openings: openings{version: s.Version, whole: s.Whole}}
-	n.sizes = known.Sizes(n.gen)
+func (n *dir) fileNode(ctx context.Context, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode {
+	f := n.fs
+	s := f.stateOf(a)
 	if f.Catalog.Listed(a.ID) != nil && !a.IsVideo() {
 		out.SetEntryTimeout(settled)
 	} else {
 		out.SetEntryTimeout(unsettled) // nobody knows yet whether it is there, or for how long
 	}
 	out.SetAttrTimeout(f.fileAttr(a, s.Whole, &out.Attr))
-	n.sizes.Told(out.Size)
-	return parent.NewInode(ctx, n, fusefs.StableAttr{Mode: syscall.S_IFREG, Ino: a.Ino, Gen: n.gen})
+	gen := f.kernelGen(s)
+	f.told(a, gen, out.Size)
+	return n.NewInode(ctx, &file{fs: f, asset: a}, fusefs.StableAttr{Mode: syscall.S_IFREG, Ino: a.Ino, Gen: gen})
 }
 
 // fileAttr fills in the known attributes of a, and returns how long they are valid.
@@ -106,7 +105,7 @@ func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 		}
 	}
 	out.SetTimeout(n.fs.fileAttr(n.asset, whole, &out.Attr))
-	n.sizes.Told(out.Size)
+	n.fs.told(n.asset, n.StableAttr().Gen, out.Size)
 	return 0
 }
 
@@ -124,11 +123,10 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	}
 	e := service.Engine(n.asset)
 	h := &handle{fs: n.fs, file: n, asset: n.asset, reader: e.Open()}
-	known := n.fs.inodesOf(n.asset)
-	s := stateOf(n.asset, known) // after Open, which keeps a whole asset whole
+	s := n.fs.stateOf(n.asset) // after Open, which keeps a whole asset whole
 	h.blind = e.Info().Size < 0
-	present := n.fs.kernelGen(s) == n.gen && n.knows(e.Info().Size)
-	if !known.Visitors.Admit(threadOf(ctx), present) {
+	present := n.fs.kernelGen(s) == n.StableAttr().Gen && n.knows(e.Info().Size)
+	if !n.fs.inodesOf(n.asset).Visitors.Admit(threadOf(ctx), present) {
 		h.reader.Close()
 		return nil, 0, syscall.ESTALE
 	}

@@ -61,7 +61,7 @@ func (h *handle) splice(n int, off int64) (fuse.ReadResult, syscall.Errno) {
 
 // Release closes the handle.
 func (h *handle) Release(context.Context) syscall.Errno {
-	h.file.leave(h)
+	h.file.opened.Load().leave(h)
 	h.close()
 	h.fs.Released()
 	return 0

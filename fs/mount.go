@@ -15,6 +15,7 @@ import (
 
 	"assetfs/fs/caller"
 	"assetfs/fs/catalog"
+	"assetfs/fs/inode"
 	"assetfs/fs/mount"
 	"assetfs/fs/service"
 	"assetfs/remote"
@@ -38,17 +39,19 @@ type FS struct {
 	*mount.Mount
 	*service.Service
 	o       Options
-	root    root
+	root    *dir
 	server  *fuse.Server
 	mounted atomic.Bool // server is set; requests may come before
 	turns   turns
-	inodes  sync.Map // *inode.Inodes by asset ID
+
+	inodesMu sync.Mutex // guards inodes; a leaf
+	inodes   map[*catalog.Asset]*inode.Inodes
 }
 
 // Mount mounts the assets with the given IDs on mountpoint. The caller still owns client and
 // store. Close ends the mount, even if it was unmounted from outside.
 func Mount(mountpoint string, ids []string, client *remote.Client, store *service.Store, o Options) (*FS, error) {
-	f := &FS{o: o}
+	f := &FS{o: o, inodes: map[*catalog.Asset]*inode.Inodes{}}
 	if o.FewThreads {
 		f.turns = make(turns, atOnce)
 		o.Turns = f.turns

@@ -12,28 +12,36 @@ import (
 	"assetfs/fs/service"
 )
 
-// inodesOf returns the inodes of a. For a video that nobody has opened none are kept, since
-// there may be 100 000 videos.
+// inodesOf returns the inodes of a; nil for a video that nobody has opened, of which there may be
+// 100 000.
 func (f *FS) inodesOf(a *catalog.Asset) *inode.Inodes {
-	if service.Awake(a) == nil {
-		return &inode.Inodes{}
+	if service.Awake(a) == nil && !f.o.StableInodes {
+		return nil
 	}
-	n, ok := f.inodes.Load(a.ID)
-	if !ok {
-		n, _ = f.inodes.LoadOrStore(a.ID, &inode.Inodes{})
+	f.inodesMu.Lock()
+	defer f.inodesMu.Unlock()
+	if f.inodes[a] == nil {
+		f.inodes[a] = &inode.Inodes{}
 	}
-	return n.(*inode.Inodes)
+	return f.inodes[a]
 }
 
 // stateOf returns the present state of a. A video that nobody has opened has the state that a
 // new engine starts with.
-func stateOf(a *catalog.Asset, n *inode.Inodes) inode.State {
+func (f *FS) stateOf(a *catalog.Asset) inode.State {
 	e := service.Awake(a)
 	if e == nil {
 		return inode.State{Sized: a.Info().Size >= 0}
 	}
 	s := e.Status()
-	return inode.State{Version: s.Version, Retired: n.Retired.Load(), Sized: s.Size >= 0, Whole: s.Whole}
+	return inode.State{Version: s.Version, Retired: f.inodesOf(a).Retired.Load(), Sized: s.Size >= 0, Whole: s.Whole}
+}
+
+// told records that the kernel was told the size of a for the inode with that generation.
+func (f *FS) told(a *catalog.Asset, gen, size uint64) {
+	if n := f.inodesOf(a); n != nil {
+		n.Sizes(gen).Told(size)
+	}
 }
 
 // openings are the open handles of an inode. The kernel refuses to mix handles that it reads
@@ -41,8 +49,6 @@ func stateOf(a *catalog.Asset, n *inode.Inodes) inode.State {
 // handles that are open at the same time are of one kind. If an inode of a whole asset had to
 // be opened without passthrough it is retired, and the next lookup gets another one.
 type openings struct {
-	whole bool // the asset was when the inode was looked up
-
 	mu      sync.Mutex // guards what follows
 	version uint64     // of the content that handles read
 	open    map[*handle]struct{}
@@ -52,44 +58,46 @@ type openings struct {
 // join adds h to the open handles; h may get another backing file. While handles of older
 // content are open, an outdated inode can only serve that content.
 func (n *file) join(h *handle, version uint64, present bool) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if version != n.version {
-		if len(n.open) > 0 && !present {
+	if n.opened.Load() == nil {
+		n.opened.CompareAndSwap(nil, &openings{version: version, open: map[*handle]struct{}{}})
+	}
+	o := n.opened.Load()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if version != o.version {
+		if len(o.open) > 0 && !present {
 			return asset.ErrChanged
 		}
-		n.version = version
-		n.retired = n.retired || !present
+		o.version = version
+		o.retired = o.retired || !present
 	}
 	if n.fs.Kernel.Passthrough.Load() {
-		if err := n.conformLocked(h); err != nil {
+		if err := n.conformLocked(o, h); err != nil {
 			return err
 		}
 	}
-	if n.open == nil {
-		n.open = map[*handle]struct{}{}
-	}
-	n.open[h] = struct{}{}
+	o.open[h] = struct{}{}
 	return nil
 }
 
 // conformLocked gives h the same kind as the handles that are open.
-func (n *file) conformLocked(h *handle) (err error) {
-	for o := range n.open {
-		if h.backing == nil && o.backing != nil {
-			h.size = o.size
-			h.backing, err = duplicate(o.backing)
+func (n *file) conformLocked(o *openings, h *handle) (err error) {
+	for other := range o.open {
+		if h.backing == nil && other.backing != nil {
+			h.size = other.size
+			h.backing, err = duplicate(other.backing)
 			return err
 		}
 		break
 	}
-	if h.backing != nil {
-		if n.retired {
-			h.backing.Close()
-			h.backing = nil
-		}
-	} else if n.whole && !n.retired {
-		n.retired = true
+	whole := n.fs.stateOf(n.asset)
+	whole.Whole = true
+	switch {
+	case h.backing != nil && o.retired:
+		h.backing.Close()
+		h.backing = nil
+	case h.backing == nil && n.fs.kernelGen(whole) == n.StableAttr().Gen: // the inode of the whole asset
+		o.retired = true
 		n.fs.inodesOf(n.asset).Retired.Add(1)
 	}
 	return nil
@@ -104,10 +112,17 @@ func duplicate(f *os.File) (*os.File, error) {
 }
 
 // leave removes h from the open handles.
-func (n *file) leave(h *handle) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.open, h)
+func (o *openings) leave(h *handle) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.open, h)
+}
+
+// alone reports whether only one handle is open.
+func (o *openings) alone() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.open) == 1
 }
 
 // knows reports whether the kernel was told size, or need not be: if the size is unknown (below
@@ -123,14 +138,19 @@ func (n *file) knows(size int64) bool {
 // believes returns the size that the kernel was told last, and whether it may still believe in
 // a smaller one than size, so that nobody can have read the end.
 func (n *file) believes(size int64) (last int64, doubtful bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	last, doubtful = n.sizes.Last(size)
-	for h := range n.open {
-		doubtful = doubtful && !h.blind
+	last, doubtful = n.sizes().Last(size)
+	if o := n.opened.Load(); o != nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		for h := range o.open {
+			doubtful = doubtful && !h.blind
+		}
 	}
 	return last, doubtful
 }
+
+// sizes returns those that the kernel was told. The asset is awake.
+func (n *file) sizes() *inode.Sizes { return n.fs.inodesOf(n.asset).Sizes(n.StableAttr().Gen) }
 
 // refresh makes the kernel ask for attributes again. If the size has grown, it is also told to
 // the kernel at once, because splice and sendfile never ask. The only way is to write a byte
@@ -139,15 +159,13 @@ func (n *file) believes(size int64) (last int64, doubtful bool) {
 // that are already open might see it.
 func (n *file) refresh(size int64) {
 	_ = n.NotifyContent(-1, 0) // without it the kernel asks once its time is up
-	n.sizes.Telling.Lock()
-	defer n.sizes.Telling.Unlock()
+	sizes := n.sizes()
+	sizes.Telling.Lock()
+	defer sizes.Telling.Unlock()
 	last, doubtful := n.believes(size)
-	n.mu.Lock()
-	alone := len(n.open) == 1
-	n.mu.Unlock()
-	if size <= last && !doubtful || !alone && (size-1)%int64(os.Getpagesize()) == 0 {
+	if size <= last && !doubtful || !n.opened.Load().alone() && (size-1)%int64(os.Getpagesize()) == 0 {
 		return
 	}
 	_ = n.WriteCache(size-1, []byte{0}) // without it those who never ask find less
-	n.sizes.Grown(size)
+	sizes.Grown(size)
 }

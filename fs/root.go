@@ -18,48 +18,42 @@ const (
 	neverIndexIno = 3
 )
 
-// root is the mount's directory: every asset under its name, by-id, and libraries.
-type root struct{ *dir }
+// newRoot returns the mount's directory: every asset under its name, by-id, and libraries.
+func (f *FS) newRoot() *dir { return &dir{fs: f, of: f.Catalog.Root(), ino: rootIno} }
 
-var _ fusefs.NodeGetxattrer = root{}
-
-func (f *FS) newRoot() root {
-	n := f.directory(f.Catalog.Root(), rootIno)
-	n.entries = func() []fuse.DirEntry {
-		list := []fuse.DirEntry{{Name: catalog.ByID, Ino: byIDIno, Mode: syscall.S_IFDIR}}
-		for _, d := range f.Catalog.Dirs() {
-			list = append(list, fuse.DirEntry{Name: d.Name, Ino: d.Ino, Mode: syscall.S_IFDIR})
-		}
-		return appendFiles(list, f.Catalog.Root())
+// appendSpecial adds the entries of the root that are no assets.
+func (n *dir) appendSpecial(list []fuse.DirEntry) []fuse.DirEntry {
+	list = append(list, fuse.DirEntry{Name: catalog.ByID, Ino: byIDIno, Mode: syscall.S_IFDIR})
+	for _, d := range n.fs.Catalog.Dirs() {
+		list = append(list, fuse.DirEntry{Name: d.Name, Ino: d.Ino, Mode: syscall.S_IFDIR})
 	}
-	n.known = func(ctx context.Context, name string, out *fuse.EntryOut) *fusefs.Inode {
-		switch name {
-		case catalog.ByID:
-			return n.subdirectory(ctx, f.newByID(), out)
-		case neverIndex:
-			return n.neverIndex(ctx, out)
-		}
-		for _, d := range f.Catalog.Dirs() {
-			if d.Name == name {
-				return n.subdirectory(ctx, f.directory(d, d.Ino), out)
-			}
-		}
-		if a := f.Catalog.Root().Known(name); a != nil {
-			return n.node(ctx, a, out)
-		}
-		return nil
-	}
-	return root{n}
+	return list
 }
 
-// Getxattr answers the attributes that tell what the mount has done.
-func (n root) Getxattr(ctx context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
-	if name, ok := strings.CutPrefix(attr, "user.assetfs."); ok && attr != xattrSocket { // for which each command asks
+// special finds an entry of the root that is no asset.
+func (n *dir) special(ctx context.Context, name string, out *fuse.EntryOut) *fusefs.Inode {
+	switch name {
+	case catalog.ByID:
+		return n.subdirectory(ctx, n.fs.Catalog.Links(), byIDIno, out)
+	case neverIndex:
+		return n.neverIndex(ctx, out)
+	}
+	for _, d := range n.fs.Catalog.Dirs() {
+		if d.Name == name {
+			return n.subdirectory(ctx, d, d.Ino, out)
+		}
+	}
+	return nil
+}
+
+// Getxattr answers the path of the commands' socket and, for the root, what the mount has done.
+func (n *dir) Getxattr(_ context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
+	if name, ok := strings.CutPrefix(attr, "user.assetfs."); ok && n.ino == rootIno && attr != xattrSocket { // for which each command asks
 		if value, ok := n.fs.Attr(name); ok {
 			return give(dest, value)
 		}
 	}
-	return n.dir.Getxattr(ctx, attr, dest)
+	return n.fs.socketAttr(attr, dest)
 }
 
 // neverIndex is an empty file which tells macOS not to index the volume. Indexing would read

@@ -76,9 +76,12 @@ func (d *Dir) unreadLocked() bool {
 	return slices.ContainsFunc(d.libraries(), func(l *library) bool { return l.busy && !l.known })
 }
 
-// Known returns a listed asset of d by its name or, in the root, by its ID. It never waits.
+// Known returns a listed asset of d by its name or, in the root and in by-id, by its ID. It never waits.
 func (d *Dir) Known(name string) *Asset {
 	c := d.c
+	if d == c.links {
+		return c.Listed(name)
+	}
 	find := func(byID bool) *Asset {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -109,7 +112,7 @@ func (d *Dir) Lookup(ctx context.Context, name string) (*Asset, error) {
 	switch {
 	case a != nil:
 		return a, nil
-	case d == c.top && c.o.Pattern.MatchString(name):
+	case d == c.links, d == c.top && c.o.Pattern.MatchString(name):
 		return c.LookupID(ctx, name)
 	case crawled(name):
 		return nil, nil

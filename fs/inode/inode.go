@@ -5,6 +5,7 @@ package inode
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -35,12 +36,15 @@ type Inodes struct {
 	Retired  atomic.Uint64 // whole ones that were opened in part
 	Visitors Visitors
 	Unsized  atomic.Bool // it shows 0, and that was logged
-	sizes    sync.Map    // *Sizes by generation
+
+	mu    sync.Mutex // guards sizes
+	sizes []*Sizes   // one for each inode, the newest last; most assets have one
 }
 
-// Sizes are the sizes that the kernel was told for one inode. Every lookup makes a new file,
-// of which go-fuse keeps the first, so they are kept here for all of them.
+// Sizes are the sizes that the kernel was told for one inode. Every lookup makes a new file, of which
+// go-fuse keeps the first, so no file keeps them.
 type Sizes struct {
+	gen     uint64     // of the inode
 	Telling sync.Mutex // held while the kernel is told by us
 
 	mu    sync.Mutex // guards what follows
@@ -50,8 +54,16 @@ type Sizes struct {
 
 // Sizes returns the sizes of the inode with a generation.
 func (n *Inodes) Sizes(gen uint64) *Sizes {
-	s, _ := n.sizes.LoadOrStore(gen, &Sizes{least: math.MaxInt64})
-	return s.(*Sizes)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, s := range slices.Backward(n.sizes) {
+		if s.gen == gen {
+			return s
+		}
+	}
+	s := &Sizes{gen: gen, least: math.MaxInt64}
+	n.sizes = append(n.sizes, s)
+	return s
 }
 
 // Told records that the kernel was told a size.
