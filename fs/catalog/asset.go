@@ -6,7 +6,8 @@ import (
 	"assetfs/fs/asset"
 )
 
-// An Asset is one asset that the catalog has met. Its methods may be called concurrently.
+// An Asset is one asset that the catalog has met. Its methods may be called concurrently. There may be
+// 100 000, so it is small.
 type Asset struct {
 	ID  string
 	Ino uint64 // of the file
@@ -16,7 +17,7 @@ type Asset struct {
 
 	// Catalog.mu guards what follows.
 	name   string // of the directory entry, given for good; "" while none is
-	place  int    // in the list; -1 not listed
+	place  int32  // in the list; -1 not listed
 	looked bool   // listed because it was looked up in this mount
 	sought bool   // looked up, and nobody could be asked about it yet
 	*state        // nil while nobody has tried to find something out

@@ -216,7 +216,7 @@ func (c *Catalog) addLocked(a *Asset) {
 	if a.place >= 0 {
 		return
 	}
-	a.alterLocked(func() { a.place = len(c.list) })
+	a.alterLocked(func() { a.place = int32(len(c.list)) })
 	c.list = append(c.list, a)
 	a.housedLocked()
 	if a.name == "" {

@@ -226,7 +226,7 @@ func (l *library) found(videos []Video, met map[*Asset]bool) {
 			}
 			met[a] = true
 			if l.updateLocked(a, v) || !a.video.listed {
-				touched[a.video.slot/perRecord] = true
+				touched[int(a.video.slot)/perRecord] = true
 			}
 			if a.video.missed = 0; !a.video.listed {
 				come[a] = l.nameLocked(a, v)
@@ -259,7 +259,7 @@ func (l *library) nameLocked(a *Asset, v Video) string {
 // updateLocked stores what a library tells of a, and reports whether anything is new.
 func (l *library) updateLocked(a *Asset, told Video) bool {
 	if a.video == nil || a.video.library != l {
-		a.video = &video{library: l, size: -1, slot: len(l.videos), millis: time.Now().UnixMilli()}
+		a.video = &video{library: l, size: -1, slot: int32(len(l.videos)), millis: time.Now().UnixMilli()}
 		l.videos = append(l.videos, a)
 	}
 	v := a.video
@@ -318,7 +318,7 @@ func (l *library) passed(met map[*Asset]bool, asked bool) (again bool, err error
 				return nil, nil
 			}
 			a.alterLocked(func() { v.listed, v.missed = false, 0 })
-			touched[v.slot/perRecord] = true
+			touched[int(v.slot)/perRecord] = true
 		}
 		records := l.recordsLocked(touched, nil)
 		return func() { l.save(records) }, l.c.notifyLocked

@@ -87,7 +87,7 @@ func (c *Catalog) chooseLocked(force bool) map[*Asset]string {
 	c.learntMu.Unlock()
 	maps.DeleteFunc(c.unnamed, func(a *Asset, _ bool) bool { return a.name != "" || a.place < 0 })
 
-	barrier := math.MaxInt
+	barrier := int32(math.MaxInt32)
 	if !force {
 		for a := range c.finderLocked().asking {
 			if a.place >= 0 {

@@ -124,7 +124,7 @@ func (l *library) loadVideoLocked(line string, space *loaded) {
 	}
 	l.videos[len(l.videos)-1] = a
 	a.video = &space.video
-	*a.video = video{library: l, bucket: bucket, blob: blob, size: size, millis: millis, slot: len(l.videos) - 1}
+	*a.video = video{library: l, bucket: bucket, blob: blob, size: size, millis: millis, slot: int32(len(l.videos) - 1)}
 	if a.name = name; !l.dir.holdLocked(a, name) {
 		a.name = l.dir.takeLocked(a, name)
 	}

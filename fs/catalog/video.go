@@ -38,7 +38,7 @@ type video struct {
 	bucket, blob string
 	size         int64
 	millis       int64 // since 1970: mtime
-	slot         int   // index of library.videos
+	slot         int32 // index of library.videos
 	listed       bool
 	missed       uint8 // passes in a row that have not met it
 }
