@@ -49,6 +49,7 @@ func Main() {
 	// A core file would contain the key.
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}) // lowering it is always allowed
 	limits.SetMemory()
+	limits.LimitGarbage()
 	child, err := background.Inherited()
 	out := newConsole()
 	if err == nil {
