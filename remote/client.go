@@ -104,6 +104,9 @@ func (c *Client) Budget(class Class) Budget { return c.downloads.limiter.budget(
 // MetadataBudget returns when and how many metadata calls of class may start.
 func (c *Client) MetadataBudget(class Class) Budget { return c.metadata.limiter.budget(class) }
 
+// ListBudget returns when and how many calls for lists may start.
+func (c *Client) ListBudget() Budget { return c.lists.limiter.budget(Reader) }
+
 // Stats are the totals of a client.
 type Stats struct {
 	Spent

@@ -84,7 +84,7 @@ func (v *Service) waiting(all []*Wait) map[string][]WaitStatus {
 		sent, calling := v.api.calling(id)
 		switch {
 		case e == nil:
-			s.For = v.whyNames(now)
+			s.For = v.whyNames(x.since, now)
 		case calling && x.Op != "read":
 			s.For = v.whyCall(sent, len(calls), now)
 			if sent.IsZero() {
@@ -134,22 +134,23 @@ func (v *Service) whyCall(sent time.Time, before int, now time.Time) string {
 	return cmp.Or(limited(b, before, now), "a metadata call is about to be made")
 }
 
-// whyNames says what a listing waits for, or a lookup of a name that is no ID.
-func (v *Service) whyNames(now time.Time) string {
+// whyNames says what a listing waits for since then, or a lookup of a name that is no ID.
+func (v *Service) whyNames(since, now time.Time) string {
 	unknown := 0
 	for _, e := range v.Catalog.Entries() {
 		if _, own := e.Asset.Name(); !own {
 			unknown++
 		}
 	}
+	text, b := fmt.Sprintf("for names, %d are unknown", unknown), v.client.Budget(remote.Background)
 	if unknown == 0 {
-		return "for the list of a library"
+		text, b = "for the list of a library", v.client.ListBudget()
+		b.Available = max(1, b.Available) // it is never the limit, of several a second, that takes long
 	}
-	text := fmt.Sprintf("for names, %d are unknown", unknown)
-	if l := limited(v.client.Budget(remote.Background), 0, now); l != "" {
+	if l := limited(b, 0, now); l != "" {
 		text += ": " + l
 	}
-	return text
+	return fmt.Sprintf("%s; at most %s more", text, seconds(since.Add(v.o.ListWait).Sub(now)))
 }
 
 // words says what w waits for; before others are queued ahead of it.

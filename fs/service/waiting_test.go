@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"assetfs/fs/asset"
@@ -33,26 +34,32 @@ func open(t testing.TB, o Options) *Service {
 	return v
 }
 
-// Who waits for no asset that is listed is told for what.
+// Who waits for no asset that is listed is told for what, and until when.
 func TestWhyNames(t *testing.T) {
-	v := open(t, Options{})
-	for _, tc := range []struct {
-		listed   []string
-		op, name string
-		want     string
-	}{
-		{nil, "list", "", "for the list of a library"},
-		{nil, "lookup", "film.mp4", "for the list of a library"},
-		{nil, "lookup", "re_9", "a request is about to be made"},
-		{[]string{"re_1", "re_2"}, "list", "", "for names, 2 are unknown"},
-		{[]string{"re_1"}, "lookup", "film.mp4", "for names, 1 are unknown"},
-	} {
-		v.SetList(tc.listed)
-		w := v.waiting([]*Wait{{Op: tc.op, Name: tc.name}})[""]
-		if len(w) != 1 || w[0].For != tc.want {
-			t.Errorf("%s %s with %v listed waits %+v, want %q", tc.op, tc.name, tc.listed, w, tc.want)
+	synctest.Test(t, func(t *testing.T) {
+		v := open(t, Options{ListWait: time.Minute})
+		for _, tc := range []struct {
+			listed   []string
+			op, name string
+			want     string
+		}{
+			{nil, "list", "", "for the list of a library; at most 45 s more"},
+			{nil, "lookup", "film.mp4", "for the list of a library; at most 45 s more"},
+			{nil, "lookup", "re_9", "a request is about to be made"},
+			{[]string{"re_1", "re_2"}, "list", "", "for names, 2 are unknown; at most 45 s more"},
+			{[]string{"re_1"}, "lookup", "film.mp4", "for names, 1 are unknown; at most 45 s more"},
+		} {
+			v.SetList(tc.listed)
+			x := &Wait{Op: tc.op, Name: tc.name}
+			v.Waits.Begin(x)
+			time.Sleep(15 * time.Second)
+			w := v.waiting(v.Waits.list())[""]
+			v.Waits.End(x)
+			if len(w) != 1 || w[0].For != tc.want {
+				t.Errorf("%s %s with %v listed waits %+v, want %q", tc.op, tc.name, tc.listed, w, tc.want)
+			}
 		}
-	}
+	})
 }
 
 // A metadata call is told by whether it was sent.
