@@ -26,6 +26,7 @@ type Options struct {
 type Asset struct {
 	id    string
 	store *Store
+	o     *Options
 	wg    sync.WaitGroup // stream goroutines
 
 	// mu guards what follows, the fields of streams that say so, and each sequence of
@@ -33,40 +34,10 @@ type Asset struct {
 	mu sync.Mutex
 	facts
 	held
-	*engine // nil until somebody asks for the asset
-}
-
-// engine is what an asset needs to be read.
-type engine struct {
-	o          *Options
-	factsAdded func()     // called when facts were added; may be nil
-	first      *stream    // that brought the first bytes of the content
-	young      ranges.Set // bytes that others have brought since the content was proved
-	trusted    bool       // bytes have shown that doubtful responses are right
-	denied     bool       // the last answer had no Range, though that was proved
-	pieces     bool       // the server sends less at a time than it is asked for
-	endedAt    int64      // where a body ended properly, but not at the size; -1 nowhere
-	disproved  int64      // a size that metadata gave and that is wrong; -1 none
-	gaveWay    bool       // a stream was given up for another asset's
-	streams    []*stream
-	waiters    []*waiter
-	readers    map[*Reader]struct{}
-	history    history
-	planning   *planning    // nil while there is nothing to plan
-	span       ranges.Range // of the readers
-	lastClose  time.Time
-	fail       failure
-	lastErr    error // for people; outlives fail
-	lastErrAt  time.Time
-	timer      *time.Timer // plans again
-	tending    *time.Timer // runs while somebody waits
-	tended     time.Time
-	closed     bool
-	suspended  error // not nil: no read may wait
-}
-
-func newEngine(o *Options) *engine {
-	return &engine{o: o, readers: map[*Reader]struct{}{}, endedAt: -1, disproved: -1}
+	factsAdded func()  // called when facts were added; may be nil
+	lastErr    *mishap // for people; nil: there was none
+	closed     bool    // nothing more is downloaded
+	*engine            // nil while it would hold nothing; see readyLocked
 }
 
 // OnFacts sets the function that is called, under the asset's lock, when facts were added.
@@ -100,8 +71,8 @@ func (a *Asset) Status() Status {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := Status{Info: a.info, Version: a.version, FirstSeen: a.firstSeen, Present: a.present.Len(), Whole: a.wholeLocked(), Pinned: a.pinned}
-	if a.engine != nil {
-		s.LastError, s.LastErrorAt = a.lastErr, a.lastErrAt
+	if a.lastErr != nil {
+		s.LastError, s.LastErrorAt = a.lastErr.err, a.lastErr.at
 	}
 	return s
 }
@@ -117,7 +88,7 @@ func (a *Asset) Learn(said Info) {
 	defer a.mu.Unlock()
 	size := a.info.Size
 	a.learnLocked(func(i *Info) {
-		if i.Size < 0 && said.Size != a.disproved && said.Size >= a.leastLocked() && said.Size <= maxSize {
+		if i.Size < 0 && (a.engine == nil || said.Size != a.disproved) && said.Size >= a.leastLocked() && said.Size <= maxSize {
 			i.Size = said.Size
 		}
 		if i.ModTime.IsZero() || !i.Header && !said.ModTime.IsZero() {
@@ -147,6 +118,7 @@ func (a *Asset) Contact(ctx context.Context, c Contact) (Info, error) {
 	if a.info.Header {
 		return a.info, nil
 	}
+	a.readyLocked()
 	now := time.Now()
 	a.lastClose = now // a contact that nobody reads is left like a closed file
 	err := a.fetchLocked(ctx, WaiterState{Header: true, Head: c.Head, Background: c.Background, Since: now}, c.RetryFor)
@@ -157,31 +129,28 @@ func (a *Asset) Contact(ctx context.Context, c Contact) (Info, error) {
 func (a *Asset) ForgetFailure() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.fail = failure{}
-	a.planLocked()
-}
-
-// Suspend makes waiting reads fail with err, and later ones that would have to wait, until it is
-// called with nil. An unmount uses it.
-func (a *Asset) Suspend(err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.suspended = err
-	if err != nil {
-		a.finishLocked(func(*waiter) (bool, error) { return true, err })
+	if a.engine != nil {
+		a.fail = failure{}
+		a.planLocked()
 	}
-	a.planLocked()
 }
 
 // Close ends all streams, makes all waiting reads fail with ErrClosed, and waits for the asset's
 // goroutines. It first stores what the sockets hold.
 func (a *Asset) Close() {
+	a.end()
+	a.wg.Wait()
+}
+
+// end is like Close, but does not wait.
+func (a *Asset) end() {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.closed = true
-	for _, w := range a.waiters {
-		w.finish(ErrClosed)
+	a.finishLocked(func(*waiter) (bool, error) { return true, ErrClosed })
+	if a.engine == nil {
+		return
 	}
-	a.waiters = nil
 	for _, s := range a.streams {
 		s.endLocked()
 	}
@@ -190,21 +159,20 @@ func (a *Asset) Close() {
 			t.Stop()
 		}
 	}
-	a.mu.Unlock()
-	a.wg.Wait()
 }
 
 // planLocked makes a plan and carries it out. It is called whenever something has happened that
 // a plan may depend on.
 func (a *Asset) planLocked() {
-	if a.closed {
-		return
-	}
-	if len(a.streams) == 0 && len(a.waiters) == 0 {
-		a.planning = nil
+	if a.closed || a.engine == nil {
 		return
 	}
 	now := time.Now()
+	if len(a.streams) == 0 && len(a.waiters) == 0 {
+		a.planning = nil
+		a.restLocked(now)
+		return
+	}
 	p := a.snapshotLocked(now)
 	d := p.plan()
 
@@ -224,7 +192,11 @@ func (a *Asset) planLocked() {
 	if d.Wake.IsZero() {
 		return
 	}
-	wait := max(d.Wake.Sub(now), time.Millisecond)
+	a.planAgainLocked(max(d.Wake.Sub(now), time.Millisecond))
+}
+
+// planAgainLocked makes a new plan after wait.
+func (a *Asset) planAgainLocked(wait time.Duration) {
 	if a.timer == nil {
 		a.timer = time.AfterFunc(wait, a.replan)
 	} else {
@@ -238,7 +210,6 @@ func (a *Asset) replan() {
 	a.planLocked()
 }
 
-// rangingLocked is what is known of the server's support of Range for this
 // rangingLocked returns whether the server supports Range for this asset, as far as known or
 // likely.
 func (a *Asset) rangingLocked() Ranging {

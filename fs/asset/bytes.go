@@ -17,7 +17,6 @@ import (
 type held struct {
 	incarnation   uint64         // of the blob, part of its name
 	blob          *spool.Blob    // nil until it is needed
-	unchecked     bool           // the blob may have holes where bytes are claimed
 	present       ranges.Set     // bytes that can be read
 	bytes         int64          // of the disk that present takes, in blocks
 	fresh         ranges.Set     // present, not yet claimed
@@ -26,6 +25,7 @@ type held struct {
 	epoch         uint64         // grows when present bytes cease to be
 	writing       []ranges.Range // writes under way
 	punching      ranges.Range   // no write may start here until Store.making is free
+	unchecked     bool           // the blob may have holes where bytes are claimed
 	recorded      bool           // the journal knows of the asset, or will
 	dirty         bool           // facts or incarnation have to be recorded
 	queued        bool           // in Store.dirty

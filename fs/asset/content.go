@@ -200,7 +200,7 @@ func (a *Asset) replaceLocked(s *stream, info Info) (remove func() int64) {
 	a.firstSeen = seenNow()
 	a.young.Clear()
 	a.first, a.trusted, a.endedAt = nil, false, -1
-	a.lastErr, a.lastErrAt = ErrChanged, time.Now()
+	a.lastErr = &mishap{ErrChanged, time.Now()}
 	if a.pinned {
 		nudge(a.store.pinsChanged)
 	}

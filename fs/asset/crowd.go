@@ -1,25 +1,19 @@
 package asset
 
-import (
-	"maps"
-	"slices"
-	"time"
-)
+import "time"
 
 // giveWay ends the least recently used paused stream of all assets, because the server refuses
 // another one beside them, and returns when it is closed. It ends at most one a second, so that
 // readers that take turns still get something done.
 func (s *Store) giveWay(now time.Time) bool {
 	s.mu.Lock()
-	if now.Sub(s.gaveWay) < idle {
-		s.mu.Unlock()
+	early := now.Sub(s.gaveWay) < idle
+	s.mu.Unlock()
+	if early {
 		return false
 	}
-	assets := slices.Collect(maps.Values(s.assets))
-	s.mu.Unlock()
-
 	var victim spare
-	for _, a := range assets {
+	for _, a := range s.all() {
 		if c := a.spareStream(now); c.before(victim) {
 			victim = c
 		}
@@ -79,7 +73,7 @@ func (a *Asset) spareStream(now time.Time) (best spare) {
 func (s *stream) giveUp() bool {
 	a := s.a
 	a.mu.Lock()
-	if s.ending || !s.state.Paused && !s.state.Stuck {
+	if s.ending || a.engine == nil || !s.state.Paused && !s.state.Stuck {
 		a.mu.Unlock()
 		return false
 	}

@@ -148,7 +148,7 @@ func (a *Asset) failedLocked(s *stream, err error) error {
 	if err == nil {
 		return nil
 	}
-	a.lastErr, a.lastErrAt = err, time.Now()
+	a.lastErr = &mishap{err, time.Now()}
 	if errors.Is(err, ErrNoSpace) {
 		return err // and not remembered: the next read may find room
 	}

@@ -157,11 +157,9 @@ func TestInterruptedReaderDisturbsNobody(t *testing.T) {
 			r.cat(rd, 0, 16*mib)
 		})
 		wg.Wait()
-		r.mu.Lock()
-		if len(r.waiters) != 0 {
-			t.Errorf("%d waiters left", len(r.waiters))
+		if n := r.waiting(); n != 0 {
+			t.Errorf("%d waiters left", n)
 		}
-		r.mu.Unlock()
 		r.spent(1, 64*mib)
 	})
 }

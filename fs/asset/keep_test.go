@@ -113,7 +113,16 @@ func (a *Asset) release() {
 func (a *Asset) setSpan(r ranges.Range) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.readyLocked()
 	a.span = r
+}
+
+// waiting returns how many reads wait.
+func (a *Asset) waiting() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.readyLocked()
+	return len(a.waiters)
 }
 
 func (a *Asset) kept() facts {
@@ -142,6 +151,7 @@ func (s *Store) punchBehind(a *Asset, goal int64) int64 {
 	s.making <- struct{}{}
 	defer func() { <-s.making }()
 	a.mu.Lock()
+	a.readyLocked()
 	h := Holding{Span: a.span, Spare: a.spareLocked()}
 	a.mu.Unlock()
 	c := h.part(0, ranges.Range{End: h.Span.Start}, s.block)

@@ -106,11 +106,9 @@ func model(t *testing.T, rnd *rand.Rand) outcome {
 			server.mu.Unlock()
 		}
 		wg.Wait()
-		r.mu.Lock()
-		if n := len(r.waiters); n != 0 {
+		if n := r.waiting(); n != 0 {
 			t.Errorf("%d waiters left", n)
 		}
-		r.mu.Unlock()
 		r.restart()
 	}
 	r.Close()
@@ -212,6 +210,7 @@ func (r *rig) reader(rnd *rand.Rand) (out outcome) {
 func (r *rig) dump() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.readyLocked()
 	snap := r.snapshotLocked(time.Now()).Snapshot
 	limit, present := r.store.o.Size, r.present.Ranges()
 	text := fmt.Sprintf("size %d ranging %d worth %v readers %d limit %d present %v fail %+v\n",

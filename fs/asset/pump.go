@@ -179,7 +179,7 @@ func (s *stream) same(p []byte, off int64) error {
 // wants them. It returns false when the stream must end.
 func (s *stream) noRoomLocked(err error) bool {
 	a := s.a
-	a.lastErr, a.lastErrAt = err, time.Now()
+	a.lastErr = &mishap{err, time.Now()}
 	a.finishLocked(func(w *waiter) (bool, error) {
 		at := a.missingLocked(w).Start
 		return !w.state.Header && s.state.Pos <= at && at < max(s.limit, s.state.Reach), err

@@ -22,6 +22,7 @@ type Reader struct {
 func (a *Asset) Open() *Reader {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.readyLocked()
 	r := &Reader{a: a, version: a.version, pos: -1}
 	a.readers[r] = struct{}{}
 	a.touchLocked()

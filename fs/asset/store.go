@@ -71,6 +71,8 @@ type Store struct {
 	bytes   int64 // of the blocks of assets
 	free    int64 // estimate of what the disk has left
 	since   int64 // bytes taken since the disk was asked
+	// suspended is not nil while no read may wait; see Suspend.
+	suspended error
 	server
 }
 
@@ -155,7 +157,11 @@ func (s *Store) load() error {
 }
 
 // Serve sets how assets are read from now on. Call it before Asset; the store keeps o.
-func (s *Store) Serve(o *Options) { s.engine = o }
+func (s *Store) Serve(o *Options) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.engine, s.suspended = o, nil
+}
 
 // Asset returns the asset with that ID, always the same one. Nothing is on the disk until something
 // is recorded.
@@ -164,14 +170,13 @@ func (s *Store) Asset(id string) *Asset {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.recall()
-	if a.engine == nil {
-		a.engine = newEngine(s.engine)
+	if a.o == nil || a.closed {
+		a.o, a.closed = s.engine, false
 	}
-	a.closed = false
 	return a
 }
 
-// asset is like Asset, for callers that need no engine.
+// asset is like Asset, for callers that download nothing.
 func (s *Store) asset(id string) *Asset {
 	s.mu.Lock()
 	defer s.mu.Unlock()

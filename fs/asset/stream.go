@@ -97,6 +97,10 @@ func (s *stream) discardLocked() {
 // returns when they have ended.
 func (a *Asset) discard(which func(*stream) bool) {
 	a.mu.Lock()
+	if a.engine == nil {
+		a.mu.Unlock()
+		return
+	}
 	var ending []*stream
 	for _, s := range a.streams {
 		if which(s) {

@@ -31,8 +31,8 @@ func (a *Asset) waitLocked(ctx context.Context, state WaiterState, retryFor time
 	if a.closed {
 		return nil, ErrClosed
 	}
-	if a.suspended != nil {
-		return nil, a.suspended
+	if err := a.store.suspension(); err != nil {
+		return nil, err
 	}
 	if retryFor == 0 {
 		retryFor = a.o.RetryFor
@@ -74,18 +74,18 @@ func (a *Asset) await(ctx context.Context, w *waiter) error {
 	down := a.o.Source.Budget().Down
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	i := slices.Index(a.waiters, w)
-	if i < 0 {
+	if a.engine == nil || !slices.Contains(a.waiters, w) {
 		return w.err // it was finished in the same moment
 	}
-	a.waiters = slices.Delete(a.waiters, i, i+1)
+	failed := a.fail.err
+	a.waiters = slices.DeleteFunc(a.waiters, func(o *waiter) bool { return o == w })
 	a.planLocked()
 	switch {
 	case !errors.Is(ctx.Err(), context.DeadlineExceeded):
 	case down != nil:
 		return down // it says more than "deadline exceeded"
-	case a.fail.err != nil:
-		return a.fail.err
+	case failed != nil:
+		return failed
 	}
 	return context.Cause(ctx)
 }
@@ -101,6 +101,9 @@ func (a *Asset) tend() {
 	b := a.o.Source.Budget()
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.engine == nil {
+		return
+	}
 	now := time.Now()
 	passed := now.Sub(a.tended)
 	a.tended = now
@@ -108,18 +111,19 @@ func (a *Asset) tend() {
 	a.finishLocked(func(w *waiter) (bool, error) {
 		err := a.overdueLocked(w, b, now, passed)
 		if err != nil {
-			a.lastErr, a.lastErrAt = err, now
+			a.lastErr = &mishap{err, now}
 			if !w.state.Header {
 				a.fail.gaveUp, a.fail.why = now, err
 			}
 		}
 		return err != nil, err
 	})
+	if len(a.waiters) == 0 {
+		a.planLocked()
+		return
+	}
 	if len(a.waiters) < before {
 		a.planLocked()
-	}
-	if len(a.waiters) == 0 {
-		return
 	}
 	again := a.waiters[0].often()
 	for _, w := range a.waiters {
@@ -187,6 +191,9 @@ func (a *Asset) comingLocked(w *waiter) bool {
 
 // finishLocked finishes the waiters for which f returns true, with its error.
 func (a *Asset) finishLocked(f func(*waiter) (bool, error)) {
+	if a.engine == nil {
+		return
+	}
 	a.waiters = slices.DeleteFunc(a.waiters, func(w *waiter) bool {
 		done, err := f(w)
 		if done {

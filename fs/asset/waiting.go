@@ -49,6 +49,9 @@ func (a *Asset) Why(need ranges.Range) (why Why, present bool) {
 
 // servingLocked returns the nearest stream that will bring off; nil if none will.
 func (a *Asset) servingLocked(off int64) (best *stream) {
+	if a.engine == nil {
+		return nil
+	}
 	for _, s := range a.streams {
 		st := &s.state
 		serves := st.Pos <= off && (st.End < 0 || off < st.End) && (st.Opening || off < s.limit)
@@ -81,7 +84,7 @@ func (a *Asset) whyLocked(s *stream, off int64, b Budget) Why {
 		}
 	}
 	switch {
-	case s == nil && a.fail.err != nil && now.Before(a.fail.until):
+	case s == nil && a.engine != nil && a.fail.err != nil && now.Before(a.fail.until):
 		return Why{Cause: CauseRetry, Until: a.fail.until, Err: a.fail.err}
 	case b.Down != nil, b.Available <= 0, b.Queued > 0:
 		return Why{Cause: CauseLimit}
@@ -101,6 +104,9 @@ func (a *Asset) Streams() (list []Streaming) {
 	b := a.o.Source.Budget()
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.engine == nil {
+		return nil
+	}
 	for _, s := range a.streams {
 		why := Why{Cause: CauseBytes}
 		if !s.state.Paused {

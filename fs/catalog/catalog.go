@@ -277,16 +277,3 @@ func (c *Catalog) Listed(id string) *Asset {
 	}
 	return nil
 }
-
-// All returns all assets that are awake, in no order.
-func (c *Catalog) All() []*Asset {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var all []*Asset
-	for _, a := range c.assets {
-		if a.facts.Load() != nil {
-			all = append(all, a)
-		}
-	}
-	return all
-}

@@ -141,27 +141,17 @@ func (v *Service) Refresh(ctx context.Context) ([]Look, error) { return v.Catalo
 
 // ForgetFailures lets everything that failed be tried again at once.
 func (v *Service) ForgetFailures() {
-	for _, a := range v.Catalog.All() {
-		Engine(a).ForgetFailure()
-	}
+	v.Store.ForgetFailures()
 	v.Catalog.Forget()
 }
 
 // Suspend makes waiting reads fail.
-func (v *Service) Suspend() {
-	for _, a := range v.Catalog.All() {
-		Engine(a).Suspend(ErrUnmounting)
-	}
-}
+func (v *Service) Suspend() { v.Store.Suspend(ErrUnmounting) }
 
 // Close ends all downloads and the background work. Call it after the unmount.
 func (v *Service) Close() {
 	v.cancel()
-	var wg sync.WaitGroup
-	for _, a := range v.Catalog.All() {
-		wg.Go(Engine(a).Close)
-	}
-	wg.Wait()
+	v.Store.CloseAssets()
 	v.background.Wait()
 	v.Catalog.Close()
 	v.ledger.Close()
