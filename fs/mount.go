@@ -57,7 +57,7 @@ func Mount(mountpoint string, ids []string, client *remote.Client, store *servic
 		o.Turns = f.turns
 	}
 	f.Service = service.New(mountpoint, ids, client, store, service.Hooks{
-		Changed: f.directoriesChanged, Freed: f.freed, Failed: func(op string, a *catalog.Asset, err error) { _ = f.failed(op, a, err) },
+		Changed: func() { go f.directoriesChanged() }, Freed: f.freed, Failed: func(op string, a *catalog.Asset, err error) { _ = f.failed(op, a, err) },
 	}, o.Options)
 	f.root = f.newRoot()
 	f.Mount = mount.New(mountpoint, mount.Options{Log: o.Log, Suspend: f.Suspend, Lost: store.Dir().SetHolder})

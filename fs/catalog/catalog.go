@@ -238,6 +238,7 @@ func (c *Catalog) show(a *Asset) {
 		if a.place < 0 {
 			c.addLocked(a)
 			c.grownLocked()
+			c.calls.hold = time.Now().Add(lookAgain) // the program that looked reads first
 		}
 	})
 	c.giveNames(false)
