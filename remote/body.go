@@ -197,6 +197,7 @@ func (b *Body) queued() (n int64, secure bool) {
 
 // bound ends the body as stalled after d, unless stop is called first.
 func (b *Body) bound(d time.Duration) (stop func()) {
-	t := time.AfterFunc(d, func() { b.cancel(ErrStalled) })
+	cancel := b.cancel // not b: a stopped timer stays in memory for a while
+	t := time.AfterFunc(d, func() { cancel(ErrStalled) })
 	return func() { t.Stop() }
 }

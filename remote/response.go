@@ -208,7 +208,7 @@ func pageError(resp *http.Response, b []byte) *Error {
 // peek reads until b.peeked holds n bytes, or all there are.
 func (b *Body) peek(n int) *Error {
 	// io.ReadFull would not distinguish a short body from a cut one.
-	buf := make([]byte, min(n, maxErrorBody+1)) // few answers are longer
+	buf := make([]byte, max(len(b.peeked), min(n, 4<<10))) // few answers are longer
 	had := copy(buf, b.peeked)
 	for had < n {
 		if had == len(buf) {
