@@ -119,22 +119,6 @@ func (h *history) skipped() int64 {
 	return max(0, h.joined()-h.read.Len())
 }
 
-// scattered returns how long the clusters of reads are, judged by what was skipped in them; 0 unless
-// most of what was read are small pieces.
-func (h *history) scattered() int64 {
-	short, rs := 0, h.read.Ranges()
-	for _, r := range rs {
-		if r.Len() <= small {
-			short++
-		}
-	}
-	if short < len(rs)/2 {
-		return 0
-	}
-	bill := h.bill()
-	return int64(float64(h.span()) * min(1, float64(h.skipped())/float64(max(bill, 1))))
-}
-
 // add records a read of r.
 func (h *history) add(r ranges.Range) {
 	if h.read.Contains(r) {
@@ -144,82 +128,52 @@ func (h *history) add(r ranges.Range) {
 	h.read.Add(r)
 	h.merged.Add(ranges.Range{Start: r.Start, End: r.End + mostGap})
 	h.bytes += h.read.Len() - was
-	if len(h.read.Ranges()) > mostRanges {
+	if len(h.read.Ranges()) > max(mostRanges, 2*len(h.merged.Ranges())) {
 		h.coarsen()
 	}
 }
 
-// coarsen treats the narrower half of the gaps between ranges as read, but doesn't count their
-// bytes.
+// coarsen treats gaps of at most mostGap as read, but doesn't count their bytes.
 func (h *history) coarsen() {
-	rs := h.read.Ranges()
-	gaps := make([]int64, 0, len(rs))
-	for i := 1; i < len(rs); i++ {
-		gaps = append(gaps, rs[i].Start-rs[i-1].End)
+	h.read.Clear()
+	for _, r := range h.merged.Ranges() {
+		h.read.Add(ranges.Range{Start: r.Start, End: r.End - mostGap})
 	}
-	slices.Sort(gaps)
-	limit := gaps[len(gaps)/2]
-	var coarse ranges.Set
-	run := rs[0]
-	for _, r := range rs[1:] {
-		if r.Start-run.End > limit {
-			coarse.Add(run)
-			run = r
-		}
-		run.End = r.End
-	}
-	coarse.Add(run)
-	h.read = coarse
 }
 
 // before returns how many bytes were read in sequence up to off, at most most.
-func (h *history) before(off, most int64) (n int64) {
-	n, _, _ = h.back(off, most, near)
+func (h *history) before(off, most int64) int64 {
+	n, _ := h.back(off, most, near)
 	return n
 }
 
 // back looks at what was read before off without a gap above gap: n bytes, at most most, from start
-// to end. If there is nothing, both are off.
-func (h *history) back(off, most, gap int64) (n, start, end int64) {
+// on. If there is nothing, start is off.
+func (h *history) back(off, most, gap int64) (n, start int64) {
 	rs := h.read.Ranges()
 	i := sort.Search(len(rs), func(i int) bool { return rs[i].End > off })
-	start, end = off, off
+	start = off
 	if i < len(rs) && rs[i].Start < off {
 		n, start = off-rs[i].Start, rs[i].Start
 	}
 	for steps := 0; steps < mostSteps && i > 0 && n < most && start-rs[i-1].End <= gap; steps++ {
 		i--
-		if n == 0 {
-			end = rs[i].End
-		}
-		n += rs[i].Len()
-		start = rs[i].Start
+		n, start = n+rs[i].Len(), rs[i].Start
 	}
-	return min(n, most), start, end
+	return min(n, most), start
 }
 
 // after returns how many bytes were read in sequence from off, at most most.
 func (h *history) after(off, most int64) (n int64) {
-	n, _ = h.ahead(off, most, near)
-	return n
-}
-
-// ahead looks at what was read from off on without a gap above gap: n bytes, at most most, up to
-// end. If there is nothing, end is off.
-func (h *history) ahead(off, most, gap int64) (n, end int64) {
 	rs := h.read.Ranges()
 	i := sort.Search(len(rs), func(i int) bool { return rs[i].End > off })
-	end = off
-	if i < len(rs) && rs[i].Start < off {
-		n, end = rs[i].End-off, rs[i].End
-		i++
-	}
-	for steps := 0; steps < mostSteps && i < len(rs) && n < most && rs[i].Start-end <= gap; steps++ {
-		n += rs[i].Len()
+	end := off
+	for steps := 0; steps < mostSteps && i < len(rs) && n < most && rs[i].Start-end <= near; steps++ {
+		n += rs[i].End - max(rs[i].Start, off)
 		end = rs[i].End
 		i++
 	}
-	return min(n, most), end
+	return min(n, most)
 }
 
 // within reports whether anything of r has been read.

@@ -11,7 +11,6 @@ type Kind struct {
 	Whole bool  // nearly all of them is read
 	Tail  int64 // so much of the end, 0 unknown
 	Habit int64 // see Snapshot
-	Span  int64 // how long the clusters of scattered reads are, 0 unknown or not so
 }
 
 // mostTail is how long the end of an asset may be that is taken for an index.
@@ -40,9 +39,8 @@ func (a *Asset) usedLocked() {
 	u := usage{a.id, Kind{
 		Whole: a.history.bill() >= a.info.Size/4*3,
 		Habit: a.history.habit(a.streams),
-		Span:  a.history.scattered(),
 	}}
-	if _, start, _ := a.history.back(a.info.Size, mostTail, block); a.info.Size-start < mostTail && start > 0 {
+	if _, start := a.history.back(a.info.Size, mostTail, block); a.info.Size-start < mostTail && start > 0 {
 		u.Tail = a.info.Size - start
 	}
 	a.store.noteUsage(kindOf(a.info), u)
@@ -72,7 +70,7 @@ func (s *Store) kind(kind string) Kind {
 	if latest[1].id == "" {
 		return Kind{}
 	}
-	k := Kind{Whole: a.Whole && b.Whole, Span: min(a.Span, b.Span)}
+	k := Kind{Whole: a.Whole && b.Whole}
 	if a.Tail > 0 && b.Tail > 0 {
 		k.Tail = max(a.Tail, b.Tail)
 	}

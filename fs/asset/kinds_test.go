@@ -112,7 +112,7 @@ func TestPlanKinds(t *testing.T) {
 			s.Whole, s.Streams = true, []StreamState{running(0, mib, 1e7)}
 			s.Waiters = []WaiterState{want(8*mib, 8*mib+64<<10)}
 		}, func(d *Decision) {
-			d.Limit = []int64{mib + mib/4}
+			d.Limit = []int64{mib + block}
 			d.Open = []Opening{{Start: 8 * mib, Least: 8*mib + block}}
 		}},
 		{"as much of the end as others had", func(s *Snapshot) {
@@ -121,21 +121,6 @@ func TestPlanKinds(t *testing.T) {
 			s.Waiters = []WaiterState{want(1<<30-100<<10, 1<<30-96<<10)}
 		}, func(d *Decision) {
 			d.Open = []Opening{{Start: 1<<30 - 6*block, Least: 1<<30 - 96<<10}}
-		}},
-		{"a cluster as long as theirs, as far as it is affordable", func(s *Snapshot) {
-			read(s, 4096)
-			s.Span = 8 * mib
-			s.Waiters = []WaiterState{after(4096, want(500*mib, 500*mib+4096))}
-		}, func(d *Decision) {
-			d.Open = []Opening{{Start: 523501568, End: 524943360, Fill: true}}
-		}},
-		{"until that is of no use", func(s *Snapshot) {
-			read(s, 4096)
-			s.Span, s.Short = 8*mib, 2
-			s.History.received = 16 * mib
-			s.Waiters = []WaiterState{after(4096, want(500*mib, 500*mib+4096))}
-		}, func(d *Decision) {
-			d.Open = []Opening{{Start: 500 * mib, End: 500*mib + block, Least: 500*mib + block}}
 		}},
 	})
 }

@@ -58,7 +58,6 @@ type StreamState struct {
 	Opening    bool      // no header yet
 	Background bool      // its request comes out of the share for resolving
 	Head       bool      // it was opened for a head block only
-	Fill       bool      // all of it is wanted, its end first: its readers go backwards
 	Least      int64     // it reads up to here at least
 	Paused     bool      // at its limit
 	Stuck      bool      // there is no room for what it holds
@@ -98,7 +97,6 @@ type Snapshot struct {
 	Short     int           // of the latest sequences, those that ended within a block
 	Whole     bool          // assets of this type are read whole, most often
 	Tail      int64         // and of their end so much, 0 unknown
-	Span      int64         // and in clusters so long, 0 unknown
 	Requests  int           // that may start now
 	Next      time.Time     // when one more may
 	Worth     time.Duration // of a request: how long it pays to wait instead
@@ -114,7 +112,6 @@ type Snapshot struct {
 type Opening struct {
 	Start, End int64 // End is exclusive, 0 means to the end
 	Sequence   int64 // bytes that have been read in sequence before it
-	Fill       bool  // see StreamState
 	Least      int64 // see StreamState
 	Background bool
 }
@@ -134,7 +131,7 @@ type Decision struct {
 type planner struct {
 	Snapshot
 	d       Decision
-	due     int64 // what is waited for adds to the bill
+	due     int64 // what is waited for, and comes or is about to be asked for, adds to the bill
 	missing []miss
 	found   []group
 }
@@ -145,15 +142,16 @@ type planner struct {
 //  1. A waiter is served by a stream that arrives at its bytes sooner than a request is
 //     worth (or than one may be made), if those between lie in the stream's own read-ahead,
 //     or are at most 1 MiB behind what was read of it, or as much as its own request would
-//     bring before it. Else it gets a request, or waits for one: no byte is fetched since
-//     no request is left. (TestPlan; e2fsck)
-//  2. Read-ahead is a quarter of what has been read in sequence, at least 128 KiB. (TestPromise)
+//     bring before it; and by one that brings its bytes in any case. Else it gets a request,
+//     or waits for one: no byte is fetched since no request is left. (TestPlan; e2fsck)
+//  2. Read-ahead is a quarter of what has been read in sequence, as far as credit allows, and
+//     at least 128 KiB, less what its request brought before the first read. (TestPromise)
 //  3. Waiters share a request if they are at most 1 MiB apart, or, where requests have no
-//     limit, 128 KiB. The oldest goes first. With a limit, a waiter stays for some
-//     milliseconds, to be joined by others. (e2fsck)
+//     limit, 128 KiB. Those go first that have waited longest together. With a limit, a waiter
+//     stays for some milliseconds, to be joined by others. (e2fsck, ~readers-64)
 //  4. After 64 KiB in sequence, by whomever, a request has an open end. (players, copies)
-//  5. Who reads backwards gets as much before as credit allows, up to four times what it
-//     read so. (tac, head-n-minus, tail-n-50000)
+//  5. Who reads backwards gets as much before as credit allows, up to eight times what it
+//     read so. (tac, head-n-minus, ~tail-6M)
 //  6. The last 1 MiB of an asset is an index, most often: a request there goes to the end,
 //     and, with a limit, a second one brings some more before it. (exiftool-mp4,
 //     loop-copy-some)
@@ -166,15 +164,15 @@ type planner struct {
 //     and large reads 2 MiB, or without a limit, where small reads skip, as much again as was read
 //     there (h5py-slice, loop-find).
 //  9. With a limit, small reads here and there get what is absent on both sides, up to half
-//     of what they span, there or by habit. (loop-find, random-200)
+//     of what they span, there or usually. (loop-find, random-200)
 //  10. Credit is 1 MiB and half of what was read, less what was received and not read. What
-//     was read counts with its gaps of up to 1 MiB where that saves requests. What is waited
-//     for, and what a request brings at least, is no part of it. (TestPromise)
-//  11. Requests begin at multiples of 128 KiB and end where bytes are present or another
-//     stream runs. Those at the end of an asset hold at least 128 KiB before. (tail-n-50000)
+//     was read counts with its gaps of up to 1 MiB where that saves requests. What comes for
+//     those that wait, and what a request brings at least, is no part of it. (TestPromise)
+//  11. Requests begin at multiples of 128 KiB, unless what is needed reaches into the next
+//     (mapped-random), and end where bytes are present or another stream runs. Those at the
+//     end of an asset hold at least 128 KiB before. (tail-n-50000)
 //  12. Assets of one type are used alike: what the latest two were used like counts as
-//     evidence of where to fetch. Gaps are read over in those that are read whole, and a
-//     miss in those read in clusters gets some around it. (~pdf and random-200, again)
+//     evidence of where to fetch. Gaps are read over in those that are read whole. (~pdf, again)
 //  13. Without a limit the next request is made before one ends whose reader goes on.
 //     (7z-list-zip64)
 //  14. An asset keeps four idle streams, and others for a second. It has 64 at most. (TestPlan)
@@ -192,9 +190,8 @@ func (p *planner) plan() *Decision {
 		p.History = &history{}
 	}
 	p.endCovered()
-	for i := range p.Streams {
-		p.d.Limit[i] = p.window(i)
-	}
+	p.due = 0
+	p.windows()
 	p.serve()
 	p.goOn()
 	p.leave()
@@ -210,17 +207,26 @@ func zeroed[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// window returns the offset up to which stream i may read ahead on its own.
-func (p *planner) window(i int) int64 {
-	s := p.Streams[i]
-	if s.Fill {
-		return s.End
+// windows limits how far streams read ahead on their own: nothing past the header until a read comes.
+func (p *planner) windows() {
+	credit := p.afford()
+	for i := range p.Streams {
+		s := &p.Streams[i]
+		p.d.Limit[i] = max(s.Pos, s.Least)
+		if s.Frontier == s.Start {
+			continue
+		}
+		ahead := s.Delivered / 4
+		if p.Ranging != RangeNo {
+			ahead = min(ahead, p.d.Limit[i]+credit-s.Frontier)
+		}
+		// A block in any case, less what came before the first read.
+		ahead = max(ahead, min(block, s.Start+block+2*s.Delivered-s.Frontier))
+		if more := s.Frontier + min(ahead, max(p.ReadAhead, minAhead)) - p.d.Limit[i]; more > 0 {
+			p.d.Limit[i] += more
+			credit -= more
+		}
 	}
-	limit := max(s.Pos, s.Least)
-	if s.Frontier > s.Start {
-		limit = max(limit, s.Frontier+min(max(s.Delivered/4, block), max(p.ReadAhead, minAhead)))
-	}
-	return limit // with nothing past the header until a read comes
 }
 
 // miss is a read whose bytes from off on are absent.
@@ -269,6 +275,7 @@ func (p *planner) serve() {
 			left = append(left, m)
 		}
 	}
+	p.due -= owed(left)
 	p.ask(left)
 }
 
@@ -290,9 +297,9 @@ func owed(missing []miss) (n int64) {
 func (p *planner) comes(m miss) bool {
 	i := p.nearest(m.off)
 	switch {
-	case i >= 0 && (p.Ranging == RangeNo || p.waits(i, m) && !p.blocks(i, m)):
+	case i >= 0 && (p.Ranging == RangeNo || p.waits(i, m) && !p.blocked(p.Streams[i].Reach, m.off)):
 		p.use(i, m)
-	case p.fills(m):
+	case p.brings(m):
 	case p.doubts() && p.headerComing():
 		// it will tell whether a stream can be opened there
 	default:
@@ -308,10 +315,7 @@ func (p *planner) doubts() bool {
 
 // contact makes the header come.
 func (p *planner) contact(w WaiterState) {
-	if p.Header || len(p.d.Open) > 0 || p.delayed() {
-		return
-	}
-	if p.headerComing() {
+	if p.Header || p.headerComing() || p.until(p.NotBefore) {
 		return
 	}
 	o := Opening{Background: w.Background}
@@ -332,9 +336,10 @@ func (p *planner) headerComing() bool {
 	return len(p.d.Open) > 0
 }
 
-func (p *planner) delayed() bool {
-	if p.Now.Before(p.NotBefore) {
-		p.wake(p.NotBefore)
+// until reports whether t is still to come, and if so sees to it that Plan is called again then.
+func (p *planner) until(t time.Time) bool {
+	if p.Now.Before(t) {
+		p.wake(t)
 		return true
 	}
 	return false

@@ -10,18 +10,20 @@ import (
 
 // group is what one request will serve.
 type group struct {
-	first miss      // with the lowest offset
-	end   int64     // of the furthest need
-	since time.Time // of the oldest
+	first  miss          // with the lowest offset
+	end    int64         // of the furthest need
+	since  time.Time     // of the oldest
+	waited time.Duration // by all
 }
 
-// ask opens streams for the reads that no stream will serve, the oldest first.
+// ask opens streams for the reads that no stream will serve, those first that have waited longest
+// together: at the same time, a request goes to where it serves most.
 func (p *planner) ask(missing []miss) {
-	if len(missing) == 0 || p.delayed() {
+	if len(missing) == 0 || p.until(p.NotBefore) {
 		return
 	}
 	groups := p.groups(missing)
-	slices.SortStableFunc(groups, func(a, b group) int { return a.since.Compare(b.since) })
+	slices.SortStableFunc(groups, func(a, b group) int { return cmp.Compare(b.waited, a.waited) })
 	for _, g := range groups {
 		if (p.Ranging == RangeNo || p.doubts()) && len(p.d.Open) > 0 {
 			return // it will tell, or comes from 0
@@ -30,13 +32,13 @@ func (p *planner) ask(missing []miss) {
 			p.wake(p.Next)
 			return
 		}
-		if t := g.since.Add(together); p.Now.Before(t) && p.gathers(g) {
-			p.wake(t)
+		if p.gathers(g) && p.until(g.since.Add(together)) {
 			continue
 		}
 		if !p.room() {
 			return
 		}
+		p.due += max(block, g.end-g.first.Need.Start)
 		o := p.opening(g)
 		if j := p.among(o, g.first.off); j >= 0 {
 			g.first.Need.End = g.end
@@ -79,13 +81,15 @@ func (p *planner) groups(missing []miss) []group {
 	groups := p.found[:0]
 	for _, m := range missing {
 		if n := len(groups) - 1; n >= 0 && (p.Ranging == RangeNo || m.off-groups[n].end <= gap && !p.blocked(groups[n].end, m.off)) {
-			groups[n].end = max(groups[n].end, m.Need.End)
-			if m.Since.Before(groups[n].since) {
-				groups[n].since = m.Since
+			g := &groups[n]
+			g.end = max(g.end, m.Need.End)
+			g.waited += p.Now.Sub(m.Since)
+			if m.Since.Before(g.since) {
+				g.since = m.Since
 			}
 			continue
 		}
-		groups = append(groups, group{m, m.Need.End, m.Since})
+		groups = append(groups, group{m, m.Need.End, m.Since, p.Now.Sub(m.Since)})
 	}
 	p.found = groups
 	return groups
@@ -100,32 +104,27 @@ func (p *planner) speed() float64 {
 	return most
 }
 
-// credit returns how many bytes may be received that nobody has asked for.
-func (p *planner) credit() int64 {
-	return max(0, mostGap+p.History.bytes*3/2-p.History.received-p.coming())
-}
-
-// coming estimates what running requests will still bring.
+// coming returns what running requests will still bring at least.
 func (p *planner) coming() (n int64) {
 	for i := range p.Streams {
 		s := &p.Streams[i]
-		end := max(s.Least, s.Pos)
-		if s.Fill {
-			end = s.End
+		if least := max(0, s.Least-s.Pos); s.Opening {
+			n += max(least, block)
+		} else {
+			n += least
 		}
-		if s.Opening {
-			end = max(end, s.Start+block)
-		}
-		n += end - s.Pos
 	}
 	for _, o := range p.d.Open {
-		end := max(o.Least, o.Start+block)
-		if o.Fill {
-			end = o.End
-		}
-		n += end - o.Start
+		n += max(o.Least-o.Start, block)
 	}
 	return n
+}
+
+// afford returns how much may be received beyond what a client would receive that knew all reads,
+// including those that wait: a megabyte, and half of what was read, but not of what a request brings
+// at least.
+func (p *planner) afford() int64 {
+	return max(0, mostGap+p.History.bill()+p.due+p.History.joined()/2-p.History.received-p.coming())
 }
 
 // opening is the request for g.
@@ -135,7 +134,11 @@ func (p *planner) opening(g group) Opening {
 		return Opening{Start: off} // comes from 0, but asking costs nothing
 	}
 	o := Opening{Start: off}
-	for at := off - off%block; at <= off; {
+	at := off - off%block
+	if g.end > at+block {
+		at = off // it would be two blocks
+	}
+	for at <= off {
 		gap := p.Present.Gap(ranges.Range{Start: at, End: off + 1})
 		o.Start, at = gap.Start, gap.End
 	}
@@ -153,13 +156,13 @@ func (p *planner) opening(g group) Opening {
 	case p.Size >= 0 && p.Size-off <= mostGap && !g.first.backward():
 		o.Least = max(o.Start+block, g.end) // an index, most often: read to the end
 		if end := (ranges.Range{Start: p.Size - mostGap, End: p.Size}); p.Limited && p.History.within(end) {
-			o.Start = p.backTo(o.Start, min(2*block, p.credit())) // and more of it before
+			o.Start = p.backTo(o.Start, min(2*block, p.afford())) // and more of it before
 		}
 	case g.first.backward():
 		read := p.History.after(g.end, p.ReadAhead)
-		n := min(p.credit(), p.ReadAhead, 4*read)
+		n := min(p.afford(), p.ReadAhead, 8*read)
 		o.Start = p.backTo(o.Start, max(n, block))
-		o.End, o.Fill = g.end, true
+		o.End, o.Least = g.end, g.end
 	default:
 		p.scattered(&o, g)
 	}
@@ -171,7 +174,9 @@ func (p *planner) opening(g group) Opening {
 	if before := max(0, off-p.Overlap); o.Start == off && p.Present.Gap(ranges.Range{Start: before, End: off}).Empty() {
 		o.Start = before
 	}
-	o.End = p.bound(off, o.End)
+	if o.End = p.bound(off, o.End); o.End > 0 {
+		o.Least = min(o.Least, o.End)
+	}
 	return o
 }
 
@@ -182,29 +187,27 @@ func (p *planner) scattered(o *Opening, g group) {
 		p.surround(o, g, n)
 		return
 	}
-	_, from, behind := p.History.back(need.Start, p.ReadAhead, mostGap)
+	cluster := p.History.cluster(need)
+	before := need.Start - cluster.Start
 	o.Least = max(o.Start+block, g.end)
-	if _, to := p.History.ahead(g.end, p.ReadAhead, mostGap); p.Limited {
-		o.Least = max(o.Least, g.end+min((to-from-g.end+o.Start)/2, p.afford()/2, 8*mostGap))
+	if p.Limited {
+		o.Least = max(o.Least, g.end+min((cluster.Len()-g.end+o.Start)/2, p.afford()/2, 8*mostGap))
 	}
 	o.End = o.Least
 	switch {
 	case p.tries(), g.first.Last.Empty() && g.first.large():
 		o.End = 0
-	case p.Habit > 0 && from == behind:
+	case p.Habit > 0 && before == 0:
 		o.End = max(o.End, o.Start+p.Habit+p.Habit/8/block*block) // they vary a little
-	case p.afford() > 0 && (g.first.onward() || from < behind && p.Limited) || p.credit() > 4*block && g.first.large():
-		ahead := max(2*mostGap, o.Start-from)
+	case p.afford() > 0 && (g.first.onward() || before > 0 && p.Limited) || p.afford() > 4*block && g.first.large():
+		ahead := max(2*mostGap, before)
 		if !p.Limited && !g.first.large() { // a request more is cheaper than what sockets hold
-			ahead = max(2*block, min(o.Start-from, p.credit()))
+			ahead = max(2*block, min(before, p.afford()))
 		}
 		o.End = max(o.End, o.Start+ahead)
-		if p.Limited || g.first.large() && p.credit() > 2*mostGap {
+		if p.Limited || g.first.large() && p.afford() > 3*mostGap {
 			o.End = 0
 		}
-	}
-	if o.End > 0 {
-		o.End += (block - o.End%block) % block
 	}
 }
 
@@ -217,11 +220,12 @@ func (p *planner) tries() bool {
 // surround makes o a request for g and for the absent bytes up to n before it, 2n in all.
 func (p *planner) surround(o *Opening, g group, n int64) {
 	o.Start = p.backTo(g.first.off, n)
-	o.End, o.Fill = max(g.end, o.Start+2*n), true
+	o.End = max(g.end, o.Start+2*n)
 	o.End += (block - o.End%block) % block
 	if n < 8*block { // what is present of so little is not read over
 		o.End = max(g.end, p.Present.Gap(ranges.Range{Start: g.first.off, End: o.End}).End)
 	}
+	o.Least = o.End
 }
 
 // around returns how much a request may bring on each side of a small read, where requests are
@@ -235,7 +239,6 @@ func (p *planner) around(need ranges.Range) (n int64) {
 	skips := min(1, float64(p.History.skipped())/float64(p.History.bill()))
 	n = min((max(p.History.cluster(need).Len(), p.History.span())-2*mostGap)/2, p.afford()/2)
 	n = min(int64(float64(n)*skips), 8*mostGap)
-	n = max(n, min(p.Span/2, p.afford()/2))
 	if speed := p.speed(); speed > 0 {
 		n = min(n, int64(speed*p.Worth.Seconds())) // what is before the read comes first
 	}
@@ -243,16 +246,6 @@ func (p *planner) around(need ranges.Range) (n int64) {
 		return 0
 	}
 	return n
-}
-
-// afford returns how much may be received beyond what a client would receive that knew all reads,
-// including those that wait.
-func (p *planner) afford() int64 { return max(0, p.spared()) }
-
-// spared is like afford, but negative if more was received than that.
-func (p *planner) spared() int64 {
-	// Half of what was read comes on top, but not of what a request brings at least.
-	return mostGap + p.History.bill() + p.due + p.History.joined()/2 - p.History.received - p.coming()
 }
 
 // backTo returns the beginning of a request for n absent bytes before end.

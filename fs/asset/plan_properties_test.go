@@ -109,7 +109,7 @@ func randomSnapshot(r *rand.Rand) Snapshot {
 	if r.IntN(5) == 0 {
 		s.NotBefore = now.Add(time.Second)
 	}
-	s.Whole, s.Tail, s.Span = r.IntN(2) == 0, r.Int64N(2)*r.Int64N(mostTail), r.Int64N(2)*r.Int64N(32*mib)
+	s.Whole, s.Tail = r.IntN(2) == 0, r.Int64N(2)*r.Int64N(mostTail)
 	s.Limited = r.IntN(2) == 0
 	s.Readers = r.IntN(3)
 	s.LastClose = now.Add(-time.Duration(r.Int64N(int64(10 * time.Second))))

@@ -44,14 +44,14 @@ func TestPlanScattered(t *testing.T) {
 			s.History, s.Present, s.Short = clusters(), all, 4
 			s.Waiters = []WaiterState{after(1000, want(500*mib, 500*mib+4096))}
 		}, func(d *Decision) {
-			d.Open = []Opening{{Start: 519962624, End: 528482304, Fill: true}}
+			d.Open = []Opening{{Start: 519962624, End: 528482304, Least: 528482304}}
 		}},
 		{"but nothing that is present", func(s *Snapshot) {
 			s.History, s.Short = clusters(), 4
 			s.Present = present(ranges.Range{Start: 100 * mib, End: 116 * mib}, ranges.Range{Start: 498 * mib, End: 500*mib - block}, ranges.Range{Start: 501 * mib, End: 502 * mib})
 			s.Waiters = []WaiterState{after(1000, want(500*mib, 500*mib+4096))}
 		}, func(d *Decision) {
-			d.Open = []Opening{{Start: 500*mib - block, End: 501 * mib, Fill: true}}
+			d.Open = []Opening{{Start: 500*mib - block, End: 501 * mib, Least: 501 * mib}}
 		}},
 		{"a stream that stands there goes on", func(s *Snapshot) {
 			s.History, s.Present, s.Short = clusters(), all, 4
@@ -70,7 +70,7 @@ func TestPlanScattered(t *testing.T) {
 		}},
 		{"one stream that brings all of a place is enough", func(s *Snapshot) {
 			s.Streams = []StreamState{running(400*mib, 401*mib, 1e7), running(402*mib, 402*mib, 1e7)}
-			s.Streams[0].Fill, s.Streams[0].End = true, 405*mib
+			s.Streams[0].Least, s.Streams[0].End = 405*mib, 405*mib
 			s.Streams[1].End, s.Streams[1].Paused = 405*mib, true
 			s.Waiters = []WaiterState{want(404*mib, 404*mib+4096)}
 		}, func(d *Decision) {
@@ -116,5 +116,21 @@ func TestHistoryClusters(t *testing.T) {
 	one.add(ranges.Range{Start: 0, End: 10 * mib})
 	if got := one.skipped(); got != 0 {
 		t.Errorf("skipped of a sequence: %d, want 0", got)
+	}
+}
+
+// TestHistoryIsBounded reads small pieces, most of them close together.
+func TestHistoryIsBounded(t *testing.T) {
+	var h history
+	const n = 3 * mostRanges
+	for i := range int64(n) {
+		at := i*8192 + i/100*2*mib
+		h.add(ranges.Range{Start: at, End: at + 4096})
+		if got := len(h.read.Ranges()); got > mostRanges {
+			t.Fatalf("%d ranges after %d reads, want %d at most", got, i+1, mostRanges)
+		}
+	}
+	if want := int64(n * 4096); h.bytes != want {
+		t.Errorf("%d bytes read, want %d", h.bytes, want)
 	}
 }

@@ -54,15 +54,11 @@ func (p *planner) nearest(off int64) int {
 	return best
 }
 
-// blocks reports whether stream i will end before it reaches m. Then streams further back will, too.
-func (p *planner) blocks(i int, m miss) bool {
-	return p.Ranging == RangeYes && p.blocked(p.Streams[i].Reach, m.off)
-}
-
 // blocked reports whether between from and to lies a run of present bytes that would end a stream.
+// Then streams further back will end, too.
 func (p *planner) blocked(from, to int64) bool {
 	run := ranges.Range{Start: from, End: p.Present.RunEnd(from)}
-	for run.Start < to {
+	for p.Ranging == RangeYes && run.Start < to {
 		if run.Len() > block {
 			return true
 		}
@@ -71,11 +67,11 @@ func (p *planner) blocked(from, to int64) bool {
 	return false
 }
 
-// fills reports whether a stream that fills will bring m.
-func (p *planner) fills(m miss) bool {
+// brings reports whether a stream will bring m in any case.
+func (p *planner) brings(m miss) bool {
 	for i := range p.Streams {
 		s := &p.Streams[i]
-		if s.Fill && !p.d.End[i] && s.Pos <= m.off && m.off < s.End && p.arrival(i, m.off) < forever && !p.blocks(i, m) {
+		if !p.d.End[i] && s.Pos <= m.off && m.off < s.Least && p.arrival(i, m.off) < forever && !p.blocked(s.Reach, m.off) {
 			p.use(i, m)
 			return true
 		}
@@ -89,10 +85,11 @@ func (p *planner) fills(m miss) bool {
 func (p *planner) waits(i int, m miss) bool {
 	s, off := p.Streams[i], m.off
 	gap := off - s.Reach
-	if gap < block || s.Fill && p.arrival(i, off) < forever {
+	if gap < block || off < s.Least && p.arrival(i, off) < forever {
 		return true
 	}
-	if !p.wholly(gap) && off-s.Frontier > mostGap && off >= p.d.Limit[i] {
+	whole := p.Whole && gap <= p.afford() // it is likely to be read at some time, as with others of its type
+	if !whole && off-s.Frontier > mostGap && off >= p.d.Limit[i] {
 		if n := p.around(m.Need); off-s.Pos > n {
 			return false
 		}
@@ -102,12 +99,6 @@ func (p *planner) waits(i int, m miss) bool {
 		worth = max(worth, p.Next.Sub(p.Now))
 	}
 	return p.arrival(i, off) < worth
-}
-
-// wholly reports whether a gap is likely to be read at some time, because assets of this type are
-// read whole, and nothing about this one says otherwise yet.
-func (p *planner) wholly(gap int64) bool {
-	return p.Whole && gap <= p.afford()
 }
 
 // forever is longer than any wait.
@@ -136,17 +127,10 @@ func duration(n int64, speed float64) time.Duration {
 func (p *planner) use(i int, m miss) {
 	s := &p.Streams[i]
 	p.d.Serves[i] = true
-	end := m.Need.End
-	if s.Frontier == s.Start {
-		end = max(end, m.off+block) // the reader is likely to go on
-	}
-	p.d.Limit[i] = max(p.d.Limit[i], end)
+	p.d.Limit[i] = max(p.d.Limit[i], m.Need.End, s.Start+block) // a request brings a block at least
 	s.Used = p.Now
-	if !s.Paused && !s.Opening {
-		// its speed counts as zero then, and another plan may be better
-		if t := s.LastByte.Add(silence); t.After(p.Now) && m.off-s.Pos >= block {
-			p.wake(t)
-		}
+	if !s.Paused && !s.Opening && m.off-s.Pos >= block {
+		p.until(s.LastByte.Add(silence)) // its speed counts as zero then, and another plan may be better
 	}
 }
 
@@ -176,35 +160,24 @@ func (p *Snapshot) endsSoon(s *StreamState) bool {
 // stream that can't be resumed is finished instead, if the rest costs less than what has been paid
 // already (the ski-rental rule).
 func (p *planner) leave() {
-	waited := len(p.Waiters) > 0
+	if len(p.Waiters) > 0 {
+		return
+	}
 	for i := range p.Streams {
-		s := &p.Streams[i]
+		s, left := &p.Streams[i], p.Readers == 0
 		switch {
 		case p.d.End[i]:
-		case waited:
-		case s.Opening:
-			// An answer is close; but it may be queued behind a closed gate.
-			if t := s.LastByte.Add(linger); p.Now.Before(t) {
-				p.wake(t)
-			} else {
-				p.d.End[i] = true
-			}
-		case p.Readers == 0 && s.Head && p.Ranging == RangeNo:
+		case s.Opening: // an answer is close, but it may be queued behind a closed gate
+			p.d.End[i] = !p.until(s.LastByte.Add(linger))
+		case left && s.Head && p.Ranging == RangeNo:
 			p.d.End[i] = true // the listing has its header; there is no head block to wait for
-		case p.Readers == 0:
-			if t := p.LastClose.Add(linger); p.Now.Before(t) {
-				p.wake(t)
-			} else if p.Ranging != RangeYes && s.Delivered > 0 && s.End >= 0 && s.End-s.Pos < p.Cost {
-				p.d.Limit[i] = s.End
-			} else {
-				p.d.End[i] = true
-			}
-		case p.Ranging != RangeYes && s.Paused && s.Delivered > 0 && p.d.Limit[i] <= s.Pos:
-			if t := s.LastByte.Add(keepalive); p.Now.Before(t) {
-				p.wake(t)
-			} else {
-				p.d.Limit[i] = s.Pos + minAhead
-			}
+		case left && p.until(p.LastClose.Add(linger)):
+		case left && p.Ranging != RangeYes && s.Delivered > 0 && s.End >= 0 && s.End-s.Frontier < p.Cost-(s.Pos-s.Frontier):
+			p.d.Limit[i] = s.End
+		case left:
+			p.d.End[i] = true
+		case p.Ranging != RangeYes && s.Paused && s.Delivered > 0 && p.d.Limit[i] <= s.Pos && !p.until(s.LastByte.Add(keepalive)):
+			p.d.Limit[i] = s.Pos + minAhead
 		}
 	}
 }

@@ -2,6 +2,7 @@ package asset
 
 import (
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -10,9 +11,10 @@ import (
 	"assetfs/fs/ranges"
 )
 
-var promiseSeed = flag.Int("promise.seed", -1, "one of them")
-
-var promiseRuns = flag.Int("promise", 300, "random traces of TestPromise")
+var (
+	promiseSeed = flag.Int("promise.seed", 0, "the first random trace of TestPromise")
+	promiseRuns = flag.Int("promise", 300, "how many there are")
+)
 
 // TestPromise holds what is promised of costs, P15, over random traces: what is
 // received is at most twice what is read, where gaps of up to 1 MiB count as
@@ -20,18 +22,17 @@ var promiseRuns = flag.Int("promise", 300, "random traces of TestPromise")
 // others of the type were read in another way. What sockets hold comes on top.
 // Without Range all before what is read counts as read.
 func TestPromise(t *testing.T) {
-	runs := uint64(*promiseRuns)
+	first, runs := uint64(*promiseSeed), uint64(*promiseRuns)
 	if testing.Short() || raceEnabled {
 		runs = 30
 	}
-	seeds := []uint64{693} // it has paid too much: half of what each request brings, too
+	// 693 has paid half of what each request brings, too; 2799 has spent on one read what others
+	// that waited needed.
+	seeds := []uint64{693, 2799}
 	for seed := range runs {
-		seeds = append(seeds, seed)
+		seeds = append(seeds, first+seed)
 	}
 	for _, seed := range seeds {
-		if *promiseSeed >= 0 && int(seed) != *promiseSeed {
-			continue
-		}
 		rnd := rand.New(rand.NewPCG(seed, 11))
 		tr := randomTrace(rnd)
 		l := simLink{
@@ -44,32 +45,90 @@ func TestPromise(t *testing.T) {
 		}
 		known := Kind{}
 		if rnd.IntN(2) == 0 { // the habits of others of its type, which may be wrong here
-			known = Kind{Whole: rnd.IntN(2) == 0, Tail: rnd.Int64N(mostTail), Span: rnd.Int64N(32 * mib), Habit: rnd.Int64N(mostHabit)}
+			known = Kind{Whole: rnd.IntN(2) == 0, Tail: rnd.Int64N(mostTail), Habit: rnd.Int64N(mostHabit)}
 		}
-		var got outlay
-		synctest.Test(t, func(t *testing.T) {
-			store := newSimStore(t, map[bool]Ranging{true: RangeYes, false: RangeNo}[l.ranged])
-			defer store.close()
-			for _, id := range []string{"re_1", "re_2"} {
-				store.noteUsage(kindOf(Info{Name: "a.bin"}), usage{id, known})
+		holdPromise(t, fmt.Sprint("seed ", seed), tr, l, known)
+	}
+}
+
+// TestPromiseKinds holds it for kinds of reading that have cost more, or might.
+func TestPromiseKinds(t *testing.T) {
+	const size = 800 * mib
+	kind := func(name string, known Kind, reads func(t *trace)) {
+		tr := &trace{name: name, size: size}
+		reads(tr)
+		for _, limit := range simLimits {
+			holdPromise(t, tr.name, tr, simLink{latency: 50 * time.Millisecond, speed: 10e6, ranged: true, small: true, limit: limit}, known)
+		}
+	}
+	for _, part := range []int64{4, 5, 8} { // the sequence has paid for read-ahead at each of them
+		kind("hops within the read-ahead of a sequence", Kind{}, func(t *trace) {
+			at := int64(0)
+			for ; at < 32*mib; at += mib {
+				t.add(0, 0, at, mib)
 			}
-			got = simulateAsset(t, tr, l, store, "re_3")
+			for ; at < size-mib; at += 32*mib/part - block {
+				t.add(0, 0, at, 64<<10)
+			}
 		})
-		read := tr.distinct()
-		merged := read.Clone()
-		if !l.ranged {
-			merged.Add(ranges.Range{End: read.Ranges()[0].Start})
+	}
+	for _, n := range []int64{4 << 10, 20 << 10} { // a block before them, and one behind
+		kind("many readers that read once, at the ends of blocks", Kind{}, func(t *trace) {
+			for i := range 60 {
+				t.add(i, 0, int64(i)*13*mib+block-n, n)
+			}
+		})
+	}
+	kind("several at once, one of them at the end", Kind{}, func(t *trace) {
+		for i := range int64(40) {
+			t.add(0, 0, i*mib/2, 4<<10)
 		}
-		for i, r := range read.Ranges()[1:] {
-			if before := read.Ranges()[i]; r.Start-before.End <= mostGap || !l.ranged {
-				merged.Add(ranges.Range{Start: before.End, End: r.Start})
+		for i := range 8 {
+			for k := range int64(4) {
+				t.add(i+1, time.Second, size-block/2-int64(i)*(100-20*k)*mib, 4<<10)
 			}
 		}
-		allowed := 2*merged.Len() + mib + int64(got.requests)*(block+socketLeast)
-		if got.bytes > allowed {
-			t.Errorf("seed %d: %s: %+v: received %d for %d read, %d with the gaps, %d requests: %d too much", seed, tr.name, l,
-				got.bytes, read.Len(), merged.Len(), got.requests, got.bytes-allowed)
+	})
+	for _, known := range []Kind{{Habit: mostHabit}, {Whole: true}, {Tail: mostTail}, {Whole: true, Habit: mostHabit, Tail: mostTail}} {
+		kind(fmt.Sprintf("wrong habits, %+v", known), known, func(t *trace) {
+			for i := range 60 {
+				t.add(i%3, 0, int64(i)*13*mib+block-4<<10, 4<<10)
+			}
+		})
+	}
+	tr := &trace{name: "without Range, a bit less than half", size: 44 * mib} // read-ahead was taken for read
+	for at := int64(0); at < 20*mib; at += mib {
+		tr.add(0, 0, at, mib)
+	}
+	holdPromise(t, tr.name, tr, simLink{latency: 50 * time.Millisecond, speed: 1e9, small: true, limit: simLimits[0]}, Kind{})
+}
+
+// holdPromise fails the test if tr costs more than is promised, where assets of its type were used like known.
+func holdPromise(t *testing.T, name string, tr *trace, l simLink, known Kind) {
+	t.Helper()
+	var got outlay
+	synctest.Test(t, func(t *testing.T) {
+		store := newSimStore(t, map[bool]Ranging{true: RangeYes, false: RangeNo}[l.ranged])
+		defer store.close()
+		for _, id := range []string{"re_1", "re_2"} {
+			store.noteUsage(kindOf(Info{Name: "a.bin"}), usage{id, known})
 		}
+		got = simulateAsset(t, tr, l, store, "re_3")
+	})
+	read := tr.distinct()
+	merged := read.Clone()
+	if !l.ranged {
+		merged.Add(ranges.Range{End: read.Ranges()[0].Start})
+	}
+	for i, r := range read.Ranges()[1:] {
+		if before := read.Ranges()[i]; r.Start-before.End <= mostGap || !l.ranged {
+			merged.Add(ranges.Range{Start: before.End, End: r.Start})
+		}
+	}
+	allowed := 2*merged.Len() + mib + int64(got.requests)*(block+socketLeast)
+	if got.bytes > allowed {
+		t.Errorf("%s: %+v: received %d for %d read, %d with the gaps, %d requests: %d too much", name, l,
+			got.bytes, read.Len(), merged.Len(), got.requests, got.bytes-allowed)
 	}
 }
 

@@ -43,7 +43,6 @@ func (a *Asset) snapshotLocked(now time.Time) *planning {
 		Short:     a.history.short(a.streams),
 		Whole:     kind.Whole,
 		Tail:      kind.Tail,
-		Span:      kind.Span,
 		ReadAhead: a.o.ReadAhead,
 		NotBefore: a.fail.until,
 		Readers:   len(a.readers),
