@@ -43,7 +43,8 @@ func TestRecordBits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := append(payloads(b[16:logEnd(t, b)]), []byte{200, 1, 2, 3})
+	older := appendRecord(nil, kindRequest, time.Now()) // as only older programs write it
+	all := append(payloads(append(older, b[16:logEnd(t, b)]...)), []byte{200, 1, 2, 3})
 	kinds := map[byte]int{}
 	want, _ := read(all)
 	flips := 0

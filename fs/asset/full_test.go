@@ -20,7 +20,7 @@ func TestMinFree(t *testing.T) {
 		f.acquire()
 		put(t, f, span(0, 512*kib))
 		f.release()
-		if u := d.Usage(); u.Free < 2*mib-128*kib {
+		if u := d.State(); u.Free < 2*mib-128*kib {
 			t.Fatalf("%d bytes free after %d assets", u.Free, i+1)
 		}
 	}

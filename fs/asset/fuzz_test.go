@@ -40,7 +40,7 @@ func FuzzRecords(f *testing.F) {
 		rs = rs[1:]
 	}
 	all = assetRecord(appendRecord(all, kindPin, "a", true), "a", 2, &known)
-	all = appendRecord(callRecord(callRecord(appendRecord(all, kindRange, true), Download, time.Now()), "metadata", time.Now()), kindNote, "limit", "12/m")
+	all = appendRecord(appendRecord(appendRecord(appendRecord(all, kindRange, true), kindRequest, time.Now()), kindCall, "metadata", time.Now()), kindNote, "limit", "12/m")
 	for _, p := range payloads(all) {
 		f.Add(p)
 	}

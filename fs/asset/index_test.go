@@ -198,7 +198,7 @@ func TestNewerVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := open(t, root, keep{BootID: "b"})
-		if d.Usage().Bytes == 0 {
+		if d.State().Held == 0 {
 			t.Errorf("%s: nothing is left", what)
 		}
 		d.abandon()
@@ -209,7 +209,7 @@ func TestNewerVersion(t *testing.T) {
 func TestDamagedHeader(t *testing.T) {
 	root := story(t)
 	d := open(t, root, keep{BootID: "b"})
-	want := d.Usage().Bytes
+	want := d.State().Held
 	closeDir(t, d) // so that nothing is left to be synced
 	index := filepath.Join(root, directory, "index")
 	for i := range 16 {
@@ -222,7 +222,7 @@ func TestDamagedHeader(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := open(t, root, keep{BootID: "b"})
-		if got := d.Usage().Bytes; got != want {
+		if got := d.State().Held; got != want {
 			t.Errorf("byte %d: %d bytes are left of %d", i, got, want)
 		}
 		d.abandon()

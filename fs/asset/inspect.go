@@ -2,14 +2,15 @@ package asset
 
 import "assetfs/fs/spool"
 
-// State describes a store that is not open.
+// State describes a store.
 type State struct {
 	spool.State
+	Limit int64             // bytes that it may hold; 0: any number
 	Notes map[string]string // by name; see Store.Note
 }
 
-// Inspect describes the store of baseURL below the directory root, and changes nothing. Its errors
-// are those of spool.Inspect.
+// Inspect describes the store of baseURL below the directory root, which is not open, and changes
+// nothing. Its errors are those of spool.Inspect.
 func Inspect(root, baseURL string) (State, error) {
 	s := &Store{assets: map[string]*Asset{}, notes: map[string]string{}}
 	r := loader{s: s}
@@ -25,5 +26,5 @@ func Inspect(root, baseURL string) (State, error) {
 func (s *Store) State() State {
 	state, _ := s.dir.State() // else nothing is known of the disk
 	state.Held = s.held()
-	return State{State: state}
+	return State{State: state, Limit: s.o.Size}
 }

@@ -353,8 +353,8 @@ func TestReopen(t *testing.T) {
 	if f.Status().Present != 300*kib-50*kib-1 {
 		t.Errorf("%d bytes present: %v", f.Status().Present, spooled(f))
 	}
-	if u := d.Usage(); u.Files != 1 || u.Whole != 1 || u.Bytes != 252*kib || u.Free <= 0 {
-		t.Errorf("Usage: %+v", u)
+	if s := d.State(); s.Held != 252*kib || s.Free <= 0 {
+		t.Errorf("State: %+v", s)
 	}
 	put(t, f, span(100*kib, 150*kib+1))
 	b, err := f.Backing()

@@ -154,7 +154,7 @@ func (s *Store) snapshot(b []byte) []byte {
 	}
 	for _, call := range slices.Sorted(maps.Keys(s.calls)) {
 		for _, t := range s.calls[call] {
-			b = callRecord(b, call, t)
+			b = appendRecord(b, kindCall, call, t)
 		}
 	}
 	s.mu.Unlock()

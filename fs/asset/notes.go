@@ -28,7 +28,7 @@ func (s *Store) NoteCall(call string, t time.Time) error {
 	if len(s.calls[call]) > 2*callsMost {
 		s.recentLocked(call)
 	}
-	s.journal.Queue(callRecord(nil, call, t))
+	s.journal.Queue(appendRecord(nil, kindCall, call, t))
 	s.mu.Unlock()
 	return s.journal.Write()
 }
@@ -90,33 +90,4 @@ func (s *Store) SetNames(names map[string]string) {
 		a.mu.Unlock()
 	}
 	_ = s.flush()
-}
-
-// Usage says what a Store holds.
-type Usage struct {
-	Path    string
-	Bytes   int64 // of assets, as the blocks that they take
-	Limit   int64 // 0 none
-	MinFree int64
-	Free    int64 // what this user may still write to the disk
-	Files   int   // assets of which bytes are present
-	Whole   int   // assets of which all bytes are
-}
-
-// Usage returns what the store holds.
-func (s *Store) Usage() Usage {
-	u := Usage{Path: s.dir.Path(), Limit: s.o.Size, MinFree: s.o.MinFree}
-	s.each(func(a *Asset) {
-		if a.present.Len() > 0 {
-			u.Files++
-		}
-		if a.wholeLocked() {
-			u.Whole++
-		}
-	})
-	if disk, err := s.dir.State(); err == nil {
-		u.Free = disk.Free
-	}
-	u.Bytes = s.held()
-	return u
 }

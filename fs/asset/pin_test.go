@@ -144,7 +144,7 @@ func TestFree(t *testing.T) {
 	if freed, busy := d.Asset("never seen").Free(); freed != 0 || busy {
 		t.Errorf("of an asset that was never seen Free gives %d, %t", freed, busy)
 	}
-	if held := d.Usage().Bytes; held != diskUsage(t, root) {
+	if held := d.State().Held; held != diskUsage(t, root) {
 		t.Errorf("the spool counts %d bytes, the disk %d", held, diskUsage(t, root))
 	}
 	closeDir(t, d)

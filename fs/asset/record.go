@@ -19,7 +19,7 @@ const (
 	kindDurable            // ID, incarnation, ranges: present for ever
 	kindRemove             // ID, incarnation, ranges: no longer present
 	kindRange              // whether the server honours Range
-	kindRequest            // when a download was requested
+	kindRequest            // when a download was requested; older programs write it
 	kindNote               // name, value: replaces what was noted under the name
 	kindCall               // name of a call of the API, when it was made
 	kindPin                // ID, whether it is pinned
@@ -120,15 +120,6 @@ func rangesRecords(b []byte, kind byte, id string, incarnation uint64, set []ran
 		b = appendRecord(b, kind, id, incarnation, part)
 	}
 	return b
-}
-
-// callRecord returns the record of a call of the API. Downloads have a kind of their own, as in the
-// first version of the index.
-func callRecord(b []byte, call string, t time.Time) []byte {
-	if call == Download {
-		return appendRecord(b, kindRequest, t)
-	}
-	return appendRecord(b, kindCall, call, t)
 }
 
 // decode reads what appendRecord has written after the kind. It returns false if a field is wrong or

@@ -62,8 +62,8 @@ func TestResetDuringWrite(t *testing.T) {
 	if err := f.write(content("re_1", 0, span(0, 4096)), 0); !errors.Is(err, ErrChanged) {
 		t.Errorf("WriteAt: %v, want ErrChanged", err)
 	}
-	if f.Status().Present != 0 || d.Usage().Bytes != 0 {
-		t.Errorf("%d bytes present, %d used", f.Status().Present, d.Usage().Bytes)
+	if f.Status().Present != 0 || d.State().Held != 0 {
+		t.Errorf("%d bytes present, %d used", f.Status().Present, d.State().Held)
 	}
 }
 

@@ -213,7 +213,7 @@ func (a *app) serve() error {
 		return fmt.Errorf("can't mount on %s: %w", point.Path, err)
 	}
 	point.Mounted()
-	commands, err := listen(m.Service, dir.Usage().Path, a.log)
+	commands, err := listen(m.Service, dir.Dir().Path(), a.log)
 	if err != nil {
 		a.log.Warn("commands (status, fetch, free, pin) are not possible", "error", err)
 	}

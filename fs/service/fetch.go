@@ -108,7 +108,7 @@ func (v *Service) fetch(ctx context.Context, a *catalog.Asset) (release func(), 
 			return nil, err
 		}
 	}
-	if limit := v.Store.Usage().Limit; limit > 0 && e.Info().Size > limit {
+	if limit := v.Store.State().Limit; limit > 0 && e.Info().Size > limit {
 		return nil, fmt.Errorf("%s of %s are more than --spool-size allows (%s): %w", humanize.IBytes(uint64(e.Info().Size)), a.ID, humanize.IBytes(uint64(limit)), syscall.ENOSPC)
 	}
 	r := e.Open()

@@ -142,7 +142,7 @@ func Active(a *AssetStatus) bool { return len(a.Streams) > 0 }
 
 // Status returns what the mount has done, with the assets for which keep returns true.
 func (v *Service) Status(keep func(*AssetStatus) bool) Status {
-	cost, usage := v.ledger.Costs(), v.Store.Usage()
+	cost, spool := v.ledger.Costs(), v.Store.State()
 	v.mu.Lock()
 	lastErr, lastErrAt := v.lastErr, v.lastErrAt
 	v.mu.Unlock()
@@ -161,7 +161,7 @@ func (v *Service) Status(keep func(*AssetStatus) bool) Status {
 		Saved:        mount.Saved,
 		Ledger:       cost,
 		Kernel:       KernelStatus{Passthrough: v.Kernel.Passthrough.Load(), Opens: v.Kernel.Opens.Load(), Bytes: v.Kernel.Bytes.Load()},
-		Spool:        SpoolStatus{Dir: usage.Path, Bytes: usage.Bytes, Limit: usage.Limit, Free: usage.Free},
+		Spool:        SpoolStatus{Dir: spool.Path, Bytes: spool.Held, Limit: spool.Limit, Free: spool.Free},
 		Limits:       v.limits(),
 		LastError:    lastErr,
 		Counts:       &CountStatus{},
