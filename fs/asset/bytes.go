@@ -154,13 +154,16 @@ func (a *Asset) check() error {
 		return err
 	case holes.Len() > 0:
 		a.store.o.Log.Warn("the spool has holes where bytes should be: these bytes are forgotten", "asset", a.id, "bytes", holes.Len())
-		if err := a.withdraw(holes.Ranges()); err != nil {
-			return err // the next one finds them again
-		}
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.unchecked = a.unchecked && a.incarnation != incarnation
+	if a.incarnation == incarnation && holes.Len() > 0 {
+		if err := a.withdrawLocked(holes.Ranges()); err != nil {
+			return err // the next one finds them again
+		}
+		a.recountLocked()
+	}
+	a.unchecked = false
 	return nil
 }
 

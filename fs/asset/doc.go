@@ -35,7 +35,6 @@
 //     each asset as it is under its lock, and later records after that.
 //   - A blob that is missing or too short has no bytes. When a blob is first opened, claims are
 //     compared with its holes.
-//     for when a blob is first opened.
 //
 // Locks: an asset's, then the store's, then that of the journal's queue. None is
 // held during I/O.

@@ -2,6 +2,7 @@ package asset
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -66,7 +67,7 @@ func (a *Asset) queueLocked() {
 	a.store.journal.Queue(b)
 }
 
-// pendLocked makes the syncer look at a.
+// pendLocked makes the keeper look at a.
 func (a *Asset) pendLocked() {
 	s := a.store
 	s.mu.Lock()
@@ -98,29 +99,7 @@ func (s *Store) writer() {
 			s.askDisk()
 		}
 		if s.journal.Garbage() {
-			nudge(s.garbage)
-		}
-	}
-}
-
-// compactor compacts the journal when most of it is garbage. It ends with stop.
-func (s *Store) compactor() {
-	for {
-		select {
-		case <-s.garbage:
-		case <-s.stop:
-			return
-		}
-		if !s.journal.Garbage() {
-			continue // that has been done meanwhile
-		}
-		if err := s.journal.Compact(s.snapshot); err != nil {
-			s.o.Log.Warn("spool index not compacted", "error", err)
-			select {
-			case <-time.After(compactAgain):
-			case <-s.stop:
-				return
-			}
+			nudge(s.due)
 		}
 	}
 }
@@ -147,10 +126,11 @@ func (s *Store) flush() error {
 	return s.journal.Write()
 }
 
-// syncer makes claims permanent: at once for an asset that is whole or not in use, otherwise every
-// syncBytes or syncAfter. It ends with stop.
-func (s *Store) syncer() {
+// keeper makes claims permanent: at once for an asset that is whole or not in use, otherwise every
+// syncBytes or syncAfter. It also compacts the journal when most of it is garbage. It ends with stop.
+func (s *Store) keeper() {
 	timer := time.NewTimer(syncAfter)
+	var failed time.Time // when the last compaction did
 	for {
 		select {
 		case <-s.due:
@@ -160,6 +140,13 @@ func (s *Store) syncer() {
 		}
 		if err := s.sync(time.Now().Add(-syncAfter)); err != nil {
 			s.o.Log.Warn("spool not synced", "error", err)
+		}
+		if s.journal.Garbage() && time.Since(failed) >= compactAgain {
+			if err := s.journal.Compact(s.snapshot); err != nil {
+				s.o.Log.Warn("spool index not compacted", "error", err)
+				failed = time.Now()
+				timer.Reset(compactAgain)
+			}
 		}
 		s.mu.Lock()
 		pending := len(s.pending) > 0
@@ -174,72 +161,68 @@ func (s *Store) syncer() {
 // something to sync that is not newer than old.
 func (s *Store) sync(old time.Time) error {
 	s.mu.Lock()
-	due := make([]*Asset, 0, len(s.pending))
-	for a := range s.pending {
-		due = append(due, a)
-	}
+	pending := slices.Collect(maps.Keys(s.pending))
 	s.mu.Unlock()
-	due = slices.DeleteFunc(due, func(a *Asset) bool {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		return a.users() > 0 && !a.wholeLocked() && a.unsynced.Len() < syncBytes && a.unsyncedSince.After(old)
-	})
-	if len(due) == 0 {
-		return nil
-	}
-	errs := make([]error, len(due)+1)
 	var claimed atomic.Bool
 	var group errgroup.Group
 	group.SetLimit(8) // the disk writes its journal for several together
-	for i, a := range due {
+	for _, a := range pending {
 		group.Go(func() error {
-			errs[i] = a.sync(&claimed)
-			return nil
+			claims, err := a.sync(old)
+			if claims {
+				claimed.Store(true)
+			}
+			return err
 		})
 	}
-	_ = group.Wait() // each error is in errs
+	err := group.Wait()
 	if claimed.Load() {
-		if errs[len(due)] = s.journal.Sync(); errs[len(due)] != nil {
-			nudge(s.garbage) // or the claims would never last
-		}
+		err = errors.Join(err, s.journal.Sync())
 	}
-	return errors.Join(errs...)
+	return err
 }
 
-// sync brings the unsynced bytes of a to the disk, and then claims them for ever, except those
-// that were removed meanwhile. It closes the blob if nobody needs it. If the disk fails, these
+// sync brings the unsynced bytes of a to the disk, if it is time, and then claims them for ever, except
+// if some were removed meanwhile. It closes the blob if nobody needs it. If the disk fails, these
 // bytes may be lost, so they are forgotten.
-func (a *Asset) sync(claimed *atomic.Bool) (err error) {
+func (a *Asset) sync(old time.Time) (claims bool, err error) {
 	a.mu.Lock()
 	blob, incarnation, epoch := a.blobLocked(), a.incarnation, a.epoch
 	pending := slices.Clone(a.unsynced.Ranges())
+	early := a.users() > 0 && !a.wholeLocked() && a.unsynced.Len() < syncBytes && a.unsyncedSince.After(old)
 	a.mu.Unlock()
+	if early {
+		return false, nil
+	}
 	if len(pending) > 0 {
 		err = blob.Sync()
 	}
+	lost := err != nil && !gone(err) && !errors.Is(err, spool.ErrClosed)
 	switch {
 	case gone(err):
 		a.lose(incarnation)
 		err = nil
-	case err != nil && !errors.Is(err, spool.ErrClosed):
+	case lost:
 		a.store.o.Log.Error("spool file not synced, what was written since is forgotten", "asset", a.id, "error", err)
-		err = errors.Join(err, a.withdraw(pending))
 	case err == nil && len(pending) > 0:
 		err = a.store.dir.Sync() // the file may be new
 	}
 	a.mu.Lock()
-	if err == nil && len(pending) > 0 && a.epoch == epoch {
+	if lost {
+		err = errors.Join(err, a.withdrawLocked(pending))
+		a.recountLocked()
+	}
+	if claims = err == nil && len(pending) > 0 && a.epoch == epoch; claims {
 		a.queueLocked() // the claim must find its asset
 		a.store.journal.Queue(rangesRecords(nil, kindDurable, a.id, incarnation, pending))
 		for _, r := range pending {
 			a.unsynced.Remove(r)
 		}
-		claimed.Store(true)
 	}
 	a.unsyncedSince = time.Now()
-	idle := false
-	if a.unsynced.Len() == 0 {
-		idle = a.idleLocked()
+	synced := a.unsynced.Len() == 0
+	idle := synced && a.idleLocked()
+	if synced {
 		a.store.mu.Lock()
 		delete(a.store.pending, a)
 		a.store.mu.Unlock()
@@ -248,5 +231,5 @@ func (a *Asset) sync(claimed *atomic.Bool) (err error) {
 	if idle {
 		blob.Close()
 	}
-	return err
+	return claims, err
 }

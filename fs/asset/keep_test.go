@@ -154,12 +154,12 @@ func (s *Store) punchBehind(a *Asset, goal int64) int64 {
 	a.readyLocked()
 	h := Holding{Span: a.span, Spare: a.spareLocked()}
 	a.mu.Unlock()
-	c := h.part(0, ranges.Range{End: h.Span.Start}, s.block)
-	if c.Bytes == 0 {
+	list := h.part(nil, 0, ranges.Range{End: h.Span.Start}, s.block)
+	if len(list) == 0 {
 		return 0
 	}
-	c.trim(c.Bytes-goal, false)
-	return a.punchOut(c.Ranges, a.awayLocked(-1))
+	list[0].trim(list[0].Bytes-goal, false)
+	return a.punchOut(list[0].Ranges, maxSize)
 }
 
 // reset does what a change of the content does.
@@ -181,6 +181,14 @@ func (a *Asset) write(p []byte, off int64) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.putLocked(p, off)
+}
+
+func (a *Asset) withdraw(set []ranges.Range) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	err := a.withdrawLocked(set)
+	a.recountLocked()
+	return err
 }
 
 func (a *Asset) gap(r ranges.Range) ranges.Range {

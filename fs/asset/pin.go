@@ -1,9 +1,6 @@
 package asset
 
-import (
-	"assetfs/fs/ranges"
-	"assetfs/fs/spool"
-)
+import "assetfs/fs/spool"
 
 // SetPinned pins the asset, so that it is never dropped to make room, or unpins it. If it returns no
 // error, that is on the disk.
@@ -71,6 +68,6 @@ func (a *Asset) Free() (freed int64, busy bool) {
 	if whole || s.noPunch.Load() {
 		return 0, true
 	}
-	freed = a.punchOut(spare, func(ranges.Range) bool { return true })
+	freed = a.punchOut(spare, -maxSize)
 	return freed, s.noPunch.Load()
 }

@@ -2,7 +2,6 @@ package asset
 
 import (
 	"cmp"
-	"container/heap"
 	"slices"
 	"time"
 
@@ -15,8 +14,8 @@ type Holdings struct {
 	Size   int64 // bytes that the store is to keep within, 0: no limit
 	Block  int64 // in which room is given back
 	Round  int   // of making room for the same write, from 1 on
-	// Distance is how far the bytes that room is made for are ahead of their asset's readers; -1 if
-	// unknown.
+	// Distance is how far the bytes that room is made for are ahead of their asset's readers; if
+	// unknown, more than any asset is long.
 	Distance int64
 }
 
@@ -67,24 +66,32 @@ const (
 //     and dropping the whole store would not help.
 //  9. At least the smaller of 64 MiB and 1 % of the store is dropped at a time, if there is as much
 //     of the same kind, so that this happens rarely.
-func Reclaim(h Holdings, need int64) []Action {
+func Reclaim(h Holdings, need int64) (actions []Action) {
 	if need <= 0 || h.Round > roundsMost {
 		return nil
 	}
-	r := reclaimer{Holdings: h}
-	closed, behind, ahead := r.candidates()
-	if closed.bytes+sum(behind)+sum(ahead) < need {
+	closed, all, behind, ahead := h.candidates()
+	if all+sum(behind)+sum(ahead) < need {
 		return nil
 	}
-	heap.Init(&closed)
-	for goal := max(need, h.atLeast(64)); r.freed < goal && closed.Len() > 0; {
-		i := heap.Pop(&closed).(unused).asset
-		r.freed += h.Assets[i].Bytes
-		r.actions = append(r.actions, Action{Asset: i, Bytes: h.Assets[i].Bytes})
+	freed := int64(0)
+	for goal := max(need, h.atLeast(64)); len(closed) > 0 && freed < goal; closed = closed[1:] {
+		c := Action{Asset: closed[0].asset, Bytes: h.Assets[closed[0].asset].Bytes}
+		freed += c.Bytes
+		actions = append(actions, c)
 	}
-	r.take(behind, need, h.atLeast(8), false)
-	r.take(ahead, need, h.atLeast(64), true)
-	return r.actions
+	take := func(candidates []Action, goal int64, last bool) {
+		for i := 0; freed < need && i < len(candidates); i++ {
+			c := candidates[i]
+			excess := freed + c.Bytes - max(need, goal)
+			c.trim(excess-excess%h.Block, last)
+			freed += c.Bytes
+			actions = append(actions, c)
+		}
+	}
+	take(behind, h.atLeast(8), false)
+	take(ahead, h.atLeast(64), true)
+	return actions
 }
 
 // atLeast returns how much is dropped at a time if there is a choice.
@@ -95,71 +102,38 @@ func (h *Holdings) atLeast(part int64) int64 {
 	return min(enough, h.Size/part)
 }
 
-type reclaimer struct {
-	Holdings
-	actions []Action
-	freed   int64
-}
-
 // unused is an asset that nobody uses.
 type unused struct {
 	since int64 // microseconds since 1970
 	asset int
 }
 
-// byUse is a heap of unused assets with the least recently used at its top: few of perhaps a hundred
-// thousand are dropped at a time, and the others need not be sorted.
-type byUse struct {
-	unused []unused
-	bytes  int64 // that all of them hold
-}
-
-func (b *byUse) Len() int      { return len(b.unused) }
-func (b *byUse) Swap(i, j int) { b.unused[i], b.unused[j] = b.unused[j], b.unused[i] }
-func (b *byUse) Push(x any)    { b.unused = append(b.unused, x.(unused)) }
-
-func (b *byUse) Less(i, j int) bool {
-	x, y := b.unused[i], b.unused[j]
-	return cmp.Or(cmp.Compare(x.since, y.since), cmp.Compare(x.asset, y.asset)) < 0
-}
-
-func (b *byUse) Pop() any {
-	last := len(b.unused) - 1
-	x := b.unused[last]
-	b.unused = b.unused[:last]
-	return x
-}
-
-// candidates returns all that may be dropped: closed assets as a whole, and parts of open ones in
-// the order in which they are dropped.
-func (r *reclaimer) candidates() (closed byUse, behind, ahead []Action) {
-	for i := range r.Assets {
-		a := &r.Assets[i]
+// candidates returns what may be dropped: closed assets, which hold all bytes together, and parts of
+// open ones, in the order in which they are dropped.
+func (h *Holdings) candidates() (closed []unused, all int64, behind, ahead []Action) {
+	closed = make([]unused, 0, len(h.Assets))
+	for i := range h.Assets {
+		a := &h.Assets[i]
 		switch {
-		case a.Pinned, a.Bytes == 0:
-		case a.Closed && !a.Own:
-			closed.Push(unused{a.LastUse.UnixMicro(), i})
-			closed.bytes += a.Bytes
-		case !a.Closed:
-			before := ranges.Range{End: a.Span.Start}
-			if c := a.part(i, before, r.Block); c.Bytes > 0 {
-				behind = append(behind, c)
-			}
-			if r.Distance < 0 || a.Span.Empty() {
-				break
-			}
-			if c := a.part(i, ranges.Range{Start: a.Span.End + r.Distance, End: maxSize}, r.Block); c.Bytes > 0 {
-				ahead = append(ahead, c)
+		case a.Pinned, a.Bytes == 0, a.Closed && a.Own:
+		case a.Closed:
+			closed = append(closed, unused{a.LastUse.UnixMicro(), i})
+			all += a.Bytes
+		default:
+			behind = a.part(behind, i, ranges.Range{End: a.Span.Start}, h.Block)
+			if !a.Span.Empty() {
+				ahead = a.part(ahead, i, ranges.Range{Start: a.Span.End + h.Distance, End: maxSize}, h.Block)
 			}
 		}
 	}
+	slices.SortFunc(closed, func(a, b unused) int { return cmp.Or(cmp.Compare(a.since, b.since), a.asset-b.asset) })
 	slices.SortStableFunc(behind, func(a, b Action) int { return cmp.Compare(b.Bytes, a.Bytes) })
-	slices.SortStableFunc(ahead, func(a, b Action) int { return cmp.Compare(r.furthest(b), r.furthest(a)) })
-	return closed, behind, ahead
+	slices.SortStableFunc(ahead, func(a, b Action) int { return cmp.Compare(h.furthest(b), h.furthest(a)) })
+	return closed, all, behind, ahead
 }
 
-// part returns what of a may be dropped within r, in whole blocks.
-func (a *Holding) part(i int, r ranges.Range, block int64) Action {
+// part adds to list what of a, the asset with number i, may be dropped within r, in whole blocks.
+func (a *Holding) part(list []Action, i int, r ranges.Range, block int64) []Action {
 	c := Action{Asset: i}
 	for _, s := range a.Spare {
 		s = s.Intersect(r)
@@ -169,32 +143,20 @@ func (a *Holding) part(i int, r ranges.Range, block int64) Action {
 			c.Bytes += s.Len()
 		}
 	}
-	return c
+	if c.Bytes == 0 {
+		return list
+	}
+	return append(list, c)
 }
 
 // furthest returns how far the last byte of c is ahead of its readers.
-func (r *reclaimer) furthest(c Action) int64 {
-	return c.Ranges[len(c.Ranges)-1].End - r.Assets[c.Asset].Span.End
+func (h *Holdings) furthest(c Action) int64 {
+	return c.Ranges[len(c.Ranges)-1].End - h.Assets[c.Asset].Span.End
 }
 
-// take drops parts of open assets until need is met. Of the last one it drops as much as goal asks
-// for, in whole blocks: the first of what lies before readers, or the last of what lies after them.
-func (r *reclaimer) take(candidates []Action, need, goal int64, ahead bool) {
-	goal = max(need, goal)
-	for _, c := range candidates {
-		if r.freed >= need {
-			return
-		}
-		left := (goal - r.freed + r.Block - 1) / r.Block * r.Block
-		c.trim(c.Bytes-left, ahead)
-		r.freed += c.Bytes
-		r.actions = append(r.actions, c)
-	}
-}
-
-// trim removes n bytes from c: the first, or the last.
+// trim lets n bytes of an open asset stay: the first of c, or the last.
 func (c *Action) trim(n int64, first bool) {
-	for n > 0 {
+	for n > 0 && len(c.Ranges) > 0 {
 		i := len(c.Ranges) - 1
 		if first {
 			i = 0

@@ -24,7 +24,7 @@ func own(h Holding) Holding    { h.Own = true; return h }
 func pinned(h Holding) Holding { h.Pinned = true; return h }
 
 func TestReclaim(t *testing.T) {
-	const far = -1
+	const far = maxSize
 	for name, c := range map[string]struct {
 		assets   []Holding
 		size     int64
@@ -103,7 +103,9 @@ func TestReclaimProperties(t *testing.T) {
 
 func randomHoldings(rnd *rand.Rand) Holdings {
 	h := Holdings{Size: []int64{0, mib, 100 * mib}[rnd.IntN(3)], Block: 4096, Round: 1 + rnd.IntN(3), Distance: rnd.Int64N(4*mib) - mib}
-	h.Distance = max(-1, h.Distance)
+	if h.Distance < 0 {
+		h.Distance = maxSize
+	}
 	for i := range rnd.IntN(8) {
 		x := Holding{LastUse: time.Unix(rnd.Int64N(5), 0), Closed: rnd.IntN(2) == 0, Pinned: rnd.IntN(4) == 0, Own: i == 0 && rnd.IntN(2) == 0}
 		var spare ranges.Set
@@ -156,7 +158,7 @@ func checkReclaim(h Holdings, need int64, got []Action) string {
 				return "not whole blocks in order"
 			case !spare.Contains(r):
 				return "not to spare"
-			case r.End > x.Span.Start && (h.Distance < 0 || x.Span.Empty() || r.Start < x.Span.End+h.Distance):
+			case r.End > x.Span.Start && (x.Span.Empty() || r.Start < x.Span.End+h.Distance):
 				return "among readers, or nearer to them than what is written"
 			}
 		}
@@ -177,7 +179,7 @@ func checkReclaim(h Holdings, need int64, got []Action) string {
 
 // BenchmarkReclaim measures making room among a hundred thousand assets.
 func BenchmarkReclaim(b *testing.B) {
-	h := Holdings{Size: 20 << 30, Block: 4096, Round: 1, Distance: -1}
+	h := Holdings{Size: 20 << 30, Block: 4096, Round: 1, Distance: maxSize}
 	rnd := rand.New(rand.NewPCG(1, 1))
 	for range 100_000 {
 		h.Assets = append(h.Assets, closed(200<<10, rnd.Int64N(1e6)))

@@ -61,17 +61,9 @@ func (a *Asset) lose(incarnation uint64) {
 	}
 }
 
-// withdraw is withdrawLocked for a caller that doesn't hold the lock.
-func (a *Asset) withdraw(set []ranges.Range) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	err := a.withdrawLocked(set)
-	a.recountLocked()
-	return err
-}
-
 // withdrawLocked marks ranges absent, and returns when that is on the disk; the lock is released
-// meanwhile. The bytes stay in the blob. With an error they are present as before.
+// meanwhile. The bytes stay in the blob, and their room is still counted. With an error they are
+// present as before.
 func (a *Asset) withdrawLocked(set []ranges.Range) error {
 	if a.dirty || a.fresh.Len() > 0 { // the record must find its asset
 		a.queueLocked()

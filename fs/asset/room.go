@@ -108,7 +108,7 @@ func (s *Store) makeRoom(need int64, a *Asset, r ranges.Range, round int, why er
 		if act.Ranges == nil {
 			freed += assets[act.Asset].evict()
 		} else {
-			freed += assets[act.Asset].punchOut(act.Ranges, assets[act.Asset].awayLocked(h.Distance))
+			freed += assets[act.Asset].punchOut(act.Ranges, h.Distance)
 		}
 	}
 	if freed < short {
@@ -121,7 +121,7 @@ func (s *Store) makeRoom(need int64, a *Asset, r ranges.Range, round int, why er
 // holdings returns what all assets hold, for a write of r to own.
 func (s *Store) holdings(own *Asset, r ranges.Range) ([]*Asset, Holdings) {
 	assets := s.known()
-	h := Holdings{Assets: make([]Holding, len(assets)), Size: s.o.Size, Block: s.block, Distance: -1}
+	h := Holdings{Assets: make([]Holding, len(assets)), Size: s.o.Size, Block: s.block, Distance: maxSize}
 	for i, a := range assets {
 		a.mu.Lock()
 		x := &h.Assets[i]
@@ -167,12 +167,14 @@ func (a *Asset) evict() int64 {
 	return freed
 }
 
-// punchOut drops those of set that can still go and for which may, called with mu held, returns
-// true. It returns how many bytes that freed. The caller must be the one that makes room.
-func (a *Asset) punchOut(set []ranges.Range, may func(ranges.Range) bool) (freed int64) {
+// punchOut drops those of set that can still go: the bytes before all readers, and those further after
+// them than distance. It returns how many bytes that freed. The caller must be the one that makes room.
+func (a *Asset) punchOut(set []ranges.Range, distance int64) (freed int64) {
 	a.mu.Lock()
 	spare := ranges.Of(a.spareLocked()...)
-	set = slices.DeleteFunc(set, func(r ranges.Range) bool { return !spare.Contains(r) || !may(r) })
+	set = slices.DeleteFunc(set, func(r ranges.Range) bool {
+		return !spare.Contains(r) || r.End > a.span.Start && r.Start < a.span.End+distance
+	})
 	if len(set) == 0 {
 		a.mu.Unlock()
 		return 0
@@ -197,14 +199,6 @@ func (a *Asset) punchOut(set []ranges.Range, may func(ranges.Range) bool) (freed
 		s.o.Log.Warn("can't make room in an open asset", "asset", a.id, "error", err)
 	}
 	return freed
-}
-
-// awayLocked returns a function that reports, with mu held, whether a range lies before all readers
-// of a or, unless distance is negative, further after them than distance.
-func (a *Asset) awayLocked(distance int64) func(ranges.Range) bool {
-	return func(r ranges.Range) bool {
-		return r.End <= a.span.Start || distance >= 0 && r.Start >= a.span.End+distance
-	}
 }
 
 // noSpace returns the error of a write to a for which there was no room; why is the disk's error,

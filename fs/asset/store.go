@@ -53,8 +53,7 @@ type Store struct {
 	flushing    chan struct{} // has an element while changes are recorded
 	changed     chan struct{} // something has to be recorded
 	much        chan struct{} // enough to do so now
-	due         chan struct{} // something may have to be synced
-	garbage     chan struct{} // the journal may have to be compacted
+	due         chan struct{} // something may have to be synced, or the journal compacted
 	pinsChanged chan struct{} // see PinsChanged
 	stop        chan struct{} // closed to end the goroutines
 	wg          sync.WaitGroup
@@ -94,7 +93,7 @@ func OpenStore(root, baseURL string, o StoreOptions) (*Store, error) {
 	s := &Store{
 		o: o, engine: &Options{}, dir: dir, journal: dir.Journal(), bootID: o.BootID, block: disk.Block, holes: !disk.ZerosAreHoles,
 		making: make(chan struct{}, 1), flushing: make(chan struct{}, 1), pinsChanged: make(chan struct{}, 1),
-		changed: make(chan struct{}, 1), much: make(chan struct{}, 1), due: make(chan struct{}, 1), garbage: make(chan struct{}, 1), stop: make(chan struct{}),
+		changed: make(chan struct{}, 1), much: make(chan struct{}, 1), due: make(chan struct{}, 1), stop: make(chan struct{}),
 		assets: map[string]*Asset{}, pending: map[*Asset]struct{}{}, calls: map[string][]time.Time{}, notes: map[string]string{},
 	}
 	if s.bootID == "" {
@@ -112,8 +111,7 @@ func OpenStore(root, baseURL string, o StoreOptions) (*Store, error) {
 		}
 	}
 	s.wg.Go(s.writer)
-	s.wg.Go(s.syncer)
-	s.wg.Go(s.compactor)
+	s.wg.Go(s.keeper)
 	if len(s.pending) > 0 {
 		nudge(s.due)
 	}
