@@ -141,14 +141,11 @@ func (a *Asset) startLocked(s *stream, r *Response) {
 // merged returns what is known after a response that says info; was is what was known before.
 // proven means that its validator belongs to this content.
 func merged(was, info Info, proven bool) Info {
+	date := cmp.Or(was.Date, info.Date, time.Now().Unix())
 	info.Header, info.Learnt = true, was.Learnt
+	info.Date = date
 	if proven {
 		info.add(validator(info), info.LastModified == was.LastModified)
-	}
-	if !was.Date.IsZero() {
-		info.Date = was.Date
-	} else if info.Date.IsZero() {
-		info.Date = time.Now().UTC().Truncate(time.Second) // as it is kept
 	}
 	if info.Size < 0 {
 		info.Size = was.Size

@@ -165,7 +165,7 @@ func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, 
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	resp := &Response{Info: Info{Name: "a.bin", Size: f.size, Date: time.Now().Truncate(time.Second)}, End: f.size}
+	resp := &Response{Info: Info{Name: "a.bin", Size: f.size, Learnt: Learnt{Date: time.Now().Unix()}}, End: f.size}
 	if f.etag {
 		resp.Info.ETag = fmt.Sprintf(`"%d"`, f.version)
 	}

@@ -108,7 +108,7 @@ func appendRecord(b []byte, kind byte, fields ...any) []byte {
 func assetRecord(b []byte, id string, incarnation uint64, f *facts) []byte {
 	i, learnt := &f.info, f.learnt
 	if learnt == "" {
-		learnt = i.learntText()
+		learnt = i.text()
 	}
 	return appendRecord(b, kindAsset, id, incarnation, f.name, i.Name, i.Type, i.ETag, i.LastModified, learnt,
 		i.ModTime, f.firstSeen, f.lastUse, i.Size, f.version, f.cost, i.Header)

@@ -14,7 +14,6 @@ type Info struct {
 	ModTime      time.Time // zero unknown
 	ETag         string    // as sent
 	LastModified string    // as sent
-	Date         time.Time // of the first response with this content, zero unknown
 	Header       bool      // by a download's header, not only by metadata
 
 	Learnt

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Learnt is what an asset learns from several responses; a single one says none of it. Validators are
@@ -18,6 +17,7 @@ type Learnt struct {
 	Seen    [2]string `json:"seen,omitzero"`
 	Stable  bool      `json:"stable,omitempty"`  // there is one, and it came twice in a row with the same date
 	Wanders bool      `json:"wanders,omitempty"` // it changes and the content doesn't: it says nothing
+	Date    int64     `json:"date,omitempty"`    // of the first response with this content, in seconds since 1970; 0 unknown
 }
 
 // verdict is what the validators of a response say about its content.
@@ -51,7 +51,7 @@ func (i *Info) judge(now Info) verdict {
 	case i.Wanders, i.Seen[0] == "", slices.Contains(i.Seen[:], validator(now)):
 		return same
 	case i.Stable && strong(i.ETag) && strong(now.ETag) && i.LastModified != "" &&
-		now.LastModified != i.LastModified && !i.Date.IsZero() && now.ModTime.After(i.Date):
+		now.LastModified != i.LastModified && i.Date > 0 && now.ModTime.Unix() > i.Date:
 		return another
 	}
 	return unknown
@@ -85,38 +85,22 @@ func (a *Asset) overlapLocked() int64 {
 	return overlap
 }
 
-// learntText is the part of Info that no single response says, as it is recorded.
-type learntText struct {
-	*Learnt
-	Date int64 `json:"date,omitempty"` // seconds since 1970
-}
-
-func (i *Info) learntText() string {
-	l := learntText{Learnt: &i.Learnt}
-	if !i.Date.IsZero() {
-		l.Date = i.Date.Unix()
-	}
-	text, err := json.Marshal(l)
-	if err != nil {
-		return "" // can't be: these fields always can
-	}
+// text is l as it is recorded.
+func (l Learnt) text() string {
+	text, _ := json.Marshal(l) // such fields always can be
 	return string(text)
 }
 
-// recall is the inverse of learntText. It returns false if an older program wrote text: then the
-// recorded validator counts as seen.
+// recall is the inverse of text. It returns false if an older program wrote it: then the recorded
+// validator counts as seen.
 func (i *Info) recall(text string) bool {
-	i.Learnt, i.Date = Learnt{}, time.Time{}
-	l := learntText{Learnt: &i.Learnt}
-	if json.Unmarshal([]byte(text), &l) != nil || i.Ranging < RangeUnknown || i.Ranging > RangeNo {
-		i.Learnt = Learnt{}
-		if i.Header {
-			i.add(validator(*i), false)
-		}
-		return false
+	i.Learnt = Learnt{}
+	if json.Unmarshal([]byte(text), &i.Learnt) == nil && RangeUnknown <= i.Ranging && i.Ranging <= RangeNo {
+		return true
 	}
-	if l.Date > 0 {
-		i.Date = time.Unix(l.Date, 0).UTC()
+	i.Learnt = Learnt{}
+	if i.Header {
+		i.add(validator(*i), false)
 	}
-	return true
+	return false
 }

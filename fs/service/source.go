@@ -135,7 +135,8 @@ func class(background bool) remote.Class {
 func info(i remote.Info, header bool) asset.Info {
 	return asset.Info{
 		Name: catalog.SafeName(i.Name), Size: i.Size, Type: i.Type, ModTime: i.ModTime,
-		ETag: i.ETag, LastModified: i.LastModified, Date: i.Date, Header: header,
+		ETag: i.ETag, LastModified: i.LastModified, Header: header,
+		Learnt: asset.Learnt{Date: max(0, i.Date.Unix())},
 	}
 }
 
