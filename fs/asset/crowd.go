@@ -7,18 +7,34 @@ import "time"
 // readers that take turns still get something done.
 func (s *Store) giveWay(now time.Time) bool {
 	s.mu.Lock()
-	early := now.Sub(s.gaveWay) < idle
+	soon := now.Sub(s.gaveWay) < idle
 	s.mu.Unlock()
-	if early {
+	if soon {
 		return false
 	}
-	var victim spare
-	for _, a := range s.all() {
-		if c := a.spareStream(now); c.before(victim) {
-			victim = c
+	var victim *stream
+	var first time.Time
+	s.each(func(a *Asset) {
+		if a.engine == nil {
+			return
 		}
+		for _, o := range a.streams {
+			if used, may := o.spareLocked(now); may && (victim == nil || used.Before(first)) {
+				victim, first = o, used
+			}
+		}
+	})
+	if victim == nil {
+		return false
 	}
-	if victim.stream == nil || !victim.stream.giveUp() {
+	ended := victim.a.stop(func(o *stream) bool {
+		_, may := o.spareLocked(now) // it may have started to run again
+		return may && o == victim
+	}, func(o *stream) {
+		o.endLocked()
+		o.a.gaveWay = true
+	})
+	if !ended {
 		return false
 	}
 	s.mu.Lock()
@@ -27,59 +43,16 @@ func (s *Store) giveWay(now time.Time) bool {
 	return true
 }
 
-// spare is a paused stream that may be given up.
-type spare struct {
-	stream    *stream
-	resumable bool // by Range
-	used      time.Time
-}
-
-// before reports whether s should end before o.
-func (s spare) before(o spare) bool {
+// spareLocked returns when s was used last, if it may be given up. A stream that can't be resumed by
+// Range may end only after half of the asset has come, only once, and after all that can: it counts as
+// used in the far future.
+func (s *stream) spareLocked(now time.Time) (used time.Time, may bool) {
+	a, st := s.a, &s.state
 	switch {
-	case s.stream == nil || o.stream == nil:
-		return s.stream != nil
-	case s.resumable != o.resumable:
-		return s.resumable
+	case s.ending, st.Opening, !st.Paused && !st.Stuck, now.Sub(st.Used) < idle:
+		return used, false
+	case a.info.Ranging == RangeYes:
+		return st.Used, true
 	}
-	return s.used.Before(o.used)
-}
-
-// spareStream returns the stream of a that may end first. One that can't be resumed may end only
-// after half of the asset has come, and only once.
-func (a *Asset) spareStream(now time.Time) (best spare) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.engine == nil {
-		return best
-	}
-	resumable := a.info.Ranging == RangeYes
-	for _, s := range a.streams {
-		st := &s.state
-		switch {
-		case s.ending, st.Opening, !st.Paused && !st.Stuck, now.Sub(st.Used) < idle:
-			continue
-		case !resumable && (a.gaveWay || a.info.Size < 0 || 2*st.Pos < a.info.Size):
-			continue
-		}
-		if c := (spare{s, resumable, st.Used}); c.before(best) {
-			best = c
-		}
-	}
-	return best
-}
-
-// giveUp ends s and waits until it is closed, unless it has started to run again.
-func (s *stream) giveUp() bool {
-	a := s.a
-	a.mu.Lock()
-	if s.ending || a.engine == nil || !s.state.Paused && !s.state.Stuck {
-		a.mu.Unlock()
-		return false
-	}
-	a.gaveWay = true
-	s.endLocked()
-	a.mu.Unlock()
-	<-s.done
-	return true
+	return st.Used.AddDate(100, 0, 0), !a.gaveWay && a.info.Size >= 0 && 2*st.Pos >= a.info.Size
 }

@@ -52,7 +52,7 @@ func (s *Store) AbsentPins() (ids []string) {
 // is true. Streams that nobody reads or waits for end first, and what their sockets hold is not
 // stored.
 func (a *Asset) Free() (freed int64, busy bool) {
-	a.discard(func(*stream) bool { return len(a.readers) == 0 && len(a.waiters) == 0 })
+	a.stop(func(*stream) bool { return len(a.readers) == 0 && len(a.waiters) == 0 }, (*stream).discardLocked)
 	s := a.store
 	s.making <- struct{}{}
 	defer func() { <-s.making }()

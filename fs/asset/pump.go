@@ -194,7 +194,7 @@ func (s *stream) noRoomLocked(err error) bool {
 }
 
 const (
-	// drainFor limits how long a socket is drained.
+	// drainFor limits how long the socket of a stream that must end is drained.
 	drainFor = 100 * time.Millisecond
 	// underWay is how much the two kernels hold at least between server and client. The server has
 	// sent that already, and another request for it would cost no less.
@@ -213,8 +213,6 @@ func (s *stream) drain(body Body) error {
 		left = 0
 	}
 	s.a.mu.Unlock()
-	stop := time.AfterFunc(drainFor, func() { s.cancel(ErrClosed) })
-	defer stop.Stop()
 	for left > 0 {
 		n, _, err := s.step(body, left)
 		if err != nil {

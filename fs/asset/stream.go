@@ -81,9 +81,8 @@ func (s *stream) endLocked() {
 	nudge(s.wake)
 	if s.state.Opening {
 		s.cancel(ErrClosed)
-	} else if !s.state.Paused && !s.state.Stuck {
-		// It may be blocked in a read from a silent socket.
-		time.AfterFunc(drainFor, func() { s.cancel(ErrClosed) })
+	} else {
+		time.AfterFunc(drainFor, func() { s.cancel(ErrClosed) }) // the socket may be silent
 	}
 }
 
@@ -93,18 +92,18 @@ func (s *stream) discardLocked() {
 	s.cancel(ErrChanged)
 }
 
-// discard ends the streams for which which returns true, so that nothing more of them is stored, and
-// returns when they have ended.
-func (a *Asset) discard(which func(*stream) bool) {
+// stop calls end, which makes a stream end, for the streams for which which returns true. It returns
+// when they have ended, and whether there were any.
+func (a *Asset) stop(which func(*stream) bool, end func(*stream)) bool {
 	a.mu.Lock()
 	if a.engine == nil {
 		a.mu.Unlock()
-		return
+		return false
 	}
 	var ending []*stream
 	for _, s := range a.streams {
 		if which(s) {
-			s.discardLocked()
+			end(s)
 			ending = append(ending, s)
 		}
 	}
@@ -112,6 +111,7 @@ func (a *Asset) discard(which func(*stream) bool) {
 	for _, s := range ending {
 		<-s.done
 	}
+	return len(ending) > 0
 }
 
 // run is the stream's goroutine. It does not count as a user of the asset: a stream that lingers must
@@ -166,7 +166,7 @@ func (s *stream) accept(r *Response) error {
 			return nil
 		case errors.Is(err, errRivals):
 			// If the rivals have stored anything by then, r is compared with that.
-			a.discard(s.rival)
+			a.stop(s.rival, (*stream).discardLocked)
 			continue
 		case err != nil, sample.Empty():
 			return err
