@@ -154,10 +154,8 @@ func (a *Asset) end() {
 	for _, s := range a.streams {
 		s.endLocked()
 	}
-	for _, t := range []*time.Timer{a.timer, a.tending} {
-		if t != nil {
-			t.Stop()
-		}
+	if a.timer != nil {
+		a.timer.Stop()
 	}
 }
 
@@ -189,6 +187,9 @@ func (a *Asset) planLocked() {
 	for _, o := range d.Open {
 		a.openLocked(o, now)
 	}
+	if len(a.waiters) > 0 {
+		p.wake(a.tendAt)
+	}
 	if d.Wake.IsZero() {
 		return
 	}
@@ -198,16 +199,10 @@ func (a *Asset) planLocked() {
 // planAgainLocked makes a new plan after wait.
 func (a *Asset) planAgainLocked(wait time.Duration) {
 	if a.timer == nil {
-		a.timer = time.AfterFunc(wait, a.replan)
+		a.timer = time.AfterFunc(wait, a.tend)
 	} else {
 		a.timer.Reset(wait)
 	}
-}
-
-func (a *Asset) replan() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.planLocked()
 }
 
 // rangingLocked returns whether the server supports Range for this asset, as far as known or

@@ -13,7 +13,7 @@ type CallerKey struct{}
 
 // driveLocked makes the caller of w the one for whom w's stream continues.
 func (a *Asset) driveLocked(w *waiter) {
-	if s := a.servingLocked(a.missingLocked(w).Start); s != nil && w.caller != nil {
+	if s := a.servingLocked(a.missingLocked(w).Start, true); s != nil && w.caller != nil {
 		s.caller = w.caller
 	}
 }

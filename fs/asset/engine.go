@@ -24,9 +24,9 @@ type engine struct {
 	span      ranges.Range // of the readers
 	lastClose time.Time
 	fail      failure
-	timer     *time.Timer // plans again
-	tending   *time.Timer // runs while somebody waits
-	tended    time.Time
+	timer     *time.Timer // see tend
+	tended    time.Time   // the last time, while somebody waits
+	tendAt    time.Time   // the next
 }
 
 // mishap is what last went wrong with an asset's downloads.
@@ -58,10 +58,8 @@ func (a *Asset) restLocked(now time.Time) {
 		a.planAgainLocked(over.Sub(now))
 		return
 	}
-	for _, t := range []*time.Timer{e.timer, e.tending} {
-		if t != nil {
-			t.Stop()
-		}
+	if e.timer != nil {
+		e.timer.Stop()
 	}
 	a.engine = nil
 }

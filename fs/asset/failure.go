@@ -52,14 +52,15 @@ func crowded(err error) bool {
 // failure is the present trouble of an asset with its source; the zero value is none.
 type failure struct {
 	err    error
-	final  bool      // no further request is made before until
-	count  int       // in a row without a new byte
-	tries  int       // of these, those in a row that are worth only so many requests
-	worth  int       // so many
-	since  time.Time // of the first in that row
-	until  time.Time // no request before
-	gaveUp time.Time // when a read did, the last one
-	why    error     // what that read returned
+	final  bool          // no further request is made before until
+	count  int           // in a row without a new byte
+	tries  int           // of these, those in a row that are worth only so many requests
+	worth  int           // so many
+	since  time.Time     // of the first in that row
+	lasted time.Duration // so long somebody has waited since, but not for the rate limit
+	until  time.Time     // no request before
+	gaveUp time.Time     // when a read did, the last one
+	why    error         // what that read returned
 }
 
 // note records err. If progress, bytes have come since the last failure, and the next attempt may

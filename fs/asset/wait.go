@@ -16,9 +16,7 @@ type waiter struct {
 	done     chan struct{} // closed when it need not wait any longer
 	err      error         // set before done is closed
 	retryFor time.Duration
-	retrying time.Duration // how long it has, since row
-	row      time.Time     // when the failures began that it meets now
-	before   int           // how many of these there were before it
+	before   failure // the asset's, when it began
 }
 
 func (w *waiter) finish(err error) {
@@ -38,19 +36,14 @@ func (a *Asset) waitLocked(ctx context.Context, state WaiterState, retryFor time
 		retryFor = a.o.RetryFor
 	}
 	caller, _ := ctx.Value(CallerKey{}).(Caller)
-	w := &waiter{state: state, caller: caller, done: make(chan struct{}), retryFor: retryFor, row: a.fail.since, before: a.fail.count}
+	w := &waiter{state: state, caller: caller, done: make(chan struct{}), retryFor: retryFor, before: a.fail}
 	if err := a.fail.refusal(state.Since); err != nil && !a.comingLocked(w) {
 		return nil, err
 	}
 	i, _ := slices.BinarySearchFunc(a.waiters, w, waiterBefore)
 	a.waiters = slices.Insert(a.waiters, i, w)
 	if len(a.waiters) == 1 {
-		a.tended = time.Now()
-		if a.tending == nil {
-			a.tending = time.AfterFunc(w.often(), a.tend)
-		} else {
-			a.tending.Reset(w.often())
-		}
+		a.tended, a.tendAt = state.Since, state.Since.Add(w.often())
 	}
 	return w, nil
 }
@@ -95,8 +88,8 @@ func (w *waiter) often() time.Duration {
 	return min(max(w.retryFor/8, 10*time.Millisecond), time.Second)
 }
 
-// tend runs while somebody waits. It makes reads fail that have retried for too long, and ends
-// streams that have brought nothing for too long.
+// tend is called by the timer. While somebody waits it makes, now and then, reads fail that have retried
+// for too long, and ends streams that have brought nothing for too long.
 func (a *Asset) tend() {
 	b := a.o.Source.Budget()
 	a.mu.Lock()
@@ -104,12 +97,19 @@ func (a *Asset) tend() {
 	if a.engine == nil {
 		return
 	}
-	now := time.Now()
-	passed := now.Sub(a.tended)
-	a.tended = now
-	before := len(a.waiters)
+	if now := time.Now(); len(a.waiters) > 0 && !now.Before(a.tendAt) {
+		a.tendLocked(now, b)
+	}
+	a.planLocked()
+}
+
+func (a *Asset) tendLocked(now time.Time, b Budget) {
+	// Waiting for the rate limit does not count as retrying.
+	if queued := b.Available <= 0 && b.Down == nil && !now.Before(a.fail.until); a.fail.err != nil && !queued {
+		a.fail.lasted += now.Sub(a.tended)
+	}
 	a.finishLocked(func(w *waiter) (bool, error) {
-		err := a.overdueLocked(w, b, now, passed)
+		err := a.overdueLocked(w, b, now)
 		if err != nil {
 			a.lastErr = &mishap{err, now}
 			if !w.state.Header {
@@ -118,14 +118,7 @@ func (a *Asset) tend() {
 		}
 		return err != nil, err
 	})
-	if len(a.waiters) == 0 {
-		a.planLocked()
-		return
-	}
-	if len(a.waiters) < before {
-		a.planLocked()
-	}
-	again := a.waiters[0].often()
+	again := time.Second
 	for _, w := range a.waiters {
 		again = min(again, w.often())
 	}
@@ -139,24 +132,20 @@ func (a *Asset) tend() {
 			s.cancel(stalled(a.o.StallTimeout))
 		}
 	}
-	a.tending.Reset(again)
+	a.tended, a.tendAt = now, now.Add(again)
 }
 
-// overdueLocked returns the error that w has met for as long as a read may retry; nil if it may go
-// on. passed is the time since the last call. Waiting for the rate limit does not count as retrying.
-func (a *Asset) overdueLocked(w *waiter, b Budget, now time.Time, passed time.Duration) error {
+// overdueLocked returns the error that w has met for as long as a read may retry; nil if it may go on.
+func (a *Asset) overdueLocked(w *waiter, b Budget, now time.Time) error {
 	if b.Down != nil && now.Sub(w.state.Since) >= w.retryFor && now.Sub(b.Since) >= w.retryFor {
 		return b.Down
 	}
-	if !w.row.Equal(a.fail.since) {
-		w.row, w.retrying, w.before = a.fail.since, 0, 0 // something has come since
-	}
-	queued := b.Available <= 0 && b.Down == nil && !now.Before(a.fail.until)
-	if a.fail.err != nil && !queued {
-		w.retrying += min(passed, now.Sub(w.state.Since))
+	lasted, count := a.fail.lasted, a.fail.count
+	if w.before.since.Equal(a.fail.since) { // else something has come since
+		lasted, count = lasted-w.before.lasted, count-w.before.count
 	}
 	switch {
-	case a.fail.err == nil, w.retrying < w.retryFor && a.fail.count-w.before < failuresMost:
+	case a.fail.err == nil, lasted < w.retryFor && count < failuresMost:
 		return nil
 	case b.Down != nil:
 		return b.Down // a retry is waiting for that, whatever it was that made it one
@@ -173,20 +162,9 @@ func (a *Asset) missingLocked(w *waiter) ranges.Range {
 	return a.present.Gap(need)
 }
 
-// comingLocked reports whether a running stream will serve w: with Range, one that may read that far;
-// otherwise one that can't be replaced.
+// comingLocked reports whether a running stream will serve w.
 func (a *Asset) comingLocked(w *waiter) bool {
-	gap := a.missingLocked(w)
-	for _, s := range a.streams {
-		if s.ending || s.state.Opening {
-			continue
-		}
-		st, reaches := s.state, a.info.Ranging != RangeYes || gap.Start <= s.limit
-		if reaches && st.Pos <= gap.Start && (st.End < 0 || st.End > gap.Start) {
-			return true
-		}
-	}
-	return false
+	return a.servingLocked(a.missingLocked(w).Start, false) != nil
 }
 
 // finishLocked finishes the waiters for which f returns true, with its error.

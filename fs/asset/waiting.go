@@ -44,18 +44,23 @@ func (a *Asset) Why(need ranges.Range) (why Why, present bool) {
 	if header && a.info.Header || !header && gap.Empty() {
 		return Why{}, true
 	}
-	return a.whyLocked(a.servingLocked(gap.Start), gap.Start, b), false
+	return a.whyLocked(a.servingLocked(gap.Start, true), gap.Start, b), false
 }
 
-// servingLocked returns the nearest stream that will bring off; nil if none will.
-func (a *Asset) servingLocked(off int64) (best *stream) {
+// servingLocked returns the nearest stream that will bring off; nil if none will. With Range that is
+// one that may read so far, otherwise one that can't be replaced. One that has no answer yet counts
+// only if opening.
+func (a *Asset) servingLocked(off int64, opening bool) (best *stream) {
 	if a.engine == nil {
 		return nil
 	}
 	for _, s := range a.streams {
 		st := &s.state
-		serves := st.Pos <= off && (st.End < 0 || off < st.End) && (st.Opening || off < s.limit)
-		if serves && !s.ending && (best == nil || st.Pos > best.state.Pos) {
+		serves := opening
+		if !st.Opening {
+			serves = off <= s.limit || a.info.Ranging != RangeYes
+		}
+		if serves && !s.ending && st.Pos <= off && (st.End < 0 || off < st.End) && (best == nil || st.Pos > best.state.Pos) {
 			best = s
 		}
 	}
