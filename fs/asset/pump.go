@@ -181,8 +181,11 @@ func (s *stream) noRoomLocked(err error) bool {
 	a := s.a
 	a.lastErr = &mishap{err, time.Now()}
 	a.finishLocked(func(w *waiter) (bool, error) {
-		at := a.missingLocked(w).Start
-		return !w.state.Header && s.state.Pos <= at && at < max(s.limit, s.state.Reach), err
+		gap := a.missingLocked(w)
+		if gap.Empty() {
+			return !w.state.Header, nil // there was room for so much
+		}
+		return !w.state.Header && s.state.Pos <= gap.Start && gap.Start < max(s.limit, s.state.Reach), err
 	})
 	if !s.ending {
 		s.state.Stuck = true

@@ -25,23 +25,21 @@ func (a *Asset) growthLocked(r ranges.Range) int64 {
 }
 
 // putLocked stores p, bytes at off of the present content, and then marks them present. It releases
-// the lock while it writes, and makes room if necessary. With an error nothing of p is claimed. The
-// error wraps ErrNoSpace if there was no room, and is ErrChanged if the content changed meanwhile.
+// the lock while it writes, and makes room if necessary. The error wraps ErrNoSpace if there was no room
+// for all of p, and is ErrChanged if the content changed meanwhile.
 func (a *Asset) putLocked(p []byte, off int64) error {
-	r := ranges.Range{Start: off, End: off + int64(len(p))}
 	s := a.store
-	if off < 0 || r.End > maxSize {
+	if off < 0 || off+int64(len(p)) > maxSize {
 		return &os.PathError{Op: "write", Path: a.id, Err: os.ErrInvalid}
 	}
 	version := a.version
-	for round := 1; ; {
+	for round := 1; len(p) > 0; {
+		r := ranges.Range{Start: off, End: off + int64(len(p))}
 		switch {
 		case s.closing.Load():
 			return spool.ErrClosed
 		case a.version != version:
 			return ErrChanged
-		case r.Empty():
-			return nil
 		case !a.punching.Intersect(r).Empty():
 			a.mu.Unlock()
 			s.making <- struct{}{} // whoever punches has it
@@ -56,22 +54,24 @@ func (a *Asset) putLocked(p []byte, off int64) error {
 			a.writing = append(a.writing, r)
 			a.mu.Unlock()
 			s.askDiskNowAndThen()
-			var err error
-			s.turn(func() { err = blob.WriteAt(p, off) })
-			if full(err) {
-				a.tidy(blob, r)
-			}
-			if gone(err) {
+			n := 0
+			s.turn(func() { n, why = blob.WriteAt(p, off) })
+			if gone(why) {
 				a.lose(incarnation)
 			}
 			a.mu.Lock()
-			if again := a.wroteLocked(r, incarnation, need, err); again {
+			if why != nil && !full(why) {
+				n = 0
+			}
+			if again := a.wroteLocked(r, n, incarnation, need); again {
 				continue
 			}
-			if !full(err) {
-				return err
+			if !full(why) {
+				return why
 			}
-			why = err
+			p, off = p[n:], off+int64(n)
+			r.Start = off
+			need = a.growthLocked(r)
 		}
 		a.mu.Unlock()
 		err := s.makeRoom(need, a, r, round, why)
@@ -83,15 +83,17 @@ func (a *Asset) putLocked(p []byte, off int64) error {
 			round++ // it is the disk that is full; of our own limit we are master
 		}
 	}
+	return nil
 }
 
-// wroteLocked ends a write of r, for which need was counted. It returns again if the blob is gone,
-// but perhaps not the content.
-func (a *Asset) wroteLocked(r ranges.Range, incarnation uint64, need int64, err error) (again bool) {
+// wroteLocked ends a write of r, for which need was counted, and marks its first n bytes present. It
+// returns again if the blob is gone, but perhaps not the content.
+func (a *Asset) wroteLocked(r ranges.Range, n int, incarnation uint64, need int64) (again bool) {
 	s := a.store
 	i := slices.Index(a.writing, r)
 	a.writing = slices.Delete(a.writing, i, i+1)
-	if a.incarnation != incarnation || err != nil {
+	r.End = r.Start + int64(n)
+	if a.incarnation != incarnation || n == 0 {
 		s.add(-need)
 		return a.incarnation != incarnation
 	}
@@ -118,34 +120,4 @@ func (a *Asset) wroteLocked(r ranges.Range, incarnation uint64, need int64, err 
 		nudge(s.much)
 	}
 	return false
-}
-
-// tidy frees the blocks that a failed write of r took, as far as they hold no present byte and are
-// not being written by another.
-func (a *Asset) tidy(blob *spool.Blob, r ranges.Range) {
-	s := a.store
-	if s.noPunch.Load() {
-		return
-	}
-	s.making <- struct{}{}
-	defer func() { <-s.making }()
-	a.mu.Lock()
-	mine := ranges.Of(s.inner(r))
-	for _, have := range a.present.Within(r) {
-		mine.Remove(s.blocks(have))
-	}
-	me := slices.Index(a.writing, r)
-	for i, w := range a.writing {
-		if i != me {
-			mine.Remove(s.blocks(w))
-		}
-	}
-	a.punching = r
-	a.mu.Unlock()
-	for _, r := range mine.Ranges() {
-		_ = blob.Punch(r) // or the next write there takes them
-	}
-	a.mu.Lock()
-	a.punching = ranges.Range{}
-	a.mu.Unlock()
 }

@@ -51,12 +51,28 @@ func (b *Blob) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-// WriteAt writes p. After an error any part of it may have been written.
-func (b *Blob) WriteAt(p []byte, off int64) error {
-	return b.with("write", "written", func(f *os.File) error {
-		_, err := f.WriteAt(p, off)
-		return err
+// WriteAt writes as io.WriterAt does. After an error any part of p may have been written; if the disk is
+// full, it is the first n bytes.
+func (b *Blob) WriteAt(p []byte, off int64) (n int, err error) {
+	if b.d.o.Dry {
+		return len(p), nil
+	}
+	err = b.with("write", "written", func(f *os.File) error {
+		if n, err = f.WriteAt(p, off); err == nil {
+			return nil
+		}
+		return control(f, func(fd int) error { // again, since that did not say how much it wrote
+			for n < len(p) {
+				m, err := unix.Pwrite(fd, p[n:], off+int64(n))
+				if err != nil {
+					return os.NewSyscallError("pwrite", err)
+				}
+				n += m
+			}
+			return nil
+		})
 	})
+	return n, err
 }
 
 // Sync returns when everything written is on the disk.

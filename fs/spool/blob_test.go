@@ -22,7 +22,7 @@ func TestBlobs(t *testing.T) {
 		wg.Go(func() {
 			b, id := d.Blob(fmt.Sprint("re_", i), 1, false), []byte(fmt.Sprint("content of ", i))
 			for range 3 {
-				if err := b.WriteAt(id, 5); err != nil {
+				if _, err := b.WriteAt(id, 5); err != nil {
 					t.Error(err)
 				}
 				got := make([]byte, len(id))
@@ -46,7 +46,7 @@ func TestBlobOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
-			if err := b.WriteAt([]byte{byte(i + 1)}, int64(i)); err != nil {
+			if _, err := b.WriteAt([]byte{byte(i + 1)}, int64(i)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -62,7 +62,7 @@ func TestBlobGone(t *testing.T) {
 	root := t.TempDir()
 	d := open(t, root)
 	b := d.Blob("a", 1, false)
-	if err := b.WriteAt([]byte("x"), 0); err != nil {
+	if _, err := b.WriteAt([]byte("x"), 0); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(root, directoryName(baseURL), "a.1")
@@ -74,7 +74,7 @@ func TestBlobGone(t *testing.T) {
 	if _, err := b.ReadAt(p, 0); !errors.Is(err, iofs.ErrNotExist) {
 		t.Errorf("read of a file that has gone: %v", err)
 	}
-	if err := b.WriteAt(p, 0); !errors.Is(err, iofs.ErrNotExist) {
+	if _, err := b.WriteAt(p, 0); !errors.Is(err, iofs.ErrNotExist) {
 		t.Errorf("write to a file that has gone: %v", err)
 	}
 	// What is removed is not made again by a write that comes late.
@@ -82,7 +82,7 @@ func TestBlobGone(t *testing.T) {
 	if err := c.Remove(); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.WriteAt(p, 0); !errors.Is(err, iofs.ErrNotExist) {
+	if _, err := c.WriteAt(p, 0); !errors.Is(err, iofs.ErrNotExist) {
 		t.Errorf("write after Remove: %v", err)
 	}
 	if _, err := os.Lstat(filepath.Join(root, directoryName(baseURL), "c.1")); err == nil {
@@ -92,14 +92,14 @@ func TestBlobGone(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, directoryName(baseURL), "e.1"), []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Blob("e", 1, false).WriteAt([]byte("n"), 0); err != nil {
+	if _, err := d.Blob("e", 1, false).WriteAt([]byte("n"), 0); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := os.ReadFile(filepath.Join(root, directoryName(baseURL), "e.1")); string(got) != "n" {
 		t.Errorf("%q, %v", got, err)
 	}
 	closeDir(t, d)
-	if err := d.Blob("e", 1, true).WriteAt(p, 0); err == nil {
+	if _, err := d.Blob("e", 1, true).WriteAt(p, 0); err == nil {
 		t.Error("a write to a closed spool")
 	}
 }
@@ -112,7 +112,7 @@ func TestHolesAndPunch(t *testing.T) {
 		t.Fatal(err)
 	}
 	b, n := d.Blob("a", 1, false), st.Block
-	if err := b.WriteAt(bytes.Repeat([]byte{1}, int(8*n)), 0); err != nil {
+	if _, err := b.WriteAt(bytes.Repeat([]byte{1}, int(8*n)), 0); err != nil {
 		t.Fatal(err)
 	}
 	set := []ranges.Range{{Start: n, End: 2 * n}, {Start: 4 * n, End: 6 * n}}

@@ -35,7 +35,8 @@ func closeDir(t testing.TB, d *Dir) {
 func write(t testing.TB, d *Dir, id string) {
 	t.Helper()
 	d.Journal().Queue(AppendFrame(nil, func(b []byte) []byte { return append(b, id...) }))
-	if err := errors.Join(d.Blob(id, 1, false).WriteAt([]byte(id), 0), d.Journal().Write()); err != nil {
+	_, err := d.Blob(id, 1, false).WriteAt([]byte(id), 0)
+	if err = errors.Join(err, d.Journal().Write()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -154,7 +155,7 @@ func TestUnsafe(t *testing.T) {
 			}
 			link(t, victim, path)
 			if d, err := Open(root, baseURL, Options{}); err == nil {
-				if err := d.Blob("a", 1, true).WriteAt([]byte("x"), 0); name == "a.1" && err == nil {
+				if _, err := d.Blob("a", 1, true).WriteAt([]byte("x"), 0); name == "a.1" && err == nil {
 					t.Error("a link was followed")
 				}
 				if err := d.Sweep(func(string, os.FileInfo) bool { t.Error("a link was taken for a blob"); return true }); err != nil && name == "a.1" {
