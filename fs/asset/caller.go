@@ -21,21 +21,17 @@ func (a *Asset) driveLocked(w *waiter) {
 // charged is a body that counts its bytes for the program that needs them.
 type charged interface{ Charge(program string) }
 
-const (
-	// freeLookups and lookupEvery limit how often a stream looks up which program it works for,
-	// if that changes all the time: a lookup takes about 50 us.
-	freeLookups = 50
-	lookupEvery = 20 * time.Millisecond
-)
+// lookupEvery limits how often a stream looks up which program it works for, if that changes all the
+// time: a lookup takes about 50 us.
+const lookupEvery = 20 * time.Millisecond
 
 // charge tells the body if the stream now works for another program. Only the stream's own
 // goroutine calls it.
 func (s *stream) charge(b Body) {
-	if s.driver == s.charged || s.driver == nil || s.lookups > freeLookups+int(time.Since(s.opened)/lookupEvery) {
+	if s.driver == s.charged || s.driver == nil || time.Since(s.lookedUp) < lookupEvery {
 		return
 	}
-	s.charged = s.driver
-	s.lookups++
+	s.charged, s.lookedUp = s.driver, time.Now()
 	if c, ok := b.(charged); ok {
 		name, _ := s.charged.Program()
 		c.Charge(name)

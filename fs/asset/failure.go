@@ -1,6 +1,7 @@
 package asset
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -167,27 +168,24 @@ func (a *Asset) failedLocked(s *stream, err error) error {
 // does not hold; the next request then asks for the whole asset. Without this the same request
 // would be made again at once.
 func (a *Asset) shortLocked(s *stream) error {
-	want := ranges.Range{Start: s.request.Start, End: s.request.End}
-	if want.End == 0 {
-		want.End = math.MaxInt64
-	}
-	got := ranges.Range{Start: s.state.Start, End: s.state.End}
-	if got.End < 0 {
-		got.End = math.MaxInt64
+	asked := ranges.Range{Start: s.request.Start, End: cmp.Or(s.request.End, math.MaxInt64)}
+	came := ranges.Range{Start: s.state.Start, End: s.state.End}
+	if came.End < 0 {
+		came.End = math.MaxInt64
 	}
 	for _, w := range a.waiters {
-		missing := a.missingLocked(w)
-		if w.state.Header || missing.Empty() {
+		first := a.missingLocked(w)
+		if w.state.Header || first.Empty() {
 			continue
 		}
-		first := ranges.Range{Start: missing.Start, End: missing.Start + 1}
-		if want.Contains(first) && !got.Contains(first) {
+		first.End = first.Start + 1
+		if asked.Contains(first) && !came.Contains(first) {
 			requests := 0
 			if !a.info.Misranged && !s.request.NoRange {
 				a.distrustRangeLocked()
 				requests = 2
 			}
-			return wrongRange(got, want, requests)
+			return wrongRange(came, asked, requests)
 		}
 	}
 	return nil

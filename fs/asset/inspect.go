@@ -12,14 +12,14 @@ type State struct {
 // Inspect describes the store of baseURL below the directory root, which is not open, and changes
 // nothing. Its errors are those of spool.Inspect.
 func Inspect(root, baseURL string) (State, error) {
-	s := &Store{assets: map[string]*Asset{}, notes: map[string]string{}}
-	r := loader{s: s}
+	notes := map[string]string{}
 	state, err := spool.Inspect(root, baseURL, func(record []byte) {
-		if record[0] == kindNote {
-			r.apply(record)
+		var name, value string
+		if record[0] == kindNote && decode(record[1:], &name, &value) {
+			notes[name] = value
 		}
 	})
-	return State{State: state, Notes: s.notes}, err
+	return State{State: state, Notes: notes}, err
 }
 
 // State describes an open store, without its notes.

@@ -67,9 +67,6 @@ func (s *Store) kind(kind string) Kind {
 	latest := s.kinds[kind]
 	s.mu.Unlock()
 	a, b := latest[0].Kind, latest[1].Kind
-	if latest[1].id == "" {
-		return Kind{}
-	}
 	k := Kind{Whole: a.Whole && b.Whole}
 	if a.Tail > 0 && b.Tail > 0 {
 		k.Tail = max(a.Tail, b.Tail)

@@ -40,7 +40,7 @@ func (a *Asset) compareLocked(s *stream, r *Response) (ranges.Range, error) {
 		return sample, nil
 	}
 	for rd := range a.readers {
-		if rd.got && rd.version == a.version {
+		if !rd.last.Empty() && rd.version == a.version {
 			return ranges.Range{}, errReplaced
 		}
 	}

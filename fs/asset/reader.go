@@ -14,8 +14,7 @@ type Reader struct {
 
 	// a.mu guards what follows.
 	pos  int64        // end of the last read
-	last ranges.Range // read and present, empty if none was
-	got  bool         // bytes were given to it
+	last ranges.Range // given to it, empty if nothing was
 }
 
 // Open returns a reader of the present content. It uses no network. The caller must close it.
@@ -137,7 +136,7 @@ func (a *Asset) fetchLocked(ctx context.Context, state WaiterState, retryFor tim
 // further ahead.
 func (a *Asset) consumedLocked(r *Reader, need ranges.Range) {
 	edge := r.pos <= a.span.Start+slack || r.pos+slack >= a.span.End || need.End < a.span.Start || need.End+slack > a.span.End
-	r.pos, r.last, r.got = need.End, need, true
+	r.pos, r.last = need.End, need
 	if edge {
 		a.spanLocked()
 	}

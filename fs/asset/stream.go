@@ -10,17 +10,16 @@ import (
 
 // stream is one response being read and stored.
 type stream struct {
-	a       *Asset
-	request Request
-	ctx     context.Context // ends with the stream; its cause says why
-	cancel  context.CancelCauseFunc
-	asked   atomic.Bool   // the source knows of the request
-	wake    chan struct{} // holds one: look at limit and ending again
-	done    chan struct{} // closed when the goroutine has ended
-	opened  time.Time
-	driver  Caller // caller, as the goroutine knows it; what follows is its alone
-	charged Caller
-	lookups int
+	a        *Asset
+	request  Request
+	ctx      context.Context // ends with the stream; its cause says why
+	cancel   context.CancelCauseFunc
+	asked    atomic.Bool   // the source knows of the request
+	wake     chan struct{} // holds one: look at limit and ending again
+	done     chan struct{} // closed when the goroutine has ended
+	driver   Caller        // caller, as the goroutine knows it; what follows is its alone
+	charged  Caller
+	lookedUp time.Time // when charged was
 
 	// a.mu guards what follows.
 	state    StreamState
@@ -48,7 +47,7 @@ func (a *Asset) openLocked(o Opening, now time.Time) {
 		}
 	}
 	s := &stream{
-		a: a, caller: caller, charged: caller, opened: now,
+		a: a, caller: caller, charged: caller,
 		request: Request{Start: o.Start, End: o.End, Background: o.Background, NoRange: a.info.Misranged},
 		wake:    make(chan struct{}, 1), done: make(chan struct{}),
 		state: StreamState{Opening: true, Background: o.Background, Head: o.End == block && o.Start == 0, Start: o.Start, Pos: o.Start, Reach: o.Start, End: -1, Frontier: o.Start, Delivered: o.Sequence, Least: o.Least, LastByte: now, Used: now},
