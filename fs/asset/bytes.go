@@ -112,9 +112,6 @@ func (a *Asset) readAt(p []byte, off int64) (int, error) {
 // removed meanwhile. They are always marked absent first, so if none were, p is right.
 func (a *Asset) readLocked(p []byte, off int64) (n int, again bool, err error) {
 	blob, epoch, incarnation := a.blobLocked(), a.epoch, a.incarnation
-	if a.store.closing.Load() {
-		return 0, false, spool.ErrClosed
-	}
 	if a.unchecked {
 		a.mu.Unlock()
 		err := a.check()

@@ -32,21 +32,17 @@ func (a *Asset) judgeLocked(s *stream, r *Response) (sample ranges.Range, err er
 	if r.Start < 0 || max(r.Info.Size, r.Start, r.End) > maxSize {
 		return ranges.Range{}, wrongLength(max(r.Info.Size, r.End), maxSize, 0)
 	}
-	short := int64(0) // of all the rest, which was asked for
-	if r.Ranged && s.request.End == 0 {
-		short = r.Info.Size - r.End
-	}
-	a.pieces = a.pieces || short >= block
-	if q := s.request; short > 0 && !a.pieces {
-		// It is the total that is wrong, as some servers count it.
-		a.distrustRangeLocked()
-		return ranges.Range{}, wrongRange(ranges.Range{Start: r.Start, End: r.End}, ranges.Range{Start: q.Start, End: r.Info.Size}, 2)
-	}
-	if got := (ranges.Range{Start: r.Start, End: r.End}); r.Ranged && s.request.End == 0 && r.Info.Size < 0 && a.info.Size < 0 && r.End >= 0 && a.present.Gap(got).Empty() {
-		// Perhaps the asset ends here, perhaps the server sends no more at a time.
-		// The answer to a request for everything tells.
-		a.distrustRangeLocked()
-		return ranges.Range{}, wrongRange(got, ranges.Range{Start: s.request.Start, End: math.MaxInt64}, 2)
+	if got := (ranges.Range{Start: r.Start, End: r.End}); r.Ranged && s.request.End == 0 {
+		short := r.Info.Size - r.End // of all the rest, which was asked for
+		a.pieces = a.pieces || short >= block
+		miscounted := short > 0 && !a.pieces // it is the total that is wrong, as some servers count it
+		// Perhaps the asset ends here, perhaps the server sends no more at a time. The answer to a request
+		// for everything tells.
+		ends := r.Info.Size < 0 && a.info.Size < 0 && r.End >= 0 && a.present.Gap(got).Empty()
+		if miscounted || ends {
+			a.distrustRangeLocked()
+			return ranges.Range{}, wrongRange(got, ranges.Range{Start: s.request.Start, End: cmp.Or(max(r.Info.Size, 0), math.MaxInt64)}, 2)
+		}
 	}
 	size, judged, least := r.Info.Size, a.info.judge(r.Info), a.leastLocked()
 	switch {

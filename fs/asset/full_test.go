@@ -60,6 +60,9 @@ func TestDiskFull(t *testing.T) {
 	if err := a.write(content("a", 0, span(mib, mib+300*kib)), mib); !errors.Is(err, ErrNoSpace) {
 		t.Fatalf("full disk: %v", err)
 	}
+	if took := diskUsage(t, root); took != d.held() {
+		t.Errorf("%d bytes taken of the disk, and %d counted", took, d.held())
+	}
 	b.changeNow(func(m *facts) { m.name = "noted on a full disk" })
 	// What lies behind the reader of b can go, and is noted on the full disk.
 	b.setSpan(span(512*kib, maxSize))

@@ -82,7 +82,7 @@ func closeDir(t *testing.T, d *Store) {
 // abandon does what the death of the process does: goroutines end, descriptors are closed, the lock is
 // released, and nothing more is written.
 func (s *Store) abandon() {
-	if s.closing.Swap(true) {
+	if s.closed.Swap(true) {
 		return
 	}
 	s.dir.Close()

@@ -3,8 +3,6 @@ package asset
 import (
 	"slices"
 	"time"
-
-	"assetfs/fs/spool"
 )
 
 // Download is the name, for NoteCall, of the call that is billed.
@@ -20,9 +18,6 @@ const (
 // NoteCall records that the API is called at t. When it returns, the journal has it, so that it
 // outlives the process.
 func (s *Store) NoteCall(call string, t time.Time) error {
-	if s.closing.Load() {
-		return spool.ErrClosed
-	}
 	s.mu.Lock()
 	s.calls[call] = append(s.calls[call], t)
 	if len(s.calls[call]) > 2*callsMost {
@@ -58,9 +53,6 @@ func (s *Store) Note(name string) string {
 // SetNote records a short text under a name. It outlives the process, and belongs to the store, not
 // to an asset.
 func (s *Store) SetNote(name, value string) error {
-	if s.closing.Load() {
-		return spool.ErrClosed
-	}
 	s.mu.Lock()
 	if s.notes[name] == value {
 		s.mu.Unlock()

@@ -1,13 +1,8 @@
 package asset
 
-import "assetfs/fs/spool"
-
 // SetPinned pins the asset, so that it is never dropped to make room, or unpins it. If it returns no
 // error, that is on the disk.
 func (a *Asset) SetPinned(pinned bool) error {
-	if a.store.closing.Load() {
-		return spool.ErrClosed
-	}
 	a.mu.Lock()
 	was := a.pinned
 	a.pinLocked(pinned)

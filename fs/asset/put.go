@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"assetfs/fs/ranges"
-	"assetfs/fs/spool"
 )
 
 // turn calls do, which uses the disk, when it is its turn.
@@ -36,8 +35,6 @@ func (a *Asset) putLocked(p []byte, off int64) error {
 	for round := 1; len(p) > 0; {
 		r := ranges.Range{Start: off, End: off + int64(len(p))}
 		switch {
-		case s.closing.Load():
-			return spool.ErrClosed
 		case a.version != version:
 			return ErrChanged
 		case !a.punching.Intersect(r).Empty():

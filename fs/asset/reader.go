@@ -62,15 +62,9 @@ func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for {
-		if a.version != r.version {
-			return 0, ErrChanged
-		}
-		need := ranges.Range{Start: off, End: off + int64(len(p))}
-		if a.info.Size >= 0 {
-			need.End = min(need.End, a.info.Size)
-		}
-		if need.Empty() {
-			return 0, nil
+		need, err := r.clampLocked(off, off+int64(len(p)))
+		if err != nil || need.Empty() {
+			return 0, err
 		}
 		if a.present.Contains(need) {
 			a.consumedLocked(r, need)
@@ -87,6 +81,17 @@ func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	}
 }
 
+// clampLocked returns the bytes from start to end, as far as the asset goes.
+func (r *Reader) clampLocked(start, end int64) (ranges.Range, error) {
+	if r.a.version != r.version {
+		return ranges.Range{}, ErrChanged
+	}
+	if r.a.info.Size >= 0 {
+		end = min(end, r.a.info.Size)
+	}
+	return ranges.Range{Start: start, End: end}, nil
+}
+
 // fetchMost stands for the end of an asset of unknown size: more than any asset has, but so small
 // that sums don't overflow.
 const fetchMost = 1 << 40
@@ -99,16 +104,10 @@ func (r *Reader) Fetch(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for {
-		if a.version != r.version {
-			return ErrChanged
-		}
-		need := ranges.Range{End: fetchMost}
-		if a.info.Size >= 0 {
-			need.End = a.info.Size
-		}
+		need, err := r.clampLocked(0, fetchMost)
 		need.Start = a.present.Gap(need).Start
-		if need.Empty() {
-			return nil
+		if err != nil || need.Empty() {
+			return err
 		}
 		if err := a.fetchLocked(ctx, WaiterState{Need: need, Since: time.Now()}, 0); err != nil {
 			return err

@@ -47,7 +47,7 @@ type Store struct {
 	unknown [][]byte
 
 	noPunch     atomic.Bool   // the file system can't
-	closing     atomic.Bool   // nothing more is read or written
+	closed      atomic.Bool   // Close was called
 	newBytes    atomic.Int64  // written since the last flush
 	making      chan struct{} // has an element while room is made
 	flushing    chan struct{} // has an element while changes are recorded
@@ -217,7 +217,7 @@ func (s *Store) Dir() *spool.Dir { return s.dir }
 // disk. All assets must be closed before, and the Store must not be used afterwards: what needs the
 // disk returns spool.ErrClosed. If something fails it still does the rest.
 func (s *Store) Close() error {
-	if s.closing.Swap(true) {
+	if s.closed.Swap(true) {
 		return spool.ErrClosed
 	}
 	close(s.stop)

@@ -162,6 +162,7 @@ func (d *Dir) Close() error {
 	errs := []error{d.root.Close()}
 	if d.journal != nil {
 		defer hold(d.journal.turn)()
+		d.journal.closed = true
 		errs = append(errs, d.journal.f.Close())
 	}
 	for _, f := range []*os.File{d.self, d.locked} {

@@ -37,6 +37,7 @@ type Journal struct {
 	taken   int64 // blocks are taken up to here
 	base    int64 // size right after the last compaction
 	failing bool  // the last write failed, and a log line said so
+	closed  bool  // with the directory
 }
 
 // Replay calls apply with each record; a record is valid until apply returns. Then it makes the journal
@@ -92,6 +93,9 @@ func (j *Journal) Sync() error {
 
 // write is Write; the caller holds turn.
 func (j *Journal) write() error {
+	if j.closed {
+		return ErrClosed
+	}
 	j.mu.Lock()
 	b := j.queue
 	j.mu.Unlock()
