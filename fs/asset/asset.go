@@ -188,7 +188,7 @@ func (a *Asset) planLocked() {
 		a.openLocked(o, now)
 	}
 	if len(a.waiters) > 0 {
-		p.wake(a.tendAt)
+		p.wake(a.tended.Add(a.o.tendEvery()))
 	}
 	if d.Wake.IsZero() {
 		return

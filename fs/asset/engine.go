@@ -26,7 +26,6 @@ type engine struct {
 	fail      failure
 	timer     *time.Timer // see tend
 	tended    time.Time   // the last time, while somebody waits
-	tendAt    time.Time   // the next
 }
 
 // mishap is what last went wrong with an asset's downloads.

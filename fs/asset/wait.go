@@ -43,7 +43,7 @@ func (a *Asset) waitLocked(ctx context.Context, state WaiterState, retryFor time
 	i, _ := slices.BinarySearchFunc(a.waiters, w, waiterBefore)
 	a.waiters = slices.Insert(a.waiters, i, w)
 	if len(a.waiters) == 1 {
-		a.tended, a.tendAt = state.Since, state.Since.Add(w.often())
+		a.tended = state.Since
 	}
 	return w, nil
 }
@@ -83,9 +83,9 @@ func (a *Asset) await(ctx context.Context, w *waiter) error {
 	return context.Cause(ctx)
 }
 
-// often returns how often to check whether w has waited for too long.
-func (w *waiter) often() time.Duration {
-	return min(max(w.retryFor/8, 10*time.Millisecond), time.Second)
+// tendEvery is how often waiting reads are looked at: a small part of the times that have been set.
+func (o *Options) tendEvery() time.Duration {
+	return min(max(min(o.RetryFor, o.StallTimeout)/8, 10*time.Millisecond), time.Second)
 }
 
 // tend is called by the timer. While somebody waits it makes, now and then, reads fail that have retried
@@ -97,7 +97,7 @@ func (a *Asset) tend() {
 	if a.engine == nil {
 		return
 	}
-	if now := time.Now(); len(a.waiters) > 0 && !now.Before(a.tendAt) {
+	if now := time.Now(); len(a.waiters) > 0 && now.Sub(a.tended) >= a.o.tendEvery() {
 		a.tendLocked(now, b)
 	}
 	a.planLocked()
@@ -118,21 +118,12 @@ func (a *Asset) tendLocked(now time.Time, b Budget) {
 		}
 		return err != nil, err
 	})
-	again := time.Second
-	for _, w := range a.waiters {
-		again = min(again, w.often())
-	}
 	for _, s := range a.streams {
-		if s.reading.IsZero() {
-			continue
-		}
-		if left := a.o.StallTimeout - now.Sub(s.reading); left > 0 {
-			again = min(again, left) // not later, or it might look each time just after a byte
-		} else {
+		if !s.reading.IsZero() && now.Sub(s.reading) >= a.o.StallTimeout {
 			s.cancel(stalled(a.o.StallTimeout))
 		}
 	}
-	a.tended, a.tendAt = now, now.Add(again)
+	a.tended = now
 }
 
 // overdueLocked returns the error that w has met for as long as a read may retry; nil if it may go on.
