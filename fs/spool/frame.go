@@ -70,7 +70,7 @@ var errDamaged = errors.New("damaged")
 // returns errDamaged, the records before good are right, even after a damaged header, since they have
 // checksums of their own.
 func replay(in io.Reader, dir string, apply func(payload []byte)) (good int64, err error) {
-	r := bufio.NewReaderSize(in, 1<<16)
+	r := bufio.NewReaderSize(in, frameLen+MaxRecord)
 	head, err := r.Peek(headerLen)
 	if len(head) == 0 && errors.Is(err, io.EOF) {
 		return 0, nil
@@ -83,11 +83,7 @@ func replay(in io.Reader, dir string, apply func(payload []byte)) (good int64, e
 	good = headerLen
 	for err == nil {
 		var frame []byte
-		if frame, err = next(r); errors.Is(err, bufio.ErrBufferFull) {
-			r = bufio.NewReaderSize(r, frameLen+MaxRecord)
-			frame, err = next(r)
-		}
-		if err == nil {
+		if frame, err = next(r); err == nil {
 			apply(frame[frameLen:])
 			good += int64(len(frame))
 			_, err = r.Discard(len(frame))
