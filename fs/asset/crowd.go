@@ -19,7 +19,7 @@ func (s *Store) giveWay(now time.Time) bool {
 			return
 		}
 		for _, o := range a.streams {
-			if used, may := o.spareLocked(now); may && (victim == nil || used.Before(first)) {
+			if used, may := o.givesWayLocked(now); may && (victim == nil || used.Before(first)) {
 				victim, first = o, used
 			}
 		}
@@ -28,7 +28,7 @@ func (s *Store) giveWay(now time.Time) bool {
 		return false
 	}
 	ended := victim.a.stop(func(o *stream) bool {
-		_, may := o.spareLocked(now) // it may have started to run again
+		_, may := o.givesWayLocked(now) // it may have started to run again
 		return may && o == victim
 	}, func(o *stream) {
 		o.endLocked()
@@ -43,10 +43,10 @@ func (s *Store) giveWay(now time.Time) bool {
 	return true
 }
 
-// spareLocked returns when s was used last, if it may be given up. A stream that can't be resumed by
+// givesWayLocked returns when s was used last, if it may be given up. A stream that can't be resumed by
 // Range may end only after half of the asset has come, only once, and after all that can: it counts as
 // used in the far future.
-func (s *stream) spareLocked(now time.Time) (used time.Time, may bool) {
+func (s *stream) givesWayLocked(now time.Time) (used time.Time, may bool) {
 	a, st := s.a, &s.state
 	switch {
 	case s.ending, st.Opening, !st.Paused && !st.Stuck, now.Sub(st.Used) < idle:

@@ -3,6 +3,7 @@ package asset
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -113,6 +114,32 @@ func TestRetryEnds(t *testing.T) {
 				t.Errorf("a read retried for %v, should be patient: %v", took, patient)
 			}
 		}
+	})
+}
+
+// TestEachReadRetriesForItself has a read join another that has retried for a minute.
+func TestEachReadRetriesForItself(t *testing.T) {
+	busy := &apiError{status: 500, temp: true}
+	test(t, &fakeServer{size: 400 * mib, ranged: true, etag: true}, func(r *rig) {
+		r.contact()
+		r.server.mu.Lock()
+		r.server.failures = slices.Repeat([]error{busy}, 1000)
+		r.server.mu.Unlock()
+		rd := r.Open()
+		defer rd.Close()
+		var wg sync.WaitGroup
+		for i, late := range []time.Duration{0, time.Minute, r.o.RetryFor - 5*time.Second} {
+			wg.Go(func() {
+				time.Sleep(late)
+				start := time.Now()
+				_, err := rd.ReadAt(context.Background(), make([]byte, 1000), int64(i+1)*100*mib)
+				took := time.Since(start)
+				if !errors.Is(err, busy) || took < r.o.RetryFor-2*time.Second || took > r.o.RetryFor+2*time.Second {
+					t.Errorf("a read that began %v late took %v: %v", late, took, err)
+				}
+			})
+		}
+		wg.Wait()
 	})
 }
 
