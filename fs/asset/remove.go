@@ -51,12 +51,7 @@ func (a *Asset) drop(right func() bool) (freed int64) {
 
 // lose forgets all bytes of an incarnation whose blob is gone or too short.
 func (a *Asset) lose(incarnation uint64) {
-	lost := false
-	a.drop(func() bool {
-		lost = a.incarnation == incarnation
-		return lost
-	})
-	if lost {
+	if a.drop(func() bool { return a.incarnation == incarnation }) > 0 {
 		a.store.o.Log.Warn("spool file gone or too short, its bytes are forgotten", "asset", a.id)
 	}
 }
