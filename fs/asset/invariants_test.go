@@ -384,9 +384,9 @@ func TestPins(t *testing.T) {
 // TestDiskStaysFull has a disk that stays full: the write fails, and most of what was
 // paid for stays.
 func TestDiskStaysFull(t *testing.T) {
-	full := false
+	var full atomic.Bool // the store's goroutines ask
 	d := open(t, t.TempDir(), keep{Fault: func(point, _ string) error {
-		if full && point == "write" {
+		if full.Load() && point == "write" {
 			return errFull
 		}
 		return nil
@@ -394,7 +394,7 @@ func TestDiskStaysFull(t *testing.T) {
 	for i := range 8 {
 		put(t, d.Asset(string(rune('a'+i))), span(0, 40*mib))
 	}
-	full = true
+	full.Store(true)
 	if err := d.Asset("z").write(make([]byte, 4096), 0); !errors.Is(err, ErrNoSpace) {
 		t.Fatalf("write: %v", err)
 	}
@@ -407,7 +407,7 @@ func TestDiskStaysFull(t *testing.T) {
 	if left < 4 {
 		t.Errorf("%d of 8 assets are left", left)
 	}
-	full = false
+	full.Store(false)
 	put(t, d.Asset("z"), span(0, 4096))
 }
 
