@@ -252,6 +252,7 @@ func TestNoRoomFailsOneRead(t *testing.T) {
 				break
 			}
 		}
+		synctest.Wait() // nobody looks at the limit now
 		r.store.limit(0)
 		r.cat(rd, off, r.server.size)
 		r.spent(1, r.server.size)
