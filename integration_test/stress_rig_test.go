@@ -1,7 +1,6 @@
 package integration_test
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -19,8 +18,7 @@ import (
 type rig struct {
 	*api
 	bin    string // directory of the binary
-	dir    string // holds the mount point; made at the first mount
-	spool  string // in dir, if it isn't set
+	dir    string // holds mount point and spool; made at the first mount
 	daemon *daemon
 }
 
@@ -53,7 +51,6 @@ func (r *rig) mount(t *testing.T, limit time.Duration, args ...string) {
 	t.Helper()
 	if r.dir == "" {
 		r.dir = t.TempDir()
-		r.spool = cmp.Or(r.spool, filepath.Join(r.dir, "spool"))
 		t.Cleanup(func() {
 			if err := r.end(); err != nil {
 				t.Error(err)
@@ -70,7 +67,7 @@ func (r *rig) mount(t *testing.T, limit time.Duration, args ...string) {
 	}
 	ready := d.log.said(regexp.MustCompile("(?m)^assetfs: mounted "))
 	flags := []string{
-		"--base-url=" + r.url(), "--spool-dir=" + r.spool, "--spool-min-free=0", "--rate-limit=none", mnt,
+		"--base-url=" + r.url(), "--spool-dir=" + filepath.Join(r.dir, "spool"), "--spool-min-free=0", "--rate-limit=none", mnt,
 	}
 	//nolint:noctx // it is ended by a signal, as users end it; the watchdog bounds its life
 	d.cmd = exec.Command(filepath.Join(r.bin, "assetfs"), append(flags, args...)...)
