@@ -84,6 +84,7 @@ func Mount(mountpoint string, ids []string, client *remote.Client, store *servic
 // call returns the context of a kernel request that may have to wait. End must be called on it
 // before the reply. go-fuse's own context ends with any signal, and must not be used later.
 func (f *FS) call(ctx context.Context, w service.Wait) *caller.Call {
+	f.Start() // the kernel may be faster than Mount
 	return caller.New(threadOf(ctx), ctx.Done(), &f.Waits, w)
 }
 

@@ -71,6 +71,7 @@ type Service struct {
 	ctx        context.Context // ends with the mount
 	cancel     context.CancelFunc
 	background sync.WaitGroup
+	starting   sync.Once
 
 	mu        sync.Mutex // guards what follows
 	lastErr   string
@@ -129,8 +130,10 @@ func New(point string, ids []string, client *remote.Client, store *asset.Store, 
 
 // Start begins the background work.
 func (v *Service) Start() {
-	v.Catalog.Start()
-	v.background.Go(v.keepPinned)
+	v.starting.Do(func() {
+		v.Catalog.Start()
+		v.background.Go(v.keepPinned)
+	})
 }
 
 // SetList makes ids the listed assets, in that order.
