@@ -17,8 +17,9 @@ const (
 	many = 4096
 	// enough is how many a mount needs that takes turns at the disk (fs.Options.FewThreads):
 	// those of the runtime, those that wait for requests, for the disk, for standard error
-	// and for programs, and as many again.
-	enough = 24
+	// and for programs. That was at most 23 with 80 readers beside writers that keep the disk
+	// busy, and twice as many if the kernel takes 30 ms for each open, close or connect.
+	enough = 48
 	// spare is for threads that the runtime may start in the meantime.
 	spare = 2
 )
