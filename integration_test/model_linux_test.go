@@ -8,8 +8,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,6 +48,10 @@ type modelRun struct {
 	job    modelJob
 	random *rand.Rand
 	limit  time.Duration
+	flags  []string // beside modelFlags
+
+	command sync.WaitGroup // the running command
+	busy    atomic.Bool    // there is one
 
 	mu    sync.Mutex // guards the fields below
 	count modelCount
@@ -64,6 +70,7 @@ func newModelRun(t *testing.T, job modelJob) *modelRun {
 	}
 	t.Logf("ASSETFS_MODEL_SEED=%d", seed) // determines what is done, but not when
 	m.random = rand.New(rand.NewPCG(seed, 1))
+	m.mode(t, seed)
 	for i := range 20 {
 		id := fmt.Sprintf("re_%d", i)
 		a := modelAsset{ID: id, Size: m.random.Int64N(4 << 20), Versions: 1}
@@ -93,10 +100,26 @@ func newModelRun(t *testing.T, job modelJob) *modelRun {
 	return m
 }
 
+// mode picks how whole assets are read: by passthrough, through the page cache, or with one inode for each content.
+func (m *modelRun) mode(t *testing.T, seed uint64) {
+	t.Helper()
+	switch seed % 3 {
+	case 1:
+		m.flags = []string{"--stable-inodes"}
+	case 2:
+		if os.Geteuid() == 0 {
+			dir := t.TempDir()
+			stacked(t, dir) // on such a file system the kernel refuses passthrough
+			m.spool = filepath.Join(dir, "s")
+		}
+	}
+}
+
 // start mounts, for the first time or again.
 func (m *modelRun) start(t *testing.T) {
 	t.Helper()
 	args := append([]string{}, modelFlags...)
+	args = append(args, m.flags...)
 	for _, a := range m.job.Assets {
 		args = append(args, a.ID)
 	}
@@ -131,6 +154,7 @@ func (m *modelRun) run(t *testing.T, span time.Duration, also func()) {
 	}
 	close(stop)
 	wg.Wait()
+	m.command.Wait()
 }
 
 // keepReading runs one process after another until stop is closed. An element of kill kills the current one.
@@ -205,113 +229,7 @@ func (m *modelRun) keepReading(t *testing.T, number uint64, kill, stop <-chan st
 	}
 }
 
-// restart starts the API again.
-func (m *modelRun) restart(t *testing.T) {
-	t.Helper()
-	if err := m.api.start(); err != nil {
-		t.Error(err)
-	}
-}
-
-// event makes something random happen.
-func (m *modelRun) event(t *testing.T, kill chan<- struct{}) {
-	t.Helper()
-	a := m.job.Assets[m.random.IntN(len(m.job.Assets))]
-	if m.serve == nil && m.random.IntN(3) == 0 {
-		m.restart(t)
-		return
-	}
-	switch n := m.random.IntN(40); {
-	case n < 20:
-		m.fake.Update(a.ID, func(f *fakeapi.Asset) { f.Faults = []fakeapi.Fault{randomFault(m.random, a.Size)} })
-	case n < 27:
-		m.fake.Update(a.ID, func(f *fakeapi.Asset) { f.Faults = nil })
-	case n < 30:
-		m.fake.Update(a.ID, func(f *fakeapi.Asset) { f.Version = m.random.IntN(a.Versions) })
-	case n < 32:
-		m.fake.Configure(func(c *fakeapi.Config) { c.NoRange = !c.NoRange })
-	case n < 33:
-		m.fake.ResetLog() // or it would grow without end
-		m.stop()
-	case n < 36:
-		if f, ok := m.fake.Asset(a.ID); ok {
-			m.fake.Delete(a.ID)
-			defer m.fake.Put(f)
-			m.signalDaemon(t)
-		}
-	case n < 37:
-		m.signalDaemon(t)
-	case n < 39:
-		select {
-		case kill <- struct{}{}:
-		default:
-		}
-	case m.job.Restarts:
-		signal := []string{"TERM", "KILL"}[m.random.IntN(2)]
-		if err := m.unmount(signal); err != nil {
-			t.Error(err)
-		}
-		m.start(t)
-	}
-}
-
-// signalDaemon makes assetfs forget failures.
-func (m *modelRun) signalDaemon(t *testing.T) {
-	t.Helper()
-	if err := m.daemon.signal("HUP"); err != nil {
-		t.Error(err)
-	}
-}
-
-// randomFault returns a fault that can be detected. Nothing can detect wrong bytes that come without any sign.
-func randomFault(random *rand.Rand, size int64) fakeapi.Fault {
-	at := random.Int64N(size + 1)
-	if at == 0 {
-		at = fakeapi.AtOnce
-	}
-	all := []fakeapi.Fault{
-		{Cut: at},
-		{Cut: at, Reset: true},
-		{Stall: at},
-		{Stall: at, StallFor: 200 * time.Millisecond},
-		{Rate: 1 << 20},
-		{Drop: true},
-		{Drop: true, Reset: true},
-		{Hang: true},
-		{Delay: 300 * time.Millisecond},
-		{Chunked: true},
-		{Status: 500, PadBody: 1 << 20},
-		{Status: 502, Form: "page"},
-		{Form: "page"},
-		{Status: 503, RetryAfter: "1"},
-		{Status: 429, RetryAfter: "1"},
-		{Status: 401},
-		{Status: 402},
-		{Status: 403},
-		{Status: 400, Msg: "Asset not found"},
-		{Status: 200, OldCode: "0402"},
-		{Status: 402, TruncateJSON: true},
-		{Status: 304},
-		{Status: 416},
-		{Redirect: "self"},
-		{EndlessHeader: true},
-		{ControlHeader: true},
-		{Gzip: true},
-		{IgnoreRange: true},
-		{Shift: 1000},
-		{Shift: -1000},
-		{Length: "-5"},
-		{Length: "9223372036854775808"},
-	}
-	f := all[random.IntN(len(all))]
-	f.Times = random.IntN(3)
-	if random.IntN(8) == 0 {
-		f.Op = "any"
-	}
-	return f
-}
-
-// finish ends all faults and checks the end state: all assets read right, even from the spool alone, and nothing is still running.
+// finish ends all faults, and looks at what is left: all assets read right, also from the spool alone, and nothing still runs.
 func (m *modelRun) finish(t *testing.T) {
 	t.Helper()
 	if t.Failed() {
@@ -320,8 +238,14 @@ func (m *modelRun) finish(t *testing.T) {
 	m.fake.Configure(func(c *fakeapi.Config) { c.Faults, c.NoRange = nil, false })
 	for _, a := range m.job.Assets {
 		m.fake.Update(a.ID, func(f *fakeapi.Asset) { f.Faults = nil })
+		// Who is pinned takes room from the others.
+		m.give(t, "unpin", a)
 	}
-	w := &modelWorker{job: &m.job, random: m.random, names: map[string]string{}}
+	means, err := newStressMeans(m.job.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &modelWorker{job: &m.job, random: m.random, names: map[string]string{}, stressMeans: means}
 	poll(t, "all assets read right", func() error {
 		m.signalDaemon(t)
 		for i := range m.job.Assets {
@@ -331,13 +255,21 @@ func (m *modelRun) finish(t *testing.T) {
 		}
 		return w.list()
 	})
-	t.Logf("done: %v", m.count.Done)
-	t.Logf("errors: %v; %d processes killed; %d bytes billed since the log was reset", m.count.Failed, m.kills, m.fake.Billed())
-	for name := range stressWays {
-		if m.count.Done[name] == 0 {
-			t.Errorf("no %s", name)
+	h, err := w.openFile(&m.job.Assets[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range stressWays { // in a short run, chance may have left one out
+		if err := w.read(h, name); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
+	h.close()
+	if err := w.release(); err != nil {
+		t.Error(err)
+	}
+	t.Logf("done: %v", m.count.Done)
+	t.Logf("errors: %v; %d processes killed; %d bytes billed since the log was reset", m.count.Failed, m.kills, m.fake.Billed())
 	m.checkIdle(t)
 }
 

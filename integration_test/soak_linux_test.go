@@ -120,7 +120,7 @@ func (m *modelRun) checkIdle(t *testing.T) {
 	if f.anonymous > soakMemory && !raceEnabled {
 		t.Errorf("%d KiB of memory", f.anonymous)
 	}
-	spooled, err := filepath.Glob(filepath.Join(m.dir, "spool", "*"))
+	spooled, err := filepath.Glob(filepath.Join(m.spool, "*"))
 	if err != nil || len(spooled) != 1 {
 		t.Errorf("%q in the spool, %v", spooled, err)
 	}

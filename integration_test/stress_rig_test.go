@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -18,7 +19,8 @@ import (
 type rig struct {
 	*api
 	bin    string // directory of the binary
-	dir    string // holds mount point and spool; made at the first mount
+	dir    string // holds the mount point; made at the first mount
+	spool  string // in dir, if it isn't set
 	daemon *daemon
 }
 
@@ -51,6 +53,7 @@ func (r *rig) mount(t *testing.T, limit time.Duration, args ...string) {
 	t.Helper()
 	if r.dir == "" {
 		r.dir = t.TempDir()
+		r.spool = cmp.Or(r.spool, filepath.Join(r.dir, "spool"))
 		t.Cleanup(func() {
 			if err := r.end(); err != nil {
 				t.Error(err)
@@ -67,7 +70,7 @@ func (r *rig) mount(t *testing.T, limit time.Duration, args ...string) {
 	}
 	ready := d.log.said(regexp.MustCompile("(?m)^assetfs: mounted "))
 	flags := []string{
-		"--base-url=" + r.url(), "--spool-dir=" + filepath.Join(r.dir, "spool"), "--spool-min-free=0", "--rate-limit=none", mnt,
+		"--base-url=" + r.url(), "--spool-dir=" + r.spool, "--spool-min-free=0", "--rate-limit=none", mnt,
 	}
 	//nolint:noctx // it is ended by a signal, as users end it; the watchdog bounds its life
 	d.cmd = exec.Command(filepath.Join(r.bin, "assetfs"), append(flags, args...)...)
