@@ -66,8 +66,12 @@ func (a *Asset) judgeLocked(s *stream, r *Response) (sample ranges.Range, err er
 		return ranges.Range{}, a.fail.err
 	case judged == unknown || r.Doubtful && !a.trusted:
 		sample, err = a.compareLocked(s, r)
-		if err == nil && sample.Empty() && s.proof == 0 && judged == unknown && slices.ContainsFunc(a.streams, s.rival) {
-			err = errRivals
+		if err == nil && sample.Empty() && s.proof == 0 && judged == unknown {
+			if slices.ContainsFunc(a.streams, s.rival) {
+				return sample, errRivals
+			}
+			// The content may be another one, so the validators of the old one are not its own.
+			a.learnLocked(func(i *Info) { i.Seen, i.Stable, i.Date = [2]string{}, false, 0 })
 		}
 		return sample, err
 	}
@@ -190,7 +194,7 @@ func (a *Asset) replaceLocked(s *stream, info Info) (remove func() int64) {
 	if info.Size >= 0 || info.ETag != "" || info.LastModified != "" {
 		a.info = merged(a.info, info, true)
 	}
-	a.firstSeen = seenNow()
+	a.firstSeen, a.given = seenNow(), false
 	a.young.Clear()
 	a.first, a.trusted, a.endedAt = nil, false, -1
 	a.lastErr = &mishap{ErrChanged, time.Now()}

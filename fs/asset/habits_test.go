@@ -392,3 +392,52 @@ func TestPieces(t *testing.T) {
 		})
 	}
 }
+
+// TestNothingToCompare meets another validator when no byte is present that could tell whether the content is another, too.
+func TestNothingToCompare(t *testing.T) {
+	versions := func(_, v int) (string, string) { return fmt.Sprintf(`"%d"`, v), "" }
+	turn := func(r *rig, version int) {
+		t.Helper()
+		synctest.Wait()
+		time.Sleep(time.Minute)
+		r.Free()
+		if got := r.Status().Present; got > 0 {
+			t.Errorf("%d bytes are still present", got)
+		}
+		r.server.mu.Lock()
+		defer r.server.mu.Unlock()
+		r.server.version = version
+	}
+	t.Run("the kernel may have bytes that were given", func(t *testing.T) {
+		test(t, &fakeServer{size: 64 * mib, ranged: true, validators: versions}, func(r *rig) {
+			r.contact()
+			rd := r.Open()
+			r.cat(rd, 0, mib)
+			rd.Close()
+			turn(r, 1)
+			rd = r.Open() // the kernel gives it the first MiB
+			defer rd.Close()
+			if _, err := rd.ReadAt(context.Background(), make([]byte, 1000), 20*mib); !errors.Is(err, ErrChanged) {
+				t.Errorf("a read of the next content: %v", err)
+			}
+		})
+	})
+	t.Run("a validator of before says nothing", func(t *testing.T) {
+		test(t, &fakeServer{size: 64 * mib, ranged: true, validators: versions}, func(r *rig) {
+			r.contact()
+			turn(r, 1)
+			rd := r.Open()
+			r.cat(rd, 20*mib, 21*mib)
+			if got := r.Status().Version; got != 0 {
+				t.Errorf("content %d, and nobody had got bytes of the one before", got)
+			}
+			r.server.mu.Lock()
+			r.server.version = 0
+			r.server.mu.Unlock()
+			if _, err := rd.ReadAt(context.Background(), make([]byte, 1000), 50*mib); !errors.Is(err, ErrChanged) {
+				t.Errorf("a read after the first content came back: %v", err)
+			}
+			rd.Close()
+		})
+	})
+}

@@ -136,6 +136,7 @@ func (a *Asset) fetchLocked(ctx context.Context, state WaiterState, retryFor tim
 func (a *Asset) consumedLocked(r *Reader, need ranges.Range) {
 	edge := r.pos <= a.span.Start+slack || r.pos+slack >= a.span.End || need.End < a.span.Start || need.End+slack > a.span.End
 	r.pos, r.last = need.End, need
+	a.given = true
 	if edge {
 		a.spanLocked()
 	}
