@@ -37,7 +37,7 @@ type Asset struct {
 	factsAdded func()  // called when facts were added; may be nil
 	lastErr    *mishap // for people; nil: there was none
 	closed     bool    // nothing more is downloaded
-	given      bool    // bytes of this content were given to a reader of this mount
+	given      uint64  // how often the kernel was given bytes of this content in this mount
 	*engine            // nil while it would hold nothing; see readyLocked
 }
 

@@ -172,6 +172,9 @@ func (a *Asset) Backing() (*os.File, error) {
 		a.mu.Lock()
 		whole, unchecked, blob, incarnation := a.wholeLocked(), a.unchecked, a.blobLocked(), a.incarnation
 		size := a.info.Size
+		if whole {
+			a.given++
+		}
 		a.mu.Unlock()
 		switch {
 		case !whole:

@@ -16,6 +16,10 @@ var errCovered = errors.New("another stream brings this")
 // errReplaced means that a response certainly has new content, not the one that is present.
 var errReplaced = errors.New("response of another content")
 
+// errForgotten means that a response may have another content than bytes that the kernel has, and that
+// none are present which it could be compared with.
+var errForgotten = errors.New("nothing present to compare with")
+
 // errRivals means that a response may have other content than the running streams, which have
 // stored nothing yet that it could be compared with.
 var errRivals = errors.New("nothing of the streams under way to compare with")
@@ -167,6 +171,16 @@ func (a *Asset) learnLocked(change func(*Info)) {
 	}
 }
 
+// followLocked lets readers go on with the next content that have got nothing of this one, and for which
+// the kernel has nothing of it: others have got nothing either since they were opened.
+func (a *Asset) followLocked() {
+	for r := range a.readers {
+		if r.version == a.version && r.given == a.given {
+			r.version, r.given = a.version+1, 0
+		}
+	}
+}
+
 // leastLocked returns how many bytes the asset has at least: its size if known, otherwise the end
 // of the last present byte.
 func (a *Asset) leastLocked() int64 {
@@ -184,7 +198,12 @@ func (a *Asset) leastLocked() int64 {
 // The caller must call remove after releasing the lock.
 func (a *Asset) replaceLocked(s *stream, info Info) (remove func() int64) {
 	a.version++
-	a.finishLocked(func(*waiter) (bool, error) { return true, ErrChanged })
+	a.finishLocked(func(w *waiter) (bool, error) {
+		if w.state.Header {
+			return true, ErrChanged
+		}
+		return true, nil // to look again
+	})
 	for _, o := range a.streams {
 		if o != s {
 			o.discardLocked()
@@ -194,7 +213,7 @@ func (a *Asset) replaceLocked(s *stream, info Info) (remove func() int64) {
 	if info.Size >= 0 || info.ETag != "" || info.LastModified != "" {
 		a.info = merged(a.info, info, true)
 	}
-	a.firstSeen, a.given = seenNow(), false
+	a.firstSeen, a.given = seenNow(), 0
 	a.young.Clear()
 	a.first, a.trusted, a.endedAt = nil, false, -1
 	a.lastErr = &mishap{ErrChanged, time.Now()}

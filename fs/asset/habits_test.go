@@ -408,18 +408,56 @@ func TestNothingToCompare(t *testing.T) {
 		defer r.server.mu.Unlock()
 		r.server.version = version
 	}
+	// follow makes the next content come, and expects that it is known as such: who was open before and could mix the two can't go
+	// on, and who opens then reads it at once.
+	follow := func(r *rig, before *Reader, old error) {
+		t.Helper()
+		turn(r, 1)
+		next := r.Open()
+		defer next.Close()
+		r.cat(next, 512<<10, mib)
+		if got := r.Status().Version; got != 1 {
+			t.Errorf("content %d", got)
+		}
+		if before == nil {
+			return
+		}
+		defer before.Close()
+		if _, err := before.ReadAt(context.Background(), make([]byte, 1000), 0); !errors.Is(err, old) {
+			t.Errorf("who was open before: %v, want %v", err, old)
+		}
+	}
 	t.Run("the kernel may have bytes that were given", func(t *testing.T) {
+		test(t, &fakeServer{size: 64 * mib, ranged: true, validators: versions}, func(r *rig) {
+			r.contact()
+			before, rd := r.Open(), r.Open()
+			r.cat(rd, 0, mib)
+			rd.Close()
+			follow(r, before, ErrChanged)
+		})
+	})
+	t.Run("who has opened since goes on", func(t *testing.T) {
 		test(t, &fakeServer{size: 64 * mib, ranged: true, validators: versions}, func(r *rig) {
 			r.contact()
 			rd := r.Open()
 			r.cat(rd, 0, mib)
 			rd.Close()
-			turn(r, 1)
-			rd = r.Open() // the kernel gives it the first MiB
-			defer rd.Close()
-			if _, err := rd.ReadAt(context.Background(), make([]byte, 1000), 20*mib); !errors.Is(err, ErrChanged) {
-				t.Errorf("a read of the next content: %v", err)
+			follow(r, r.Open(), nil)
+		})
+	})
+	t.Run("the kernel may have read the spool file", func(t *testing.T) {
+		test(t, &fakeServer{size: mib, ranged: true, validators: versions}, func(r *rig) {
+			rd := r.Open()
+			if err := rd.Fetch(context.Background()); err != nil {
+				t.Fatal(err)
 			}
+			f, err := r.Backing()
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Close()
+			rd.Close()
+			follow(r, nil, nil)
 		})
 	})
 	t.Run("a validator of before says nothing", func(t *testing.T) {

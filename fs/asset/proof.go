@@ -21,8 +21,8 @@ const leastSample = 4 << 10
 
 // compareLocked decides how to find out whether r, the response of s, has the content that is
 // present. If r itself brings present bytes, s compares them as they come; otherwise it returns a
-// range to ask for again. If nothing is present r is believed, unless bytes that are gone since were
-// given to somebody: an open reader goes on with them, and the kernel may still have them.
+// range to ask for again. If nothing is present r is believed. If the kernel may still have bytes that are
+// gone since, the error is errForgotten.
 func (a *Asset) compareLocked(s *stream, r *Response) (ranges.Range, error) {
 	need := int64(block)
 	if r.End >= 0 {
@@ -39,8 +39,8 @@ func (a *Asset) compareLocked(s *stream, r *Response) (ranges.Range, error) {
 	if !sample.Empty() {
 		return sample, nil
 	}
-	if a.given {
-		return ranges.Range{}, errReplaced
+	if a.given > 0 {
+		return ranges.Range{}, errForgotten
 	}
 	return ranges.Range{}, nil
 }

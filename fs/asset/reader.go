@@ -15,6 +15,9 @@ type Reader struct {
 	// a.mu guards what follows.
 	pos  int64        // end of the last read
 	last ranges.Range // given to it, empty if nothing was
+
+	// given is what the asset's was at the open, when the kernel dropped all pages of the inode.
+	given uint64
 }
 
 // Open returns a reader of the present content. It uses no network. The caller must close it.
@@ -22,7 +25,7 @@ func (a *Asset) Open() *Reader {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.readyLocked()
-	r := &Reader{a: a, version: a.version, pos: -1}
+	r := &Reader{a: a, version: a.version, pos: -1, given: a.given}
 	a.readers[r] = struct{}{}
 	a.touchLocked()
 	return r
@@ -136,7 +139,7 @@ func (a *Asset) fetchLocked(ctx context.Context, state WaiterState, retryFor tim
 func (a *Asset) consumedLocked(r *Reader, need ranges.Range) {
 	edge := r.pos <= a.span.Start+slack || r.pos+slack >= a.span.End || need.End < a.span.Start || need.End+slack > a.span.End
 	r.pos, r.last = need.End, need
-	a.given = true
+	a.given++
 	if edge {
 		a.spanLocked()
 	}
