@@ -74,7 +74,7 @@
 //	P6   script engine_cuts, script servers_bytes, script archive_loud, fs TestFaults, integration_test TestModelRun, fs TestMatrix
 //	P7   script restart, script engine_seeks, fs/asset TestModel, fs TestMatrix
 //	P8   script harmless, script engine_interrupt, script harmless_namespace, fs/asset TestInterruptedReaderDisturbsNobody
-//	P9   script changed, script changed_times, fs/asset TestStrongChange, fs/asset TestWanderingValidators, integration_test TestStressChanges, fs TestMatrix
+//	P9   script changed, script changed_times, fs/asset TestStrongChange, fs/asset TestWanderingValidators, integration_test TestStressChanges, fs TestMatrix, fs/asset TestNothingToCompare, integration_test TestOpeners
 //	P10  script archive_loud, script stat, fs/catalog TestStatWaits, fs/asset TestMetadataSizeIsAPromise, fs TestMatrix
 //	P11  script sparse
 //	P12  script readonly

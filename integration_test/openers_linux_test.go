@@ -2,10 +2,12 @@ package integration_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -52,6 +54,9 @@ var openersCases = []struct {
 	{name: "whole, then evicted, then whole", before: openersSteps((*openersRig).fill), to: openersSteps((*openersRig).evict, (*openersRig).fill)},
 	{name: "whole, then another", before: openersSteps((*openersRig).fill), to: openersSteps((*openersRig).evict, (*openersRig).longer)},
 	{name: "whole, then another twice", before: openersSteps((*openersRig).fill), to: openersSteps((*openersRig).evict, (*openersRig).longer, (*openersRig).evict, (*openersRig).shorter)},
+	{name: "in part, then another of that size", before: openersSteps((*openersRig).part), to: openersSteps((*openersRig).fill, (*openersRig).evict, (*openersRig).other)},
+	{name: "whole, then another of that size", before: openersSteps((*openersRig).fill), to: openersSteps((*openersRig).evict, (*openersRig).other)},
+	{name: "fetched, then another of that size", before: openersSteps((*openersRig).fetch, (*openersRig).fill), to: openersSteps((*openersRig).evict, (*openersRig).other)},
 	{name: "in part, then another", before: openersSteps((*openersRig).part), to: openersSteps((*openersRig).fill, (*openersRig).evict, (*openersRig).shorter)},
 }
 
@@ -290,6 +295,16 @@ func (r *openersRig) evict() error {
 	return nil
 }
 
+// fetch fetches the whole asset, and nobody reads it.
+func (r *openersRig) fetch() error {
+	out, err := exec.CommandContext(context.Background(), filepath.Join(r.bin, "assetfs"), "fetch", r.path()).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, out)
+	}
+	return err
+}
+
+func (r *openersRig) other() error   { return r.change(0) }
 func (r *openersRig) longer() error  { return r.change(9001) }
 func (r *openersRig) shorter() error { return r.change(-1 << 19) }
 
