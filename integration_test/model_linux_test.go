@@ -19,6 +19,7 @@ import (
 )
 
 const (
+	modelAssets    = 20
 	modelProcesses = 3
 	modelVersions  = 3
 	// modelWorkerEnv holds the modelJob of a worker process, which runs the test's own binary.
@@ -37,7 +38,7 @@ func TestModelRun(t *testing.T) {
 		return
 	}
 	t.Parallel()
-	m := newModelRun(t, modelJob{Faults: true, Restarts: true})
+	m := newModelRun(t, modelAssets, modelProcesses, modelJob{Faults: true, Restarts: true, Patience: modelHang, Least: modelLeast})
 	m.run(t, spanOf(t, "ASSETFS_MODEL", 10*time.Second, 5*time.Second), nil)
 	m.finish(t)
 }
@@ -45,10 +46,11 @@ func TestModelRun(t *testing.T) {
 // modelRun is a mount, the reference files, and the processes that compare them.
 type modelRun struct {
 	*rig
-	job    modelJob
-	random *rand.Rand
-	limit  time.Duration
-	flags  []string // beside modelFlags
+	job       modelJob
+	processes int
+	random    *rand.Rand
+	limit     time.Duration
+	flags     []string // beside modelFlags
 
 	command sync.WaitGroup // the running command
 	busy    atomic.Bool    // there is one
@@ -58,9 +60,9 @@ type modelRun struct {
 	kills int
 }
 
-func newModelRun(t *testing.T, job modelJob) *modelRun {
+func newModelRun(t *testing.T, assets, processes int, job modelJob) *modelRun {
 	t.Helper()
-	m := &modelRun{rig: newRig(t), job: job, count: modelCount{map[string]int{}, map[string]int{}}}
+	m := &modelRun{rig: newRig(t), job: job, processes: processes, count: modelCount{map[string]int{}, map[string]int{}}}
 	m.job.Ref, m.job.Dir = t.TempDir(), t.TempDir()
 	seed := uint64(time.Now().UnixNano())
 	if text := os.Getenv("ASSETFS_MODEL_SEED"); text != "" {
@@ -71,7 +73,7 @@ func newModelRun(t *testing.T, job modelJob) *modelRun {
 	t.Logf("ASSETFS_MODEL_SEED=%d", seed) // determines what is done, but not when
 	m.random = rand.New(rand.NewPCG(seed, 1))
 	m.mode(t, seed)
-	for i := range 20 {
+	for i := range assets {
 		id := fmt.Sprintf("re_%d", i)
 		a := modelAsset{ID: id, Size: m.random.Int64N(4 << 20), Versions: 1}
 		fake := fakeapi.Asset{ID: id, Name: fmt.Sprintf("a-%d.bin", i/2), Size: a.Size} // each name twice
@@ -135,7 +137,7 @@ func (m *modelRun) run(t *testing.T, span time.Duration, also func()) {
 	stop := make(chan struct{})
 	kill := make(chan struct{})
 	var wg sync.WaitGroup
-	for i := range modelProcesses {
+	for i := range m.processes {
 		wg.Go(func() { m.keepReading(t, uint64(i), kill, stop) })
 	}
 	happen := time.NewTicker(50 * time.Millisecond)
@@ -159,7 +161,7 @@ func (m *modelRun) run(t *testing.T, span time.Duration, also func()) {
 
 // keepReading runs one process after another until stop is closed. An element of kill kills the current one.
 func (m *modelRun) keepReading(t *testing.T, number uint64, kill, stop <-chan struct{}) {
-	for seed := number; !t.Failed(); seed += modelProcesses {
+	for seed := number; !t.Failed(); seed += uint64(m.processes) {
 		select {
 		case <-stop:
 			return
@@ -202,7 +204,7 @@ func (m *modelRun) keepReading(t *testing.T, number uint64, kill, stop <-chan st
 		}
 		select {
 		case <-ended:
-		case <-time.After(2 * modelHang):
+		case <-time.After(2 * m.job.Patience):
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			if d := m.daemon; d != nil {

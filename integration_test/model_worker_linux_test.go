@@ -22,9 +22,9 @@ import (
 const (
 	modelThreads = 2
 	modelHandles = 4 // kept open by each thread
-	// modelHang is longer than any call may take: a read may retry for --retry-for each time it has made progress.
+	// modelHang is longer than any call may take without a limit: a read may retry for --retry-for each time it has made progress.
 	modelHang = time.Minute
-	// modelLeast is how many operations a thread does before it ends.
+	// modelLeast is how many operations a thread does before it ends, even on a slow machine.
 	modelLeast = 30
 )
 
@@ -34,6 +34,8 @@ type modelJob struct {
 	Assets        []modelAsset
 	Seed          uint64
 	Pause         time.Duration // between operations
+	Patience      time.Duration // longer than any call may take
+	Least         int           // operations that a thread does before it ends
 	Faults        bool          // documented errors are allowed
 	Restarts      bool          // and so are the errors of a mount that is gone
 }
@@ -126,8 +128,8 @@ func (w *modelWorker) run(ended <-chan struct{}) (err error) {
 	defer pause.Stop()
 	for n := 0; ; n++ {
 		over := ended
-		if n < modelLeast {
-			over = nil // even on a slow machine each process does something
+		if n < w.job.Least {
+			over = nil
 		}
 		select {
 		case <-over:
@@ -135,7 +137,7 @@ func (w *modelWorker) run(ended <-chan struct{}) (err error) {
 		case <-pause.C:
 		}
 		name, do := w.operation()
-		hangs := time.AfterFunc(modelHang, func() {
+		hangs := time.AfterFunc(w.job.Patience, func() {
 			panic(fmt.Sprintf("%s hangs", name)) // not t.Fatal, which can't end the hanging thread
 		})
 		err := do()

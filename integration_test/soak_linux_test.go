@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"assetfs/remote/fakeapi"
 )
 
 const (
@@ -29,7 +31,8 @@ type figures struct {
 	inodes                               int64 // of FUSE in the kernel, for all mounts; only root sees it
 }
 
-// TestSoak does the same as TestModelRun with a single process of assetfs, which must not grow. ASSETFS_SOAK is the duration (10s).
+// TestSoak does the same as TestModelRun with a single process of assetfs, which must not grow. ASSETFS_SOAK is the duration (10s). A
+// long one has 200 assets, 16 readers, and the documented limits.
 func TestSoak(t *testing.T) {
 	if testing.Short() && os.Getenv("ASSETFS_SOAK") == "" {
 		t.Skip("TestModelRun looks at the end, too")
@@ -37,7 +40,19 @@ func TestSoak(t *testing.T) {
 	t.Parallel()
 	span := spanOf(t, "ASSETFS_SOAK", 10*time.Second, 0)
 	// A long run reads more slowly, so that the machine can be used for other work.
-	m := newModelRun(t, modelJob{Faults: true, Pause: min(span/60_000, 30*time.Millisecond)})
+	assets, processes := modelAssets, modelProcesses
+	job := modelJob{Faults: true, Pause: min(span/60_000, 30*time.Millisecond), Patience: modelHang, Least: modelLeast}
+	long := span >= time.Minute
+	if long {
+		assets, processes, job.Patience, job.Least = 200, 16/modelThreads, 15*time.Minute, 1
+	}
+	m := newModelRun(t, assets, processes, job)
+	if long {
+		m.flags = append(m.flags, "--rate-limit=auto")
+		m.fake.Configure(func(c *fakeapi.Config) {
+			c.Downloads, c.Metadata = fakeapi.Limit{Rates: "1/s"}, fakeapi.Limit{Rates: "1/s"}
+		})
+	}
 	var samples []figures
 	next := time.Now()
 	t.Logf("%8s %9s %9s %6s %8s %12s", "", "RSS KiB", "anonymous", "files", "threads", "FUSE inodes")
@@ -50,8 +65,9 @@ func TestSoak(t *testing.T) {
 			t.Logf("%8v %9d %9d %6d %8d %12d", now.Sub(began).Round(time.Second), f.rss, f.anonymous, f.descriptors, f.threads, f.inodes)
 		}
 	})
+	m.job.Assets = m.job.Assets[:modelAssets] // each takes a second at least
 	m.finish(t)
-	if len(samples) < soakSamples || span < time.Minute {
+	if len(samples) < soakSamples || !long {
 		return
 	}
 	// The last quarter must not need much more than the second one.
