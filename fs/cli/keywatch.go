@@ -9,12 +9,8 @@ import (
 	"assetfs/remote"
 )
 
-const (
-	// keyEvery is how often the key's file is checked.
-	keyEvery = 500 * time.Millisecond
-	// keySettled is the age at which a file's time stamp identifies its version.
-	keySettled = 2 * time.Second
-)
+// keySettled is the age at which a file's time stamp identifies its version.
+const keySettled = 2 * time.Second
 
 // watching runs watch until end is called. That does not wait for watch, which may look
 // at a disk that hangs, but what watch calls do for is not done any more then.
@@ -36,20 +32,19 @@ func watching(watch func(ctx context.Context, do func(func()))) (end func()) {
 }
 
 // watchKey calls changed whenever the file holds another key, until end is called. A file that
-// can be read only once, like a pipe, is not watched.
+// can be read only once, like a pipe, is not watched. The file is checked each second.
 func watchKey(file string, key *remote.Key, changed func()) (end func()) {
 	if file == "" {
 		return func() {}
 	}
 	return watching(func(ctx context.Context, do func(func())) {
 		key.Renewed() // changes count from now on
-		tick := time.NewTicker(keyEvery)
-		defer tick.Stop()
 		var last os.FileInfo
 		var read time.Time
 		for {
-			select {
-			case <-tick.C:
+			now := time.Now()
+			select { // at each full second; see ledger
+			case <-time.After(now.Truncate(time.Second).Add(time.Second).Sub(now)):
 			case <-ctx.Done():
 				return
 			}

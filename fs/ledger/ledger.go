@@ -22,8 +22,9 @@ const (
 	// otherPrograms stands for all programs of a day after the first mostPrograms.
 	otherPrograms = "others"
 	mostPrograms  = 50
-	// every is how often new figures are recorded, so that a killed process loses less than
-	// a second of them.
+	// every is how often new figures are recorded while there are any, so that a killed process
+	// loses less than a second of them. Otherwise they are looked for at each full second, as
+	// everything that watches does, so that an idle process wakes up once a second.
 	every = 250 * time.Millisecond
 	// noteLedger is the name of the spool's note with the first and the last day. With a dot
 	// and a day after it, it is the note of that day. Days are in local time.
@@ -119,12 +120,14 @@ func New(o Options) *Ledger {
 // Start begins to record costs regularly. Close ends that.
 func (l *Ledger) Start() {
 	l.keeper.Go(func() {
-		tick := time.NewTicker(every)
-		defer tick.Stop()
 		for {
+			now := time.Now()
+			wait := now.Truncate(time.Second).Add(time.Second).Sub(now)
+			if l.record(now) {
+				wait = min(wait, every)
+			}
 			select {
-			case <-tick.C:
-				l.record(time.Now())
+			case <-time.After(wait):
 			case <-l.end:
 				return
 			}
@@ -159,8 +162,8 @@ func (l *Ledger) load() {
 	}
 }
 
-// take adds what has come since the last call.
-func (l *Ledger) take(now time.Time) {
+// take adds what has come since the last call, and reports whether anything has.
+func (l *Ledger) take(now time.Time) (found bool) {
 	spent, served := l.o.Spent(), l.o.Served()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -181,23 +184,26 @@ func (l *Ledger) take(now time.Time) {
 		l.seen[program] = remote.Spent{Requests: was.Requests + c.Requests, Bytes: was.Bytes + c.Bytes}
 		day.add(cmp.Or(program, OwnProgram), c, mostPrograms)
 		l.mount.add(cmp.Or(program, OwnProgram), c, mostPrograms)
-		l.unsaved[today] = true
+		l.unsaved[today], found = true, true
 	}
 	if n := served - l.served; n > 0 {
 		l.served = served
 		day.Served += n
 		l.mount.Served += n
-		l.unsaved[today] = true
+		l.unsaved[today], found = true, true
 	}
+	return found
 }
 
-// record writes new figures. A new month starts with its whole limit.
-func (l *Ledger) record(now time.Time) {
-	l.take(now)
+// record writes new figures, and reports whether there were any. A new month starts with its whole
+// limit.
+func (l *Ledger) record(now time.Time) (found bool) {
+	found = l.take(now)
 	l.flush()
 	if now.Format(monthFormat) != l.month {
 		l.allow(now)
 	}
+	return found
 }
 
 // allow permits downloads of what is left of this month.

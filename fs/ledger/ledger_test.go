@@ -200,3 +200,37 @@ func TestLedgerGoesOn(t *testing.T) {
 		}
 	})
 }
+
+// A ledger wakes up once a second, at the full second, while nothing is spent.
+func TestLedgerRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(300 * time.Millisecond)
+		looks, served := []time.Time{}, int64(0)
+		l := New(Options{
+			Notes: &memo{text: map[string]string{}}, Log: slog.New(slog.DiscardHandler),
+			Spent:  func() map[string]remote.Spent { looks = append(looks, time.Now()); return nil },
+			Served: func() int64 { return served },
+		})
+		l.Start()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		for _, at := range looks[1:] {
+			if !at.Equal(at.Truncate(time.Second)) {
+				t.Errorf("woke up at %v", at)
+			}
+		}
+		if len(looks) != 11 {
+			t.Errorf("looked %d times in 10 s", len(looks))
+		}
+		looks = nil
+		for range 100 {
+			served++
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+		}
+		if len(looks) < 30 {
+			t.Errorf("looked %d times in 10 s of reading", len(looks))
+		}
+		l.Close()
+	})
+}

@@ -53,14 +53,13 @@ func (l *List) Once() bool {
 // the file each second, and reads it at once when reread delivers. While it can't be read, the
 // last IDs remain. Read must have been called before, and Once must be false.
 func (l *List) Watch(ctx context.Context, reread <-chan struct{}, changed func(ids []string)) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
 	for {
-		select {
+		now := time.Now()
+		select { // at each full second; see ledger
 		case <-ctx.Done():
 			return
 		case <-reread:
-		case <-tick.C:
+		case <-time.After(now.Truncate(every).Add(every).Sub(now)):
 			if l.fresh() {
 				continue
 			}
