@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -134,6 +135,11 @@ func (k *killRun) verify(t *testing.T, ids []string) {
 		err = json.Unmarshal(buf[:n], &status)
 	}
 	ever := status.Ledger.Ever.Bytes
+	ctx, cancel := context.WithTimeout(t.Context(), readyLimit)
+	defer cancel()
+	if err := k.fake.WaitIdle(ctx); err != nil { // bytes are counted after they are written
+		t.Error(err)
+	}
 	if err != nil || ever < k.ever || ever > k.fake.Billed() {
 		t.Errorf("the ledger says %d bytes, it was %d at the last start, and %d were sent; %v\n%s", ever, k.ever, k.fake.Billed(), err, k.daemon.log)
 	}

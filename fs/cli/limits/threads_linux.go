@@ -15,10 +15,12 @@ import (
 const (
 	// many is more threads than a mount ever needs.
 	many = 4096
-	// enough is how many a mount needs that takes turns at the disk (fs.Options.FewThreads):
+	// usual is how many a busy mount needs that takes turns at the disk (fs.Options.FewThreads):
 	// those of the runtime, those that wait for requests, for the disk, for standard error
-	// and for programs. That was at most 23 with 80 readers beside writers that keep the disk
-	// busy, and twice as many if the kernel takes 30 ms for each open, close or connect.
+	// and for programs. It was 23 with 80 readers, beside writers that keep the disk busy.
+	usual = 24
+	// enough is as many again: 27 were too few on another machine. If the kernel takes 30 ms
+	// for each open, close or connect, 45 are needed.
 	enough = 48
 	// spare is for threads that the runtime may start in the meantime.
 	spare = 2
@@ -50,8 +52,9 @@ func Threads() (few bool, err error) {
 			return few, errThreads
 		}
 		runtime.GOMAXPROCS(min(processors, 2))
+		reserve(enough)
 	}
-	reserve(enough)
+	reserve(usual)
 	return few, nil
 }
 
