@@ -176,6 +176,13 @@ func TestErrorObject(t *testing.T) {
 		{`{"code":"9009","msg":"no","traceId":"x"}`, "9009", "no", "object api replaces"},
 		{`{"code":"0001","msg":"no","traceId":"x"}`, "0001", "no", "object api replaces"},
 		{`{"code":1,"msg":"no","traceId":"x"}`, "1", "no", "object api"},
+		{`{"code":429.0,"msg":"slow","traceId":"x"}`, "429", "slow", "object api replaces"},
+		{`{"code":4.29e2,"msg":"slow"}`, "429", "slow", "object api bare replaces"},
+		{`{"code":"429.0","msg":"slow"}`, "429.0", "slow", "object api bare replaces"},
+		{`{"code":1.5,"msg":"x"}`, "1.5", "x", "object api bare replaces"},
+		{`{"code":null,"msg":"oops","data":null,"success":false,"failed":true}`, "", "oops", "object api bare replaces"},
+		{`{"code":"","msg":null,"success":"false"}`, "", "", "object api bare replaces"},
+		{`{"code":true,"msg":"x","failed":true,"traceId":"x"}`, "", "x", "object api"},
 		{`{"code":200,"msg":"hello","scene":[]}`, "200", "hello", "object api"},
 		{`{"code":"DE","msg":"Deutschland","capital":"Berlin"}`, "DE", "Deutschland", "object api"},
 		{`{"code":429,"success":false}`, "429", "", "object api bare"},
@@ -235,7 +242,7 @@ func TestCutObject(t *testing.T) {
 		`{"code":5`: true, `{"code":`: false, `{"msg":"x`: false, `{"code":500,"frames":[`: false, `{"frames":1,"code":5,`: false,
 		`{"code":500}`: false, `{"code":500,"msg":x`: false, "{\"code\":1}\n{\"code\":2}": false, `{`: false, ``: false, `[`: false, `{"code":500,"data":{"a":[1,`: true,
 	} {
-		if got := cutObject([]byte(b)); got != want {
+		if got := cutObject([]byte(b)).object; got != want {
 			t.Errorf("cutObject(%q) = %v", b, got)
 		}
 	}

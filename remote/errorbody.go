@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -31,6 +32,9 @@ func errorOf(resp *http.Response, body *Body) (*Error, *Error) {
 		return nil, cut
 	}
 	o := parseErrorObject(body.peeked)
+	if !o.object {
+		o = cutObject(body.peeked)
+	}
 	e := o.fault(resp)
 	if !o.object && mediaType(resp.Header.Get("Content-Type")) == "text/plain" {
 		line, _, _ := strings.Cut(strings.TrimSpace(string(body.peeked)), "\n")
@@ -44,7 +48,7 @@ func errorOf(resp *http.Response, body *Body) (*Error, *Error) {
 		e.Err = &detailError{proxyName(body.c.proxyOf(resp.Request)) + " wants a user and a password (407)", ErrProxy}
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
 		// These mean the same, whoever sends them.
-	case !o.api && !empty && !cutObject(body.peeked):
+	case !o.api && !empty:
 		e.disown()
 	}
 	return e, nil
@@ -52,7 +56,7 @@ func errorOf(resp *http.Response, body *Body) (*Error, *Error) {
 
 // errorObject is a body, read as a JSON error object.
 type errorObject struct {
-	object    bool   // it is a JSON object
+	object    bool   // it is a JSON object, or the beginning of one
 	api       bool   // written by the API: it has a code, and a msg or failure flags
 	failed    bool   // the flags say failure
 	hasMsg    bool   // there is a msg, perhaps null
@@ -71,10 +75,16 @@ func parseErrorObject(body []byte) errorObject {
 	if json.Unmarshal(trimBOM(body), &fields) != nil || fields == nil {
 		return errorObject{}
 	}
+	return errorObjectOf(fields)
+}
+
+// errorObjectOf reads the fields of an object. The API itself may fail to give its error a code.
+func errorObjectOf(fields map[string]json.RawMessage) errorObject {
 	o := errorObject{object: true, code: codeOf(fields["code"]), msg: textOf(fields["msg"])}
+	_, hasCode := fields["code"]
 	_, o.hasMsg = fields["msg"]
-	o.failed = string(fields["success"]) == "false" || string(fields["failed"]) == "true"
-	o.api = o.code != "" && (o.hasMsg || o.failed)
+	o.failed = flag(fields["success"]) == "false" || flag(fields["failed"]) == "true"
+	o.api = o.code != "" && (o.hasMsg || o.failed) || hasCode && o.hasMsg && o.failed
 	o.bare = true
 	for key := range fields {
 		o.bare = o.bare && envelope[key]
@@ -82,7 +92,6 @@ func parseErrorObject(body []byte) errorObject {
 	if o.msg == "" {
 		o.msg = textOf(fields["message"])
 	}
-	_, hasCode := fields["code"]
 	o.gateway = !hasCode && !o.hasMsg && isGateway(fields)
 	if o.gateway {
 		o.code = codeOf(fields["status"])
@@ -153,31 +162,36 @@ func Impostor(content []byte) bool {
 	return len(content) <= maxErrorBody && parseErrorObject(content).replaces() || htmlPage(content)
 }
 
-// cutObject reports whether b is the beginning of an object of the API that was cut: it has
-// a code and only keys of the envelope.
-func cutObject(b []byte) bool {
+// cutObject reads the beginning of an object of the API that was cut: it has a code and only
+// keys of the envelope. For anything else the result is zero.
+func cutObject(b []byte) errorObject {
 	d := json.NewDecoder(bytes.NewReader(trimBOM(b)))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return false
+		return errorObject{}
 	}
-	hasCode := false
-	cut := func(err error) bool {
-		return hasCode && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF))
+	fields := map[string]json.RawMessage{}
+	end := func(err error) errorObject {
+		if fields["code"] == nil || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return errorObject{}
+		}
+		o := errorObjectOf(fields)
+		o.api = true
+		return o
 	}
 	for {
 		key, err := d.Token()
 		if err != nil {
-			return cut(err)
+			return end(err)
 		}
 		name, ok := key.(string)
 		if !ok || !envelope[name] {
-			return false
+			return errorObject{}
 		}
 		var value json.RawMessage
 		if err := d.Decode(&value); err != nil {
-			return cut(err)
+			return end(err)
 		}
-		hasCode = hasCode || name == "code"
+		fields[name] = value
 	}
 }
 
@@ -200,13 +214,21 @@ func htmlPage(b []byte) bool {
 	return false
 }
 
+// codeOf returns the code of an object, "" if it has none. Java may write a number like this:
+// 429.0.
 func codeOf(raw json.RawMessage) string {
 	s := textOf(raw)
 	if s == "" && len(raw) > 0 && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9') {
 		s = string(raw)
+		if f, err := strconv.ParseFloat(s, 64); err == nil && math.Abs(f) < 1<<53 && f == math.Trunc(f) {
+			s = strconv.FormatInt(int64(f), 10)
+		}
 	}
 	return s[:min(len(s), maxCode)]
 }
+
+// flag returns a truth value, which may be in quotes.
+func flag(raw json.RawMessage) string { return strings.Trim(string(raw), `"`) }
 
 func textOf(raw json.RawMessage) string {
 	var s string

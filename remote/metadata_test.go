@@ -33,6 +33,7 @@ func TestMetadata(t *testing.T) {
 		{"documented", resource(okFields), full},
 		{"older", strings.Replace(resource(okFields), `"code":200`, `"code":"0000"`, 1), full},
 		{"code as a string", strings.Replace(resource(okFields), `"code":200`, `"code":"200"`, 1), full},
+		{"code of Java", strings.Replace(resource(okFields), `"code":200`, `"code":200.0`, 1), full},
 		{"no flags", `{"code":200,"msg":"success","data":{"resource":[{` + okFields + `}]}}`, full},
 		{"data alone", `{"data":{"resource":[{` + okFields + `}]}}`, full},
 		{"byte order mark", "\ufeff" + resource(okFields), full},

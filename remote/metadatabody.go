@@ -22,8 +22,8 @@ func answerOf(resp *http.Response, body *Body, most int) ([]byte, *Error) {
 			return nil, err
 		}
 		return nil, e
-	case status != http.StatusOK:
-		return nil, malformed(status, "unexpected status")
+	case !allOfIt(status):
+		return nil, errorInside(resp, body, malformed(status, "unexpected status"))
 	}
 	if err := body.peek(most + 1); err != nil {
 		return nil, err

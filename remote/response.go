@@ -23,7 +23,7 @@ func judge(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 	case allOfIt(status):
 		return whole(resp, r, body)
 	case status < 400:
-		return nil, malformed(status, "unexpected status")
+		return nil, errorInside(resp, body, malformed(status, "unexpected status"))
 	}
 	e, err := errorOf(resp, body)
 	if err != nil {
@@ -65,7 +65,7 @@ func refusesRange(e *Error) bool {
 
 func whole(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 	if err := refused(resp, resp.ContentLength); err != nil {
-		return nil, compressedError(resp, body, err)
+		return nil, errorInside(resp, body, err)
 	}
 	body.left.Store(resp.ContentLength)
 	body.chunked = len(resp.TransferEncoding) > 0
@@ -86,6 +86,9 @@ func partial(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 		return nil, e
 	}
 	if err := refused(resp, max(cr.size, cr.end)); err != nil {
+		if cr.start == 0 {
+			err = errorInside(resp, body, err)
+		}
 		return nil, err
 	}
 	body.left.Store(cr.end - cr.start)
@@ -111,17 +114,20 @@ func refused(resp *http.Response, size int64) *Error {
 	return nil
 }
 
-// compressedError returns the error in the compressed body of a success if there is one,
-// else err.
-func compressedError(resp *http.Response, body *Body, err *Error) *Error {
-	if len(resp.Header.Values("Content-Disposition")) > 0 || resp.ContentLength > maxErrorBody {
+// errorInside returns the error that is the body of a success if there is one, else err: why
+// the body is no asset in any case. It may be compressed.
+func errorInside(resp *http.Response, body *Body, err *Error) *Error {
+	if !success(resp.StatusCode) || len(resp.Header.Values("Content-Disposition")) > 0 || resp.ContentLength > maxErrorBody {
 		return err
 	}
 	body.decode(coding(resp.Header))
-	if cut := body.peek(maxErrorBody + 1); cut != nil {
+	if cut := body.peek(maxErrorBody + 1); cut != nil || len(body.peeked) == 0 {
 		return err
 	}
 	if e := objectError(resp, body.peeked); e != nil {
+		return e
+	}
+	if e := pageError(resp, body.peeked); e != nil {
 		return e
 	}
 	return err
@@ -180,7 +186,7 @@ func objectError(resp *http.Response, b []byte) *Error {
 		}
 		return e
 	}
-	if cutObject(b) {
+	if cutObject(b).object {
 		e := malformed(resp.StatusCode, "an error object that is cut off")
 		e.foreign = true
 		return e
