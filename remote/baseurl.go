@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -23,6 +24,8 @@ func CheckBaseURL(raw string, insecureHTTP bool) (*url.URL, error) {
 		return nil, fmt.Errorf("base URL %q is neither http nor https: %s", shown, example)
 	case u.Opaque != "" || u.Hostname() == "":
 		return nil, fmt.Errorf("base URL %q names no host: %s", shown, example)
+	case u.Port() != "" && !portNumber(u.Port()):
+		return nil, fmt.Errorf("base URL %q has an impossible port: write one from 1 to 65535, or none", shown)
 	case u.User != nil:
 		return nil, fmt.Errorf("base URL %q must not hold a user or password: give the key with --api-key-file", shown)
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
@@ -32,6 +35,11 @@ func CheckBaseURL(raw string, insecureHTTP bool) (*url.URL, error) {
 	}
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
 	return u, nil
+}
+
+func portNumber(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0
 }
 
 func loopback(host string) bool {

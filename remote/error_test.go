@@ -151,6 +151,7 @@ func TestRetryAfter(t *testing.T) {
 		"999999999": time.Hour, "99999999999999999999999": time.Hour,
 		"Tue, 06 May 2025 07:08:40 GMT": 40 * time.Second,
 		"Tue, 06 May 2025 07:07:00 GMT": 0,
+		"Tue, 06 May 2025 07:08:40 UTC": 40 * time.Second, "Tue, 06 May 2025 09:08:40 +0200": 40 * time.Second, "2025-05-06T07:08:40Z": 40 * time.Second,
 		"Tue, 06 May 2035 07:07:00 GMT": time.Hour,
 	} {
 		h := http.Header{"Retry-After": {field}, "Date": {date}}

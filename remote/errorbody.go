@@ -249,13 +249,13 @@ func retryAfter(h http.Header) time.Duration {
 	if n, err := strconv.ParseFloat(field, 64); strings.Trim(field, "0123456789.") == "" && (err == nil || n > 0) {
 		return time.Duration(min(n, maxRetryAfter.Seconds()) * float64(time.Second))
 	}
-	until, err := http.ParseTime(field)
-	if err != nil {
+	until := httpTime(field)
+	if until.IsZero() {
 		return 0
 	}
 	// The difference of two times of one clock is right even if that clock is wrong.
-	now, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
+	now := httpTime(h.Get("Date"))
+	if now.IsZero() {
 		now = time.Now()
 	}
 	return min(max(0, until.Sub(now)), maxRetryAfter)

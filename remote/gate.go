@@ -94,7 +94,7 @@ func (g *gate) close(s *slot, cause *Error, first time.Duration, now time.Time) 
 		}
 		return
 	}
-	if asked <= 0 {
+	if asked < backoffFirst { // the next backoff is longer in any case
 		asked = backoff(first, g.closed)
 		if errors.Is(cause, ErrUnreachable) && cause.Status == 0 && cause.away == "" {
 			asked = min(asked, unreachableMost)

@@ -28,16 +28,16 @@ func infoOf(h http.Header) Info {
 		Name:         FileName(h.Values("Content-Disposition")),
 		Size:         -1,
 		Type:         mediaType(h.Get("Content-Type")),
-		ModTime:      modTime(h.Get("Last-Modified")),
+		ModTime:      httpTime(h.Get("Last-Modified")),
 		ETag:         hint(h.Get("ETag")),
 		LastModified: hint(h.Get("Last-Modified")),
-		Date:         modTime(h.Get("Date")),
+		Date:         httpTime(h.Get("Date")),
 	}
 }
 
-// modTime reads a Last-Modified, or returns the zero time. Zones other than GMT are wrong
+// httpTime reads a time in a header, or returns the zero time. Zones other than GMT are wrong
 // (RFC 9110, 5.6.7), but curl and browsers read them, too.
-func modTime(s string) time.Time {
+func httpTime(s string) time.Time {
 	if t, err := http.ParseTime(s); err == nil {
 		return t
 	}
