@@ -72,7 +72,14 @@ var envelope = map[string]bool{"code": true, "msg": true, "data": true, "success
 // a string. Unknown keys are ignored.
 func parseErrorObject(body []byte) errorObject {
 	var fields map[string]json.RawMessage
-	if json.Unmarshal(trimBOM(body), &fields) != nil || fields == nil {
+	// Some servers don't escape line breaks in texts.
+	line := bytes.Map(func(r rune) rune {
+		if r < ' ' {
+			return ' '
+		}
+		return r
+	}, trimBOM(body))
+	if json.Unmarshal(line, &fields) != nil || fields == nil {
 		return errorObject{}
 	}
 	return errorObjectOf(fields)
@@ -217,7 +224,7 @@ func htmlPage(b []byte) bool {
 // codeOf returns the code of an object, "" if it has none. Java may write a number like this:
 // 429.0.
 func codeOf(raw json.RawMessage) string {
-	s := textOf(raw)
+	s := strings.TrimSpace(textOf(raw))
 	if s == "" && len(raw) > 0 && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9') {
 		s = string(raw)
 		if f, err := strconv.ParseFloat(s, 64); err == nil && math.Abs(f) < 1<<53 && f == math.Trunc(f) {

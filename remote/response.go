@@ -163,7 +163,8 @@ func impostor(resp *http.Response, body *Body, complete bool) *Error {
 	if err := body.peek(512); err != nil { // as much as DetectContentType looks at
 		return err
 	}
-	if complete && bytes.HasPrefix(bytes.TrimSpace(trimBOM(body.peeked)), []byte("{")) && resp.ContentLength <= maxErrorBody {
+	begin := bytes.TrimSpace(trimBOM(body.peeked))
+	if complete && (len(begin) == 0 || begin[0] == '{') && resp.ContentLength <= maxErrorBody {
 		if err := body.peek(maxErrorBody + 1); err != nil {
 			return err
 		}
