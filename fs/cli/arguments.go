@@ -35,6 +35,9 @@ func (s *settings) check(args []string) error {
 		return fmt.Errorf("%s is an asset ID; write the mount point before it, or ./%[1]s if that is the mount point", s.Mountpoint)
 	}
 	for _, id := range s.Args {
+		if id == "-" {
+			return errors.New("- is not an asset ID; --ids=- reads IDs from standard input")
+		}
 		if !idlist.Valid(s.IDPattern, id) {
 			if near := mountopt.Nearest(args[0], commands); near != "" && !exists {
 				return fmt.Errorf("there is no command %s; did you mean assetfs %s?", args[0], near)

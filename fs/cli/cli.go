@@ -57,7 +57,7 @@ func Main() {
 	}
 	status := exitStatus(err)
 	if err != nil {
-		fmt.Fprintf(out, "assetfs: %v\n", err)
+		fmt.Fprint(out, report(err))
 		if child != nil {
 			child.Fail(err.Error(), status)
 		}
@@ -65,6 +65,9 @@ func Main() {
 	out.Close(farewell)
 	os.Exit(status)
 }
+
+// report returns the line about err. Much of that may be the user's own text, or a file's name.
+func report(err error) string { return "assetfs: " + printable(err.Error()) + "\n" }
 
 func exitStatus(err error) int {
 	var usage *usageError

@@ -166,6 +166,7 @@ func (t *target) title(r *result) string {
 
 // add adds an asset, once.
 func (t *target) add(id, path string) {
+	id = strings.ToValidUTF8(id, "\uFFFD") // as JSON has it
 	if _, ok := t.path[id]; !ok {
 		t.ids = append(t.ids, id)
 		t.path[id] = path
@@ -188,19 +189,28 @@ func targets(args []string, mount string, in io.Reader) ([]*target, error) {
 			t.add(arg, "")
 			continue
 		}
-		anything, err := idlist.Anchored(".*")
-		if err != nil {
+		if err := t.addListed(in); err != nil {
 			return nil, err
-		}
-		ids, _, err := idlist.Read(in, "-", anything)
-		if err != nil {
-			return nil, err
-		}
-		for _, id := range ids {
-			t.add(id, "")
 		}
 	}
 	return []*target{t}, nil
+}
+
+// addListed adds the IDs in a list. Lines that can be none are added, too, so that the mount
+// refuses them: a command must not succeed because it has left something out.
+func (t *target) addListed(list io.Reader) error {
+	anything, err := idlist.Anchored(".*")
+	if err != nil {
+		return err
+	}
+	ids, bad, err := idlist.Read(list, "-", anything)
+	for _, id := range ids {
+		t.add(id, "")
+	}
+	for _, line := range bad {
+		t.add(line.Text, "")
+	}
+	return err
 }
 
 // filesOf finds the assets of files, and of all files in directories.

@@ -2,14 +2,17 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 // The path of a socket has about a hundred bytes at most, but the spool's path may be longer. A socket that a killed mount
@@ -106,5 +109,22 @@ func TestAnswerIsEscaped(t *testing.T) {
 	_, err := c.call(t.Context(), http.MethodGet, "/v1/status", nil)
 	if want := `no\u001b[2J\u000aassetfs: all is well`; err == nil || err.Error() != want {
 		t.Errorf("the error is %q, want %q", err, want)
+	}
+}
+
+// Lines of a list that are no IDs must not be forgotten: fetch would succeed without them. An ID comes back from the mount as it
+// was sent, although JSON holds only valid text.
+func TestListedTargets(t *testing.T) {
+	target := &target{path: map[string]string{}}
+	long := strings.Repeat("x", 300)
+	if err := target.addListed(strings.NewReader("re_1\n# two\n\nre_1\r\na/b\n..\n" + long + "\nre_\xff\nre_2 # three\n")); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(target.ids)
+	if want := []string{"..", "a/b", "re_1", "re_2", "re_\ufffd", long}; !slices.Equal(target.ids, want) {
+		t.Errorf("the targets are %q, want %q", target.ids, want)
+	}
+	if err := target.addListed(iotest.ErrReader(io.ErrClosedPipe)); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("a list that can't be read: %v", err)
 	}
 }

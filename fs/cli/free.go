@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 )
@@ -77,9 +78,14 @@ func fileCommand(verb, short string, mount *string) *cobra.Command {
 		Use:                   verb + " FILE... | --mount DIR ID...",
 		Short:                 short,
 		Long:                  short + ".\n\nFILE is a file or a directory in a mount. With --mount, give IDs instead; -\nreads them from standard input, one a line.",
-		Args:                  some,
 		ValidArgsFunction:     completeFiles,
 		DisableFlagsInUseLine: true,
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		if *mount == "" && slices.Contains(args, "-") {
+			return usagef("- reads IDs from standard input; write %s --mount=DIR -", c.CommandPath())
+		}
+		return some(c, args)
 	}
 	c.Flags().Var((*once)(mount), "mount", "arguments are asset IDs in the mount at `DIR`")
 	if err := c.MarkFlagDirname("mount"); err != nil {

@@ -291,7 +291,7 @@ func (a *app) watch(reread <-chan struct{}, changed func(ids []string)) (end fun
 // obey unmounts on SIGINT and SIGTERM, and renews on SIGHUP. It never waits, so no signal is
 // missed.
 func obey(signals <-chan os.Signal, out io.Writer, m *fs.FS, renew func()) {
-	say := func(text string) { fmt.Fprintln(out, "assetfs:", text) }
+	say := func(text string) { fmt.Fprintln(out, "assetfs:", printable(text)) }
 	asked := false
 	for s := range signals {
 		switch {

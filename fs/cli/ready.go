@@ -13,7 +13,7 @@ import (
 
 // sayMounted says that the mount is ready, and in a demo what to try.
 func (a *app) sayMounted(point string) {
-	text := fmt.Sprintf("assetfs: mounted %s\n", point)
+	text := fmt.Sprintf("assetfs: mounted %s\n", printable(point))
 	if a.Demo && a.child == nil { // the background process has no reader
 		text += tries(point, a.Daemon)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/spf13/pflag"
@@ -90,6 +91,7 @@ func TestUsage(t *testing.T) {
 	for line, want := range map[string]string{
 		"":                                 "write assetfs [flags] MOUNTPOINT",
 		"/m video.mp4":                     `"video.mp4" is not an asset ID; write one that matches re_[0-9]+`,
+		"/m -":                             "--ids=- reads IDs from standard input",
 		"/m --id-pattern=(":                "--id-pattern=(",
 		"/m --resolve=guess":               "write disposition or metadata",
 		"/m --log-format=xml":              "write text or json",
@@ -113,6 +115,8 @@ func TestUsage(t *testing.T) {
 		"fecth /m/film.mp4":                "did you mean assetfs fetch?",
 		"fetch":                            "write assetfs fetch",
 		"free":                             "write assetfs free FILE...",
+		"free -":                           "write assetfs free --mount=DIR -",
+		"fetch --list -":                   "write assetfs fetch --mount=DIR -",
 		"pin --mount":                      "--mount needs a value; write --mount=DIR",
 		"pin --mount= x":                   "--mount",
 		"fetch --max-cost=-1 x":            "write a number of dollars",
@@ -148,6 +152,27 @@ func TestUsage(t *testing.T) {
 		var usage *usageError
 		if !errors.As(err, &usage) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("assetfs %s: %v; want one line with %q", line, err, want)
+		}
+	}
+}
+
+// Whatever the user writes, an error is one line that a terminal only shows.
+func TestErrorIsOneLine(t *testing.T) {
+	const odd = "a\nb\x1b[2J\u202e\xff"
+	for _, args := range [][]string{
+		{"status", "/" + odd}, {"fetch", odd}, {"free", "--mount=/" + odd, "x"}, {"refresh", odd}, {"--" + odd, "/m"}, {"-" + odd, "/m"},
+		{"--spool-size=" + odd, "/m"}, {"--rate-limit=" + odd, "/m"}, {"--id-pattern=(" + odd, "/m"}, {"/m", odd}, {odd, odd},
+		{"help", odd}, {"completion", odd}, {"version", odd}, {"/m", "-o", odd}, {"/m", "-o", odd + "=" + odd}, {"check", "/m", odd},
+	} {
+		_, err := parse(args)
+		if err == nil {
+			t.Errorf("assetfs %q: no error", args)
+			continue
+		}
+		line := report(err)
+		text, ok := strings.CutSuffix(line, "\n")
+		if !ok || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) || !utf8.ValidString(text) {
+			t.Errorf("assetfs %q: %q", args, line)
 		}
 	}
 }
