@@ -8,16 +8,18 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // maxKey bounds a key file, in bytes. A key has a few dozen.
 const maxKey = 4096
 
 // Key is the API key. It is read when first needed, and again after a request is answered
-// 401. It never appears in formatted output.
+// 401, unless it came from a pipe. It never appears in formatted output.
 type Key struct {
 	file     string
 	fallback string
+	only     atomic.Pointer[string] // the key, if file can't be read again
 
 	mu    sync.Mutex // guards the fields below; held during the read, so that only one runs
 	value string
@@ -65,6 +67,9 @@ func (k *Key) Check() error {
 	return err
 }
 
+// Secret returns the key, for another process.
+func (k *Key) Secret() (string, error) { return k.get() }
+
 // changed reads the key again after the server refused used, and reports whether it is
 // another one now. If it can't be read, it is not.
 func (k *Key) changed(used string) bool {
@@ -90,12 +95,15 @@ func (k *Key) forget() {
 }
 
 func (k *Key) read() (string, error) {
-	v, err := readKeyFile(k.file)
+	if v := k.only.Load(); v != nil {
+		return *v, nil
+	}
+	v, again, err := readKeyFile(k.file)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNoKey, err) // one line
 	}
 	if v == "" {
-		v = strings.TrimSpace(k.fallback)
+		v, again = strings.TrimSpace(k.fallback), true
 	}
 	if v == "" {
 		return "", ErrNoKey
@@ -104,29 +112,38 @@ func (k *Key) read() (string, error) {
 	if strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return "", &detailError{"it holds a space, a line break or a character that is not ASCII", ErrNoKey}
 	}
+	if !again {
+		k.only.Store(&v)
+	}
 	return v, nil
 }
 
-func readKeyFile(name string) (string, error) {
+// readKeyFile returns the text in a file, and whether it can be read again: a pipe can't, and to
+// open one may wait forever.
+func readKeyFile(name string) (key string, again bool, err error) {
 	if name == "" {
-		return "", nil
+		return "", true, nil
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	defer func() { _ = f.Close() }() // only read
+	info, err := f.Stat()
+	if err != nil {
+		return "", false, err
+	}
 	b, err := io.ReadAll(io.LimitReader(f, maxKey+1))
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	if len(b) > maxKey {
-		return "", fmt.Errorf("%s: longer than %d bytes", name, maxKey)
+		return "", false, fmt.Errorf("%s: longer than %d bytes", name, maxKey)
 	}
 	if bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff")) {
-		return "", fmt.Errorf("%s: begins with a byte order mark of UTF-16; save it as plain text", name)
+		return "", false, fmt.Errorf("%s: begins with a byte order mark of UTF-16; save it as plain text", name)
 	}
-	return strings.TrimSpace(string(trimBOM(b))), nil
+	return strings.TrimSpace(string(trimBOM(b))), info.Mode().IsRegular(), nil
 }
 
 const redacted = "(key)"

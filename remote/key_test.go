@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -59,6 +60,25 @@ func TestKeyRenewed(t *testing.T) {
 	check("another, when forgotten", true)
 	if v, _ := k.get(); v != "three" {
 		t.Errorf("the key is %s", v)
+	}
+}
+
+// A key from a pipe is read once, and kept: after a refusal, when it is forgotten, and by who looks for changes.
+func TestKeyFromPipe(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = os.WriteFile(fifo, []byte("one\n"), 0) }() // there is one writer, ever
+	k := NewKey(fifo, "")
+	for range 2 {
+		if v, err := k.get(); v != "one" {
+			t.Fatal(v, err)
+		}
+		k.forget()
+	}
+	if k.changed("one") || !k.Renewed() || k.Renewed() {
+		t.Error("it has changed")
 	}
 }
 

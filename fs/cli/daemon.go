@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"os"
 	"path/filepath"
 
 	"assetfs/fs/cli/background"
@@ -13,6 +14,14 @@ func (a *app) startChild(args []string) error {
 		return err
 	}
 	handover := background.Handover{Key: a.key}
+	if info, err := os.Stat(a.KeyFile); err == nil && !info.Mode().IsRegular() {
+		key, err := a.apiKey()
+		if err != nil {
+			return err
+		}
+		handover.KeyRead = true
+		handover.Key, _ = key.Secret() // "" if there is none
+	}
 	if a.list != nil && (a.IDs == "-" || a.list.Once()) {
 		ids, err := a.readList()
 		if err != nil {

@@ -39,6 +39,7 @@ type app struct {
 
 	key   string            // from the environment
 	noKey bool              // there is no key at all; set by apiKey
+	found *remote.Key       // the result of apiKey; nil: not yet
 	child *background.Child // set if we run in the background
 	list  *idlist.List      // of --ids; nil: none
 	log   *slog.Logger
@@ -69,6 +70,9 @@ func newApp(s *settings, child *background.Child, out *console) (*app, error) {
 	slog.SetLogLoggerLevel(slog.LevelWarn)
 	if child != nil {
 		a.key = child.Key
+		if child.KeyRead {
+			a.KeyFile = ""
+		}
 		if err := os.Chdir("/"); err != nil {
 			return nil, err
 		}
@@ -121,13 +125,18 @@ func (a *app) readList() ([]string, error) {
 // apiKey returns the key, if there is one. It rejects a file that can't be read now rather than
 // at the first read.
 func (a *app) apiKey() (*remote.Key, error) {
+	if a.found != nil {
+		return a.found, nil // its file may be a pipe
+	}
 	key := remote.NewKey(a.KeyFile, a.key)
 	err := key.Check()
 	switch {
 	case err == nil:
+		a.found = key
 		return key, nil
 	case err == remote.ErrNoKey: //nolint:errorlint // a wrapped one has another reason
 		a.noKey = !a.Demo
+		a.found = key
 		return key, nil
 	case a.KeyFile == "":
 		return nil, &usageError{Err: fmt.Errorf("%s: %w; write the key and nothing else", keyVariable, err)}

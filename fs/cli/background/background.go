@@ -32,8 +32,9 @@ const (
 
 // Handover is what the child needs and nobody else may see.
 type Handover struct {
-	Key string   `json:"key,omitempty"` // of the API
-	IDs []string `json:"ids"`           // from a list that only the parent could read; nil: none
+	Key     string   `json:"key,omitempty"`      // of the API
+	KeyRead bool     `json:"key_read,omitempty"` // it comes from a file that only the parent could read
+	IDs     []string `json:"ids"`                // from a list that only the parent could read; nil: none
 }
 
 // report is what the child reports when it is ready or has failed.
