@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -70,7 +69,8 @@ func notEmpty(flags *pflag.FlagSet) error {
 
 // numbers rejects numbers out of range.
 func (s *settings) numbers() error {
-	if !(s.PricePerGB >= 0) || math.IsInf(s.PricePerGB, 0) { // rejects NaN, too
+	const dearest = 1e6 // dollars; products with any size must stay finite, for JSON
+	if !(s.PricePerGB >= 0 && s.PricePerGB <= dearest) { // rejects NaN, too
 		return fmt.Errorf("--price-per-gb=%v: write a number like 0.12", s.PricePerGB)
 	}
 	for _, d := range []struct {

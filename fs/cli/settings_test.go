@@ -137,6 +137,7 @@ func TestUsage(t *testing.T) {
 		"none /m -o rw,spool_dir":          "write spool_dir=DIR",
 		"/m --no-such-flag":                "--no-such-flag",
 		"/m -o rw,uid=-1":                  "write a number",
+		"/m --price-per-gb=1e308":          "write a number like 0.12",
 		"/m --price-per-gb=Inf":            "write a number like 0.12",
 		"re_1 re_2":                        "re_1 is an asset ID; write the mount point before it",
 		"/m --ids=a --ids=b":               "--ids=b: write only one, a is given already",
