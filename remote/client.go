@@ -84,6 +84,9 @@ func NewClient(base *url.URL, o Options) *Client {
 	if o.proxy == nil && o.Dial == nil {
 		o.proxy = http.ProxyFromEnvironment
 	}
+	if o.proxy != nil {
+		o.proxy = checkProxy(o.proxy)
+	}
 	c := &Client{
 		base:      base,
 		o:         o,

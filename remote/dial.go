@@ -144,6 +144,25 @@ func refusal(resp *http.Response, proxy *url.URL) error {
 	return &Error{Err: &detailError{says, ErrProxy}}
 }
 
+// checkProxy returns proxy with another error, since that of the environment shows a password.
+func checkProxy(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+	return func(r *http.Request) (*url.URL, error) {
+		u, err := proxy(r)
+		if err != nil {
+			return nil, &Error{Err: proxyVariable{}}
+		}
+		return u, nil
+	}
+}
+
+// proxyVariable is an ErrProxy: the environment names no proxy that could be asked.
+type proxyVariable struct{}
+
+func (proxyVariable) Error() string {
+	return "HTTPS_PROXY or HTTP_PROXY is not a URL (write % in a password as %25)"
+}
+func (proxyVariable) Is(target error) bool { return target == ErrProxy }
+
 // proxyOf returns the proxy that r goes through, nil if none.
 func (c *Client) proxyOf(r *http.Request) *url.URL {
 	if c == nil || c.o.proxy == nil || r == nil {

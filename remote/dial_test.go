@@ -154,6 +154,23 @@ func TestPlainProxy(t *testing.T) {
 	}
 }
 
+// A variable that holds no URL is named, and its password is not. The network is not to blame.
+func TestProxyVariable(t *testing.T) {
+	for _, base := range []string{"https://example.com", "http://example.com"} {
+		// As http.ProxyFromEnvironment puts it.
+		c := newTestClient(t, base, Options{proxy: func(*http.Request) (*url.URL, error) {
+			return nil, errors.New(`invalid proxy address "http://user:secret%zz@proxy:1": invalid URL escape "%zz"`)
+		}})
+		_, download := c.Download(t.Context(), Request{ID: testID})
+		_, metadata := c.Metadata(t.Context(), Reader, testID)
+		for _, err := range []error{download, metadata, c.Check(t.Context(), testID).Err} {
+			if e := failure(t, err); !errors.Is(err, ErrProxy) || retries(e) || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "HTTPS_PROXY") {
+				t.Errorf("%s: %v", base, err)
+			}
+		}
+	}
+}
+
 // A proxy that is not one, or does not answer, is unreachable.
 func TestProxyBroken(t *testing.T) {
 	for name, answer := range map[string]string{"closes": "", "speaks something else": "SSH-2.0\r\n\r\n", "breaks off": "HTTP/1.1 200 O"} {
