@@ -117,7 +117,7 @@ func refused(resp *http.Response, size int64) *Error {
 // errorInside returns the error that is the body of a success if there is one, else err: why
 // the body is no asset in any case. It may be compressed.
 func errorInside(resp *http.Response, body *Body, err *Error) *Error {
-	if !success(resp.StatusCode) || len(resp.Header.Values("Content-Disposition")) > 0 || resp.ContentLength > maxErrorBody {
+	if !success(resp.StatusCode) || disposed(resp.Header) || resp.ContentLength > maxErrorBody {
 		return err
 	}
 	body.decode(coding(resp.Header))
@@ -157,7 +157,7 @@ func coding(h http.Header) string {
 // API or its gateway, or the HTML page of a proxy or a login. complete means that the body
 // is the whole asset. Bytes that it reads are kept for the reader.
 func impostor(resp *http.Response, body *Body, complete bool) *Error {
-	if len(resp.Header.Values("Content-Disposition")) > 0 {
+	if disposed(resp.Header) {
 		return nil
 	}
 	if err := body.peek(512); err != nil { // as much as DetectContentType looks at
@@ -174,6 +174,9 @@ func impostor(resp *http.Response, body *Body, complete bool) *Error {
 	}
 	return pageError(resp, body.peeked)
 }
+
+// disposed reports whether there is a Content-Disposition. An empty one says nothing.
+func disposed(h http.Header) bool { return strings.Join(h.Values("Content-Disposition"), "") != "" }
 
 // objectError returns the JSON error that b, the body of a success, holds, or nil.
 func objectError(resp *http.Response, b []byte) *Error {

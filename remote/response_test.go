@@ -119,6 +119,7 @@ func TestRefusedAnswers(t *testing.T) {
 		{"limit on 201", reply(201, "", `{"code":"0429","msg":"slow"}`), nil, 429, -1, "slow"},
 		{"error object after much white space", reply(200, "", strings.Repeat("\n", 600)+object+strings.Repeat(" ", 600)), nil, 402, 0, "Insufficient balance"},
 		{"error object of several lines", reply(200, "", "{\n\"code\" : 402,\r\n\t\"msg\" : \"Insufficient\nbalance\"\n}"), nil, 402, 0, "Insufficient balance"},
+		{"error object with an empty disposition", reply(200, "Content-Disposition: \r\n", object), nil, 402, 0, "Insufficient balance"},
 		{"fractional code", reply(200, "", `{"code":429.0,"msg":"slow","data":null}`), nil, 429, -1, "slow"},
 		{"no code", reply(200, "", `{"code":null,"msg":"oops","data":null,"success":false,"failed":true}`), ErrMalformed, 0, 0, "oops"},
 		{"long error object", reply(400, "", `{"code":"0402","msg":"Insufficient balance","data":"`+strings.Repeat("x", 70<<10)+`"}`), nil, 402, 0, "Insufficient balance"},
