@@ -69,7 +69,7 @@ func notEmpty(flags *pflag.FlagSet) error {
 
 // numbers rejects numbers out of range.
 func (s *settings) numbers() error {
-	const dearest = 1e6 // dollars; products with any size must stay finite, for JSON
+	const dearest = 1e6                                  // dollars; products with any size must stay finite, for JSON
 	if !(s.PricePerGB >= 0 && s.PricePerGB <= dearest) { // rejects NaN, too
 		return fmt.Errorf("--price-per-gb=%v: write a number like 0.12", s.PricePerGB)
 	}

@@ -161,9 +161,23 @@ func TestUsage(t *testing.T) {
 func TestErrorIsOneLine(t *testing.T) {
 	const odd = "a\nb\x1b[2J\u202e\xff"
 	for _, args := range [][]string{
-		{"status", "/" + odd}, {"fetch", odd}, {"free", "--mount=/" + odd, "x"}, {"refresh", odd}, {"--" + odd, "/m"}, {"-" + odd, "/m"},
-		{"--spool-size=" + odd, "/m"}, {"--rate-limit=" + odd, "/m"}, {"--id-pattern=(" + odd, "/m"}, {"/m", odd}, {odd, odd},
-		{"help", odd}, {"completion", odd}, {"version", odd}, {"/m", "-o", odd}, {"/m", "-o", odd + "=" + odd}, {"check", "/m", odd},
+		{"status", "/" + odd},
+		{"fetch", odd},
+		{"free", "--mount=/" + odd, "x"},
+		{"refresh", odd},
+		{"--" + odd, "/m"},
+		{"-" + odd, "/m"},
+		{"--spool-size=" + odd, "/m"},
+		{"--rate-limit=" + odd, "/m"},
+		{"--id-pattern=(" + odd, "/m"},
+		{"/m", odd},
+		{odd, odd},
+		{"help", odd},
+		{"completion", odd},
+		{"version", odd},
+		{"/m", "-o", odd},
+		{"/m", "-o", odd + "=" + odd},
+		{"check", "/m", odd},
 	} {
 		_, err := parse(args)
 		if err == nil {
