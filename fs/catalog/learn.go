@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -226,7 +227,7 @@ func (c *Catalog) stat(ctx context.Context, a *Asset, sweeping bool) error {
 		case info.Size >= 0:
 			return nil
 		case ctx.Err() != nil:
-			return failed
+			return cmp.Or(failed, context.Cause(ctx)) // an answer without a size may have come at the same moment
 		case c.gone(a, failed), errors.Is(failed, ErrUploading), errors.Is(failed, ErrNotNow) && !errors.Is(failed, ErrStuck):
 			return failed
 		}
