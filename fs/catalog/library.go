@@ -259,6 +259,7 @@ func (l *library) nameLocked(a *Asset, v Video) string {
 // updateLocked stores what a library tells of a, and reports whether anything is new.
 func (l *library) updateLocked(a *Asset, told Video) bool {
 	if a.video == nil || a.video.library != l {
+		a.leaveLocked()
 		a.video = &video{library: l, size: -1, slot: int32(len(l.videos)), millis: time.Now().UnixMilli()}
 		l.videos = append(l.videos, a)
 	}
@@ -278,6 +279,13 @@ func (l *library) updateLocked(a *Asset, told Video) bool {
 		f.Learn(v.info())
 	}
 	return changed
+}
+
+// leaveLocked empties the slot of a in the library that had it, if any.
+func (a *Asset) leaveLocked() {
+	if v := a.video; v != nil {
+		v.library.videos[v.slot] = &Asset{video: &video{}}
+	}
 }
 
 // internLocked returns a copy of bucket that the videos share.

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -129,11 +130,15 @@ func ownName(id, told, mediaType string) string {
 
 // takeLocked takes a name for a in d, and returns it.
 func (d *Dir) takeLocked(a *Asset, name string) string {
+	own := name
 	if d.takenLocked(a, name) {
-		name = distinctName(name, a.ID)
+		name = distinctName(own, a.ID)
 	}
 	if d.takenLocked(a, name) {
 		name = a.ID // somebody names a file like that on purpose
+	}
+	for n := 2; d.takenLocked(a, name); n++ { // the IDs of videos don't match Pattern
+		name = distinctName(own, fmt.Sprintf("%s %d", a.ID, n))
 	}
 	d.holdLocked(a, name)
 	return name

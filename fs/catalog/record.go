@@ -114,13 +114,17 @@ func (l *library) loadVideoLocked(line string, space *loaded) {
 	bucket, err3 := url.PathUnescape(text[4])
 	blob, err4 := url.PathUnescape(text[5])
 	a, ino := c.findLocked(id)
+	listed := text[6] == "listed"
+	elsewhere := a != nil && a.video != nil && (a.video.listed || !listed) // it may have moved from one library to another
 	unsafe := id == "" || name == "" || SafeName(id) != id || SafeName(name) != name
-	if unsafe || size < -1 || cmp.Or(err1, err2, err3, err4) != nil || a != nil && a.video != nil {
+	if unsafe || size < -1 || cmp.Or(err1, err2, err3, err4) != nil || elsewhere {
 		return
 	}
 	if a == nil {
 		a = &space.asset
 		c.beginLocked(a, id, ino)
+	} else {
+		a.leaveLocked()
 	}
 	l.videos[len(l.videos)-1] = a
 	a.video = &space.video
@@ -131,5 +135,5 @@ func (l *library) loadVideoLocked(line string, space *loaded) {
 	if f := a.Awake(); f != nil {
 		f.Learn(a.video.info())
 	}
-	a.alterLocked(func() { a.video.listed = text[6] == "listed" })
+	a.alterLocked(func() { a.video.listed = listed })
 }
