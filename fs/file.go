@@ -96,8 +96,8 @@ func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 	if e := service.Awake(n.asset); e != nil {
 		s := e.Status()
 		whole = s.Whole
-		if s.Header && s.ModTime.IsZero() {
-			// What was shown stays, whatever metadata tells later.
+		if s.ModTime.IsZero() {
+			// What was shown stays, whatever header and metadata say later.
 			e.Learn(asset.Info{Size: -1, ModTime: s.FirstSeen})
 		}
 		if s.Size < 0 && !n.fs.inodesOf(n.asset).Unsized.Swap(true) {

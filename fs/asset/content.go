@@ -154,8 +154,8 @@ func merged(was, info Info, proven bool) Info {
 	if info.Size < 0 {
 		info.Size = was.Size
 	}
-	if info.ModTime.IsZero() || was.Header && !was.ModTime.IsZero() {
-		info.ModTime = was.ModTime // it moves when the content does
+	if !was.ModTime.IsZero() {
+		info.ModTime = was.ModTime // it moves when the content does; metadata may have given another one first
 	}
 	info.Name, info.Type = cmp.Or(info.Name, was.Name), cmp.Or(info.Type, was.Type)
 	if was.Header {
