@@ -39,7 +39,15 @@ func (d *Dir) note() string { return "directory/" + d.Name }
 // countLocked adds an asset that the directory shows under a name (n is 1), or removes it (-1).
 func (d *Dir) countLocked(name string, n int) {
 	d.shown += n
-	d.sum += uint64(n) * hash(name)
+	d.sum += uint64(n) * mixed(hash(name))
+}
+
+// mixed makes hashes independent of each other, so that sums of them are equal only by chance. (Those of names that
+// differ only in the last digit are multiples of one number.) It is the end of MurmurHash3.
+func mixed(h uint64) uint64 {
+	h = (h ^ h>>33) * 0xff51afd7ed558ccd
+	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
 }
 
 // moveLocked updates the time if the list of names has changed, and returns it as it is recorded; "" if
