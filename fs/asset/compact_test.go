@@ -70,7 +70,7 @@ func TestCompaction(t *testing.T) {
 		f.changeNow(func(m *facts) { m.info.Name = long; m.cost = int64(i) })
 	}
 	<-compacted // by the writer
-	if size := logSize(t, root); size > 200*kib {
+	if size := logSize(t, root); size > 1<<20 { // what came after the compaction is in it, too
 		t.Errorf("log of %d bytes after compaction", size)
 	}
 	f.changeNow(func(m *facts) { m.name = "after" })
