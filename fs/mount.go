@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -38,11 +37,10 @@ type Options struct {
 type FS struct {
 	*mount.Mount
 	*service.Service
-	o       Options
-	root    *dir
-	server  *fuse.Server
-	mounted atomic.Bool // server is set; requests may come before
-	turns   turns
+	o      Options
+	root   *dir
+	server *fuse.Server
+	turns  turns
 
 	inodesMu sync.Mutex // guards inodes; a leaf
 	inodes   map[*catalog.Asset]*inode.Inodes
@@ -57,34 +55,44 @@ func Mount(mountpoint string, ids []string, client *remote.Client, store *servic
 		o.Turns = f.turns
 	}
 	f.Service = service.New(mountpoint, ids, client, store, service.Hooks{
-		Changed: func() { go f.directoriesChanged() }, Freed: f.freed, Failed: func(op string, a *catalog.Asset, err error) { _ = f.failed(op, a, err) },
+		Changed: f.directoriesChanged, Freed: f.freed, Failed: func(op string, a *catalog.Asset, err error) { _ = f.failed(op, a, err) },
 	}, o.Options)
-	f.root = f.newRoot()
 	f.Mount = mount.New(mountpoint, mount.Options{Log: o.Log, Suspend: f.Suspend, Lost: store.Dir().SetHolder})
 	err := mount.Available()
 	if err == nil {
 		// A fifth of the limit is left for the kernel's and go-fuse's own time: at least
 		// 3 s, since the kernel takes a limit of 15 s to be shorter.
 		caller.ReplyWithin(mount.Patience(mount.RequestTimeout()))
-		if f.server, err = f.start(); err != nil {
-			err = mount.Explain(err)
-		}
+		err = mount.Explain(f.start())
 	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
 	f.Begin(f.server.Wait)
-	f.mounted.Store(true)
+	if !f.Kernel.Passthrough.Load() {
+		f.RaiseReadAhead()
+	}
+	return f, nil
+}
+
+// serve mounts on point and serves it, as fusefs.Mount does. The kernel sends requests as soon as
+// it is mounted, so what they need is there before the first one is answered.
+func (f *FS) serve(point string, o *fusefs.Options) (err error) {
+	f.root = f.newRoot()
+	f.server, err = fuse.NewServer(readOnly{fusefs.NewNodeFS(f.root, o)}, point, &o.MountOptions)
+	if err != nil {
+		return err
+	}
 	f.probePassthrough()
 	f.Start()
-	return f, nil
+	go f.server.Serve()
+	return f.server.WaitMount()
 }
 
 // call returns the context of a kernel request that may have to wait. End must be called on it
 // before the reply. go-fuse's own context ends with any signal, and must not be used later.
 func (f *FS) call(ctx context.Context, w service.Wait) *caller.Call {
-	f.Start() // the kernel may be faster than Mount
 	return caller.New(threadOf(ctx), ctx.Done(), &f.Waits, w)
 }
 
@@ -149,7 +157,6 @@ func (f *FS) probePassthrough() {
 	f.Kernel.Passthrough.Store(err == nil)
 	if err != nil {
 		f.o.Log.Info("whole assets are read through the page cache", "reason", err)
-		f.RaiseReadAhead()
 	} else {
 		f.o.Log.Info("whole assets are read by kernel passthrough")
 	}
@@ -163,9 +170,6 @@ func (f *FS) owner(out *fuse.Attr) {
 // directoriesChanged makes the kernel ask for the times of the directories again. Unlike
 // invalidating an entry, this needs no directory lock.
 func (f *FS) directoriesChanged() {
-	if !f.mounted.Load() {
-		return
-	}
 	inos := []uint64{rootIno, byIDIno}
 	for _, d := range f.Catalog.Dirs() {
 		inos = append(inos, d.Ino)

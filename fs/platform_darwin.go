@@ -21,9 +21,7 @@ func (f *FS) tryPassthrough() error {
 	return errors.New("macOS has no passthrough")
 }
 
-func (f *FS) start() (*fuse.Server, error) {
-	return serve(f.Point, f.root, f.fuseOptions())
-}
+func (f *FS) start() error { return f.serve(f.Point, f.fuseOptions()) }
 
 // absent is the error for an extended attribute that does not exist. After ENOTSUP macOS would
 // look for it in AppleDouble files.

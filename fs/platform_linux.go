@@ -20,12 +20,12 @@ func platformOptions(o *fuse.MountOptions) {
 
 // start mounts on the mount point and serves it: as root by mount(2), otherwise through
 // fusermount3. go-fuse is not left to call that, since it does not return fusermount3's reason.
-func (f *FS) start() (*fuse.Server, error) {
+func (f *FS) start() error {
 	o := f.fuseOptions()
 	o.DirectMountStrict = true
-	server, err := serve(f.Point, f.root, o)
-	if err == nil || !errors.Is(err, os.ErrPermission) {
-		return server, err
+	err := f.serve(f.Point, o)
+	if f.server != nil || !errors.Is(err, os.ErrPermission) {
+		return err
 	}
 	options := append([]string{"fsname=" + o.FsName, "subtype=" + o.Name, fmt.Sprintf("max_read=%d", o.MaxWrite)}, o.Options...)
 	if o.AllowOther {
@@ -33,16 +33,14 @@ func (f *FS) start() (*fuse.Server, error) {
 	}
 	fd, err := mount.ByHelper(f.Point, options)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	f.root = f.newRoot() // the other one has been given to a server
 	o = f.fuseOptions()
 	o.DirectMount = false
-	server, err = serve(fmt.Sprintf("/dev/fd/%d", fd), f.root, o)
-	if err != nil {
+	if err = f.serve(fmt.Sprintf("/dev/fd/%d", fd), o); err != nil {
 		_ = mount.Detach(f.Point) // it is mounted already
 	}
-	return server, err
+	return err
 }
 
 // tryPassthrough registers a file of the spool with the kernel, and returns why that failed.

@@ -1,27 +1,11 @@
 package fs
 
-import (
-	fusefs "github.com/hanwen/go-fuse/v2/fs"
-	"github.com/hanwen/go-fuse/v2/fuse"
-)
+import "github.com/hanwen/go-fuse/v2/fuse"
 
 // readOnly answers every change with EROFS. The kernel does so itself, until root mounts
 // again with rw; then go-fuse's answer to unlink and rmdir of what can't be removed is
 // success.
 type readOnly struct{ fuse.RawFileSystem }
-
-// serve mounts root at point and serves it, as fusefs.Mount does.
-func serve(point string, root fusefs.InodeEmbedder, o *fusefs.Options) (*fuse.Server, error) {
-	server, err := fuse.NewServer(readOnly{fusefs.NewNodeFS(root, o)}, point, &o.MountOptions)
-	if err != nil {
-		return nil, err
-	}
-	go server.Serve()
-	if err := server.WaitMount(); err != nil {
-		return nil, err
-	}
-	return server, nil
-}
 
 type cancel = <-chan struct{}
 

@@ -11,8 +11,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"assetfs/fs/asset"
-	"assetfs/fs/inode"
 	"assetfs/fs/catalog"
+	"assetfs/fs/inode"
 	"assetfs/fs/service"
 	"assetfs/remote"
 	"assetfs/remote/fakeapi"

@@ -189,12 +189,7 @@ const (
 )
 
 // fetchPinned starts fetching pinned assets in the background, one after the other.
-func (v *Service) fetchPinned() {
-	select {
-	case v.pins <- struct{}{}:
-	default: // they are looked at soon
-	}
-}
+func (v *Service) fetchPinned() { nudge(v.pins) }
 
 // keepPinned fetches absent bytes of pinned assets until the mount ends.
 func (v *Service) keepPinned() {

@@ -45,7 +45,7 @@ type Options struct {
 
 // Hooks are called when something changes that package fs must know. No lock is held.
 type Hooks struct {
-	Changed func()                                       // the times of directories have moved
+	Changed func()                                       // the times of directories have moved; one call at a time, from Start on
 	Freed   func(*catalog.Asset)                         // less of it is in the spool
 	Failed  func(op string, a *catalog.Asset, err error) // for what is no request of the kernel
 }
@@ -67,11 +67,11 @@ type Service struct {
 	started time.Time
 	socket  atomic.Pointer[string] // where commands are taken, nil if nowhere
 	pins    chan struct{}          // has an element when pinned assets are to be looked at
+	moved   chan struct{}          // has an element when hooks.Changed is to be called
 
 	ctx        context.Context // ends with the mount
 	cancel     context.CancelFunc
 	background sync.WaitGroup
-	starting   sync.Once
 
 	mu        sync.Mutex // guards what follows
 	lastErr   string
@@ -88,7 +88,7 @@ type Kernel struct {
 // New returns a service for the assets with the given IDs, which will be mounted on point. The
 // caller still owns client and store. Close ends the service.
 func New(point string, ids []string, client *remote.Client, store *asset.Store, hooks Hooks, o Options) *Service {
-	v := &Service{o: o, hooks: hooks, point: point, client: client, Store: store, started: time.Now(), pins: make(chan struct{}, 1)}
+	v := &Service{o: o, hooks: hooks, point: point, client: client, Store: store, started: time.Now(), pins: make(chan struct{}, 1), moved: make(chan struct{}, 1)}
 	v.ctx, v.cancel = context.WithCancel(context.Background())
 	v.ledger = ledger.New(ledger.Options{
 		Notes: store, PricePerGB: o.PricePerGB, MaxPerMonth: o.MaxPerMonth,
@@ -119,7 +119,7 @@ func New(point string, ids []string, client *remote.Client, store *asset.Store, 
 			return &Content{Asset: a}
 		},
 		Fold:    runtime.GOOS == "darwin", // which asks for names in any case and normal form
-		Changed: hooks.Changed,
+		Changed: func() { nudge(v.moved) },
 		Scopes:  o.Libraries,
 		Lister:  api,
 		Looked:  o.Looked,
@@ -128,12 +128,31 @@ func New(point string, ids []string, client *remote.Client, store *asset.Store, 
 	return v
 }
 
-// Start begins the background work.
+// Start begins the background work. It must be called once, before the first request.
 func (v *Service) Start() {
-	v.starting.Do(func() {
-		v.Catalog.Start()
-		v.background.Go(v.keepPinned)
-	})
+	v.Catalog.Start()
+	v.background.Go(v.keepPinned)
+	v.background.Go(v.tellChanges)
+}
+
+// tellChanges says when directories have changed, until the mount ends.
+func (v *Service) tellChanges() {
+	for {
+		select {
+		case <-v.moved:
+			v.hooks.Changed()
+		case <-v.ctx.Done():
+			return
+		}
+	}
+}
+
+// nudge puts an element into c, which has room for one.
+func nudge(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // it has one already
+	}
 }
 
 // SetList makes ids the listed assets, in that order.
