@@ -126,14 +126,15 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	s := n.fs.stateOf(n.asset) // after Open, which keeps a whole asset whole
 	h.blind = e.Info().Size < 0
 	present := n.fs.kernelGen(s) == n.StableAttr().Gen && n.knows(e.Info().Size)
-	if !n.fs.inodesOf(n.asset).Visitors.Admit(threadOf(ctx), present) {
-		h.reader.Close()
+	byKernel := flags == 0 // for an ioctl like FS_IOC_GETFLAGS, by which no name is looked up; programs set at least O_LARGEFILE
+	if !n.fs.inodesOf(n.asset).Visitors.Admit(threadOf(ctx), present || byKernel) {
+		h.close()
 		return nil, 0, syscall.ESTALE
 	}
 	if present && s.Whole {
 		backing, err := e.Backing()
 		if err != nil && !errors.Is(err, asset.ErrAbsent) { // bytes were lost: not whole any more
-			h.reader.Close()
+			h.close()
 			return nil, 0, n.fs.failed("open", n.asset, err)
 		}
 		if h.backing = backing; backing != nil {
