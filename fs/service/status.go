@@ -1,10 +1,13 @@
 package service
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,7 +40,7 @@ type Status struct {
 	Ledger       ledger.Costs  `json:"ledger"`
 	Kernel       KernelStatus  `json:"kernel"`
 	Spool        SpoolStatus   `json:"spool"`
-	Waiting      []WaitStatus  `json:"waiting,omitempty"` // for what is no asset: names
+	Waiting      []WaitStatus  `json:"waiting,omitempty"` // for what is no listed asset: names, mostly
 	Limits       []LimitStatus `json:"limits,omitempty"`
 	LastError    string        `json:"last_error,omitempty"`
 	LastErrorAge float64       `json:"last_error_age_seconds,omitempty"`
@@ -172,14 +175,16 @@ func (v *Service) Status(keep func(*AssetStatus) bool) Status {
 	}
 	s.Counts.Coming, s.Counts.Pace = v.Catalog.Coming()
 	waiting := v.waiting(v.Waits.list())
-	s.Waiting = waiting[""]
 	for a := range v.assets(waiting) {
 		s.Listed++
 		s.Counts.Count(a)
+		delete(waiting, a.ID)
 		if keep(a) {
 			s.Assets = append(s.Assets, *a)
 		}
 	}
+	s.Waiting = slices.Concat(slices.Collect(maps.Values(waiting))...)
+	slices.SortFunc(s.Waiting, func(a, b WaitStatus) int { return cmp.Compare(b.Since, a.Since) })
 	return s
 }
 

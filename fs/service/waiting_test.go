@@ -82,3 +82,17 @@ func TestWhyCall(t *testing.T) {
 		}
 	}
 }
+
+// A wait for an asset that is not listed, or no more, is shown, too.
+func TestUnlistedWaits(t *testing.T) {
+	v := open(t, Options{})
+	v.SetList([]string{"re_1", "re_2"})
+	for _, id := range []string{"re_1", "re_2"} {
+		v.Waits.Begin(&Wait{Op: "stat", Asset: v.Catalog.Listed(id)})
+	}
+	v.SetList([]string{"re_2"})
+	s := v.Status(All)
+	if len(s.Waiting) != 1 || len(s.Assets) != 1 || len(s.Assets[0].Waiting) != 1 {
+		t.Errorf("waits of what is listed: %+v, and of others: %+v", s.Assets, s.Waiting)
+	}
+}
