@@ -69,7 +69,7 @@ func TestCompaction(t *testing.T) {
 	for i := range 40 {
 		f.changeNow(func(m *facts) { m.info.Name = long; m.cost = int64(i) })
 	}
-	<-compacted // by the writer
+	<-compacted                                 // by the writer
 	if size := logSize(t, root); size > 1<<20 { // what came after the compaction is in it, too
 		t.Errorf("log of %d bytes after compaction", size)
 	}
