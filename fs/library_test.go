@@ -344,13 +344,15 @@ func (w *world) round() {
 		cancel()
 		killed := w.disk.killed()
 		w.setStill(true)
-		if !killed {
+		// Without a right count, two passes that miss the same video look like its end.
+		config := w.fake.Config()
+		if counted := config.ListTotal == 0 && !strings.Contains(config.ListOmit, "total_count"); !killed && counted {
 			for id := range w.observe() {
 				delete(shown, id)
 			}
 			for id := range shown {
 				if _, was := before[id]; was && w.videos[id].ID != "" {
-					w.t.Fatalf("%s was there all the time, and is shown no more: %+v", id, w.fake.Config())
+					w.t.Fatalf("%s was there all the time, and is shown no more: %+v", id, config)
 				}
 			}
 		}
