@@ -16,8 +16,8 @@ var errCovered = errors.New("another stream brings this")
 // errReplaced means that a response certainly has new content, not the one that is present.
 var errReplaced = errors.New("response of another content")
 
-// errForgotten means that a response may have another content than bytes that the kernel has, and that
-// none are present which it could be compared with.
+// errForgotten means that a response may have another content than bytes that were present, and that
+// none are left which it could be compared with.
 var errForgotten = errors.New("nothing present to compare with")
 
 // errRivals means that a response may have other content than the running streams, which have
@@ -69,15 +69,18 @@ func (a *Asset) judgeLocked(s *stream, r *Response) (sample ranges.Range, err er
 		// It would end where the last one did, and prove as little.
 		return ranges.Range{}, a.fail.err
 	case judged == unknown || r.Doubtful && !a.trusted:
-		sample, err = a.compareLocked(s, r)
-		if err == nil && sample.Empty() && s.proof == 0 && judged == unknown {
-			if slices.ContainsFunc(a.streams, s.rival) {
-				return sample, errRivals
-			}
+		sample = a.compareLocked(s, r)
+		switch {
+		case !sample.Empty() || s.proof > 0 || judged != unknown: // what only stands in doubt is believed if nothing is present
+		case a.info.Stored || a.given > 0:
+			return sample, errForgotten
+		case slices.ContainsFunc(a.streams, s.rival):
+			return sample, errRivals
+		default:
 			// The content may be another one, so the validators of the old one are not its own.
 			a.learnLocked(func(i *Info) { i.Seen, i.Stable, i.Date = [2]string{}, false, 0 })
 		}
-		return sample, err
+		return sample, nil
 	}
 	return ranges.Range{}, nil
 }
@@ -171,11 +174,21 @@ func (a *Asset) learnLocked(change func(*Info)) {
 	}
 }
 
-// followLocked lets readers go on with the next content that have got nothing of this one, and for which
-// the kernel has nothing of it: others have got nothing either since they were opened.
-func (a *Asset) followLocked() {
+// followLocked lets readers go on with the next content, of which size is known to be the size, -1 unknown.
+// They must have got nothing of this one, and the kernel must have nothing of it: others have got
+// nothing either since they were opened. Nobody else may be left behind, since the kernel would give
+// him pages that they have read. And the size must be the one that the kernel was told.
+func (a *Asset) followLocked(size int64) {
+	if size != a.info.Size {
+		return
+	}
 	for r := range a.readers {
-		if r.version == a.version && r.given == a.given {
+		if r.version == a.version && r.given != a.given {
+			return
+		}
+	}
+	for r := range a.readers {
+		if r.version == a.version {
 			r.version, r.given = a.version+1, 0
 		}
 	}

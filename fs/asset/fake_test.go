@@ -77,6 +77,7 @@ type fakeServer struct {
 	most       int64                                    // parts have so many bytes at most; 0: any
 	unsized    bool                                     // parts don't tell the size
 	shift      int64                                    // parts come from so far behind where they should, doubtfully
+	doubtful   bool                                     // parts are doubtful
 
 	requests []Request
 	times    []time.Time
@@ -203,6 +204,7 @@ func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, 
 	if f.shift > 0 && ranged && r.Start > 0 {
 		resp.Doubtful, body.shift = true, f.shift
 	}
+	resp.Doubtful = resp.Doubtful || f.doubtful && ranged
 	if f.cutAfter > 0 {
 		body.cut = body.off + f.cutAfter
 	}

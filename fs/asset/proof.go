@@ -21,28 +21,21 @@ const leastSample = 4 << 10
 
 // compareLocked decides how to find out whether r, the response of s, has the content that is
 // present. If r itself brings present bytes, s compares them as they come; otherwise it returns a
-// range to ask for again. If nothing is present r is believed. If the kernel may still have bytes that are
-// gone since, the error is errForgotten.
-func (a *Asset) compareLocked(s *stream, r *Response) (ranges.Range, error) {
+// range to ask for again, empty if nothing is present.
+func (a *Asset) compareLocked(s *stream, r *Response) ranges.Range {
 	need := int64(block)
 	if r.End >= 0 {
 		need = min(need, r.End-r.Start)
 	}
 	if need > 0 && a.present.RunEnd(r.Start)-r.Start >= need {
 		s.proof, s.value = r.Start+need, validator(r.Info)
-		return ranges.Range{}, nil
+		return ranges.Range{}
 	}
 	sample := a.sampleLocked(r.Start)
 	if r.Doubtful && sample.Start == 0 {
 		sample.Start = sample.Len() / 2 // the start of all proves no place
 	}
-	if !sample.Empty() {
-		return sample, nil
-	}
-	if a.given > 0 {
-		return ranges.Range{}, errForgotten
-	}
-	return ranges.Range{}, nil
+	return sample
 }
 
 // sampleLocked returns up to a block of the present bytes that prove most: those right before at, or

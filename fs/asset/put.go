@@ -112,7 +112,9 @@ func (a *Asset) wroteLocked(r ranges.Range, n int, incarnation uint64, need int6
 	case a.unsynced.Len() >= syncBytes, a.wholeLocked():
 		nudge(s.due)
 	}
-	a.markLocked(false)
+	told := a.info.Stored
+	a.info.Stored = true
+	a.markLocked(!told)
 	if s.newBytes.Add(r.Len()) >= flushBytes {
 		nudge(s.much)
 	}

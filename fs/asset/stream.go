@@ -152,7 +152,7 @@ func (s *stream) accept(r *Response) error {
 		var remove func() int64
 		sample, err := a.judgeLocked(s, r)
 		if errors.Is(err, errForgotten) {
-			a.followLocked()
+			a.followLocked(r.Info.Size)
 			err = errReplaced
 		}
 		if errors.Is(err, errReplaced) {

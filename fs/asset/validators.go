@@ -18,6 +18,7 @@ type Learnt struct {
 	Stable  bool      `json:"stable,omitempty"`  // there is one, and it came twice in a row with the same date
 	Wanders bool      `json:"wanders,omitempty"` // it changes and the content doesn't: it says nothing
 	Date    int64     `json:"date,omitempty"`    // of the first response with this content, in seconds since 1970; 0 unknown
+	Stored  bool      `json:"stored,omitempty"`  // bytes of this content were in the spool
 }
 
 // verdict is what the validators of a response say about its content.
