@@ -135,7 +135,7 @@ func (a *Asset) startLocked(s *stream, r *Response) {
 		a.lastClose = st.LastByte // who asked for the header is about to read, however long that took
 	}
 	s.mark, s.limit = st.LastByte, r.Start
-	s.unframed = r.Unframed
+	s.unframed, s.doubtful = r.Unframed, r.Doubtful
 	if st.End < 0 && a.info.Size >= 0 && r.Info.Size >= 0 {
 		st.End = a.info.Size
 	}
@@ -254,20 +254,25 @@ func (a *Asset) complete(s *stream) error {
 	case a.info.Size >= 0 && s.unframed:
 		return wrongLength(pos, a.info.Size, 3)
 	case a.info.Size >= 0:
-		// The body ended properly. If that happens twice at the same place, a size that came
-		// from metadata is wrong.
-		if a.endedAt == pos {
-			return &sizeError{wrongLength(pos, a.info.Size, 0), pos}
-		}
-		a.endedAt = pos
-		return wrongLength(pos, a.info.Size, 2)
+		return a.shorterLocked(pos, a.info.Size)
 	case s.unframed:
 		return wrongLength(pos, -1, 2)
 	}
 	if least := a.leastLocked(); pos < least {
-		return wrongLength(pos, least, 0)
+		return a.shorterLocked(pos, least)
 	}
 	a.learnLocked(func(i *Info) { i.Size = pos })
 	a.finishLocked(func(*waiter) (bool, error) { return true, nil }) // to look again
 	return nil
+}
+
+// shorterLocked returns the error of a body that ended properly at pos, though the asset should have at
+// least that many bytes. If that happens twice at the same place the body is right: the size came
+// from metadata, or the content is another one.
+func (a *Asset) shorterLocked(pos, least int64) error {
+	if a.endedAt == pos {
+		return &sizeError{wrongLength(pos, least, 0), pos}
+	}
+	a.endedAt = pos
+	return wrongLength(pos, least, 2)
 }

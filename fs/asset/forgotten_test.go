@@ -150,3 +150,36 @@ func TestNothingToCompare(t *testing.T) {
 		})
 	})
 }
+
+// TestTrustIsOfPlaces: that bytes were compared because entity tags differ says nothing about the place of bytes.
+func TestTrustIsOfPlaces(t *testing.T) {
+	test(t, &fakeServer{size: 64 * mib, ranged: true, validators: inTurns}, func(r *rig) {
+		r.contact()
+		rd := r.Open()
+		defer rd.Close()
+		for _, off := range []int64{0, 50 * mib, 30 * mib} {
+			r.cat(rd, off, off+mib)
+		}
+		r.set(func(f *fakeServer) { f.shift = 100 })
+		r.cat(rd, 20*mib, 21*mib)
+	})
+}
+
+// TestShorterOfUnknownSize: content of unknown size that has become shorter, and begins with the same bytes, is another one.
+func TestShorterOfUnknownSize(t *testing.T) {
+	const short = mib / 2
+	test(t, &fakeServer{size: 4 * mib, noLength: true}, func(r *rig) {
+		rd := r.Open()
+		r.cat(rd, 0, mib)
+		rd.Close()
+		time.Sleep(time.Minute)
+		r.set(func(f *fakeServer) { f.size = short })
+		rd = r.Open()
+		defer rd.Close()
+		r.fails(rd, 3*mib, 1000, ErrChanged)
+		again := r.Open()
+		defer again.Close()
+		r.read(again, 0, mib)
+		r.spent(4, 5*mib)
+	})
+}

@@ -96,7 +96,7 @@ func (s *stream) prove(sample ranges.Range) error {
 	if s.discard {
 		return ErrChanged
 	}
-	a.provenLocked(s, validator(r.Info), sample)
+	a.provenLocked(s, validator(r.Info), sample, r.Doubtful)
 	return nil
 }
 
@@ -124,13 +124,13 @@ func (s *stream) sample(q Request) (*Response, error) {
 }
 
 // provenLocked records that bytes of r, which came with that validator, are equal to those that were
-// present.
-func (a *Asset) provenLocked(s *stream, value string, r ranges.Range) {
+// present. If their place was in doubt, such responses are right about it.
+func (a *Asset) provenLocked(s *stream, value string, r ranges.Range, doubtful bool) {
 	a.learnLocked(func(i *Info) { i.add(value, false) })
 	if a.young.Gap(r) == r {
 		a.young.Clear()
 	}
-	a.trusted = true
+	a.trusted = a.trusted || doubtful
 	s.proof = 0
 }
 

@@ -142,7 +142,7 @@ func (s *stream) keptLocked(r ranges.Range, gained int64) (woken bool) {
 	s.gained += gained
 	s.state.Pos = r.End
 	if s.proof > 0 && r.End >= s.proof {
-		a.provenLocked(s, s.value, ranges.Range{Start: s.state.Start, End: s.proof})
+		a.provenLocked(s, s.value, ranges.Range{Start: s.state.Start, End: s.proof}, s.doubtful)
 	}
 	if gained > 0 && s != a.first {
 		a.young.Add(r)

@@ -30,6 +30,7 @@ type stream struct {
 	discard  bool      // its bytes are of another content
 	gained   int64     // bytes that were absent before
 	unframed bool      // the end of the body proves nothing
+	doubtful bool      // where its bytes belong was not sure
 	proof    int64     // not 0: what is behind this is not stored before all up to it is compared,
 	value    string    // and then this is a validator of the content
 	mark     time.Time // start of the measurement of speed
