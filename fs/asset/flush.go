@@ -109,8 +109,8 @@ func (s *Store) writer() {
 func (s *Store) flush() error {
 	s.flushing <- struct{}{}
 	defer func() { <-s.flushing }()
-	if err := s.journal.Write(); err != nil {
-		return err // nothing is queued behind it, or the queue would grow
+	if err := s.writeNotes(); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	assets := s.dirty

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -126,5 +128,48 @@ func TestOpenOnFullDisk(t *testing.T) {
 		if !d.Asset(id).presentNow(want) {
 			t.Errorf("%s: %v", id, spooled(d.Asset(id)))
 		}
+	}
+}
+
+// TestNotesOnFullDisk: notes that change while nothing can be recorded are recorded later, each once.
+func TestNotesOnFullDisk(t *testing.T) {
+	root := t.TempDir()
+	var isFull atomic.Bool
+	d := open(t, root, keep{Fault: func(point, _ string) error {
+		if point == "append" && isFull.Load() {
+			return syscall.ENOSPC
+		}
+		return nil
+	}})
+	if err := d.SetNote("other", "value"); err != nil {
+		t.Fatal(err)
+	}
+	size := func() int64 {
+		fi, err := os.Stat(filepath.Join(root, directory, "index"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fi.Size()
+	}
+	before := size()
+	isFull.Store(true)
+	for i := range 1000 {
+		if err := d.SetNote("ledger", fmt.Sprint(i)); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("error of note %d: %v", i, err)
+		}
+	}
+	if err := d.SetNote("ledger", "999"); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("error of the same note again: %v", err)
+	}
+	isFull.Store(false)
+	flush(t, d)
+	if n := size() - before; n > 100 {
+		t.Errorf("%d bytes were recorded", n)
+	}
+	d.abandon()
+	d = open(t, root, keep{})
+	defer closeDir(t, d)
+	if got := d.Note("ledger"); got != "999" {
+		t.Errorf("after a restart it is %q", got)
 	}
 }

@@ -51,15 +51,32 @@ func (s *Store) Note(name string) string {
 }
 
 // SetNote records a short text under a name. It outlives the process, and belongs to the store, not
-// to an asset.
+// to an asset. If it returns an error the text is recorded later, unless it has changed again by then.
 func (s *Store) SetNote(name, value string) error {
 	s.mu.Lock()
-	if s.notes[name] == value {
-		s.mu.Unlock()
-		return nil
+	if s.notes[name] != value {
+		s.notes[name] = value
+		s.newNotes[name] = struct{}{}
 	}
-	s.notes[name] = value
-	s.journal.Queue(appendRecord(nil, kindNote, name, value))
+	s.mu.Unlock()
+	err := s.writeNotes()
+	if err != nil {
+		nudge(s.changed)
+	}
+	return err
+}
+
+// writeNotes records the notes that have changed. Nothing is queued behind what can't be written, or the
+// queue would grow.
+func (s *Store) writeNotes() error {
+	if err := s.journal.Write(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	for name := range s.newNotes {
+		s.journal.Queue(appendRecord(nil, kindNote, name, s.notes[name]))
+	}
+	clear(s.newNotes)
 	s.mu.Unlock()
 	return s.journal.Write()
 }

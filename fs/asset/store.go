@@ -67,9 +67,11 @@ type Store struct {
 	pending map[*Asset]struct{}    // have to be synced, or their blobs closed
 	calls   map[string][]time.Time // by name of the call
 	notes   map[string]string
-	bytes   int64 // of the blocks of assets
-	free    int64 // estimate of what the disk has left
-	since   int64 // bytes taken since the disk was asked
+	// newNotes are the names of the notes that a flush has to record.
+	newNotes map[string]struct{}
+	bytes    int64 // of the blocks of assets
+	free     int64 // estimate of what the disk has left
+	since    int64 // bytes taken since the disk was asked
 	// suspended is not nil while no read may wait; see Suspend.
 	suspended error
 	server
@@ -94,7 +96,7 @@ func OpenStore(root, baseURL string, o StoreOptions) (*Store, error) {
 		o: o, engine: &Options{}, dir: dir, journal: dir.Journal(), bootID: o.BootID, block: disk.Block, holes: !disk.ZerosAreHoles,
 		making: make(chan struct{}, 1), flushing: make(chan struct{}, 1), pinsChanged: make(chan struct{}, 1),
 		changed: make(chan struct{}, 1), much: make(chan struct{}, 1), due: make(chan struct{}, 1), stop: make(chan struct{}),
-		assets: map[string]*Asset{}, pending: map[*Asset]struct{}{}, calls: map[string][]time.Time{}, notes: map[string]string{},
+		assets: map[string]*Asset{}, pending: map[*Asset]struct{}{}, calls: map[string][]time.Time{}, notes: map[string]string{}, newNotes: map[string]struct{}{},
 	}
 	if s.bootID == "" {
 		if s.bootID, err = spool.BootID(); err != nil || s.bootID == "" {
