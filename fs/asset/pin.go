@@ -3,6 +3,7 @@ package asset
 // SetPinned pins the asset, so that it is never dropped to make room, or unpins it. If it returns no
 // error, that is on the disk.
 func (a *Asset) SetPinned(pinned bool) error {
+	defer a.store.pin()() // who finds it pinned can rely on it, too
 	a.mu.Lock()
 	was := a.pinned
 	a.pinLocked(pinned)
@@ -17,6 +18,12 @@ func (a *Asset) SetPinned(pinned bool) error {
 		a.mu.Unlock()
 	}
 	return err
+}
+
+// pin waits until nobody else pins or unpins. done must be called afterwards.
+func (s *Store) pin() (done func()) {
+	s.pinning <- struct{}{}
+	return func() { <-s.pinning }
 }
 
 func (a *Asset) pinLocked(pinned bool) {
@@ -44,14 +51,14 @@ func (s *Store) AbsentPins() (ids []string) {
 
 // Free drops the asset's bytes. Of an asset in use everything goes that can, and is fetched again if
 // needed. Of a whole asset in use nothing goes, since the kernel may be reading its blob: then busy
-// is true. Streams that nobody reads or waits for end first, and what their sockets hold is not
-// stored.
+// is true. Of a pinned asset nothing goes. Streams that nobody reads or waits for end first, and what
+// their sockets hold is not stored.
 func (a *Asset) Free() (freed int64, busy bool) {
 	a.stop(func(*stream) bool { return len(a.readers) == 0 && len(a.waiters) == 0 }, (*stream).discardLocked)
 	s := a.store
 	s.making <- struct{}{}
 	defer func() { <-s.making }()
-	if freed = a.drop(a.idleLocked); freed > 0 {
+	if freed = a.drop(func() bool { return a.idleLocked() && !a.pinned }); freed > 0 {
 		return freed, false
 	}
 	a.mu.Lock()

@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // TestPinned: a pin survives a kill, a compaction, changed content and a thousand evictions.
@@ -183,4 +187,55 @@ func TestPinnedChanges(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPinnedWhileRoomIsMade pins an asset when it has been decided to drop a part of it.
+func TestPinnedWhileRoomIsMade(t *testing.T) {
+	d := open(t, t.TempDir(), keep{})
+	f := d.Asset("re_1")
+	f.acquire()
+	defer f.release()
+	f.change(func(m *facts) { m.info.Size = 64 * mib })
+	put(t, f, span(0, mib))
+	f.setSpan(span(2*mib, 3*mib))
+	_, h := d.holdings(nil, span(0, 0))
+	actions := Reclaim(h, mib)
+	if len(actions) != 1 {
+		t.Fatalf("to be dropped: %v", actions)
+	}
+	if err := f.SetPinned(true); err != nil {
+		t.Fatal(err)
+	}
+	if n := f.punchOut(actions[0].Ranges, h.Distance); n > 0 {
+		t.Errorf("%d bytes of a pinned asset went", n)
+	}
+	if n, busy := f.Free(); n > 0 || busy || f.Status().Present != mib {
+		t.Errorf("%d bytes of a pinned asset were freed, later the rest: %t", n, busy)
+	}
+}
+
+// TestPinnedTwice: who pins what somebody else is pinning waits until it is on the disk, and is told if that fails.
+func TestPinnedTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var fails atomic.Bool
+		d := open(t, t.TempDir(), keep{Fault: func(point, _ string) error {
+			if point == "append" && fails.Load() {
+				time.Sleep(time.Minute)
+				return syscall.EIO
+			}
+			return nil
+		}})
+		f := d.Asset("re_1")
+		fails.Store(true)
+		var errs [2]error
+		var wg sync.WaitGroup
+		for i := range errs {
+			wg.Go(func() { errs[i] = f.SetPinned(true) })
+		}
+		wg.Wait()
+		if errs[0] == nil || errs[1] == nil || f.Status().Pinned {
+			t.Errorf("pinned: %t, the errors are %v", f.Status().Pinned, errs)
+		}
+		d.abandon()
+	})
 }

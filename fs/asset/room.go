@@ -142,7 +142,7 @@ func (s *Store) holdings(own *Asset, r ranges.Range) ([]*Asset, Holdings) {
 
 // spareLocked returns what may be dropped of an open asset: see Holding.Spare.
 func (a *Asset) spareLocked() []ranges.Range {
-	if a.users() == 0 || a.wholeLocked() || a.store.noPunch.Load() {
+	if a.pinned || a.users() == 0 || a.wholeLocked() || a.store.noPunch.Load() {
 		return nil
 	}
 	spare := a.present.Clone()

@@ -50,6 +50,7 @@ type Store struct {
 	closed      atomic.Bool   // Close was called
 	newBytes    atomic.Int64  // written since the last flush
 	making      chan struct{} // has an element while room is made
+	pinning     chan struct{} // has an element while an asset is pinned or unpinned
 	flushing    chan struct{} // has an element while changes are recorded
 	changed     chan struct{} // something has to be recorded
 	much        chan struct{} // enough to do so now
@@ -94,7 +95,7 @@ func OpenStore(root, baseURL string, o StoreOptions) (*Store, error) {
 	}
 	s := &Store{
 		o: o, engine: &Options{}, dir: dir, journal: dir.Journal(), bootID: o.BootID, block: disk.Block, holes: !disk.ZerosAreHoles,
-		making: make(chan struct{}, 1), flushing: make(chan struct{}, 1), pinsChanged: make(chan struct{}, 1),
+		making: make(chan struct{}, 1), pinning: make(chan struct{}, 1), flushing: make(chan struct{}, 1), pinsChanged: make(chan struct{}, 1),
 		changed: make(chan struct{}, 1), much: make(chan struct{}, 1), due: make(chan struct{}, 1), stop: make(chan struct{}),
 		assets: map[string]*Asset{}, pending: map[*Asset]struct{}{}, calls: map[string][]time.Time{}, notes: map[string]string{}, newNotes: map[string]struct{}{},
 	}
