@@ -207,8 +207,8 @@ func (a *Asset) leastLocked() int64 {
 }
 
 // replaceLocked makes the asset forget its content. Open readers get ErrChanged from now on; the
-// name stays. info is what is known of the new content, if anything; s may go on to bring it.
-// The caller must call remove after releasing the lock.
+// name stays. info is what is known of the new content, if anything; s, if not nil, goes on to bring it.
+// The caller must pass remove to Store.remove after releasing the lock.
 func (a *Asset) replaceLocked(s *stream, info Info) (remove func() int64) {
 	a.version++
 	a.finishLocked(func(w *waiter) (bool, error) {

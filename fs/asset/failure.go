@@ -137,10 +137,10 @@ func (a *Asset) failedLocked(s *stream, err error) error {
 			a.fail.until = until
 		}
 		return nil
-	case s.discard, errors.Is(err, ErrChanged), a.closed:
-		return nil
 	case err == nil && s.gained > 0:
 		a.fail = failure{} // all that was asked for has come
+		return nil
+	case s.discard, errors.Is(err, ErrChanged), a.closed:
 		return nil
 	case err == nil:
 		err = a.shortLocked(s)

@@ -3,6 +3,7 @@ package asset
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -181,5 +182,39 @@ func TestShorterOfUnknownSize(t *testing.T) {
 		defer again.Close()
 		r.read(again, 0, mib)
 		r.spent(4, 5*mib)
+	})
+}
+
+// TestReadAtTheEndOfNewContent: a response that turns out to have new content, whose size is not known yet, does not
+// count as cut off for who then reads behind it.
+func TestReadAtTheEndOfNewContent(t *testing.T) {
+	const size = 8 * mib
+	test(t, &fakeServer{size: size, ranged: true, validators: func(_, _ int) (string, string) { return `W/"always"`, "" }}, func(r *rig) {
+		rd := r.Open()
+		r.cat(rd, 0, mib)
+		rd.Close()
+		synctest.Wait()
+		time.Sleep(time.Minute)
+		rd = r.Open()
+		defer rd.Close()
+		end := r.Runs()[0].End
+		r.cat(rd, 0, end)
+		r.set(func(f *fakeServer) { f.version++ })
+		ended := make(chan struct{})
+		read := sync.OnceFunc(func() {
+			go func() {
+				defer close(ended)
+				next := r.Open()
+				defer next.Close()
+				_, _ = next.ReadAt(context.Background(), make([]byte, 1000), size) // the fake server knows no 416
+			}()
+			time.Sleep(time.Millisecond) // until it waits
+		})
+		r.store.removing.Store(&read)
+		r.fails(rd, end, 1000, ErrChanged)
+		<-ended
+		if r.Info().Misranged {
+			t.Error("Range is taken for broken")
+		}
 	})
 }

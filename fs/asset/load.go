@@ -221,8 +221,31 @@ func (a *Asset) adoptBlob(info os.FileInfo) bool {
 		blob := a.blobLocked() // it may go
 		_ = a.check()          // what can't be opened now may be later
 		blob.Close()
+	} else if ok && st.Blocks*512-a.bytes >= excess {
+		a.trim(info.Size())
 	}
 	return true
+}
+
+// excess is how much more than what is claimed a blob may take of the disk, in bytes. File systems count
+// what they need themselves, too.
+const excess = 1 << 20
+
+// trim makes holes where nothing is claimed of a blob of that size: what was written right before a kill,
+// or had been removed, but not yet punched out. Nobody counts the room that it takes.
+func (a *Asset) trim(size int64) {
+	if a.store.journal.Sync() != nil {
+		return // older claims might come back
+	}
+	blob := a.blobLocked()
+	defer blob.Close()
+	for at := int64(0); at < size; {
+		gap := a.present.Gap(ranges.Range{Start: at, End: size})
+		if hole := a.store.inner(gap); !hole.Empty() && blob.Punch(hole) != nil {
+			return // such a file system has no holes, or the blob is gone
+		}
+		at = gap.End
+	}
 }
 
 // reviewSize is the size of the largest asset that StoreOptions.Impostor is asked about, in bytes:

@@ -37,21 +37,31 @@ func (a *Asset) dropLocked() (remove func() int64) {
 }
 
 // drop forgets all bytes if right, which is called with mu held, returns true. It returns the room
-// that they took.
+// that they took. The caller must be the one that makes room.
 func (a *Asset) drop(right func() bool) (freed int64) {
+	return a.dropIf(right)()
+}
+
+// dropIf is like drop, but the caller must call remove.
+func (a *Asset) dropIf(right func() bool) (remove func() int64) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	if !right() {
-		a.mu.Unlock()
-		return 0
+		return func() int64 { return 0 }
 	}
-	remove := a.dropLocked()
-	a.mu.Unlock()
+	return a.dropLocked()
+}
+
+// remove calls remove, the result of dropLocked. Whoever needs room meanwhile waits for it.
+func (s *Store) remove(remove func() int64) (freed int64) {
+	s.making <- struct{}{}
+	defer func() { <-s.making }()
 	return remove()
 }
 
 // lose forgets all bytes of an incarnation whose blob is gone or too short.
 func (a *Asset) lose(incarnation uint64) {
-	if a.drop(func() bool { return a.incarnation == incarnation }) > 0 {
+	if a.store.remove(a.dropIf(func() bool { return a.incarnation == incarnation })) > 0 {
 		a.store.o.Log.Warn("spool file gone or too short, its bytes are forgotten", "asset", a.id)
 	}
 }

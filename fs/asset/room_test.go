@@ -8,8 +8,10 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -174,4 +176,60 @@ func loadStep(t *testing.T, d *Store, f *Asset, rnd *rand.Rand) {
 		}
 		f.setSpan(span(max(0, pos-100*kib), maxSize))
 	}
+}
+
+// TestRoomOfUnclaimed: what was written right before a kill, and not claimed, takes no room afterwards.
+func TestRoomOfUnclaimed(t *testing.T) {
+	root := t.TempDir()
+	const limit = 16 * mib
+	for i := range int64(5) {
+		var dead atomic.Bool
+		d := open(t, root, keep{Size: limit, Fault: func(point, _ string) error {
+			if point == "append" && dead.Load() {
+				return syscall.EIO
+			}
+			return nil
+		}})
+		f := d.Asset("re_1")
+		f.change(func(m *facts) { m.info.Size = 64 * mib })
+		put(t, f, span(i*8*mib, i*8*mib+100))
+		flush(t, d)
+		dead.Store(true)
+		put(t, f, span(i*8*mib+100, (i+1)*8*mib))
+		d.abandon()
+	}
+	d := open(t, root, keep{Size: limit})
+	defer closeDir(t, d)
+	if got := diskUsage(t, root); got > d.held()+excess {
+		t.Errorf("%d bytes on the disk, and %d are counted", got, d.held())
+	}
+	if got := d.Asset("re_1").Status().Present; got != 500 {
+		t.Errorf("%d bytes were claimed, want 500", got)
+	}
+	check(t, d.Asset("re_1"))
+}
+
+// TestRoomOnItsWay: who needs room while the blob of a content that is no more is being removed waits for that.
+func TestRoomOnItsWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := open(t, t.TempDir(), keep{Size: 8 * mib, Fault: func(point, _ string) error {
+			if point == "unlink" {
+				time.Sleep(time.Second)
+			}
+			return nil
+		}})
+		old := d.Asset("re_1")
+		put(t, old, span(0, 8*mib))
+		old.mu.Lock()
+		was := old.incarnation
+		old.mu.Unlock()
+		var wg sync.WaitGroup
+		wg.Go(func() { old.lose(was) })
+		synctest.Wait()
+		if err := d.Asset("re_2").write(make([]byte, mib), 0); err != nil {
+			t.Errorf("no room, while 8 MiB were about to go: %v", err)
+		}
+		wg.Wait()
+		d.abandon()
+	})
 }

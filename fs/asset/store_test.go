@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"assetfs/fs/ranges"
@@ -21,12 +22,13 @@ func memoryDir(t testing.TB) string {
 
 // testStore is a store in a directory of its own, that may lose bytes.
 type testStore struct {
-	t      testing.TB
-	root   string
-	o      StoreOptions
-	engine Options
-	random sync.Mutex // guards evict
-	evict  *rand.Rand // not nil: random ranges go now and then
+	t        testing.TB
+	root     string
+	o        StoreOptions
+	engine   Options
+	random   sync.Mutex             // guards evict
+	evict    *rand.Rand             // not nil: random ranges go now and then
+	removing atomic.Pointer[func()] // if set, is called before a blob is removed
 	*Store
 }
 
@@ -50,6 +52,9 @@ func (s *testStore) start() {
 }
 
 func (s *testStore) fault(point, _ string) error {
+	if f := s.removing.Load(); f != nil && point == "unlink" {
+		(*f)()
+	}
 	if point != "written" || s.evict == nil {
 		return nil
 	}

@@ -166,7 +166,7 @@ func (s *stream) accept(r *Response) error {
 		switch {
 		case remove != nil:
 			a.o.Log.Warn("content changed", "asset", a.id, "etag", r.Info.ETag, "size", r.Info.Size, "was", was.ETag, "was_size", was.Size, "by_header", was.Header)
-			remove()
+			a.store.remove(remove)
 			return nil
 		case errors.Is(err, errRivals):
 			// If the rivals have stored anything by then, r is compared with that.
@@ -214,10 +214,10 @@ func (s *stream) contradicted(r *Response, err error) error {
 		a.mu.Unlock()
 		return &textError{nil, fmt.Sprintf("%v, or those of another place, when asked for all from %d on", err, s.request.Start), 2}
 	}
-	remove := a.replaceLocked(s, content)
+	remove := a.replaceLocked(nil, content)
 	a.mu.Unlock()
 	a.o.Log.Warn("content changed", "asset", a.id, "error", err)
-	remove()
+	a.store.remove(remove)
 	return nil
 }
 
