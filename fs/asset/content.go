@@ -24,8 +24,33 @@ var errForgotten = errors.New("nothing present to compare with")
 // stored nothing yet that it could be compared with.
 var errRivals = errors.New("nothing of the streams under way to compare with")
 
+// lookAgain is how often a stream looks whether its rivals have stored something.
+const lookAgain = 10 * time.Millisecond
+
 // rival reports whether o is another stream than s, has a response, and may still store bytes.
 func (s *stream) rival(o *stream) bool { return o != s && !o.state.Opening }
+
+// awaitRivals waits until a rival has stored something, and returns false if none is about to. If
+// instead each response ended those before it, then with two servers that answer in turns none would
+// bring anything.
+func (s *stream) awaitRivals() bool {
+	a := s.a
+	for {
+		a.mu.Lock()
+		stored := a.present.Len() > 0 || s.ctx.Err() != nil
+		comes := slices.ContainsFunc(a.streams, func(o *stream) bool {
+			return s.rival(o) && !o.ending && !o.state.Paused && !o.state.Stuck
+		})
+		a.mu.Unlock()
+		if stored || !comes {
+			return stored
+		}
+		select {
+		case <-time.After(lookAgain):
+		case <-s.ctx.Done():
+		}
+	}
+}
 
 // judgeLocked decides whether r, the response of s, has the content that is present. If only
 // bytes can tell, it returns a range to ask the server for again, to be compared.

@@ -48,3 +48,20 @@ func TestTwoContentsAndNothingPresent(t *testing.T) {
 		}
 	})
 }
+
+// TestRivalsInTurns: of two servers that answer in turns, with entity tags of their own, two readers get their bytes, though none is
+// present when their responses come. Each response once ended the other's before its first byte, without end.
+func TestRivalsInTurns(t *testing.T) {
+	test(t, &fakeServer{size: 4 * mib, ranged: true, validators: inTurns, rate: 64 << 10}, func(r *rig) {
+		r.contact()
+		r.drop()
+		rd := r.Open()
+		defer rd.Close()
+		var wg sync.WaitGroup
+		for _, off := range []int64{0, 2 * mib} {
+			wg.Go(func() { r.read(rd, off, 4<<10) })
+		}
+		wg.Wait()
+		r.spent(6, mib)
+	})
+}

@@ -170,7 +170,12 @@ func (s *stream) accept(r *Response) error {
 			return nil
 		case errors.Is(err, errRivals):
 			// If the rivals have stored anything by then, r is compared with that.
-			a.stop(s.rival, (*stream).discardLocked)
+			if !s.awaitRivals() {
+				a.stop(s.rival, (*stream).discardLocked)
+			}
+			if s.ctx.Err() != nil {
+				return context.Cause(s.ctx)
+			}
 			continue
 		case err != nil, sample.Empty():
 			return err
