@@ -27,9 +27,9 @@
 // reads the new content. A change is proven by bytes that were read before and now differ,
 // by another size, or by a strong ETag that was stable and changes together with
 // Last-Modified, to a time after this content was first seen. If no byte of it is left in the
-// spool to compare with, any other ETag or Last-Modified counts as a change. If ETag and
-// Last-Modified change in other ways, or are missing, a change that keeps the size and the
-// compared bytes may go unseen.
+// spool to compare with, another ETag, or without ETags another Last-Modified, counts as a
+// change. If ETag and Last-Modified change in other ways, or are missing, a change that keeps
+// the size and the compared bytes may go unseen.
 //
 // # Attributes
 //
