@@ -283,7 +283,10 @@ func (a *Asset) complete(s *stream) error {
 	case s.unframed:
 		return wrongLength(pos, -1, 2)
 	}
-	if least := a.leastLocked(); pos < least {
+	switch least := a.leastLocked(); {
+	case pos == 0 && least > 0: // far more often a broken server than an asset that has become empty
+		return wrongLength(pos, least, 0)
+	case pos < least:
 		return a.shorterLocked(pos, least)
 	}
 	a.learnLocked(func(i *Info) { i.Size = pos })
