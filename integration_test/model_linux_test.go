@@ -132,7 +132,7 @@ func (m *modelRun) start(t *testing.T) {
 // run lets processes read for span, while events happen. It calls also regularly.
 func (m *modelRun) run(t *testing.T, span time.Duration, also func()) {
 	t.Helper()
-	m.limit = span + 5*time.Minute
+	m.limit = span + 5*time.Minute + 2*m.job.Patience
 	m.start(t)
 	stop := make(chan struct{})
 	kill := make(chan struct{})
@@ -154,6 +154,7 @@ func (m *modelRun) run(t *testing.T, span time.Duration, also func()) {
 	if m.serve == nil {
 		m.restart(t)
 	}
+	m.recover(t)
 	close(stop)
 	wg.Wait()
 	m.command.Wait()
@@ -231,15 +232,24 @@ func (m *modelRun) keepReading(t *testing.T, number uint64, kill, stop <-chan st
 	}
 }
 
-// finish ends all faults, and looks at what is left: all assets read right, also from the spool alone, and nothing still runs.
+// recover ends all faults and limits of the API.
+func (m *modelRun) recover(t *testing.T) {
+	t.Helper()
+	m.fake.Configure(func(c *fakeapi.Config) {
+		c.Faults, c.NoRange, c.Downloads, c.Metadata = nil, false, fakeapi.Limit{}, fakeapi.Limit{}
+	})
+	for _, a := range m.job.Assets {
+		m.fake.Update(a.ID, func(f *fakeapi.Asset) { f.Faults = nil })
+	}
+}
+
+// finish looks at what is left: all assets read right, also from the spool alone, and nothing still runs.
 func (m *modelRun) finish(t *testing.T) {
 	t.Helper()
 	if t.Failed() {
 		return
 	}
-	m.fake.Configure(func(c *fakeapi.Config) { c.Faults, c.NoRange = nil, false })
 	for _, a := range m.job.Assets {
-		m.fake.Update(a.ID, func(f *fakeapi.Asset) { f.Faults = nil })
 		// Who is pinned takes room from the others.
 		m.give(t, "unpin", a)
 	}
@@ -248,7 +258,7 @@ func (m *modelRun) finish(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := &modelWorker{job: &m.job, random: m.random, names: map[string]string{}, stressMeans: means}
-	poll(t, "all assets read right", func() error {
+	poll(t, m.job.Patience, "all assets read right", func() error {
 		m.signalDaemon(t)
 		for i := range m.job.Assets {
 			if err := w.sweep(&m.job.Assets[i]); err != nil {
@@ -278,17 +288,17 @@ func (m *modelRun) finish(t *testing.T) {
 	m.checkIdle(t)
 }
 
-// poll calls try until it returns no error.
-func poll(t *testing.T, what string, try func() error) {
+// poll calls try until it returns no error, for at most limit.
+func poll(t *testing.T, limit time.Duration, what string, try func() error) {
 	t.Helper()
 	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()
-	limit := time.After(readyLimit)
+	over := time.After(limit)
 	for err := try(); err != nil; err = try() {
 		select {
 		case <-again.C:
-		case <-limit:
-			t.Fatalf("%s: still not after %v: %v", what, readyLimit, err)
+		case <-over:
+			t.Fatalf("%s: still not after %v: %v", what, limit, err)
 		}
 	}
 }

@@ -48,7 +48,7 @@ func TestKeyIsNowhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer waiting.Wait() //nolint:errcheck // it fails when the mount dies
-			poll(t, "a reader waits", func() error {
+			poll(t, readyLimit, "a reader waits", func() error {
 				for _, q := range r.fake.Downloads() {
 					if q.ID == "re_4" {
 						return nil

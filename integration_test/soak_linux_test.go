@@ -126,7 +126,7 @@ func (m *modelRun) checkIdle(t *testing.T) {
 		t.Error(err)
 	}
 	var f figures
-	poll(t, "an idle assetfs", func() error {
+	poll(t, readyLimit, "an idle assetfs", func() error {
 		if f = m.figures(t); f.descriptors > int64(soakDescriptors+len(m.job.Assets)) {
 			return fmt.Errorf("%d descriptors are open", f.descriptors)
 		}
