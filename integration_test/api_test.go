@@ -12,11 +12,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"assetfs/remote/fakeapi"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 )
 
 // apiKey is the API's key, which $KEYFILE holds.
@@ -26,6 +28,7 @@ const apiKey = "sk-mavi-test"
 type api struct {
 	fake  *fakeapi.Server
 	addr  string
+	held  *os.File     // keeps others from taking the port while it is stopped
 	serve *http.Server // nil: stopped
 	done  chan struct{}
 	net   network
@@ -118,11 +121,16 @@ func (a *api) start() error {
 	if a.serve != nil {
 		return errors.New("the API runs already")
 	}
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", a.addr)
+	l, err := (&net.ListenConfig{Control: sharePort}).Listen(context.Background(), "tcp", a.addr)
 	if err != nil {
 		return err
 	}
 	a.addr = l.Addr().String()
+	if a.held == nil {
+		if a.held, err = hold(l.Addr().(*net.TCPAddr).Port); err != nil {
+			return errors.Join(err, l.Close())
+		}
+	}
 	a.serve = &http.Server{Handler: a.handler(), ReadHeaderTimeout: time.Minute}
 	a.done = make(chan struct{})
 	go func(s *http.Server, done chan struct{}) {
@@ -130,6 +138,25 @@ func (a *api) start() error {
 		close(done)
 	}(a.serve, a.done)
 	return nil
+}
+
+// sharePort lets several sockets of this user be bound to one port.
+func sharePort(_, _ string, c syscall.RawConn) error {
+	var failed error
+	err := c.Control(func(fd uintptr) { failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
+	return errors.Join(err, failed)
+}
+
+// hold binds a socket to a port of loopback, at which it does not listen. The garbage collector closes it.
+func hold(port int) (*os.File, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), "held port")
+	unix.CloseOnExec(fd)
+	err = errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1), unix.Bind(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}))
+	return f, err
 }
 
 // stop closes all connections and refuses new ones.
