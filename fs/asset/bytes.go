@@ -23,6 +23,7 @@ type held struct {
 	unsynced      ranges.Set     // present, yet to be synced
 	unsyncedSince time.Time      // when unsynced ceased to be empty
 	epoch         uint64         // grows when present bytes cease to be
+	failedSyncs   uint64         // of the blob: what was being written then may be lost
 	writing       []ranges.Range // writes under way
 	punching      ranges.Range   // no write may start here until Store.making is free
 	unchecked     bool           // the blob may have holes where bytes are claimed

@@ -163,29 +163,30 @@ func (s *Store) sync(old time.Time) error {
 	s.mu.Lock()
 	pending := slices.Collect(maps.Keys(s.pending))
 	s.mu.Unlock()
-	var claimed atomic.Bool
+	var recorded atomic.Bool
 	var group errgroup.Group
 	group.SetLimit(8) // the disk writes its journal for several together
 	for _, a := range pending {
 		group.Go(func() error {
-			claims, err := a.sync(old)
-			if claims {
-				claimed.Store(true)
+			some, err := a.sync(old)
+			if some {
+				recorded.Store(true)
 			}
 			return err
 		})
 	}
 	err := group.Wait()
-	if claimed.Load() {
+	if recorded.Load() {
 		err = errors.Join(err, s.journal.Sync())
 	}
 	return err
 }
 
 // sync brings the unsynced bytes of a to the disk, if it is time, and then claims them for ever, except
-// if some were removed meanwhile. It closes the blob if nobody needs it. If the disk fails, these
-// bytes may be lost, so they are forgotten.
-func (a *Asset) sync(old time.Time) (claims bool, err error) {
+// if some were removed meanwhile. It closes the blob if nobody needs it. If the disk fails, all unsynced
+// bytes may be lost, so they are forgotten, whatever the journal can record of that now. It reports
+// whether it has queued records.
+func (a *Asset) sync(old time.Time) (recorded bool, err error) {
 	a.mu.Lock()
 	blob, incarnation, epoch := a.blobLocked(), a.incarnation, a.epoch
 	pending := slices.Clone(a.unsynced.Ranges())
@@ -208,11 +209,14 @@ func (a *Asset) sync(old time.Time) (claims bool, err error) {
 		err = a.store.dir.Sync() // the file may be new
 	}
 	a.mu.Lock()
-	if lost {
-		err = errors.Join(err, a.withdrawLocked(pending))
+	if lost && a.incarnation == incarnation {
+		// The kernel reports the failure once, also for what was written meanwhile.
+		a.failedSyncs++
+		a.absentLocked(slices.Clone(a.unsynced.Ranges()))
 		a.recountLocked()
 	}
-	if claims = err == nil && len(pending) > 0 && a.epoch == epoch; claims {
+	claims := err == nil && len(pending) > 0 && a.epoch == epoch
+	if claims {
 		a.queueLocked() // the claim must find its asset
 		a.store.journal.Queue(rangesRecords(nil, kindDurable, a.id, incarnation, pending))
 		for _, r := range pending {
@@ -231,5 +235,5 @@ func (a *Asset) sync(old time.Time) (claims bool, err error) {
 	if idle {
 		blob.Close()
 	}
-	return claims, err
+	return claims || lost, err
 }

@@ -47,7 +47,7 @@ func (a *Asset) putLocked(p []byte, off int64) error {
 		var why error
 		need := a.growthLocked(r)
 		if s.take(need) {
-			blob, incarnation := a.blobLocked(), a.incarnation
+			blob, incarnation, failed := a.blobLocked(), a.incarnation, a.failedSyncs
 			a.writing = append(a.writing, r)
 			a.mu.Unlock()
 			s.askDiskNowAndThen()
@@ -57,10 +57,11 @@ func (a *Asset) putLocked(p []byte, off int64) error {
 				a.lose(incarnation)
 			}
 			a.mu.Lock()
-			if why != nil && !full(why) {
+			lost := a.failedSyncs != failed
+			if lost || why != nil && !full(why) {
 				n = 0
 			}
-			if again := a.wroteLocked(r, n, incarnation, need); again {
+			if again := a.wroteLocked(r, n, incarnation, need); again || lost {
 				continue
 			}
 			if !full(why) {

@@ -66,22 +66,26 @@ func (a *Asset) lose(incarnation uint64) {
 	}
 }
 
-// withdrawLocked marks ranges absent, and returns when that is on the disk; the lock is released
-// meanwhile. The bytes stay in the blob, and their room is still counted. With an error they are
-// present as before.
-func (a *Asset) withdrawLocked(set []ranges.Range) error {
+// absentLocked marks the bytes of set absent, and queues the record of that. It returns those that were
+// present. They stay in the blob, and their room is still counted.
+func (a *Asset) absentLocked(set []ranges.Range) (were []ranges.Range) {
 	if a.dirty || a.fresh.Len() > 0 { // the record must find its asset
 		a.queueLocked()
 	}
-	var were []ranges.Range
 	for _, r := range set {
 		were = append(were, a.present.Within(r)...)
 		a.removeLocked(r)
 	}
-	journal, incarnation := a.store.journal, a.incarnation
-	journal.Queue(rangesRecords(nil, kindRemove, a.id, incarnation, set))
+	a.store.journal.Queue(rangesRecords(nil, kindRemove, a.id, a.incarnation, set))
+	return were
+}
+
+// withdrawLocked marks ranges absent, and returns when that is on the disk; the lock is released
+// meanwhile. With an error they are present as before.
+func (a *Asset) withdrawLocked(set []ranges.Range) error {
+	were, incarnation := a.absentLocked(set), a.incarnation
 	a.mu.Unlock()
-	err := journal.Sync()
+	err := a.store.journal.Sync()
 	a.mu.Lock()
 	if err != nil && a.incarnation == incarnation {
 		// Claim them again, in case the record is written later.

@@ -2,6 +2,8 @@ package asset
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -156,6 +158,90 @@ func TestSyncFails(t *testing.T) {
 	check(t, d.Asset("a"))
 	if n := d.Asset("a").Status().Present; n != 12*kib {
 		t.Errorf("%d bytes", n)
+	}
+}
+
+// TestSyncFailsOnce uses a disk that fails once to write the pending bytes and has forgotten it afterwards,
+// as Linux does. Nothing may count that was written before it failed, whatever else fails then.
+func TestSyncFailsOnce(t *testing.T) {
+	for name, during := range map[string]struct {
+		point string // at which more is written, or that fails, too
+		fails bool
+	}{
+		"bytes are written meanwhile":        {"sync", false},
+		"a write has not ended":              {"written", false},
+		"the journal is not synced either":   {"index-sync", true},
+		"the journal is not written either":  {"append", true},
+		"the directory is not synced either": {"directory-sync", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			var armed, failing atomic.Bool
+			var d *Store
+			var f *Asset
+			file := filepath.Join(root, directory, "a.1")
+			lose := func() error { // what the kernel could not write goes, once the memory is wanted
+				failing.Store(true)
+				disk, err := os.OpenFile(file, os.O_WRONLY, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer disk.Close()
+				fi, err := disk.Stat()
+				if err == nil && fi.Size() > 8192 {
+					_, err = disk.WriteAt(make([]byte, fi.Size()-8192), 8192)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				return syscall.EIO
+			}
+			d = open(t, root, keep{BootID: "b", Fault: func(point, _ string) error {
+				switch {
+				case during.fails && point == during.point && failing.Swap(false):
+					return syscall.EIO
+				case point == "sync" && during.point != "written" && armed.Swap(false):
+					if during.point == "sync" {
+						put(t, f, span(64*kib, 68*kib))
+					}
+					return lose()
+				case point == "written" && during.point == "written" && armed.Swap(false):
+					armed.Store(true)
+					_ = d.sync(time.Now())
+				case point == "sync" && during.point == "written" && armed.Swap(false):
+					return lose()
+				}
+				return nil
+			}})
+			f = d.Asset("a")
+			f.acquire()
+			put(t, f, span(0, 8192))
+			if err := d.sync(time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			put(t, f, span(8192, 16*kib))
+			armed.Store(true)
+			if during.point == "written" {
+				put(t, f, span(32*kib, 40*kib))
+			} else if err := d.sync(time.Now()); !errors.Is(err, syscall.EIO) {
+				t.Errorf("sync: %v", err)
+			}
+			check(t, f)
+			if err := d.sync(time.Now()); err != nil {
+				t.Logf("sync: %v", err) // the journal may need a compaction first
+			}
+			_ = d.flush()
+			d.abandon()
+			for _, boot := range []string{"b", "another"} {
+				d = open(t, root, keep{BootID: boot})
+				f = d.Asset("a")
+				check(t, f)
+				if !f.presentNow(span(0, 8192)) || f.presentNow(span(8192, 8193)) {
+					t.Errorf("boot %s: %v", boot, spooled(f))
+				}
+				d.abandon()
+			}
+		})
 	}
 }
 
