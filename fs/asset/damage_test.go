@@ -183,7 +183,7 @@ func TestCopied(t *testing.T) {
 // room and for an error of the disk, and the process killed after that: no wrong
 // byte, and nothing that was said to be written is lost.
 func TestEveryError(t *testing.T) {
-	steps := []string{"create", "write", "sync", "append", "index-sync", "punch", "unlink", "compact", "rename", "directory-sync"}
+	steps := []string{"create", "write", "sync", "close", "append", "index-sync", "punch", "unlink", "compact", "rename", "directory-sync"}
 	tried := map[string]int{}
 	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EIO} {
 		for _, forEver := range []bool{errno == syscall.ENOSPC, errno == syscall.EIO} {

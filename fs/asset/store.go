@@ -147,8 +147,8 @@ func (s *Store) load() error {
 		return err
 	}
 	// Claims that no longer count must go. They would count again in a boot with that ID, of another
-	// machine that shares the directory.
-	if r.boot != s.bootID && len(s.order) > 0 {
+	// machine that shares the directory, or if a cut behind damage doesn't reach the disk.
+	if (r.boot != s.bootID || !whole) && len(s.order) > 0 {
 		if err := s.journal.Compact(s.snapshot); err != nil {
 			s.o.Log.Warn("spool index not compacted", "error", err)
 		}

@@ -25,6 +25,8 @@ type Blob struct {
 	name   string
 	exists bool
 	gone   bool                    // Remove was called
+	failed error                   // of a close, for the next Sync: on NFS it may be a write's
+	wrote  atomic.Bool             // since the last Sync
 	fd     atomic.Pointer[os.File] // nil when not open
 }
 
@@ -57,6 +59,7 @@ func (b *Blob) WriteAt(p []byte, off int64) (n int, err error) {
 	if b.d.o.Dry {
 		return len(p), nil
 	}
+	b.wrote.Store(true)
 	err = b.with("write", "written", func(f *os.File) error {
 		if n, err = f.WriteAt(p, off); err == nil {
 			return nil
@@ -76,7 +79,13 @@ func (b *Blob) WriteAt(p []byte, off int64) (n int, err error) {
 }
 
 // Sync returns when everything written is on the disk.
-func (b *Blob) Sync() error { return b.with("sync", "synced", (*os.File).Sync) }
+func (b *Blob) Sync() error {
+	b.wrote.Store(false)
+	err := b.with("sync", "synced", (*os.File).Sync)
+	defer hold(b.d.opening)()
+	err, b.failed = errors.Join(err, b.failed), nil
+	return err
+}
 
 // Punch makes a hole of r. It returns errors.ErrUnsupported if the file system has no holes.
 func (b *Blob) Punch(r ranges.Range) error {
@@ -120,7 +129,7 @@ func (b *Blob) Remove() error {
 
 // Reader returns another descriptor of the file, for reading only. The caller must close it.
 func (b *Blob) Reader() (*os.File, error) {
-	return b.d.root.OpenFile(b.name, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	return openRegular(b.d.root, b.name, os.O_RDONLY)
 }
 
 // Open reports whether the file has a descriptor.
@@ -139,7 +148,10 @@ func (b *Blob) close() {
 		return
 	}
 	delete(b.d.open, b)
-	if err := f.Close(); err != nil {
+	if err := errors.Join(f.Close(), b.d.fault("close", b.name)); err != nil {
+		if b.wrote.Load() {
+			b.failed = err
+		}
 		b.d.o.Log.Warn("spool file not closed", "file", b.name, "error", err)
 	}
 }
@@ -150,13 +162,21 @@ func (b *Blob) with(before, after string, do func(*os.File) error) error {
 	if b.d.o.Dry {
 		return nil
 	}
-	for {
+	for again := false; ; {
 		f, err := b.open()
 		if err != nil {
 			return err
 		}
 		err = b.d.step(before, after, b.name, func() error { return do(f) })
-		if !errors.Is(err, os.ErrClosed) {
+		switch {
+		case errors.Is(err, os.ErrClosed):
+		case errors.Is(err, syscall.ESTALE) && !again: // on NFS; there may be a new one of that name
+			b.Close()
+			again = true
+		case errors.Is(err, syscall.EBADF): // it could only be opened for reading; later that may have changed
+			b.Close()
+			return &iofs.PathError{Op: before, Path: b.name, Err: syscall.EROFS}
+		default:
 			return err
 		}
 	}
@@ -179,10 +199,13 @@ func (b *Blob) open() (*os.File, error) {
 		return nil, err
 	}
 	if len(b.d.open) >= maxOpen {
-		for other := range b.d.open {
-			other.close()
-			break
+		var least *Blob
+		for least = range b.d.open {
+			if !least.wrote.Load() { // else an error of the disk might be forgotten with the file's cache
+				break
+			}
 		}
+		least.close()
 	}
 	b.d.open[b], b.exists = struct{}{}, true
 	b.fd.Store(f)
@@ -194,7 +217,11 @@ func (b *Blob) openFile() (*os.File, error) {
 		return nil, iofs.ErrNotExist
 	}
 	if b.exists {
-		return b.d.root.OpenFile(b.name, os.O_RDWR|syscall.O_NOFOLLOW, 0)
+		f, err := openRegular(b.d.root, b.name, os.O_RDWR)
+		if errors.Is(err, syscall.EROFS) || errors.Is(err, iofs.ErrPermission) {
+			f, err = openRegular(b.d.root, b.name, os.O_RDONLY) // what is there can be read
+		}
+		return f, err
 	}
 	if err := b.d.fault("create", b.name); err != nil {
 		return nil, err

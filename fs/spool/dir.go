@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"regexp"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -39,8 +40,8 @@ type Options struct {
 	// Dry makes blobs keep nothing: they read as zeros. For simulations.
 	Dry bool
 	// Fault, if not nil, is called at named points with the name of the file. For tests. An error
-	// before a step (create, read, write, sync, append, index-sync, punch, unlink, compact, rename,
-	// directory-sync) becomes the error of the step. An error after a step (written, synced, appended,
+	// before a step (create, read, write, sync, close, append, index-sync, punch, unlink, compact,
+	// rename, directory-sync) becomes the error of the step. An error after a step (written, synced, appended,
 	// index-synced, punched, compacted, renamed, directory-synced) is right only if all later calls
 	// fail, too: it is a crash. Fault may be called from several goroutines.
 	Fault func(point, name string) error
@@ -53,9 +54,10 @@ type Dir struct {
 	self    *os.File // the directory
 	locked  *os.File
 	journal *Journal
+	synced  atomic.Bool // Sync has succeeded, so the index has its name on the disk
 
-	// opening is held while blobs are opened or closed. It guards open, and exists and gone of each
-	// blob.
+	// opening is held while blobs are opened or closed. It guards open, and exists, gone and failed of
+	// each blob.
 	opening chan struct{}
 	open    map[*Blob]struct{} // have a descriptor; nil once closed
 }
@@ -86,22 +88,60 @@ func (d *Dir) prepare() (err error) {
 	if fi, err := d.root.Stat("."); err != nil || fi.Mode().Perm() != 0o700 { // some file systems have no modes
 		return errors.Join(err, unfit(d.Path(), "stays open to others"))
 	}
-	if d.locked, err = d.root.OpenFile(lockName, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600); err != nil {
+	if d.self, err = d.root.Open("."); err != nil {
+		return err
+	}
+	if d.locked, err = openOwn(d.root, lockName, os.O_RDWR|os.O_CREATE); err != nil {
 		return err
 	}
 	if err := lock(d.locked, syscall.LOCK_EX, d.Path()); err != nil {
 		return err
 	}
-	d.SetHolder(fmt.Sprintf("process %d", os.Getpid()))
-	if d.self, err = d.root.Open("."); err != nil {
+	// The directory, too: the file may have been removed while the other process runs. On NFS that
+	// is not possible.
+	var other *LockedError
+	if err := lock(d.self, syscall.LOCK_EX, d.Path()); errors.As(err, &other) {
 		return err
 	}
-	f, err := d.root.OpenFile(indexName, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	d.SetHolder(fmt.Sprintf("process %d", os.Getpid()))
+	f, err := openOwn(d.root, indexName, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return err
 	}
 	d.journal = &Journal{d: d, f: f, syncing: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
 	return nil
+}
+
+// openOwn opens a file of the spool itself in dir.
+func openOwn(dir *os.Root, name string, flags int) (*os.File, error) {
+	f, err := openRegular(dir, name, flags)
+	if errors.Is(err, errIrregular) {
+		return nil, unfit(dir.Name(), "has something else where its file "+name+" should be")
+	}
+	return f, err
+}
+
+// errIrregular means that a name is that of something else than a file. It counts as missing.
+var errIrregular = fmt.Errorf("no regular file: %w", iofs.ErrNotExist)
+
+// openRegular opens a file in dir. It neither follows links, which os.Root does within dir, nor waits for
+// the other end of a FIFO.
+func openRegular(dir *os.Root, name string, flags int) (*os.File, error) {
+	fi, err := dir.Lstat(name)
+	switch {
+	case err == nil && !fi.Mode().IsRegular():
+		return nil, &iofs.PathError{Op: "open", Path: name, Err: errIrregular}
+	case err != nil && !(errors.Is(err, iofs.ErrNotExist) && flags&os.O_CREATE != 0):
+		return nil, err
+	}
+	return dir.OpenFile(name, flags, 0o600)
+}
+
+// holds reports whether f has that name.
+func (d *Dir) holds(name string, f *os.File) bool {
+	named, err := d.root.Lstat(name)
+	fi, ferr := f.Stat()
+	return err == nil && ferr == nil && os.SameFile(named, fi)
 }
 
 // Path returns the path of the directory.
@@ -115,7 +155,8 @@ func (d *Dir) State() (State, error) {
 
 // SetHolder sets what a second process is told about this one, such as "process 12, mounted at /mnt".
 func (d *Dir) SetHolder(text string) {
-	if err := d.root.WriteFile(lockName, []byte(text+"\n"), 0o600); err != nil {
+	_, err := d.locked.WriteAt([]byte(text+"\n"), 0)
+	if err := errors.Join(err, d.locked.Truncate(int64(len(text)+1))); err != nil {
 		d.o.Log.Warn("lock file not written", "error", err)
 	}
 }
@@ -149,8 +190,17 @@ func (d *Dir) Sweep(keep func(name string, info os.FileInfo) bool) error {
 	return nil
 }
 
-// Sync returns when the names in the directory are on the disk.
-func (d *Dir) Sync() error { return d.step("directory-sync", "directory-synced", ".", d.self.Sync) }
+// Sync returns when the names in the directory are on the disk, if the file system can tell.
+func (d *Dir) Sync() error {
+	return d.step("directory-sync", "directory-synced", ".", func() error {
+		err := d.self.Sync()
+		if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) { // such as SMB
+			err = nil
+		}
+		d.synced.Store(err == nil)
+		return err
+	})
+}
 
 // Close closes all descriptors, that of the lock last. It writes nothing.
 func (d *Dir) Close() error {

@@ -99,7 +99,7 @@ func (s *State) read(dir *os.Root, apply func([]byte)) error {
 			s.Held += info.Sys().(*syscall.Stat_t).Blocks * 512
 		}
 	}
-	index, err := dir.OpenFile(indexName, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	index, err := openOwn(dir, indexName, os.O_RDONLY)
 	if err == nil {
 		defer index.Close()
 		_, err = replay(index, s.Path, apply)
@@ -107,7 +107,7 @@ func (s *State) read(dir *os.Root, apply func([]byte)) error {
 	if err != nil && !errors.Is(err, iofs.ErrNotExist) && !errors.Is(err, errDamaged) {
 		return err
 	}
-	held, err := dir.OpenFile(lockName, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	held, err := openOwn(dir, lockName, os.O_RDONLY)
 	if errors.Is(err, iofs.ErrNotExist) {
 		return nil
 	}

@@ -58,7 +58,11 @@ func (j *Journal) Replay(apply func(payload []byte)) (whole bool, err error) {
 		}
 	}
 	j.size, j.base = good, good
-	return whole, j.f.Truncate(good)
+	err = j.f.Truncate(good)
+	if whole {
+		err = nil // nothing was to be cut off
+	}
+	return whole, err
 }
 
 // Queue adds frames to what will be written. It does no I/O, and may be called with locks held: they
@@ -77,16 +81,20 @@ func (j *Journal) Write() error {
 }
 
 // Sync is like Write, but returns when it is on the disk. Writes meanwhile don't wait for that. After a
-// failed sync all later ones fail, until a compaction has written everything again.
+// failed sync all later ones fail, and after the file's name has gone, until a compaction has written
+// everything again.
 func (j *Journal) Sync() error {
 	defer hold(j.syncing)() // an error of the disk is told to one of several at a time
 	if err := j.Write(); err != nil {
 		return err
 	}
-	if j.unsure.Load() { // records may have been lost on their way
-		return errors.New("spool index not on the disk, after an error of it")
+	if j.unsure.Load() || !j.d.holds(indexName, j.f) { // records may have been lost on their way
+		return errors.New("spool index not on the disk, after an error of it, or since it was removed")
 	}
 	err := j.d.step("index-sync", "index-synced", indexName, j.f.Sync)
+	if err == nil && !j.d.synced.Load() {
+		err = j.d.Sync() // the index may be new
+	}
 	j.unsure.Store(err != nil)
 	return err
 }
@@ -139,7 +147,7 @@ func (j *Journal) append(b []byte) error {
 // be on the disk.
 func (j *Journal) Garbage() bool {
 	defer hold(j.turn)()
-	return j.unsure.Load() || j.size > max(compactAbove, 4*j.base)
+	return j.unsure.Load() || j.size > max(compactAbove, 4*j.base) || !j.closed && !j.d.holds(indexName, j.f)
 }
 
 // Compact replaces the journal by what snapshot appends, which must be frames with the same meaning, if
@@ -153,7 +161,8 @@ func (j *Journal) Compact(snapshot func([]byte) []byte) error {
 		return nil
 	}
 	b := snapshot(header())
-	f, err := j.d.root.OpenFile(newIndexName, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	_ = j.d.root.Remove(newIndexName) // whatever it is
+	f, err := j.d.root.OpenFile(newIndexName, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("compact the index: %w", err)
 	}
@@ -179,7 +188,7 @@ func (j *Journal) Compact(snapshot func([]byte) []byte) error {
 func (j *Journal) cut() (end int64, idle bool) {
 	defer hold(j.turn)()
 	err := j.write() // it logs; what could not be written comes behind the cut
-	return j.size, err == nil && j.size == j.base
+	return j.size, err == nil && j.size == j.base && j.d.holds(indexName, j.f)
 }
 
 // replace makes f, which holds n bytes, the journal's file, and adds what was written after cut. No sync
@@ -191,7 +200,7 @@ func (j *Journal) replace(f *os.File, n, cut int64) error {
 		return err
 	}
 	err = j.d.step("rename", "renamed", indexName, func() error { return j.d.root.Rename(newIndexName, indexName) })
-	if err != nil {
+	if err != nil && !j.d.holds(indexName, f) { // on NFS it may have been done all the same
 		return err
 	}
 	_ = j.f.Close() // it has no name any more

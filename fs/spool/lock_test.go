@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -72,4 +73,22 @@ func TestTwoProcesses(t *testing.T) {
 		}
 		closeDir(t, d)
 	}
+}
+
+// TestLockRemoved has the lock file removed while the spool is used: a second process is still refused.
+func TestLockRemoved(t *testing.T) {
+	root := t.TempDir()
+	d := open(t, root)
+	if err := os.Remove(filepath.Join(d.Path(), lockName)); err != nil {
+		t.Fatal(err)
+	}
+	var locked *LockedError
+	if other, err := Open(root, baseURL, Options{}); !errors.As(err, &locked) {
+		t.Errorf("a second one: %v", err)
+		if err == nil {
+			closeDir(t, other)
+		}
+	}
+	closeDir(t, d)
+	closeDir(t, open(t, root))
 }
