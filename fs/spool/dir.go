@@ -131,17 +131,10 @@ func openRegular(dir *os.Root, name string, flags int) (*os.File, error) {
 	switch {
 	case err == nil && !fi.Mode().IsRegular():
 		return nil, &iofs.PathError{Op: "open", Path: name, Err: errIrregular}
-	case err != nil && !(errors.Is(err, iofs.ErrNotExist) && flags&os.O_CREATE != 0):
+	case err != nil && (flags&os.O_CREATE == 0 || !errors.Is(err, iofs.ErrNotExist)):
 		return nil, err
 	}
 	return dir.OpenFile(name, flags, 0o600)
-}
-
-// holds reports whether f has that name.
-func (d *Dir) holds(name string, f *os.File) bool {
-	named, err := d.root.Lstat(name)
-	fi, ferr := f.Stat()
-	return err == nil && ferr == nil && os.SameFile(named, fi)
 }
 
 // Path returns the path of the directory.

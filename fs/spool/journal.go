@@ -88,7 +88,7 @@ func (j *Journal) Sync() error {
 	if err := j.Write(); err != nil {
 		return err
 	}
-	if j.unsure.Load() || !j.d.holds(indexName, j.f) { // records may have been lost on their way
+	if j.unsure.Load() || !j.named(j.f) { // records may have been lost on their way
 		return errors.New("spool index not on the disk, after an error of it, or since it was removed")
 	}
 	err := j.d.step("index-sync", "index-synced", indexName, j.f.Sync)
@@ -147,7 +147,7 @@ func (j *Journal) append(b []byte) error {
 // be on the disk.
 func (j *Journal) Garbage() bool {
 	defer hold(j.turn)()
-	return j.unsure.Load() || j.size > max(compactAbove, 4*j.base) || !j.closed && !j.d.holds(indexName, j.f)
+	return j.unsure.Load() || j.size > max(compactAbove, 4*j.base) || !j.closed && !j.named(j.f)
 }
 
 // Compact replaces the journal by what snapshot appends, which must be frames with the same meaning, if
@@ -183,12 +183,19 @@ func (j *Journal) Compact(snapshot func([]byte) []byte) error {
 	return err
 }
 
+// named reports whether f is what has the journal's name.
+func (j *Journal) named(f *os.File) bool {
+	there, err := j.d.root.Lstat(indexName)
+	fi, ferr := f.Stat()
+	return err == nil && ferr == nil && os.SameFile(there, fi)
+}
+
 // cut writes what is queued. It returns where that ends, and whether nothing was added since the last
 // compaction.
 func (j *Journal) cut() (end int64, idle bool) {
 	defer hold(j.turn)()
 	err := j.write() // it logs; what could not be written comes behind the cut
-	return j.size, err == nil && j.size == j.base && j.d.holds(indexName, j.f)
+	return j.size, err == nil && j.size == j.base && j.named(j.f)
 }
 
 // replace makes f, which holds n bytes, the journal's file, and adds what was written after cut. No sync
@@ -200,7 +207,7 @@ func (j *Journal) replace(f *os.File, n, cut int64) error {
 		return err
 	}
 	err = j.d.step("rename", "renamed", indexName, func() error { return j.d.root.Rename(newIndexName, indexName) })
-	if err != nil && !j.d.holds(indexName, f) { // on NFS it may have been done all the same
+	if err != nil && !j.named(f) { // on NFS it may have been done all the same
 		return err
 	}
 	_ = j.f.Close() // it has no name any more
