@@ -130,6 +130,15 @@ func (a *Asset) readLocked(p []byte, off int64) (n int, again bool, err error) {
 		a.lose(incarnation)
 		a.mu.Lock()
 		return 0, true, nil
+	case errors.Is(err, syscall.EIO): // the place is bad: it is worth another download, if there is a network
+		a.mu.Unlock()
+		werr := a.forget([]ranges.Range{a.store.blocks(ranges.Range{Start: off, End: off + int64(len(p))})}, incarnation)
+		a.mu.Lock()
+		if werr != nil {
+			return 0, false, err
+		}
+		a.store.o.Log.Warn("can't read spooled bytes: they are forgotten", "asset", a.id, "offset", off, "error", err)
+		return 0, true, nil
 	case err != nil:
 		return 0, false, err
 	}
@@ -151,18 +160,30 @@ func (a *Asset) check() error {
 	case err != nil:
 		return err
 	case holes.Len() > 0:
+		if err := a.forget(holes.Ranges(), incarnation); err != nil {
+			return err // the next one finds them again
+		}
 		a.store.o.Log.Warn("the spool has holes where bytes should be: these bytes are forgotten", "asset", a.id, "bytes", holes.Len())
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.incarnation == incarnation && holes.Len() > 0 {
-		if err := a.withdrawLocked(holes.Ranges()); err != nil {
-			return err // the next one finds them again
-		}
-		a.recountLocked()
-	}
 	a.unchecked = false
 	return nil
+}
+
+// forget makes bytes of an incarnation absent that its blob does not have.
+func (a *Asset) forget(set []ranges.Range, incarnation uint64) error {
+	if err := a.store.journal.Write(); err != nil { // as in writeNotes
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.incarnation != incarnation {
+		return nil
+	}
+	err := a.withdrawLocked(set)
+	a.recountLocked()
+	return err
 }
 
 // Backing returns a read-only descriptor of a whole asset's blob, from which the kernel reads, or

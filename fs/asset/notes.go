@@ -16,8 +16,11 @@ const (
 )
 
 // NoteCall records that the API is called at t. When it returns, the journal has it, so that it
-// outlives the process.
+// outlives the process. After an error it may have it, too.
 func (s *Store) NoteCall(call string, t time.Time) error {
+	if err := s.journal.Write(); err != nil { // as in writeNotes
+		return err
+	}
 	s.mu.Lock()
 	s.calls[call] = append(s.calls[call], t)
 	if len(s.calls[call]) > 2*callsMost {

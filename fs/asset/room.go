@@ -170,6 +170,9 @@ func (a *Asset) evict() int64 {
 // punchOut drops those of set that can still go: the bytes before all readers, and those further after
 // them than distance. It returns how many bytes that freed. The caller must be the one that makes room.
 func (a *Asset) punchOut(set []ranges.Range, distance int64) (freed int64) {
+	if a.store.journal.Write() != nil { // as in writeNotes
+		return 0
+	}
 	a.mu.Lock()
 	spare := ranges.Of(a.spareLocked()...)
 	set = slices.DeleteFunc(set, func(r ranges.Range) bool {

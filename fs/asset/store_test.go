@@ -26,16 +26,17 @@ type testStore struct {
 	root     string
 	o        StoreOptions
 	engine   Options
-	random   sync.Mutex             // guards evict
-	evict    *rand.Rand             // not nil: random ranges go now and then
-	removing atomic.Pointer[func()] // if set, is called before a blob is removed
+	random   sync.Mutex                     // guards evict
+	evict    *rand.Rand                     // not nil: random ranges go now and then
+	removing atomic.Pointer[func()]         // if set, is called before a blob is removed
+	failing  func(point, name string) error // if set, makes steps fail
 	*Store
 }
 
 func newTestStore(t testing.TB, o StoreOptions, engine Options) *testStore {
 	s := &testStore{t: t, root: memoryDir(t), o: o, engine: engine}
 	s.o.BootID = "one"
-	s.o.Spool.Fault = s.fault
+	s.failing, s.o.Spool.Fault = o.Spool.Fault, s.fault
 	s.start()
 	return s
 }
@@ -51,7 +52,12 @@ func (s *testStore) start() {
 	s.Store = store
 }
 
-func (s *testStore) fault(point, _ string) error {
+func (s *testStore) fault(point, name string) error {
+	if s.failing != nil {
+		if err := s.failing(point, name); err != nil {
+			return err
+		}
+	}
 	if f := s.removing.Load(); f != nil && point == "unlink" {
 		(*f)()
 	}

@@ -1,0 +1,117 @@
+package asset
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"assetfs/fs/spool"
+)
+
+// hardship is a rig whose disk fails as fault says.
+func hardship(t *testing.T, server *fakeServer, fault func(point, name string) error, do func(*rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		server.rate, server.latency = 100*mib, 20*time.Millisecond
+		r := &rig{t: t, server: server, store: newTestStore(t, StoreOptions{Spool: spool.Options{Fault: fault}}, Options{
+			Source: server, ReadAhead: 64 * mib, StallTimeout: 30 * time.Second, RetryFor: 2 * time.Minute, Log: slog.New(slog.DiscardHandler),
+		})}
+		r.Asset = r.store.Asset("re_1")
+		defer func() {
+			r.Close()
+			r.store.close()
+		}()
+		do(r)
+	})
+}
+
+// TestBadPlace has the disk unable to read some bytes: they are fetched again. If it can't record that
+// they are gone, either, the disk itself is gone: the read fails, and nothing is fetched.
+func TestBadPlace(t *testing.T) {
+	for name, gone := range map[string]bool{"a bad place": false, "the disk is gone": true} {
+		t.Run(name, func(t *testing.T) {
+			var bad atomic.Bool
+			hardship(t, &fakeServer{size: 2 * mib, ranged: true, etag: true}, func(point, _ string) error {
+				if bad.Load() && (point == "read" || gone && point != "close") {
+					return syscall.EIO
+				}
+				if point == "written" {
+					bad.Store(false)
+				}
+				return nil
+			}, func(r *rig) {
+				rd := r.Open()
+				defer rd.Close()
+				r.cat(rd, 0, 2*mib)
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				requests, billed := len(r.server.requests), r.server.billed
+				bad.Store(true)
+				if !gone {
+					r.read(rd, mib, 128<<10)
+					if n := r.server.billed - billed; n == 0 || n > 300<<10 {
+						t.Errorf("%d bytes fetched", n)
+					}
+				} else {
+					if _, err := rd.ReadAt(context.Background(), make([]byte, 128<<10), mib); !errors.Is(err, syscall.EIO) {
+						t.Errorf("error %v", err)
+					}
+					if len(r.server.requests) > requests {
+						t.Error("a request was made")
+					}
+				}
+				bad.Store(false)
+				r.cat(rd, 0, 2*mib)
+			})
+		})
+	}
+}
+
+// TestFullForHours has a disk stay full for hours, while a program reads on and on: it gets ENOSPC each
+// time, little is tried and paid, nothing grows, and the first read after that has its bytes.
+func TestFullForHours(t *testing.T) {
+	var isFull atomic.Bool
+	var tries atomic.Int64
+	hardship(t, &fakeServer{size: 8 * mib, ranged: true, etag: true, perMin: 12}, func(point, _ string) error {
+		if isFull.Load() {
+			switch point {
+			case "write", "append", "create", "compact":
+				tries.Add(1)
+				return syscall.ENOSPC
+			}
+		}
+		return nil
+	}, func(r *rig) {
+		rd := r.Open()
+		defer rd.Close()
+		r.read(rd, 0, 128<<10)
+		isFull.Store(true)
+		before := len(r.server.requests)
+		ctx, p := context.Background(), make([]byte, 128<<10)
+		reads := int64(0)
+		for end := time.Now().Add(4 * time.Hour); time.Now().Before(end); reads++ {
+			if _, err := rd.ReadAt(ctx, p, 4*mib+reads%8*128<<10); !errors.Is(err, ErrNoSpace) && !errors.Is(err, syscall.ENOSPC) {
+				t.Fatalf("read %d: %v", reads, err)
+			}
+			r.read(rd, 0, 4096)
+			time.Sleep(time.Second)
+		}
+		t.Logf("%d reads, %d requests, %d uses of the disk", reads, len(r.server.requests)-before, tries.Load())
+		if n := tries.Load(); n > 20*reads {
+			t.Errorf("%d uses of the disk for %d reads", n, reads)
+		}
+		isFull.Store(false)
+		r.cat(rd, 4*mib, 5*mib)
+		synctest.Wait()
+		if fi, err := os.Stat(filepath.Join(r.store.dir.Path(), "index")); err != nil || fi.Size() > 100<<10 {
+			t.Errorf("an index of %d bytes, %v", fi.Size(), err)
+		}
+	})
+}
