@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -31,6 +32,7 @@ type disk struct {
 	old     []byte            // the index that a rename may not have replaced
 	at      string            // the next time at this point,
 	do      func()            // this happens
+	fails   bool              // the next sync of a blob fails, and what it was for is lost
 }
 
 func newDisk(root string) *disk {
@@ -63,6 +65,11 @@ func (k *disk) fault(point, name string) error {
 	if k.dead {
 		return errCrash
 	}
+	if k.fails && point == "sync" {
+		k.fails = false
+		k.lose(name)
+		return syscall.EIO
+	}
 	k.seen[point]++
 	if k.left > 0 {
 		if k.left--; k.left == 0 {
@@ -77,6 +84,18 @@ func (k *disk) fault(point, name string) error {
 		return errCrash
 	}
 	return nil
+}
+
+// lose makes a blob what the disk has of it, as after a failed sync, once the memory is wanted.
+func (k *disk) lose(name string) {
+	f, err := os.OpenFile(filepath.Join(k.dir, name), os.O_WRONLY, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	now := make([]byte, len(k.read(name)))
+	copy(now, k.durable[name])
+	_, _ = f.WriteAt(now, 0) // else it is found later
 }
 
 // note keeps account of what is durable.
@@ -123,6 +142,17 @@ func (k *disk) during(point string, do func()) {
 	k.at, k.do = point, do
 }
 
+// stale fills a block with what was freed before: some other file's bytes.
+func (k *disk) stale(block []byte, rnd *rand.Rand) {
+	names := slices.Sorted(maps.Keys(k.durable))
+	if len(names) == 0 {
+		return
+	}
+	if b := k.durable[names[rnd.IntN(len(names))]]; len(b) > len(block) {
+		copy(block, b[rnd.IntN(len(b)-len(block)):])
+	}
+}
+
 func (k *disk) crashAfter(points int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -137,7 +167,8 @@ func (k *disk) crashed() bool {
 }
 
 // powerCut leaves the directory as after a power cut: any part of what was not synced, in blocks, and the
-// index with any length from its synced one on. The Dir must have been abandoned.
+// index with any length from its synced one on. A block that is lost is as it was, zero, or what another
+// file had there before. The Dir must have been abandoned.
 func (k *disk) powerCut(t *testing.T, rnd *rand.Rand) {
 	t.Helper()
 	k.mu.Lock()
@@ -166,8 +197,11 @@ func (k *disk) powerCut(t *testing.T, rnd *rand.Rand) {
 		out := make([]byte, max(len(safe), rnd.IntN(len(now)+1), len(now)*rnd.IntN(2)))
 		copy(out, safe)
 		for off := 0; off < len(out); off += 4096 {
+			block := out[off:min(off+4096, len(out))]
 			if rnd.IntN(2) == 0 && off < len(now) { // this block made it
-				copy(out[off:min(off+4096, len(out))], now[off:])
+				copy(block, now[off:])
+			} else if off >= len(safe) && rnd.IntN(2) == 0 {
+				k.stale(block, rnd)
 			}
 		}
 		write(name, out)
@@ -182,6 +216,16 @@ func (k *disk) powerCut(t *testing.T, rnd *rand.Rand) {
 		index = k.old
 	} else if safe := len(k.durable["index"]); safe <= len(index) {
 		index = index[:safe+rnd.IntN(len(index)-safe+1)]
+	}
+	safe := len(k.durable["index"])
+	for off := (safe + 4095) / 4096 * 4096; off < len(index); off += 4096 {
+		block := index[off:min(off+4096, len(index))]
+		switch rnd.IntN(4) {
+		case 0:
+			clear(block)
+		case 1:
+			k.stale(block, rnd)
+		}
 	}
 	if rnd.IntN(2) == 0 {
 		index = append(slices.Clone(index), make([]byte, rnd.IntN(100))...)
