@@ -42,12 +42,12 @@ func (s *State) judge(st *unix.Statfs_t) {
 	case zfsMagic:
 		s.ZerosAreHoles = true
 	case unix.OVERLAYFS_SUPER_MAGIC, unix.ECRYPTFS_SUPER_MAGIC:
-		s.StackDepth, s.ZerosAreHoles = 2, true // there may be ZFS below, as on a network
+		s.StackDepth = 2
 	case unix.FUSE_SUPER_MAGIC:
-		s.StackDepth, s.Kind, s.ZerosAreHoles = 2, Network, true
+		s.StackDepth, s.Kind = 2, Network
 	case unix.TMPFS_MAGIC, unix.RAMFS_MAGIC:
 		s.Kind = Memory
 	case unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.V9FS_MAGIC, unix.CEPH_SUPER_MAGIC, unix.AFS_SUPER_MAGIC:
-		s.Kind, s.ZerosAreHoles = Network, true
+		s.Kind = Network
 	}
 }
