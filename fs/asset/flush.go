@@ -163,20 +163,20 @@ func (s *Store) sync(old time.Time) error {
 	s.mu.Lock()
 	pending := slices.Collect(maps.Keys(s.pending))
 	s.mu.Unlock()
-	var recorded atomic.Bool
+	var claimed atomic.Bool
 	var group errgroup.Group
 	group.SetLimit(8) // the disk writes its journal for several together
 	for _, a := range pending {
 		group.Go(func() error {
-			some, err := a.sync(old)
-			if some {
-				recorded.Store(true)
+			claims, err := a.sync(old)
+			if claims {
+				claimed.Store(true)
 			}
 			return err
 		})
 	}
 	err := group.Wait()
-	if recorded.Load() {
+	if claimed.Load() {
 		err = errors.Join(err, s.journal.Sync())
 	}
 	return err
@@ -184,9 +184,8 @@ func (s *Store) sync(old time.Time) error {
 
 // sync brings the unsynced bytes of a to the disk, if it is time, and then claims them for ever, except
 // if some were removed meanwhile. It closes the blob if nobody needs it. If the disk fails, all unsynced
-// bytes may be lost, so they are forgotten, whatever the journal can record of that now. It reports
-// whether it has queued records.
-func (a *Asset) sync(old time.Time) (recorded bool, err error) {
+// bytes may be lost, so they are forgotten, whatever the journal can record of that now.
+func (a *Asset) sync(old time.Time) (claims bool, err error) {
 	a.mu.Lock()
 	blob, incarnation, epoch := a.blobLocked(), a.incarnation, a.epoch
 	pending := slices.Clone(a.unsynced.Ranges())
@@ -215,8 +214,7 @@ func (a *Asset) sync(old time.Time) (recorded bool, err error) {
 		a.absentLocked(slices.Clone(a.unsynced.Ranges()))
 		a.recountLocked()
 	}
-	claims := err == nil && len(pending) > 0 && a.epoch == epoch
-	if claims {
+	if claims = err == nil && len(pending) > 0 && a.epoch == epoch; claims {
 		a.queueLocked() // the claim must find its asset
 		a.store.journal.Queue(rangesRecords(nil, kindDurable, a.id, incarnation, pending))
 		for _, r := range pending {
@@ -232,8 +230,11 @@ func (a *Asset) sync(old time.Time) (recorded bool, err error) {
 		a.store.mu.Unlock()
 	}
 	a.mu.Unlock()
+	if lost {
+		_ = a.store.journal.Write() // at once, in case of a kill; it logs, and tries again
+	}
 	if idle {
 		blob.Close()
 	}
-	return claims || lost, err
+	return claims, err
 }

@@ -256,16 +256,33 @@ func (m *storeModel) step() {
 	}
 }
 
-// failSync has the next sync of a blob fail. Bytes that were in the index may go by that.
+// failSync has the next sync of a blob fail. Bytes that were in the index may go by that. Nothing crashes
+// before that is recorded.
 func (m *storeModel) failSync() {
+	failures := func() (n uint64) {
+		m.d.each(func(a *Asset) { n += a.failedSyncs })
+		return n
+	}
+	before := failures()
 	m.disk.mu.Lock()
-	m.disk.fails = true
+	left := m.disk.left
+	m.disk.fails, m.disk.left = true, 0
 	m.disk.mu.Unlock()
 	if err := m.d.sync(time.Now()); err != nil && !m.disk.crashed() && !errors.Is(err, syscall.EIO) {
 		m.t.Fatal(err)
 	}
 	m.disk.mu.Lock()
+	failed := !m.disk.fails
 	m.disk.fails = false
+	m.disk.mu.Unlock()
+	for failed && failures() == before { // it was the keeper's sync
+		time.Sleep(time.Millisecond)
+	}
+	if err := m.d.flush(); err != nil {
+		m.t.Fatal(err)
+	}
+	m.disk.mu.Lock()
+	m.disk.left = left
 	m.disk.mu.Unlock()
 	for _, id := range modelIDs {
 		m.files[id].flushed.Clear()
