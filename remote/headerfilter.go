@@ -3,6 +3,7 @@ package remote
 import (
 	"bytes"
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"net"
 	"slices"
@@ -12,12 +13,13 @@ import (
 	"syscall"
 )
 
-// filterConn is a connection for one HTTP/1 response. It holds the header back until that is
+// filterConn is a connection for HTTP/1. It holds the header of a response back until that is
 // complete, and mends what net/http refuses a whole response for while curl and browsers don't.
 // Headers of interim answers (1xx) are left out. The body is not changed and costs nothing.
 // Neither is anything that does not begin like HTTP.
 type filterConn struct {
 	net.Conn
+	asked  atomic.Bool  // a request was written since the last header
 	raw    []byte       // of the header so far
 	line   int          // index in raw of its last line
 	done   bool         // the header has ended, or is none
@@ -26,23 +28,31 @@ type filterConn struct {
 	passed atomic.Int64 // bytes of the body that were read, including its framing
 }
 
+func (c *filterConn) Write(p []byte) (int, error) {
+	c.asked.Store(true)
+	return c.Conn.Write(p)
+}
+
 func (c *filterConn) Read(p []byte) (n int, err error) {
-	for !c.done && c.err == nil && len(p) > 0 {
-		n, c.err = c.Conn.Read(p)
-		c.raw = append(c.raw, p[:n]...)
+	for len(c.mended) == 0 && c.err == nil && len(p) > 0 {
+		n, err = c.Conn.Read(p) // net/http waits here while it keeps the connection
+		if c.asked.CompareAndSwap(true, false) {
+			c.done, c.raw = false, nil
+			c.passed.Store(0)
+		}
+		if c.done {
+			c.passed.Add(int64(n))
+			return n, err
+		}
+		c.raw, c.err = append(c.raw, p[:n]...), err
 		c.filter()
 	}
-	switch {
-	case len(c.mended) > 0:
-		n = copy(p, c.mended)
-		c.mended = c.mended[n:]
-		return n, nil
-	case c.err != nil:
+	if len(c.mended) == 0 {
 		return 0, c.err
 	}
-	n, err = c.Conn.Read(p)
-	c.passed.Add(int64(n))
-	return n, err
+	n = copy(p, c.mended)
+	c.mended = c.mended[n:]
+	return n, nil
 }
 
 // filter looks for the end of the header in what has come so far.
@@ -96,6 +106,16 @@ func (c *filterConn) SyscallConn() (syscall.RawConn, error) {
 		return sc.SyscallConn()
 	}
 	return nil, errors.ErrUnsupported
+}
+
+// state returns the state of TLS, nil without it: net/http does not see it through the filter.
+func (c *filterConn) state() *tls.ConnectionState {
+	t, ok := c.Conn.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	s := t.ConnectionState()
+	return &s
 }
 
 // interim reports whether another header follows this one.

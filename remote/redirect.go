@@ -29,9 +29,11 @@ type outgoing struct {
 // last hop, "" if that is u's and no hop before went elsewhere. Errors never contain a query,
 // which may be a signature. The caller closes the response's body.
 func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o outgoing, key string, onConn func(net.Conn)) (resp *http.Response, away string, err error) {
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(i httptrace.GotConnInfo) { onConn(i.Conn) },
-	})
+	var filter *filterConn
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
+		filter, _ = i.Conn.(*filterConn)
+		onConn(i.Conn)
+	}})
 	origin, trusted := u, true
 	asked := map[string]bool{}
 	for hops := 0; ; hops++ {
@@ -55,6 +57,9 @@ func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o
 		resp, err := rt.RoundTrip(req)
 		if err != nil {
 			return nil, away, err
+		}
+		if filter != nil {
+			resp.TLS = filter.state()
 		}
 		if resp.StatusCode == http.StatusBadRequest && u.Opaque != "" {
 			// The server rejects a bare %: try the escaped form.

@@ -28,53 +28,47 @@ const (
 // a kept connection that has died, and send its GET a second time, uncounted. HTTP/1.1 gives
 // each stream its own TCP window, which pausing needs.
 func downloadTransport(o Options) *http.Transport {
-	d := newDialer(o, "http/1.1")
-	t := transport(o, d)
+	t := transport(o, "http/1.1")
 	t.DisableKeepAlives = true
 	t.DisableCompression = true
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetHTTP1(true)
-	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := d.dial(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		return &filterConn{Conn: conn}, nil
-	}
-	t.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := d.dialTLS(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		return &filterConn{Conn: conn}, nil
-	}
 	return t
 }
 
 // metadataTransport keeps connections, because its calls are short, many, and free.
 func metadataTransport(o Options) *http.Transport {
-	d := newDialer(o, "h2", "http/1.1")
-	t := transport(o, d)
+	t := transport(o, "h2", "http/1.1")
 	t.ForceAttemptHTTP2 = true
 	t.MaxIdleConnsPerHost = metadataAtOnce
 	t.IdleConnTimeout = 30 * time.Second
 	// Without pings HTTP/2 would keep using a connection that died silently (sleep, another
 	// network) until the kernel gives up after a quarter of an hour.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: answerTimeout, PingTimeout: answerTimeout}
-	t.DialContext = d.dial
-	t.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := d.dialTLS(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		return conn, nil // must be a *tls.Conn: net/http reads the protocol from it
-	}
 	return t
 }
 
-func transport(o Options, d *dialer) *http.Transport {
+func transport(o Options, protocols ...string) *http.Transport {
+	d := newDialer(o, protocols...)
 	return &http.Transport{
-		Proxy:                  d.viaTransport,
+		Proxy: d.viaTransport,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := d.dial(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return &filterConn{Conn: conn}, nil
+		},
+		DialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := d.dialTLS(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			if conn.ConnectionState().NegotiatedProtocol == "h2" {
+				return conn, nil // must be a *tls.Conn: net/http reads the protocol from it
+			}
+			return &filterConn{Conn: conn}, nil
+		},
 		TLSClientConfig:        d.tls,
 		TLSHandshakeTimeout:    answerTimeout,
 		ResponseHeaderTimeout:  o.ResponseTimeout,
