@@ -15,6 +15,14 @@ type contentRange struct {
 	none       bool  // "bytes */SIZE": no part is sent
 }
 
+// mostBefore is how far before the first byte that was requested a part may start, in bytes. A
+// cache whose key lacks the range answers each with the same part: to read that up to those bytes
+// would cost more each time than the request without Range.
+const mostBefore = 128 << 10
+
+// all reports whether the part is the whole asset.
+func (cr contentRange) all() bool { return cr.start == 0 && cr.end == cr.size }
+
 // sentRange returns which bytes a part that answers r brings. A valid field that agrees with
 // Content-Length and r is believed. Of a broken field, start and end are used if their
 // distance agrees with Content-Length; the result is then doubtful, and the caller
@@ -46,9 +54,9 @@ func sentRange(resp *http.Response, r Request) (cr contentRange, doubtful bool, 
 		return cr, false, errors.New("Content-Range of a part with a status for all")
 	case resp.ContentLength >= 0 && resp.ContentLength != cr.end-cr.start:
 		return cr, false, fmt.Errorf("Content-Length %d does not fit Content-Range %q", resp.ContentLength, bounded(fields[0]))
-	case r.NoRange && (cr.start != 0 || cr.end != cr.size):
+	case r.NoRange && !cr.all():
 		return cr, false, errors.New("only a part, although the whole asset was requested")
-	case cr.start > r.Start || cr.end <= r.Start:
+	case cr.start > r.Start || cr.end <= r.Start || r.Start-cr.start > mostBefore && !cr.all():
 		return cr, false, fmt.Errorf("bytes %d to %d instead of those from %d on", cr.start, cr.end, r.Start)
 	}
 	return cr, doubtful, nil

@@ -3,6 +3,7 @@ package remote
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -129,6 +130,38 @@ func TestBrokenContentRange(t *testing.T) {
 			t.Errorf("%q of %+v, %v", body, resp, err)
 		}
 	})
+}
+
+// A cache whose key lacks the range answers every range with the first part that it got. Of a long asset that would be paid
+// again and again.
+func TestStrayPart(t *testing.T) {
+	const size = 1 << 20
+	all := strings.Repeat("0123456789abcdef", size/16)
+	part := func(start, end int) string {
+		return reply(206, fmt.Sprintf("%sContent-Range: bytes %d-%d/%d\r\nContent-Length: %d\r\n", attachment, start, end-1, size, end-start), all[start:end])
+	}
+	plain := reply(200, fmt.Sprintf("%sContent-Length: %d\r\n", attachment, size), all)
+	for _, tc := range []struct {
+		name       string
+		start, end int
+		hits       int64
+		partial    bool
+	}{
+		{"all of it", 0, size, 1, false}, // Range is ignored, with another status
+		{"a little before", size - 2000, size, 1, true},
+		{"long before", 16, size, 2, false},
+		{"the beginning", 0, size / 2, 2, false},
+		{"later", size - 10, size, 2, false},
+	} {
+		c, hits := raw(t, part(tc.start, tc.end), plain)
+		resp, body, err := fetch(t, c, Request{Start: size - 1000})
+		if err != nil {
+			t.Fatalf("%s: %v", tc.name, err)
+		}
+		if body != all[resp.Start:] || resp.Info.Size != size || resp.Partial != tc.partial || resp.Ignored == tc.partial || hits.Load() != tc.hits {
+			t.Errorf("%s: %d bytes from %d on, partial %v, ignored %v, %d requests, want %d", tc.name, len(body), resp.Start, resp.Partial, resp.Ignored, hits.Load(), tc.hits)
+		}
+	}
 }
 
 // An empty asset has no first byte to request: one more request gets its name.

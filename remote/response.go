@@ -46,7 +46,7 @@ func allOfIt(status int) bool {
 // one. If its length is unknown, the request without Range will show it.
 func saysPart(resp *http.Response, r Request) bool {
 	cr, err := parseContentRange(resp.Header.Get("Content-Range"))
-	if err != nil || cr.none || cr.start == 0 && cr.end == cr.size {
+	if err != nil || cr.none || cr.all() {
 		return false
 	}
 	return resp.ContentLength == cr.end-cr.start || resp.ContentLength < 0 && !r.NoRange
@@ -98,7 +98,9 @@ func partial(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 			return nil, err
 		}
 	}
-	out := &Response{Info: infoOf(resp.Header), Partial: !r.NoRange, Start: cr.start, End: cr.end, Doubtful: doubtful, Body: body}
+	out := &Response{Info: infoOf(resp.Header), Start: cr.start, End: cr.end, Doubtful: doubtful, Body: body}
+	out.Ignored = !r.NoRange && r.Start > 0 && cr.all() // but for the status
+	out.Partial = !r.NoRange && !out.Ignored
 	out.Info.Size = cr.size
 	return out, nil
 }

@@ -217,7 +217,7 @@ func TestAcceptedAnswers(t *testing.T) {
 		start, end, size   int64
 	}{
 		{"json asset", attachment + "Content-Type: application/json\r\nContent-Length: 41\r\n", object, 200, 0, 41, 41},
-		{"json asset in part", attachment + "Content-Type: application/json\r\nContent-Range: bytes 0-40/41\r\n", object, 206, 0, 41, 41},
+		{"json asset in part", attachment + "Content-Type: application/json\r\nContent-Range: bytes 0-40/42\r\n", object, 206, 0, 41, 42},
 		{"html asset", attachment + "Content-Type: text/html\r\n", "<html>", 200, 0, -1, -1},
 		{"no name", "Content-Type: video/mp4\r\nContent-Length: 3\r\n", "abc", 200, 0, 3, 3},
 		{"no name, bytes as html", "Content-Type: text/html\r\nContent-Length: 4\r\n", "\x00\x01\xff\xfe", 200, 0, 4, 4},
