@@ -123,11 +123,26 @@ func TestBrokenContentRange(t *testing.T) {
 			}
 		}
 	})
-	t.Run("a part that is all, unasked", func(t *testing.T) {
-		c, _ := raw(t, ranged(field("bytes 0-9/10"), 0, 10))
-		resp, body, err := fetch(t, c, Request{NoRange: true})
-		if err != nil || body != all || resp.Partial {
-			t.Errorf("%q of %+v, %v", body, resp, err)
+	t.Run("unasked", func(t *testing.T) {
+		// All answers have the status of a part. What does not say that it is one is all that there is.
+		for _, says := range []string{field("bytes 0-9/10"), "", field("all of it"), field("bytes */10"), field("bytes 0--1/10")} {
+			c, hits := raw(t, ranged(says, 0, 10))
+			for start := range int64(2) {
+				resp, body, err := fetch(t, c, Request{Start: 5 * start})
+				if err != nil || body != all || resp.Partial != (start == 0 && hits.Load() == 1) || resp.Info.Size != 10 {
+					t.Errorf("%q: %q of %+v, %v", says, body, resp, err)
+				}
+			}
+		}
+		for name, answer := range map[string]string{
+			"a part":        ranged(field("bytes 4-9/10"), 4, 6),
+			"a broken part": ranged(field("bytes 4-9"), 4, 6),
+			"several parts": reply(206, "Content-Type: Multipart/ByteRanges; boundary=x\r\n", "--x"),
+		} {
+			c, _ := raw(t, answer)
+			if _, body, err := fetch(t, c, Request{NoRange: true}); !errors.Is(err, ErrMalformed) {
+				t.Errorf("%s: %q, %v, want a malformed response", name, body, err)
+			}
 		}
 	})
 }
@@ -176,6 +191,8 @@ func TestEmptyAsset(t *testing.T) {
 		"400 with a text":           reply(400, "Content-Type: text/plain\r\n", "bad range"),
 		"403":                       reply(403, "", ""),
 		"403 with xml":              reply(403, "Content-Type: application/xml\r\n", "<Error/>"),
+		"406":                       reply(406, "", ""),
+		"412":                       reply(412, "", "<html>"),
 		"empty part":                reply(206, "Content-Length: 0\r\n", ""),
 		"part of an empty range":    reply(206, "Content-Range: bytes */0\r\nContent-Length: 0\r\n", ""),
 		"part before its start":     reply(206, "Content-Range: bytes 0--1/0\r\nContent-Length: 0\r\n", ""),

@@ -116,11 +116,13 @@ func (g *ranging) forget() {
 	g.assets, g.works, g.refused, g.until = nil, false, 0, time.Time{}
 }
 
-// refusesAny reports whether e, the answer to a range, may apply to every range.
+// refusesAny reports whether e, the answer to a range, may apply to every range. Servers say that
+// with any status that means nothing else.
 func (e *Error) refusesAny() bool {
 	switch e.Status {
-	case http.StatusBadRequest, http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusNotImplemented, http.StatusInternalServerError:
-		return true
+	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusNotFound, http.StatusProxyAuthRequired,
+		http.StatusRequestTimeout, http.StatusGone, http.StatusRequestedRangeNotSatisfiable, http.StatusTooManyRequests:
+		return false
 	}
-	return false
+	return e.Status >= 400 && e.Status <= http.StatusNotImplemented
 }

@@ -56,7 +56,7 @@ func TestRangesBreak(t *testing.T) {
 // A server that refuses every Range serves whole downloads. assetfs finds that out for one asset after another, at the cost of
 // a request each, and after three of them for all.
 func TestRangesRefused(t *testing.T) {
-	for status, body := range map[int]string{400: "", 403: "<Error/>", 405: "no", 501: "<html>"} {
+	for status, body := range map[int]string{400: "", 403: "<Error/>", 405: "no", 406: "", 412: "<html>", 501: "<html>"} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			c, count := refusing(t, status, body, Options{})
 			ask := func(r Request, requests int) {

@@ -18,9 +18,9 @@ const maxSize = 1 << 60
 // not been read yet; the caller closes it on error.
 func judge(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 	switch status := resp.StatusCode; {
-	case status == http.StatusPartialContent, allOfIt(status) && saysPart(resp, r):
+	case status == http.StatusPartialContent && (!r.NoRange || saysRange(resp)), allOfIt(status) && saysPart(resp, r):
 		return partial(resp, r, body)
-	case allOfIt(status):
+	case allOfIt(status), status == http.StatusPartialContent:
 		return whole(resp, r, body)
 	case status < 400:
 		return nil, errorInside(resp, body, malformed(status, "unexpected status"))
@@ -50,6 +50,17 @@ func saysPart(resp *http.Response, r Request) bool {
 		return false
 	}
 	return resp.ContentLength == cr.end-cr.start || resp.ContentLength < 0 && !r.NoRange
+}
+
+// saysRange reports whether a 206 says that it is a part. Some servers give everything
+// that status.
+func saysRange(resp *http.Response) bool {
+	field := resp.Header.Get("Content-Range")
+	cr, err := parseContentRange(field)
+	if err != nil {
+		cr, _ = guessContentRange(field)
+	}
+	return !cr.none || mediaType(resp.Header.Get("Content-Type")) == "multipart/byteranges"
 }
 
 // refusesRange reports whether e may be about the range while the asset exists. It may be
