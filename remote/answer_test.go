@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -13,7 +14,7 @@ import (
 )
 
 // answers serves connections that are kept: each request is answered with what answer returns for its path, byte for byte.
-// It returns the URL, and counts the connections.
+// "" closes the connection. It returns the URL, and counts the connections.
 func answers(t *testing.T, answer func(path string) string) (base string, conns *atomic.Int64) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // nothing is waited for
@@ -37,7 +38,8 @@ func answers(t *testing.T, answer func(path string) string) (base string, conns 
 						return
 					}
 					_, _ = io.Copy(io.Discard, r.Body)
-					if _, err := io.WriteString(conn, answer(r.URL.Path)); err != nil {
+					text := answer(r.URL.Path)
+					if _, err := io.WriteString(conn, text); err != nil || text == "" {
 						return
 					}
 				}
@@ -100,5 +102,96 @@ func TestOddHeaders(t *testing.T) {
 				t.Errorf("%d connections, want one for metadata and one for lists", n)
 			}
 		})
+	}
+}
+
+// A SOCKS proxy speaks another protocol first, over the same connection, and TLS passes through it.
+func TestSOCKS(t *testing.T) {
+	h := func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(conn, reply(200, attachment+"X: \x01\r\nContent-Length: 5\r\n", "01234"))
+		_ = conn.Close()
+	}
+	plain := httptest.NewServer(http.HandlerFunc(h))
+	defer plain.Close()
+	secure := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "01234")
+	}))
+	defer secure.Close()
+	for _, srv := range []*httptest.Server{plain, secure} {
+		proxy := socks(t, srv.Listener.Addr().String())
+		base, err := url.Parse(srv.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := NewClient(base, Options{Key: NewKey("", testKey), TLS: trust(secure), proxy: func(*http.Request) (*url.URL, error) {
+			return &url.URL{Scheme: "socks5", Host: proxy}, nil
+		}})
+		defer c.Close()
+		if resp, body, err := fetch(t, c, Request{}); err != nil || body != "01234" {
+			t.Errorf("%s: %q of %+v, %v", srv.URL, body, resp, err)
+		}
+	}
+}
+
+// socks runs a SOCKS 5 proxy that leads to addr, whatever it is asked for.
+func socks(t *testing.T, addr string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // nothing is waited for
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = near.Close() }()
+				hello, ask := make([]byte, 3), make([]byte, 10) // no password; connect to an IPv4 address
+				_, _ = io.ReadFull(near, hello)
+				_, _ = near.Write([]byte{5, 0})
+				_, _ = io.ReadFull(near, ask)
+				_, _ = near.Write([]byte{5, 0, 0, 1, 127, 0, 0, 1, 0, 10}) // with a line feed
+				far, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
+				if err != nil {
+					return
+				}
+				defer func() { _ = far.Close() }()
+				go func() {
+					_, _ = io.Copy(far, near)
+					_ = far.Close()
+				}()
+				_, _ = io.Copy(near, far)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// A server may close a kept connection just as the next call is sent on it. That call is made again.
+func TestConnectionEndsAtReuse(t *testing.T) {
+	var calls atomic.Int64
+	base, conns := answers(t, func(string) string {
+		if n := calls.Add(1); n%2 == 0 {
+			return "" // closes the connection
+		}
+		body := `{"code":200,"msg":"success","data":{"resource":[{"asset_id":"re_1","file_size":"5"}]}}`
+		return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	})
+	c := newTestClient(t, base, Options{})
+	for range 3 {
+		if i, err := c.Metadata(t.Context(), Reader, testID); err != nil || i.Size != 5 {
+			t.Errorf("size %d, %v", i.Size, err)
+		}
+	}
+	if n := conns.Load(); n != 3 {
+		t.Errorf("%d connections, want 3", n)
 	}
 }

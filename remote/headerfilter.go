@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -15,15 +14,16 @@ import (
 
 // filterConn is a connection for HTTP/1. It holds the header of a response back until that is
 // complete, and mends what net/http refuses a whole response for while curl and browsers don't.
-// Headers of interim answers (1xx) are left out. The body is not changed and costs nothing.
-// Neither is anything that does not begin like HTTP.
+// Headers of interim answers (1xx) are left out. The bytes of the body are not changed and cost
+// nothing, but the framing of chunks is. Neither is anything that does not begin like HTTP.
 type filterConn struct {
 	net.Conn
 	asked  atomic.Bool  // a request was written since the last header
-	raw    []byte       // of the header so far
-	line   int          // index in raw of its last line
-	done   bool         // the header has ended, or is none
-	mended []byte       // to be delivered before anything else: the header and what came with it
+	next   framingState // of what comes behind plain
+	plain  int64        // bytes that are passed on as they are
+	raw    []byte       // what has come and was not understood yet
+	line   int          // index in raw of the last line of the header
+	mended []byte       // to be delivered before anything else
 	err    error        // to be delivered after that
 	passed atomic.Int64 // bytes of the body that were read, including its framing
 }
@@ -35,17 +35,25 @@ func (c *filterConn) Write(p []byte) (int, error) {
 
 func (c *filterConn) Read(p []byte) (n int, err error) {
 	for len(c.mended) == 0 && c.err == nil && len(p) > 0 {
+		if c.plain > 0 {
+			p = p[:min(int64(len(p)), c.plain)]
+		}
 		n, err = c.Conn.Read(p) // net/http waits here while it keeps the connection
 		if c.asked.CompareAndSwap(true, false) {
-			c.done, c.raw = false, nil
+			c.next, c.plain, c.raw, c.line = inHeader, 0, nil, 0
 			c.passed.Store(0)
 		}
-		if c.done {
+		if c.plain > 0 {
+			c.plain -= int64(n)
 			c.passed.Add(int64(n))
 			return n, err
 		}
 		c.raw, c.err = append(c.raw, p[:n]...), err
-		c.filter()
+		if c.next == inHeader {
+			c.filterHeader()
+		} else {
+			c.filterChunks()
+		}
 	}
 	if len(c.mended) == 0 {
 		return 0, c.err
@@ -55,15 +63,15 @@ func (c *filterConn) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// filter looks for the end of the header in what has come so far.
-func (c *filterConn) filter() {
+// filterHeader looks for the end of the header in what has come so far.
+func (c *filterConn) filterHeader() {
 	const proto = "HTTP/"
-	for !c.done {
+	for {
 		begin := string(c.raw[:min(len(c.raw), len(proto))])
 		end := c.headerEnd()
 		switch {
 		case !strings.EqualFold(begin, proto[:len(begin)]), end < 0 && len(c.raw) > maxHeader:
-			c.done, c.mended = true, c.raw // net/http will refuse it
+			c.plain, c.mended, c.raw = everything, c.raw, nil // net/http will refuse it
 			return
 		case end < 0 && c.err != nil:
 			c.mended = c.raw // net/http will say that it is cut off
@@ -72,17 +80,23 @@ func (c *filterConn) filter() {
 			return
 		}
 		header, rest := c.raw[:end], c.raw[end:]
-		if c.line = 0; interim(header) {
-			c.raw = rest
+		if c.line, c.raw = 0, rest; interim(header) {
 			continue
 		}
 		mended, err := mendHeader(header)
-		if c.done, c.raw = true, nil; err != nil {
+		if err != nil {
 			c.err = err
 			return
 		}
-		c.mended = slices.Concat(mended, rest)
+		if c.mended = mended; bytes.HasSuffix(mended, []byte(inChunks+"\r\n")) {
+			c.next = chunkSize
+			c.filterChunks()
+			return
+		}
+		c.mended = append(c.mended, rest...)
+		c.raw, c.plain = nil, everything
 		c.passed.Add(int64(len(rest)))
+		return
 	}
 }
 
@@ -147,11 +161,11 @@ func mendHeader(header []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	status := "HTTP" + replace(strings.TrimSuffix(lines[0], "\r"), printing)[len("HTTP"):]
-	if old := "HTTP/1.0 "; framed == inChunks && strings.HasPrefix(status, old) {
-		status = "HTTP/1.1 " + status[len(old):] // otherwise net/http serves the chunks' headers, too
+	version, status, _ := strings.Cut(replace(strings.TrimSuffix(lines[0], "\r"), printing), " ")
+	if version = strings.ToUpper(version); version != "HTTP/1.0" || framed == inChunks { // net/http knows no chunks in 1.0
+		version = "HTTP/1.1"
 	}
-	out := append(make([]byte, 0, len(header)+len(framed)), status+"\r\n"...)
+	out := append(make([]byte, 0, len(header)+len(framed)), version+" "+status+"\r\n"...)
 	for _, f := range fields {
 		if !f.is("Content-Length") && !f.is("Transfer-Encoding") && !f.is("Trailer") { // the last may be refused, too
 			out = append(out, cmp.Or(f.name, string(replacement))+": "+replace(strings.Trim(f.value, blanks), printing)+"\r\n"...)

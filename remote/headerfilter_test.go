@@ -50,6 +50,7 @@ func TestHeaderFilter(t *testing.T) {
 		{"names that are no token", "HTTP/1.1 200 OK\r\nX (\xfc) Y: a b\r\nA : b\r\n : c\r\n: d\r\n\r\n", "HTTP/1.1 200 OK\r\nX_____Y: a b\r\nA: b : c\r\n_: d\r\n\r\n"},
 		{"lines without a colon", "HTTP/1.1 200 OK\r\nOh no\r\n\tgoes on\r\nA: b\r\n\r\nOh no\r\n", "HTTP/1.1 200 OK\r\nOh_no: goes on\r\nA: b\r\n\r\nOh no\r\n"},
 		{"a first line that goes on", "HTTP/1.1 200 OK\r\n A: b\r\nC: d\r\n\r\n", "HTTP/1.1 200 OK\r\nC: d\r\n\r\n"},
+		{"other versions", "HTTP/2 200\r\nA: b\r\n\r\nbody", "HTTP/1.1 200\r\nA: b\r\n\r\nbody"},
 		{"small letters", "http/1.1 200 OK\r\nA: http\r\n\r\nhttp", "HTTP/1.1 200 OK\r\nA: http\r\n\r\nhttp"},
 		{"UTF-8", "HTTP/1.1 200 OK\r\nA: ä\x80\r\n\r\n", "HTTP/1.1 200 OK\r\nA: ä\x80\r\n\r\n"},
 		{"nothing", "", ""},
@@ -185,7 +186,7 @@ func FuzzHeaderFilter(f *testing.F) {
 				continue
 			}
 			rest, _ := io.ReadAll(br) // the body has not been read, so all of it is here
-			if !strings.HasSuffix(in, string(rest)) {
+			if len(resp.TransferEncoding) == 0 && !strings.HasSuffix(in, string(rest)) {
 				t.Errorf("%q: the body became %q", in, rest)
 			}
 			return
