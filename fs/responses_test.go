@@ -25,9 +25,10 @@ func TestFakeResponses(t *testing.T) {
 	var table []struct {
 		Name   string
 		Server struct {
-			Size, CutAfter         int64
-			Ranged, ETag, NoLength bool
-			Version, Status        int
+			Size, CutAfter, EndAt                            int64
+			Ranged, ETag, NoLength, Unsized, Unframed, Plain bool
+			Doubtful                                         bool
+			Version, Status                                  int
 		}
 		Start, End int64
 		NoRange    bool
@@ -42,9 +43,15 @@ func TestFakeResponses(t *testing.T) {
 			if c.Server.ETag {
 				a.ETag = "auto"
 			}
-			if c.Server.CutAfter+int64(c.Server.Status) > 0 {
-				a.Faults = []fakeapi.Fault{{Op: "download", Status: c.Server.Status, Cut: c.Server.CutAfter}}
+			switch {
+			case c.Server.Unsized:
+				a.ContentRange = "bytes {first}-{last}/*"
+			case c.Server.Doubtful:
+				a.ContentRange = "{first}-{last}/{size}"
 			}
+			a.Faults = []fakeapi.Fault{{
+				Op: "download", Status: c.Server.Status, Cut: c.Server.CutAfter + c.Server.EndAt, Unframed: c.Server.Unframed, IgnoreRange: c.Server.Plain,
+			}}
 			r := newFaultRig(t, a, fakeapi.Config{NoRange: !c.Server.Ranged}, time.Second, time.Second)
 			defer r.close()
 			if got := r.observe(a, asset.Request{Start: c.Start, End: c.End, NoRange: c.NoRange}); got != c.Want {
@@ -66,6 +73,11 @@ func (r *faultRig) observe(a fakeapi.Asset, q asset.Request) string {
 	text := fmt.Sprintf("%d [%d,%d) of %d", kind, resp.Start, resp.End, resp.Info.Size)
 	if resp.Info.ETag != "" {
 		text += ", etag"
+	}
+	for name, is := range map[string]bool{"doubtful": resp.Doubtful, "unframed": resp.Unframed} { // never both
+		if is {
+			text += ", " + name
+		}
 	}
 	body, err := io.ReadAll(resp.Body)
 	want := make([]byte, len(body))

@@ -21,9 +21,10 @@ func TestFakeResponses(t *testing.T) {
 	var table []struct {
 		Name   string
 		Server struct {
-			Size, CutAfter         int64
-			Ranged, ETag, NoLength bool
-			Version, Status        int
+			Size, CutAfter, EndAt                            int64
+			Ranged, ETag, NoLength, Unsized, Unframed, Plain bool
+			Doubtful                                         bool
+			Version, Status                                  int
 		}
 		Start, End int64
 		NoRange    bool
@@ -36,6 +37,8 @@ func TestFakeResponses(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := &fakeServer{size: c.Server.Size, cutAfter: c.Server.CutAfter, ranged: c.Server.Ranged, etag: c.Server.ETag, noLength: c.Server.NoLength, version: c.Server.Version, rate: mib, latency: time.Millisecond}
+				f.unsized, f.unframed, f.doubtful, f.endAt = c.Server.Unsized, c.Server.Unframed, c.Server.Doubtful, c.Server.EndAt
+				f.plain = func(int, Request) bool { return c.Server.Plain }
 				if n := c.Server.Status; n > 0 {
 					f.failures = []error{&apiError{status: n, temp: n >= 500}}
 				}
@@ -60,6 +63,11 @@ func observe(t *testing.T, f *fakeServer, q Request) string {
 	text := fmt.Sprintf("%d [%d,%d) of %d", kind, r.Start, r.End, r.Info.Size)
 	if r.Info.ETag != "" {
 		text += ", etag"
+	}
+	for name, is := range map[string]bool{"doubtful": r.Doubtful, "unframed": r.Unframed} { // never both
+		if is {
+			text += ", " + name
+		}
 	}
 	body, err := io.ReadAll(r.Body)
 	want := make([]byte, len(body))
