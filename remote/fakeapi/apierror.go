@@ -16,7 +16,7 @@ const (
 	msgNoBucket     = "Bucket cannot be null or empty"
 	msgNoBlob       = "Blob cannot be null or empty"
 	msgNoResource   = "Resource does not exist"
-	msgBadKey       = "Invalid API key."
+	msgBadKey       = "Unauthorized"
 	msgBalance      = "Insufficient balance to download the resource. Please recharge and try again."
 	msgForbidden    = "Permission denied."
 	msgMethod       = "Method not allowed."

@@ -32,8 +32,6 @@ type Config struct {
 	PageMost    int           // most videos on a page of a list; 0: no limit
 	PageRefuse  bool          // a request for more than PageMost is refused, not shortened
 	Boot        int           // changing it changes ETags of the kinds "auto", "new" and "turns", like a restart
-	// Portal is the status of a captive portal in front of everything: 511 or 200 with
-	// its page, or 302 to it. 0: none.
 	// Portal is a captive portal in front of everything: 511, or 200, with its
 	// page; or 302, which leads to it. 0 is none.
 	Portal int

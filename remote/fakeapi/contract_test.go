@@ -236,8 +236,8 @@ func TestMetadata(t *testing.T) {
 		t.Errorf("logged as %+v", r)
 	}
 	s.Configure(func(c *Config) { c.NoMetadata = true })
-	if g := meta("re_2"); g.status != 404 || !strings.HasPrefix(g.header.Get("Content-Type"), "text/html") {
-		t.Errorf("no metadata call: status %d, %s", g.status, g.header.Get("Content-Type"))
+	if g := meta("re_2"); g.status != 404 || !strings.Contains(string(g.body), `"status":404,"error":"Not Found"`) {
+		t.Errorf("no metadata call: status %d, %s", g.status, g.body)
 	}
 }
 

@@ -18,9 +18,9 @@
 //	                             redirect: it needs no key, and refuses a request
 //	                             with one, as S3 does
 //
-// Other methods are answered with 405, even HEAD; other paths with a gateway's HTML page and
-// 404. An unknown asset is a 400 with `Asset not found`. The documents of the service do not
-// say how an unfinished upload is answered; here it is a 400 with the upload status.
+// Other methods are answered with 405, even HEAD; other paths with a gateway's 404. An unknown
+// asset is a 400 with `Asset not found`. The documents of the service do not say how an
+// unfinished upload is answered; here it is a 400 with the upload status.
 //
 // # Limits
 //

@@ -135,7 +135,7 @@ func (s *Server) replyToList(r *http.Request, rq Request, cfg Config, f Fault, l
 	case f.replaces():
 		return replacement(r, rq, cfg, f, 0)
 	case cfg.NoLibrary:
-		return pageReply(http.StatusNotFound)
+		return formReply(rq, cfg, Fault{Form: formGateway}, http.StatusNotFound)
 	case rq.Method != http.MethodPost:
 		return notAllowed(cfg, rq.Op)
 	case !knows(cfg, rq):
@@ -154,7 +154,7 @@ func (s *Server) replyTo(r *http.Request, rq Request, cfg Config, f Fault) *repl
 	case f.replaces():
 		return replacement(r, rq, cfg, f, a.Size)
 	case rq.Op == opOther, rq.Op == opMetadata && cfg.NoMetadata:
-		return pageReply(http.StatusNotFound)
+		return formReply(rq, cfg, Fault{Form: formGateway}, http.StatusNotFound)
 	case rq.Method != http.MethodGet:
 		return notAllowed(cfg, rq.Op)
 	case rq.Op == opStorage:
