@@ -106,7 +106,8 @@ func TestKeyOnlyToOrigin(t *testing.T) {
 	if _, _, err := fetch(t, c, Request{}); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := l.String(), "home with key, away, home"; got != want {
+	_, _ = c.Metadata(t.Context(), Reader, testID) // the answer is none
+	if got, want := l.String(), "home with key, away, home, home with key, away, home"; got != want {
 		t.Errorf("asked %s, want %s", got, want)
 	}
 }
