@@ -76,6 +76,7 @@ var faultCases = []faultCase{
 	{name: "label too low", fault: fakeapi.Fault{Mislabel: -7}, errnos: errs(syscall.EIO, syscall.ESTALE), single: true},
 	{name: "range too late", fault: fakeapi.Fault{Shift: 1000}, errnos: errs(syscall.EIO)},
 	{name: "range too early", fault: fakeapi.Fault{Shift: -1000}},
+	{name: "all of it, as a part", fault: fakeapi.Fault{Shift: -1 << 40}},
 	{name: "range in pages", fault: fakeapi.Fault{Header: map[string]string{"Content-Range": "pages 1-2/3"}}, errnos: errs(syscall.EIO)},
 	{name: "range without a field", fault: fakeapi.Fault{Header: map[string]string{"Content-Range": ""}}, errnos: errs(syscall.EIO)},
 	{name: "range ignored", fault: fakeapi.Fault{IgnoreRange: true, Header: map[string]string{"Accept-Ranges": "bytes"}}},
