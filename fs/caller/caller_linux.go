@@ -49,10 +49,12 @@ func procFile(pid int, name string) string {
 }
 
 // harmless are the signals that don't end a system call, because the program expects it to
-// go on: Go's preemption, timers, job control, and real-time signals (KERNEL.md, fact 6).
+// go on: Go's preemption, timers, job control, and real-time signals (KERNEL.md, fact 6). A
+// stopped program would find EINTR when it is continued, so it stops after the call.
 const harmless uint64 = 1<<(syscall.SIGURG-1) | 1<<(syscall.SIGCHLD-1) | 1<<(syscall.SIGWINCH-1) |
 	1<<(syscall.SIGCONT-1) | 1<<(syscall.SIGALRM-1) | 1<<(syscall.SIGVTALRM-1) |
-	1<<(syscall.SIGPROF-1) | 1<<(syscall.SIGIO-1) | 1<<64 - 1<<31
+	1<<(syscall.SIGPROF-1) | 1<<(syscall.SIGIO-1) | 1<<64 - 1<<31 |
+	1<<(syscall.SIGSTOP-1) | 1<<(syscall.SIGTSTP-1) | 1<<(syscall.SIGTTIN-1) | 1<<(syscall.SIGTTOU-1)
 
 // interrupted reports whether the thread is gone or has a pending signal that should end its
 // system call, and whether that can be known. It can't be known of a thread in a foreign pid
