@@ -17,15 +17,15 @@ import (
 )
 
 const (
-	// settled is how long the kernel may keep what rarely changes: names, and the
-	// attributes of resolved assets.
+	// settled is how long the kernel may keep what rarely changes: names. It keeps no
+	// attributes of assets, since room is made and content replaced without a request.
 	settled = time.Hour
 	// noFlush spares a request at each close: nothing is written, so there is
 	// nothing to flush. Linux knows it from 5.16 on, others ignore it.
 	noFlush = fuse.FOPEN_NOFLUSH
-	// unsettled is how long the kernel may keep what is still unknown or growing, such as
-	// st_blocks of a partly spooled asset. It must be 0: the kernel rounds a nanosecond up to
-	// a tick, and within one tick rsync has looked up a file and used its size of 0.
+	// unsettled is how long the kernel may keep what may change at any time. It must be 0: the
+	// kernel rounds a nanosecond up to a tick, and within one tick rsync has looked up a file
+	// and used its size of 0.
 	unsettled = 0
 )
 
@@ -63,14 +63,14 @@ func (n *dir) fileNode(ctx context.Context, a *catalog.Asset, out *fuse.EntryOut
 	} else {
 		out.SetEntryTimeout(unsettled) // nobody knows yet whether it is there, or for how long
 	}
-	out.SetAttrTimeout(f.fileAttr(a, s.Whole, &out.Attr))
+	f.fileAttr(a, &out.Attr)
 	gen := f.kernelGen(s)
 	f.told(a, gen, out.Size)
 	return n.NewInode(ctx, &file{fs: f, asset: a}, fusefs.StableAttr{Mode: syscall.S_IFREG, Ino: a.Ino, Gen: gen})
 }
 
-// fileAttr fills in the known attributes of a, and returns how long they are valid.
-func (f *FS) fileAttr(a *catalog.Asset, whole bool, out *fuse.Attr) time.Duration {
+// fileAttr fills in the known attributes of a.
+func (f *FS) fileAttr(a *catalog.Asset, out *fuse.Attr) {
 	i, mtime, ctime := service.Describe(a)
 	f.owner(out)
 	out.Ino = a.Ino
@@ -78,10 +78,6 @@ func (f *FS) fileAttr(a *catalog.Asset, whole bool, out *fuse.Attr) time.Duratio
 	out.Size = uint64(max(0, i.Size))
 	fillBlocks(out, service.SpooledOf(a))
 	out.SetTimes(&mtime, &mtime, &ctime)
-	if whole && !i.ModTime.IsZero() {
-		return settled
-	}
-	return unsettled
 }
 
 // Getattr returns the attributes. If the size is unknown it asks the network for it. A size
@@ -92,10 +88,8 @@ func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 	if err := n.fs.Catalog.Stat(c, n.asset); err != nil {
 		return n.fs.failed("stat", n.asset, err)
 	}
-	whole := false
 	if e := service.Awake(n.asset); e != nil {
 		s := e.Status()
-		whole = s.Whole
 		if s.ModTime.IsZero() {
 			// What was shown stays, whatever header and metadata say later.
 			e.Learn(asset.Info{Size: -1, ModTime: s.FirstSeen})
@@ -104,7 +98,7 @@ func (n *file) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 			n.fs.o.Log.Warn("size unknown until the asset is read to its end; it shows as 0", "asset", n.asset.ID)
 		}
 	}
-	out.SetTimeout(n.fs.fileAttr(n.asset, whole, &out.Attr))
+	n.fs.fileAttr(n.asset, &out.Attr)
 	n.fs.told(n.asset, n.StableAttr().Gen, out.Size)
 	return 0
 }
@@ -151,7 +145,7 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	}
 	n.fs.Opened()
 	if !present {
-		n.refresh(e.Info().Size)
+		n.tellSize(e.Info().Size)
 	}
 	switch {
 	case h.backing == nil:

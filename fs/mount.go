@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"runtime/debug"
-	"strings"
 	"sync"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
@@ -55,7 +54,7 @@ func Mount(mountpoint string, ids []string, client *remote.Client, store *servic
 		o.Turns = f.turns
 	}
 	f.Service = service.New(mountpoint, ids, client, store, service.Hooks{
-		Changed: f.directoriesChanged, Freed: f.freed, Failed: func(op string, a *catalog.Asset, err error) { _ = f.failed(op, a, err) },
+		Changed: f.directoriesChanged, Failed: func(op string, a *catalog.Asset, err error) { _ = f.failed(op, a, err) },
 	}, o.Options)
 	f.Mount = mount.New(mountpoint, mount.Options{Log: o.Log, Suspend: f.Suspend, Lost: store.Dir().SetHolder})
 	err := mount.Available()
@@ -176,20 +175,5 @@ func (f *FS) directoriesChanged() {
 	}
 	for _, ino := range inos {
 		f.server.InodeNotify(ino, -1, 0) // the kernel may know neither
-	}
-}
-
-// freed makes the kernel ask again how much of a is in the spool.
-func (f *FS) freed(a *catalog.Asset) {
-	for _, path := range []string{a.Path(), a.ID} {
-		node := &f.root.Inode
-		for name := range strings.SplitSeq(path, "/") {
-			if node = node.GetChild(name); node == nil {
-				break
-			}
-		}
-		if node != nil {
-			_ = node.NotifyContent(-1, 0) // without it the kernel asks once its time is up
-		}
 	}
 }

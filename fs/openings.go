@@ -152,13 +152,11 @@ func (n *file) believes(size int64) (last int64, doubtful bool) {
 // sizes returns those that the kernel was told. The asset is awake.
 func (n *file) sizes() *inode.Sizes { return n.fs.inodesOf(n.asset).Sizes(n.StableAttr().Gen) }
 
-// refresh makes the kernel ask for attributes again. If the size has grown, it is also told to
-// the kernel at once, because splice and sendfile never ask. The only way is to write a byte
-// beyond the old size into the page cache. The kernel doesn't take that page as complete, and
-// reads it when needed. If the byte fills a page, the open that follows drops it, but handles
-// that are already open might see it.
-func (n *file) refresh(size int64) {
-	_ = n.NotifyContent(-1, 0) // without it the kernel asks once its time is up
+// tellSize tells the kernel that the size has grown, because splice and sendfile never ask. The
+// only way is to write a byte beyond the old size into the page cache. The kernel doesn't take
+// that page as complete, and reads it when needed. If the byte fills a page, the open that
+// follows drops it, but handles that are already open might see it.
+func (n *file) tellSize(size int64) {
 	sizes := n.sizes()
 	sizes.Telling.Lock()
 	defer sizes.Telling.Unlock()

@@ -139,7 +139,6 @@ func (v *Service) Free(id string) (freed int64, later bool, err error) {
 	if freed, later = e.Free(); !later {
 		e.freeLater.Store(false)
 	}
-	v.hooks.Freed(a)
 	return freed, later, nil
 }
 
@@ -154,7 +153,6 @@ func (v *Service) FreeAtClose(a *catalog.Asset) {
 		return // somebody else has it open
 	}
 	e.freeLater.Store(false)
-	v.hooks.Freed(a)
 	v.o.Log.Info("freed at its last close", "asset", a.ID, "bytes", freed)
 }
 

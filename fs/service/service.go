@@ -46,7 +46,6 @@ type Options struct {
 // Hooks are called when something changes that package fs must know. No lock is held.
 type Hooks struct {
 	Changed func()                                       // the times of directories have moved; one call at a time, from Start on
-	Freed   func(*catalog.Asset)                         // less of it is in the spool
 	Failed  func(op string, a *catalog.Asset, err error) // for what is no request of the kernel
 }
 
