@@ -148,6 +148,9 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 		n.tellSize(e.Info().Size)
 	}
 	switch {
+	case h.backing == nil && h.kept:
+		// To drop its pages, the kernel would wait for those that others wait for, and nothing could end that.
+		return h, fuse.FOPEN_DIRECT_IO | fuse.FOPEN_KEEP_CACHE | noFlush, 0
 	case h.backing == nil:
 		return h, fuse.FOPEN_DIRECT_IO | noFlush, 0
 	case n.fs.Kernel.Passthrough.Load():

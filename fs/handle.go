@@ -23,6 +23,7 @@ type handle struct {
 	backing *os.File // the spool file, if the asset is whole, else nil
 	size    int64    // of backing, whatever the asset is now
 	blind   bool     // opened when nobody knew the size
+	kept    bool     // the kernel keeps the pages that the inode has
 }
 
 var (
@@ -40,6 +41,9 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 	if h.backing != nil && h.fs.turns == nil { // go-fuse takes no turns
 		return h.splice(len(dest), off)
 	}
+	o := h.file.opened.Load()
+	o.reads.Add(1)
+	defer o.reads.Add(-1)
 	c := h.fs.call(ctx, service.Wait{Op: "read", Asset: h.asset, Need: ranges.Range{Start: off, End: off + int64(len(dest))}})
 	defer c.End()
 	n, err := h.reader.ReadAt(c, dest, off)

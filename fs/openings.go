@@ -3,6 +3,7 @@ package fs
 import (
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -53,6 +54,8 @@ type openings struct {
 	version uint64     // of the content that handles read
 	open    map[*handle]struct{}
 	retired bool
+
+	reads atomic.Int64 // that are being answered
 }
 
 // join adds h to the open handles; h may get another backing file. While handles of older
@@ -75,6 +78,9 @@ func (n *file) join(h *handle, version uint64, present bool) error {
 		if err := n.conformLocked(o, h); err != nil {
 			return err
 		}
+	}
+	if h.kept = o.reads.Load() > 0; h.kept {
+		h.reader.Kept()
 	}
 	o.open[h] = struct{}{}
 	return nil

@@ -78,6 +78,18 @@ func TestNothingToCompare(t *testing.T) {
 			r.cat(again, 512<<10, mib)
 		})
 	})
+	t.Run("who opened the inode with its old pages does not, nor does anybody else", func(t *testing.T) {
+		test(t, server(), func(r *rig) {
+			part(r)
+			a, b := r.Open(), r.Open()
+			defer a.Close()
+			defer b.Close()
+			b.Kept()
+			r.set(next)
+			r.fails(a, 512<<10, 1000, ErrChanged)
+			r.fails(b, 512<<10, 1000, ErrChanged)
+		})
+	})
 	t.Run("who was told another size does not", func(t *testing.T) {
 		test(t, server(), func(r *rig) {
 			part(r)

@@ -2,6 +2,7 @@ package asset
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"assetfs/fs/ranges"
@@ -16,7 +17,8 @@ type Reader struct {
 	pos  int64        // end of the last read
 	last ranges.Range // given to it, empty if nothing was
 
-	// given is what the asset's was at the open, when the kernel dropped all pages of the inode.
+	// given is what the asset's was at the open, when the kernel dropped all pages of the inode; if it
+	// kept them, more than that can be.
 	given uint64
 }
 
@@ -29,6 +31,13 @@ func (a *Asset) Open() *Reader {
 	a.readers[r] = struct{}{}
 	a.touchLocked()
 	return r
+}
+
+// Kept says that the kernel kept the inode's pages at the open.
+func (r *Reader) Kept() {
+	r.a.mu.Lock()
+	defer r.a.mu.Unlock()
+	r.given = math.MaxUint64
 }
 
 // Close ends the reader. Its streams linger, because players open the file again.
