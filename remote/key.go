@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -138,10 +139,10 @@ func readKeyFile(name string) (key string, again bool, err error) {
 		return "", false, err
 	}
 	if len(b) > maxKey {
-		return "", false, fmt.Errorf("%s: longer than %d bytes", name, maxKey)
+		return "", false, fmt.Errorf("the key file is longer than %d bytes", maxKey)
 	}
 	if bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff")) {
-		return "", false, fmt.Errorf("%s: begins with a byte order mark of UTF-16; save it as plain text", name)
+		return "", false, errors.New("the key file begins with a byte order mark of UTF-16; save it as plain text")
 	}
 	return strings.TrimSpace(string(trimBOM(b))), info.Mode().IsRegular(), nil
 }

@@ -4,30 +4,24 @@ import (
 	"bytes"
 	"crypto/x509"
 	"errors"
-	"fmt"
-	"os"
 )
 
 // Roots returns the certificates that this machine trusts (or those of SSL_CERT_FILE and
-// SSL_CERT_DIR) together with those in file, in PEM or DER form.
-func Roots(file string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
+// SSL_CERT_DIR) together with those in text, in PEM or DER form.
+func Roots(text []byte) (*x509.CertPool, error) {
 	pool, err := x509.SystemCertPool()
 	if err != nil {
-		pool = x509.NewCertPool() // file may hold all that is needed
+		pool = x509.NewCertPool() // text may hold all that is needed
 	}
 	if pool.AppendCertsFromPEM(text) {
 		return pool, nil
 	}
 	if bytes.Contains(text, []byte("PRIVATE KEY-----")) {
-		return nil, fmt.Errorf("%s: it holds a private key, not a certificate", file)
+		return nil, errors.New("it holds a private key, not a certificate")
 	}
 	c, err := x509.ParseCertificate(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, errNoCertificate)
+		return nil, errNoCertificate
 	}
 	pool.AddCert(c)
 	return pool, nil

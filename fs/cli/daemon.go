@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"strings"
 
 	"assetfs/fs/cli/background"
 )
@@ -14,7 +15,12 @@ func (a *app) startChild(args []string) error {
 		return err
 	}
 	handover := background.Handover{Key: a.key}
-	if info, err := os.Stat(a.KeyFile); err == nil && !info.Mode().IsRegular() {
+	if passing(a.CAFile) {
+		if handover.Certificates, err = a.certificates(); err != nil {
+			return err
+		}
+	}
+	if passing(a.KeyFile) {
 		key, err := a.apiKey()
 		if err != nil {
 			return err
@@ -22,7 +28,7 @@ func (a *app) startChild(args []string) error {
 		handover.KeyRead = true
 		handover.Key, _ = key.Secret() // "" if there is none
 	}
-	if a.list != nil && (a.IDs == "-" || a.list.Once()) {
+	if a.list != nil && (a.IDs == "-" || passing(a.IDs)) {
 		ids, err := a.readList()
 		if err != nil {
 			return err
@@ -44,6 +50,23 @@ func (a *app) startChild(args []string) error {
 	}
 	a.sayMounted(point)
 	return nil
+}
+
+// passing reports whether the file at an absolute path, or behind its links, may be read only once
+// or by this process alone: a pipe, or a descriptor like /dev/stdin and /dev/fd/63.
+func passing(path string) bool {
+	info, err := os.Stat(path)
+	for err == nil && info.Mode().IsRegular() && !strings.HasPrefix(path, "/dev/") && !strings.HasPrefix(path, "/proc/") {
+		to, end := os.Readlink(path)
+		if end != nil {
+			return false
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(path), to)
+		}
+		path = to
+	}
+	return err == nil
 }
 
 // handed reports whether the parent has read --ids, because only it could.

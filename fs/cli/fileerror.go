@@ -5,6 +5,7 @@ import (
 	"fmt"
 	iofs "io/fs"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -36,7 +37,7 @@ func (p *pathProblem) Error() string {
 	case errors.As(p.err, &path):
 		return path.Err.Error()
 	}
-	return p.err.Error()
+	return strings.TrimPrefix(p.err.Error(), p.path+": ") // the flag's file is named already
 }
 
 // dangling reports whether path is a dangling symbolic link.

@@ -113,13 +113,17 @@ func (a *app) readList() ([]string, error) {
 	case a.IDs == "-":
 		ids, bad, err := idlist.Read(os.Stdin, "-", a.IDPattern)
 		idlist.WarnBad(a.log, bad)
-		return ids, err
+		return ids, a.listError(err)
 	}
 	ids, err := a.list.Read()
-	if err != nil {
-		return nil, fileError("--ids", a.IDs, err, "give a file of asset IDs, one a line, or - for standard input")
+	return ids, a.listError(err)
+}
+
+func (a *app) listError(err error) error {
+	if err == nil {
+		return nil
 	}
-	return ids, nil
+	return fileError("--ids", a.IDs, err, "give a file of asset IDs, one a line, or - for standard input")
 }
 
 // apiKey returns the key, if there is one. It rejects a file that can't be read now rather than
@@ -149,11 +153,40 @@ func (a *app) trust() (*tls.Config, error) {
 	if a.CAFile == "" {
 		return nil, nil
 	}
-	roots, err := remote.Roots(a.CAFile)
+	text, err := a.certificates()
 	if err != nil {
-		return nil, fileError("--ca-file", a.CAFile, err, "give a file of certificates in PEM form")
+		return nil, err
+	}
+	roots, err := remote.Roots(text)
+	if err != nil {
+		return nil, a.caError(err)
 	}
 	return &tls.Config{RootCAs: roots}, nil
+}
+
+// certificates returns the text of --ca-file.
+func (a *app) certificates() ([]byte, error) {
+	const most = 16 << 20 // bytes; all that a machine trusts are some 200 KiB
+	if a.child != nil && a.child.Certificates != nil {
+		return a.child.Certificates, nil
+	}
+	f, err := os.Open(a.CAFile)
+	if err != nil {
+		return nil, a.caError(err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	switch {
+	case err != nil:
+		return nil, a.caError(err)
+	case len(text) > most:
+		return nil, a.caError(fmt.Errorf("longer than %d bytes", most))
+	}
+	return text, nil
+}
+
+func (a *app) caError(err error) error {
+	return fileError("--ca-file", a.CAFile, err, "give a file of certificates in PEM form")
 }
 
 // serve mounts and serves until the mount is gone.
@@ -175,6 +208,8 @@ func (a *app) serve() error {
 	if err != nil {
 		return err
 	}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) // before anything is made that they would leave behind
 	if a.Demo {
 		stop, err := a.serveDemo()
 		if err != nil {
@@ -189,7 +224,7 @@ func (a *app) serve() error {
 		return a.orCommand(err)
 	}
 	defer point.Remove()
-	dir, err := a.openSpool()
+	dir, err := a.openSpool(signals)
 	if err != nil {
 		return err
 	}
@@ -215,8 +250,6 @@ func (a *app) serve() error {
 	defer client.Close()
 	review := a.newReview(client, a.base, dir, slices.Concat(always, listed))
 	defer review.close()
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) // before there is a mount to unmount
 	m, err := fs.Mount(point.Path, slices.Concat(always, listed), client, dir, a.mountOptions(few))
 	if err != nil {
 		return fmt.Errorf("can't mount on %s: %w", point.Path, err)
@@ -286,7 +319,7 @@ func (a *app) mountOptions(fewThreads bool) fs.Options {
 
 // watch reports changes of --ids until end is called.
 func (a *app) watch(reread <-chan struct{}, changed func(ids []string)) (end func()) {
-	if a.list == nil || a.IDs == "-" || a.handed() || a.list.Once() {
+	if a.list == nil || a.IDs == "-" || passing(a.IDs) {
 		return func() {}
 	}
 	return watching(func(ctx context.Context, do func(func())) {

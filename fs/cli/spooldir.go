@@ -38,15 +38,23 @@ func (a *app) checkPlaces() error {
 	return nil
 }
 
-func (a *app) openSpool() (*service.Store, error) {
+// openSpool opens the spool, unless a signal ends the wait for it.
+func (a *app) openSpool(signals <-chan os.Signal) (*service.Store, error) {
 	root, err := a.spoolRoot()
 	if err != nil {
 		return nil, err
 	}
-	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+	for start := time.Now(); ; {
 		store, err := service.OpenStore(root, a.base.String(), service.StoreOptions{Size: int64(a.SpoolSize), MinFree: int64(a.MinFree), Log: a.log})
 		if !released(err, time.Since(start)) {
 			return store, a.spoolError(err)
+		}
+		select {
+		case s := <-signals:
+			if s != syscall.SIGHUP {
+				return nil, fmt.Errorf("interrupted: %w", err)
+			}
+		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }

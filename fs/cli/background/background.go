@@ -35,6 +35,8 @@ type Handover struct {
 	Key     string   `json:"key,omitempty"`      // of the API
 	KeyRead bool     `json:"key_read,omitempty"` // it comes from a file that only the parent could read
 	IDs     []string `json:"ids"`                // from a list that only the parent could read; nil: none
+
+	Certificates []byte `json:"certificates,omitempty"` // from a file that only the parent could read; nil: none
 }
 
 // report is what the child reports when it is ready or has failed.

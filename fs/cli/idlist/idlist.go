@@ -37,7 +37,7 @@ type TooLongError struct {
 }
 
 func (e *TooLongError) Error() string {
-	return fmt.Sprintf("%s: longer than %d bytes; is it a list of asset IDs?", e.Source, e.Limit)
+	return fmt.Sprintf("%s: longer than %d bytes", e.Source, e.Limit)
 }
 
 // Anchored compiles a user's pattern of IDs so that it must match the whole ID.

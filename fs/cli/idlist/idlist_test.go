@@ -119,22 +119,6 @@ func TestWarningsAreBounded(t *testing.T) {
 	}
 }
 
-func TestOnce(t *testing.T) {
-	l := newList(t, io.Discard, "re_1\n")
-	if l.Once() {
-		t.Error("a regular file counts as one that can be read only once")
-	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	defer w.Close()
-	if l.Name = fmt.Sprintf("/dev/fd/%d", r.Fd()); !l.Once() {
-		t.Error("a pipe counts as a file that can be read again")
-	}
-}
-
 // newList returns a list with a file of that text.
 func newList(t *testing.T, log io.Writer, text string) *List {
 	t.Helper()

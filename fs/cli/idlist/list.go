@@ -43,15 +43,9 @@ func (l *List) Read() ([]string, error) {
 	return slices.Clone(l.ids), err
 }
 
-// Once reports whether the file can be read only once, like a pipe. Such a list never changes.
-func (l *List) Once() bool {
-	info, err := os.Stat(l.Name)
-	return err == nil && !info.Mode().IsRegular()
-}
-
 // Watch calls changed with the IDs in the file whenever they change, until ctx ends. It checks
 // the file each second, and reads it at once when reread delivers. While it can't be read, the
-// last IDs remain. Read must have been called before, and Once must be false.
+// last IDs remain. Read must have been called before, and the file must not be a pipe.
 func (l *List) Watch(ctx context.Context, reread <-chan struct{}, changed func(ids []string)) {
 	for {
 		now := time.Now()
