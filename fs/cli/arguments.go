@@ -12,6 +12,7 @@ import (
 
 	"assetfs/fs/cli/idlist"
 	"assetfs/fs/cli/mountopt"
+	"assetfs/fs/mount"
 )
 
 // check validates the arguments and flags, and completes the settings. Its errors say what
@@ -38,8 +39,8 @@ func (s *settings) check(args []string) error {
 			return errors.New("- is not an asset ID; --ids=- reads IDs from standard input")
 		}
 		if !idlist.Valid(s.IDPattern, id) {
-			if near := mountopt.Nearest(args[0], commands); near != "" && !exists {
-				return fmt.Errorf("there is no command %s; did you mean assetfs %s?", args[0], near)
+			if near := instead(args[0]); near != "" && !exists {
+				return fmt.Errorf("there is no command %s; did you mean %s?", args[0], near)
 			}
 			return fmt.Errorf("%q is not an asset ID; write one that matches %s (see --id-pattern)", id, s.Pattern)
 		}
@@ -54,6 +55,20 @@ func (s *settings) check(args []string) error {
 		return err
 	}
 	return s.absolute()
+}
+
+// instead returns what a word that is no command was probably meant to be; "": nothing.
+func instead(word string) string {
+	switch near := mountopt.Nearest(word, slices.Concat(commands, []string{"mount", "umount", "unmount"})); near {
+	case "":
+		return ""
+	case "mount":
+		return "assetfs MOUNTPOINT"
+	case "umount", "unmount":
+		return mount.UnmountHint("MOUNTPOINT")
+	default:
+		return "assetfs " + near
+	}
 }
 
 // notEmpty rejects flags with an empty value: probably a shell variable that is not set.

@@ -85,7 +85,7 @@ func exitStatus(err error) int {
 
 // run executes the command line.
 func run(args []string, child *background.Child, out *console) error {
-	return newRoot(args, func(s *settings) error {
+	root := newRoot(args, func(s *settings) error {
 		a, err := newApp(s, child, out)
 		if err != nil {
 			return err
@@ -94,5 +94,22 @@ func run(args []string, child *background.Child, out *console) error {
 			return a.startChild(args)
 		}
 		return a.serve()
-	}).Execute()
+	})
+	shown := &stdout{}
+	root.SetOut(shown)
+	if err := root.Execute(); err != nil {
+		return err
+	}
+	return shown.err
+}
+
+// stdout is standard output. It remembers the first error, for those who ignore it.
+type stdout struct{ err error }
+
+func (o *stdout) Write(text []byte) (int, error) {
+	n, err := os.Stdout.Write(text)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
 }

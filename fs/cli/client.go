@@ -193,6 +193,9 @@ func targets(args []string, mount string, in io.Reader) ([]*target, error) {
 			return nil, err
 		}
 	}
+	if len(t.ids) == 0 {
+		return nil, usagef("standard input has no asset ID; write one a line")
+	}
 	return []*target{t}, nil
 }
 
@@ -257,6 +260,7 @@ func walk(dir string, add func(string) error) error {
 	if _, err := dial(dir); err != nil && filepath.Base(dir) != byID {
 		return err
 	}
+	dir += "/" // it may be a link
 	return filepath.WalkDir(dir, func(path string, d iofs.DirEntry, err error) error {
 		switch {
 		case err != nil:

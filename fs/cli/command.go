@@ -48,7 +48,7 @@ func newRoot(args []string, mount func(*settings) error) *cobra.Command {
 	root.Flags().AddFlagSet(s.flags)
 	completeFlags(root, s.flags)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		if err = mountopt.Usage(err, c.Flags()); c == root {
+		if err = mountopt.Usage(err, c.Flags(), c.CommandPath()); c == root {
 			err = s.orCommand(err)
 		}
 		return &usageError{err}
@@ -58,7 +58,7 @@ func newRoot(args []string, mount func(*settings) error) *cobra.Command {
 		if c != root {
 			write = func(w io.Writer) error { return commandHelp(w, c) }
 		}
-		_ = write(c.OutOrStdout()) // there is nobody to report an error to
+		_ = write(c.OutOrStdout()) // run reports the error
 	})
 	root.SetHelpCommand(newHelp())
 	word := commandWord(s.flags, args)
@@ -128,7 +128,7 @@ func newHelp() *cobra.Command {
 			for _, word := range args {
 				sub, _, err := topic.Find([]string{word})
 				if err != nil || sub == topic {
-					return &usageError{fmt.Errorf("there is no command %s; see assetfs help", word)}
+					return &usageError{fmt.Errorf("there is no command %q; see assetfs help", word)}
 				}
 				topic = sub
 			}
@@ -144,7 +144,9 @@ func newVersion() *cobra.Command {
 		Short:  "Print the version",
 		Args:   none,
 		Hidden: true,
-		RunE:   func(*cobra.Command, []string) error { return printVersion(os.Stdout) },
+
+		DisableFlagsInUseLine: true,
+		RunE:                  func(*cobra.Command, []string) error { return printVersion(os.Stdout) },
 	}
 }
 

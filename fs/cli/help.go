@@ -51,6 +51,7 @@ func (s *settings) writeHelpAll(w io.Writer) error {
 	var page bytes.Buffer
 	page.WriteString(usage + `  assetfs SOURCE MOUNTPOINT -o OPTIONS  as mount(8) and fstab(5) call it;
                                         SOURCE is a file of IDs, or none
+  assetfs refresh MOUNTPOINT            list the libraries again now
   assetfs completion bash|zsh|fish      print what a shell reads
 `)
 	for _, g := range s.groups {

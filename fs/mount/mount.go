@@ -151,7 +151,7 @@ func (m *Mount) cutOff(say func(string)) {
 	who := append(users(m.Point), copies(m.device)...)
 	m.o.Suspend()
 	if err := m.unmount(true); err != nil {
-		say(fmt.Sprintf("can't detach %s: %v; afterwards try: %s", m.Point, err, unmountHint(m.Point)))
+		say(fmt.Sprintf("can't detach %s: %v; afterwards try: %s", m.Point, err, UnmountHint(m.Point)))
 	}
 	if !m.hasEnded() {
 		say(fmt.Sprintf("%s was in use%s: that is cut off now", m.Point, inWords(who)))

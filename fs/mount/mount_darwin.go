@@ -54,7 +54,8 @@ func mountedOn(path string) (ours, mounted bool) {
 	return ours, mounted
 }
 
-func unmountHint(path string) string { return "umount " + Quoted(path) }
+// UnmountHint is the command that unmounts path.
+func UnmountHint(path string) string { return "umount " + Quoted(path) }
 
 // ByHelper is not used: on macOS go-fuse calls the helper.
 func ByHelper(string, []string) (fd int, err error) { return -1, errors.ErrUnsupported }

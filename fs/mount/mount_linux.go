@@ -274,4 +274,5 @@ func unescape(s string) string {
 	return b.String()
 }
 
-func unmountHint(path string) string { return "fusermount3 -u " + Quoted(path) }
+// UnmountHint is the command that unmounts path.
+func UnmountHint(path string) string { return "fusermount3 -u " + Quoted(path) }

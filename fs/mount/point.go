@@ -51,7 +51,7 @@ func Prepare(path string, log *slog.Logger) (*Point, error) {
 	p, err := look(path)
 	if err == nil && p.dead {
 		if err := Detach(p.Path); err != nil {
-			return nil, fmt.Errorf("%s holds a dead mount of assetfs that can't be removed; try: %s: %w", p.Path, unmountHint(p.Path), err)
+			return nil, fmt.Errorf("%s holds a dead mount of assetfs that can't be removed; try: %s: %w", p.Path, UnmountHint(p.Path), err)
 		}
 		log.Warn("removed the mount of an assetfs that was killed", "mountpoint", p.Path)
 		p, err = look(path)
@@ -173,7 +173,7 @@ func taken(path string) (dead bool, err error) {
 		return false, fmt.Errorf("%s is mounted already, by another program; give another directory", path)
 	}
 	if err := syscall.Statfs(path, &st); !errors.Is(err, syscall.ENOTCONN) {
-		return false, fmt.Errorf("%s is mounted already; unmount it first: %s", path, unmountHint(path))
+		return false, fmt.Errorf("%s is mounted already; unmount it first: %s", path, UnmountHint(path))
 	}
 	return true, nil
 }

@@ -107,8 +107,9 @@ func (l *List) String() string { return "" }
 // Type names the value in the help text.
 func (l *List) Type() string { return "OPTS" }
 
-// Usage describes in one line an error of pflag, and what to write instead. flags are all flags.
-func Usage(err error, flags *pflag.FlagSet) error {
+// Usage describes in one line an error of pflag, and what to write instead. flags are all flags of
+// command.
+func Usage(err error, flags *pflag.FlagSet, command string) error {
 	var (
 		invalid *pflag.InvalidValueError
 		missing *pflag.ValueRequiredError
@@ -128,13 +129,13 @@ func Usage(err error, flags *pflag.FlagSet) error {
 		flag := missing.GetFlag()
 		return fmt.Errorf("--%s needs a value; write --%s=%s", flag.Name, flag.Name, Kind(flag))
 	case errors.As(err, &unknown):
-		return unknownFlag(unknown, flags)
+		return unknownFlag(unknown, flags, command)
 	}
-	return fmt.Errorf("%w; see assetfs --help", err)
+	return fmt.Errorf("%w; see %s --help", err, command)
 }
 
 // unknownFlag says that a flag does not exist, and which one may be meant.
-func unknownFlag(unknown *pflag.NotExistError, flags *pflag.FlagSet) error {
+func unknownFlag(unknown *pflag.NotExistError, flags *pflag.FlagSet, command string) error {
 	dashes, name := "--", unknown.GetSpecifiedName()
 	if group := unknown.GetSpecifiedShortnames(); group != "" {
 		dashes = "-"
@@ -150,7 +151,7 @@ func unknownFlag(unknown *pflag.NotExistError, flags *pflag.FlagSet) error {
 	if near := Nearest(name, names(flags)); near != "" {
 		return fmt.Errorf("there is no flag %s%s; did you mean --%s?", dashes, name, near)
 	}
-	return fmt.Errorf("there is no flag %s%s; see assetfs --help", dashes, name)
+	return fmt.Errorf("there is no flag %s%s; see %s --help", dashes, name, command)
 }
 
 // names returns the names of all visible flags.

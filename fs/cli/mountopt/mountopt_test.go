@@ -124,7 +124,7 @@ func TestUsage(t *testing.T) {
 	} {
 		flags := newFlags()
 		err := flags.Parse([]string{arg})
-		if got := Usage(err, flags.FlagSet); got.Error() != want {
+		if got := Usage(err, flags.FlagSet, "assetfs"); got.Error() != want {
 			t.Errorf("for %s it says %q, want %q", arg, got, want)
 		}
 	}
