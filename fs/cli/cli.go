@@ -46,8 +46,9 @@ func Main() {
 	}
 	// A closed stderr or pipe must not kill the process and leave a dead mount.
 	signal.Ignore(syscall.SIGPIPE)
-	// A core file would contain the key.
-	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}) // lowering it is always allowed
+	// A core would contain the key. In spite of a limit of 0, Linux gives one to a program that
+	// kernel.core_pattern names. A limit of 1 prevents that, too (core(5) does not say so, but fs/coredump.c).
+	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{Cur: 1, Max: 1}) // fails only if it is 0
 	limits.SetMemory()
 	limits.LimitGarbage()
 	child, err := background.Inherited()

@@ -20,6 +20,9 @@ func (a *app) spoolRoot() (string, error) {
 		return spool.Root(a.SpoolDir), nil
 	}
 	cache, err := os.UserCacheDir()
+	if err == nil && !filepath.IsAbs(cache) {
+		err = errors.New("$HOME is relative") // to a directory that a process in the background leaves
+	}
 	if err != nil {
 		return "", fmt.Errorf("no cache directory (%w); choose one with --spool-dir", err)
 	}

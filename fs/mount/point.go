@@ -133,7 +133,7 @@ func Check(path string) (remark string, err error) {
 func usable(abs string) error {
 	info, err := os.Stat(abs)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; give an empty directory, or a path that doesn't exist", err)
 	}
 	if !info.IsDir() {
 		return fmt.Errorf("%s is not a directory; give an empty directory, or a path that doesn't exist", abs)
