@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -46,8 +47,18 @@ func look(path string) (*Point, error) {
 }
 
 // Prepare makes path ready to be mounted on: it creates a missing directory, and removes a
-// dead mount of assetfs.
+// dead mount of assetfs. If another process has the directory for the moment in which it mounts
+// or removes it, Prepare waits for that.
 func Prepare(path string, log *slog.Logger) (*Point, error) {
+	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		p, err := prepare(path, log)
+		if !errors.Is(err, errClaimed) || time.Since(start) > time.Second {
+			return p, err
+		}
+	}
+}
+
+func prepare(path string, log *slog.Logger) (*Point, error) {
 	p, err := look(path)
 	if err == nil && p.dead {
 		if err := Detach(p.Path); err != nil {
@@ -71,22 +82,45 @@ func Prepare(path string, log *slog.Logger) (*Point, error) {
 	return p, nil
 }
 
+// errClaimed means that another process has claimed a directory, or has just removed it.
+var errClaimed = errors.New("another assetfs is about to mount there")
+
 // claim keeps others from mounting there at the same time: one mount would hide the
 // other. Where directories can't be locked, it does nothing.
 func (p *Point) claim() (err error) {
-	if p.claimed, err = os.Open(p.Path); err != nil {
-		return nil //nolint:nilerr // so it can't be locked
+	p.claimed, err = os.Open(p.Path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return busy(p.Path)
+	case err != nil:
+		return nil // so it can't be locked
 	}
 	err = unix.Flock(int(p.claimed.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = fmt.Errorf("another assetfs is about to mount on %s; give another directory", p.Path)
-	} else {
-		_, err = taken(p.Path) // by one that had not finished when it was looked at
+		err = busy(p.Path)
+	} else if _, err = taken(p.Path); err == nil { // by one that had not finished when it was looked at
+		err = p.unchanged()
 	}
 	if err != nil {
 		p.claimed.Close()
 	}
 	return err
+}
+
+func busy(path string) error {
+	return fmt.Errorf("%s: %w; give another directory", path, errClaimed)
+}
+
+// unchanged returns an error if the directory that is claimed has been removed.
+func (p *Point) unchanged() error {
+	claimed, err := p.claimed.Stat()
+	if err != nil {
+		return err
+	}
+	if now, err := os.Stat(p.Path); err != nil || !os.SameFile(now, claimed) {
+		return busy(p.Path)
+	}
+	return nil
 }
 
 // Mounted says that the mount is made.
@@ -132,6 +166,9 @@ func Check(path string) (remark string, err error) {
 // usable returns an error if nobody can or should mount on a directory.
 func usable(abs string) error {
 	info, err := os.Stat(abs)
+	if errors.Is(err, os.ErrNotExist) {
+		return busy(abs) // it was there a moment ago
+	}
 	if err != nil {
 		return fmt.Errorf("%w; give an empty directory, or a path that doesn't exist", err)
 	}
@@ -142,11 +179,16 @@ func usable(abs string) error {
 	if errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("you may not read %s; give a directory of your own", abs)
 	}
+	if errors.Is(err, os.ErrNotExist) {
+		return busy(abs)
+	}
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	if _, err := d.Readdirnames(1); err != io.EOF {
+	if _, err := d.Readdirnames(1); errors.Is(err, os.ErrNotExist) {
+		return busy(abs)
+	} else if err != io.EOF {
 		return fmt.Errorf("%s is not empty; give an empty directory, or a path that doesn't exist", abs)
 	}
 	return mayWrite(abs)
