@@ -90,7 +90,7 @@ type flight struct {
 func (c *Catalog) call(ctx context.Context, a *Asset, background bool) error {
 	for {
 		f, err := c.board(a, background)
-		if err != nil {
+		if f == nil {
 			return err
 		}
 		select {
@@ -111,7 +111,8 @@ func (c *Catalog) call(ctx context.Context, a *Asset, background bool) error {
 	}
 }
 
-// board returns the running call for a, or begins one.
+// board returns the running call for a, or begins one. It returns nil and no error if metadata has told
+// what it knows since the caller looked.
 func (c *Catalog) board(a *Asset, background bool) (*flight, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -124,6 +125,8 @@ func (c *Catalog) board(a *Asset, background bool) (*flight, error) {
 		return nil, context.Canceled
 	case c.noCall, a.video != nil: // which has no metadata
 		return nil, ErrNoCall
+	case a.answered && !a.uploading && a.infoLocked().Size >= 0:
+		return nil, nil
 	case a.refused != nil && time.Since(a.refusedAt) < remembered && !background:
 		return nil, a.refused
 	}

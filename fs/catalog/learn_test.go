@@ -82,6 +82,24 @@ func TestStat(t *testing.T) {
 	}
 }
 
+// TestCallTooLate makes a call for an asset of which metadata has told in the meantime: between a look at
+// what is known and the call there is no lock.
+func TestCallTooLate(t *testing.T) {
+	for _, background := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			r := start(t, newServer("re_1"), newBook(), nil, "re_1")
+			defer r.Close()
+			if err := r.Stat(t.Context(), r.Listed("re_1")); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.call(t.Context(), r.Listed("re_1"), background); err != nil {
+				t.Error(err)
+			}
+			r.expectCounts(1, 0)
+		})
+	}
+}
+
 // TestStatAgain lets metadata fail, and asks again after a while.
 func TestStatAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
