@@ -51,6 +51,7 @@ func isBlob(name string) bool { return strings.Contains(name, ".") && name != "i
 type keep struct {
 	Size, MinFree int64
 	BootID        string
+	Uptime        func() time.Duration
 	Impostor      func([]byte) bool
 	Log           *slog.Logger
 	Fault         func(point, name string) error
@@ -58,7 +59,7 @@ type keep struct {
 
 func openKeep(root string, o keep) (*Store, error) {
 	return OpenStore(root, baseURL, StoreOptions{
-		Size: o.Size, MinFree: o.MinFree, BootID: o.BootID, Impostor: o.Impostor, Log: o.Log, Spool: spool.Options{Fault: o.Fault},
+		Size: o.Size, MinFree: o.MinFree, BootID: o.BootID, Uptime: o.Uptime, Impostor: o.Impostor, Log: o.Log, Spool: spool.Options{Fault: o.Fault},
 	})
 }
 

@@ -1,6 +1,7 @@
 package asset
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -15,12 +16,58 @@ const (
 	callsMost = 10_000
 )
 
+// noteClock is the name of the note that says when this boot began, in microseconds since 1970. The
+// boot's ID is in it, too.
+const noteClock = "clock"
+
+// startClock is called when the journal has been read.
+func (s *Store) startClock() {
+	var boot string
+	var micros int64
+	fmt.Sscan(s.notes[noteClock], &boot, &micros) //nolint:errcheck // it may be missing
+	s.began = time.UnixMicro(micros)
+	if up := s.uptime(); up > 0 && boot != s.bootID {
+		s.began = time.Now().Round(0).Add(-up).Truncate(time.Microsecond)
+		s.notes[noteClock] = fmt.Sprint(s.bootID, " ", s.began.UnixMicro())
+		s.journal.Queue(appendRecord(nil, kindNote, noteClock, s.notes[noteClock]))
+	}
+	// Before this boot the clock was wrong.
+	now := time.Now().Round(0).Add(-s.clockSet())
+	for _, times := range s.calls {
+		for i, t := range times {
+			if t.After(now) {
+				times[i] = now
+			}
+		}
+	}
+}
+
+// uptime returns the age of this boot, 0 if it is unknown.
+func (s *Store) uptime() time.Duration {
+	if s.o.Uptime == nil {
+		return 0
+	}
+	return s.o.Uptime()
+}
+
+// clockSet returns by how much the clock was set forward since the first mount of this boot. The times of
+// calls are recorded as if it had not been, so that no call is forgotten early, or late.
+func (s *Store) clockSet() time.Duration {
+	up := s.uptime()
+	if up == 0 {
+		return 0
+	}
+	return time.Now().Round(0).Add(-up).Sub(s.began)
+}
+
 // NoteCall records that the API is called at t. When it returns, the journal has it, so that it
 // outlives the process. After an error it may have it, too.
 func (s *Store) NoteCall(call string, t time.Time) error {
 	if err := s.journal.Write(); err != nil { // as in writeNotes
 		return err
 	}
+	now := time.Now()
+	t = now.Add(t.Sub(now)).Round(0).Add(-s.clockSet()) // t may be older than the clock's last setting
 	s.mu.Lock()
 	s.calls[call] = append(s.calls[call], t)
 	if len(s.calls[call]) > 2*callsMost {
@@ -36,12 +83,16 @@ func (s *Store) Calls(call string) []time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.recentLocked(call)
-	return slices.Clone(s.calls[call])
+	times := slices.Clone(s.calls[call])
+	for i, set := 0, s.clockSet(); i < len(times); i++ {
+		times[i] = times[i].Add(set)
+	}
+	return times
 }
 
 // recentLocked forgets times that are too old.
 func (s *Store) recentLocked(call string) {
-	oldest := time.Now().Add(-callsKept)
+	oldest := time.Now().Add(-callsKept - s.clockSet())
 	recent := slices.DeleteFunc(s.calls[call], func(t time.Time) bool { return t.Before(oldest) })
 	s.calls[call] = slices.Delete(recent, 0, max(0, len(recent)-callsMost))
 }

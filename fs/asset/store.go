@@ -23,6 +23,8 @@ type StoreOptions struct {
 	MinFree int64
 	// BootID identifies this boot of the machine; "" asks the machine. For tests.
 	BootID string
+	// Uptime returns the age of this boot, so that a clock that is set does no harm; 0 or nil: unknown.
+	Uptime func() time.Duration
 	// Impostor, if not nil, is asked by OpenStore about each small whole asset that an older program
 	// has stored. If it returns true the bytes are not an asset: they are dropped, with all that is
 	// known of it except its name.
@@ -42,8 +44,9 @@ type Store struct {
 	dir     *spool.Dir
 	journal *spool.Journal
 	bootID  string
-	block   int64 // unit of room, bytes
-	holes   bool  // a hole in claimed bytes means that they are lost
+	began   time.Time // this boot, by the clock as it was at its first mount
+	block   int64     // unit of room, bytes
+	holes   bool      // a hole in claimed bytes means that they are lost
 	unknown [][]byte
 
 	noPunch     atomic.Bool   // the file system can't
@@ -134,6 +137,7 @@ func (s *Store) load() error {
 	if r.boot != s.bootID {
 		s.journal.Queue(appendRecord(nil, kindBoot, s.bootID))
 	}
+	s.startClock()
 	if err := s.journal.Write(); full(err) {
 		s.o.Log.Warn("no room for the spool index: what is there can be read", "dir", s.dir.Path(), "error", err)
 	} else if err != nil {

@@ -13,6 +13,7 @@ import (
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
 	"assetfs/fs/ledger"
+	"assetfs/fs/spool"
 	"assetfs/remote"
 )
 
@@ -152,7 +153,9 @@ type StoreOptions struct {
 // OpenStore makes or opens the store of baseURL below the directory root, and locks it. The
 // caller must close it after the mount has ended.
 func OpenStore(root, baseURL string, o StoreOptions) (*Store, error) {
-	return asset.OpenStore(root, baseURL, asset.StoreOptions{Size: o.Size, MinFree: o.MinFree, Impostor: remote.Impostor, Log: o.Log})
+	return asset.OpenStore(root, baseURL, asset.StoreOptions{
+		Size: o.Size, MinFree: o.MinFree, Uptime: spool.Uptime, Impostor: remote.Impostor, Log: o.Log,
+	})
 }
 
 // StoreState describes a store that is not open.

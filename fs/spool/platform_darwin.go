@@ -2,6 +2,7 @@ package spool
 
 import (
 	"os"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -9,6 +10,15 @@ import (
 
 // BootID identifies this boot of the machine.
 func BootID() (string, error) { return unix.Sysctl("kern.bootsessionuuid") }
+
+// Uptime returns how long ago this boot was, including the time asleep; 0 if that is unknown.
+func Uptime() time.Duration {
+	var t unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
+}
 
 // fpunchhole is fpunchhole_t of <sys/fcntl.h>.
 type fpunchhole struct {
