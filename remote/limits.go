@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -72,18 +73,22 @@ func ParseRateLimit(text string) (RateLimit, error) {
 	var l RateLimit
 	for part := range strings.SplitSeq(text, ",") {
 		r, ok := parseRate(strings.TrimSpace(part))
-		if !ok {
+		switch {
+		case !ok:
 			return RateLimit{}, fmt.Errorf("%q is not a rate; write 1/s, 12/m, 1/s,12/m, none or auto", part)
+		case r.N < 1 || r.N > rateMost || r.Per < time.Millisecond || r.Per > perMost:
+			return RateLimit{}, fmt.Errorf("%q is out of range; write 1 to %d calls in 1ms to 1h, such as 12/m, or none", part, rateMost)
 		}
 		l.Rates = append(l.Rates, r)
 	}
 	return l, nil
 }
 
+// parseRate reads a rate, which may be out of range.
 func parseRate(s string) (Rate, bool) {
 	count, unit, ok := strings.Cut(s, "/")
 	n, err := strconv.Atoi(count)
-	if !ok || err != nil || n < 1 || n > rateMost {
+	if !ok || err != nil && !errors.Is(err, strconv.ErrRange) {
 		return Rate{}, false
 	}
 	for _, u := range units {
@@ -92,7 +97,7 @@ func parseRate(s string) (Rate, bool) {
 		}
 	}
 	per, err := time.ParseDuration(unit)
-	return Rate{n, per}, err == nil && per >= time.Millisecond && per <= perMost
+	return Rate{n, per}, err == nil
 }
 
 // String writes l as ParseRateLimit reads it.

@@ -17,9 +17,14 @@ func TestParseRateLimit(t *testing.T) {
 			t.Errorf("%q: %q, %v, want %q", text, l, err, want)
 		}
 	}
-	for _, text := range []string{"", "0/s", "-1/s", "1", "1/", "/s", "1/d", "1/0s", "1/2h", "10001/s", "1/s,", "1.5/s", "1/-5s", "12 a minute", "unlimited"} {
-		if l, err := ParseRateLimit(text); err == nil || !strings.Contains(err.Error(), "write 1/s") {
-			t.Errorf("%q: %q, %v, want an error that says what to write", text, l, err)
+	for want, texts := range map[string]string{
+		"is not a rate; write 1/s, 12/m,":                                    "|1|1/|/s|1/d|1/s,|1.5/s|12 a minute|unlimited|1/s,none|auto,1/s|1/S|1/s/s",
+		"is out of range; write 1 to 10000 calls in 1ms to 1h, such as 12/m": "0/s|-1/s|1/0s|1/-5s|1/2h|10001/s|100000/s|99999999999999999999/s|-99999999999999999999/s|1/1us|1/s,1/2h",
+	} {
+		for text := range strings.SplitSeq(texts, "|") {
+			if l, err := ParseRateLimit(text); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %q, %v, want %q", text, l, err, want)
+			}
 		}
 	}
 }
