@@ -216,6 +216,9 @@ func (c *Catalog) addLocked(a *Asset) {
 	if a.place >= 0 {
 		return
 	}
+	if a.name == "" {
+		c.top.yieldLocked(a)
+	}
 	a.alterLocked(func() { a.place = int32(len(c.list)) })
 	c.list = append(c.list, a)
 	a.housedLocked()

@@ -137,7 +137,7 @@ func (d *Dir) takeLocked(a *Asset, name string) string {
 	if d.takenLocked(a, name) {
 		name = a.ID // somebody names a file like that on purpose
 	}
-	for n := 2; d.takenLocked(a, name); n++ { // the IDs of videos don't match Pattern
+	for n := 2; d.heldLocked(a, name); n++ { // the IDs of videos don't match Pattern, or all names do
 		name = distinctName(own, fmt.Sprintf("%s %d", a.ID, n))
 	}
 	d.holdLocked(a, name)
@@ -155,9 +155,24 @@ func (d *Dir) holdLocked(a *Asset, name string) bool {
 }
 
 func (d *Dir) takenLocked(a *Asset, name string) bool {
-	c, fold := d.c, FoldName(name)
-	if other := d.names[fold]; other != nil && other != a {
-		return true
+	return d.heldLocked(a, name) || name != a.ID && (FoldName(name) == ByID || d.c.known.MatchString(name))
+}
+
+// heldLocked reports whether another asset has that name, or has it as its ID.
+func (d *Dir) heldLocked(a *Asset, name string) bool {
+	fold := FoldName(name)
+	other := d.names[fold]
+	return other != nil && other != a || name != a.ID && d.c.ids[fold]
+}
+
+// yieldLocked makes the asset that has the ID of a as its name take another one, in this mount. An earlier
+// one that gave it had another Pattern.
+func (d *Dir) yieldLocked(a *Asset) {
+	fold := FoldName(a.ID)
+	other := d.names[fold]
+	if other == nil || other == a {
+		return
 	}
-	return name != a.ID && (fold == ByID || c.known.MatchString(name) || c.ids[fold])
+	d.names[fold] = a
+	other.alterLocked(func() { other.name = d.takeLocked(other, other.name) })
 }

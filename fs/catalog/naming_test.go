@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -57,6 +58,32 @@ func TestClashes(t *testing.T) {
 				again.expect(tc.want...)
 				again.Close()
 			})
+		})
+	}
+}
+
+// TestPatternChanged lists an ID that an earlier mount, to which it was none, has given as a name. With a
+// pattern that all names match, all are called by their ID.
+func TestPatternChanged(t *testing.T) {
+	for _, pattern := range []string{"re_[0-9]+|clip.*", ".+"} {
+		bubble(t, func(t *testing.T) {
+			s, b := newServer("re_1", "re_2", "clip"), newBook()
+			s.set("re_1", func(a *remote) { a.name = "clip" })
+			r := start(t, s, b, nil, "re_1", "re_2")
+			_ = r.AwaitNames(t.Context())
+			r.expect("clip", "file-2.bin")
+			r.Close()
+			other := func(o *Options) { o.Pattern = regexp.MustCompile("^(?:" + pattern + ")$") }
+			s.setAway(true)
+			r = start(t, s, b, other, "re_1", "re_2", "clip")
+			r.expect("re_1", "file-2.bin", "clip")
+			r.lookup("clip", "clip", 0)
+			r.lookup("re_1", "re_1", 0)
+			r.Close()
+			s.setAway(false)
+			r = start(t, s, b, nil, "re_1", "re_2")
+			r.expect("clip", "file-2.bin")
+			r.Close()
 		})
 	}
 }
