@@ -51,6 +51,7 @@ type Listing struct {
 	Videos  int  // met
 	Pages   int  // read
 	Shifted bool // the list changed meanwhile: a video may have been missed
+	Short   bool // it ended before the length that it gave
 }
 
 // ListVideos passes once over the videos of a scope. The server creates a scope that does
@@ -81,7 +82,7 @@ func (c *Client) ListVideos(ctx context.Context, scope string, found func([]Vide
 			found(videos)
 		}
 	}
-	p.list.Videos = len(p.met)
+	p.list.Videos, p.list.Short = len(p.met), p.total > int64(p.rows)
 	return p.list, nil
 }
 

@@ -115,6 +115,18 @@ func TestListVideos(t *testing.T) {
 	}
 }
 
+// A list that gives a greater length than it has is short; one that is right or gives none is not.
+func TestListVideosShort(t *testing.T) {
+	for total, want := range map[int]bool{0: false, 7: false, 401: false, 402: true, 1000: true} {
+		fake := fakeapi.New()
+		addVideos(fake, "default", 401)
+		fake.Configure(func(c *fakeapi.Config) { c.ListTotal = total })
+		if ids, l := list(t, newLibrary(t, fake, remote.RateLimit{}), "default"); len(ids) != 401 || l.Short != want {
+			t.Errorf("total_count %d: %d videos, %+v", total, len(ids), l)
+		}
+	}
+}
+
 // A video's fields are read however they are written.
 func TestListVideosFields(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -54,6 +54,7 @@ type library struct {
 	ended  time.Time
 	failed bool      // the last look
 	looks  int       // that have ended well
+	short  bool      // the last pass ended before the length that the list gives; only look uses it
 	doubt  time.Time // since when the list lacks too many; zero: it does not
 	warned bool      // somebody who asked was told so
 	last   Look
@@ -187,11 +188,15 @@ func (l *library) look() {
 // once.
 func (l *library) pass(asked bool) error {
 	var before map[*Asset]bool
+	first := !l.short
 	for range passes {
 		met := map[*Asset]bool{}
 		listing, err := l.c.o.Lister.ListVideos(l.c.ctx, l.scope, func(videos []Video) { l.found(videos, met) })
 		if err != nil {
 			return err
+		}
+		if l.short = listing.Short; l.short && first {
+			continue // a page may have come empty; if that lasts, the next look believes it
 		}
 		// If two passes over a changing list find the same videos, it has not really changed: the
 		// server only counts differently.

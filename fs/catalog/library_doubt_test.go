@@ -91,3 +91,27 @@ func TestLibraryDoubt(t *testing.T) {
 		}
 	})
 }
+
+// A list that ends before its own length is not believed at once: a page may have come empty. If the
+// next look finds the same, its length counts something else.
+func TestLibraryShort(t *testing.T) {
+	var videos []Video
+	names := []string{}
+	for n := range 10 {
+		videos = append(videos, clip(n))
+		names = append(names, fmt.Sprintf("clip %d.mp4", n))
+	}
+	bubble(t, func(t *testing.T) {
+		s := newShelf("s", videos...)
+		r := open(t, s, &notebook{}, newBook(), "s")
+		defer r.Close()
+		for i, step := range []struct{ short, left int }{{0, 10}, {3, 10}, {0, 10}, {3, 10}, {3, 7}, {4, 6}, {0, 10}} {
+			s.change(func(s *shelf) { s.short = step.short })
+			if looks, err := r.Refresh(t.Context()); err != nil || looks[0].Err != nil {
+				t.Fatal(looks, err)
+			}
+			t.Log("look", i)
+			want(t, r.Root(), names[:step.left]...)
+		}
+	})
+}

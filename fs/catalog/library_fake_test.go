@@ -17,6 +17,7 @@ type shelf struct {
 	page   int           // videos on one
 	delay  time.Duration // of each page
 	err    error
+	short  int                 // videos at the end that don't come, though they are counted
 	calls  int                 // pages asked for
 	passes int                 // begun
 	turned func(scope string)  // called after each page but the last, with mu held
@@ -50,7 +51,8 @@ func (s *shelf) ListVideos(ctx context.Context, scope string, found func([]Video
 			return l, errors.Join(s.err, ctx.Err())
 		}
 		list := s.scopes[scope]
-		l.Shifted = l.Shifted || len(list) != total
+		l.Shifted, l.Short = l.Shifted || len(list) != total || s.short > 0, s.short > 0
+		list = list[:len(list)-s.short]
 		var videos []Video
 		for _, v := range list[min(at, len(list)):min(at+s.page, len(list))] {
 			if l.Shifted = l.Shifted || met[v.ID] || !old[v.ID]; !met[v.ID] {

@@ -123,7 +123,7 @@ func (s *Source) ListVideos(ctx context.Context, scope string, found func([]cata
 		}
 		found(videos)
 	})
-	return catalog.Listing{Shifted: l.Shifted}, err
+	return catalog.Listing{Shifted: l.Shifted, Short: l.Short}, err
 }
 
 func class(background bool) remote.Class {
