@@ -149,13 +149,7 @@ func (a *Asset) spareLocked() []ranges.Range {
 	for _, w := range a.writing {
 		spare.Remove(w)
 	}
-	var out []ranges.Range
-	for _, r := range spare.Ranges() {
-		if r = a.store.inner(r); !r.Empty() {
-			out = append(out, r)
-		}
-	}
-	return out
+	return a.store.inners(spare)
 }
 
 // evict drops all bytes of a, unless it came into use. It returns the room that they took.
