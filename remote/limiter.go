@@ -11,9 +11,10 @@ import (
 // Class is the priority of a call.
 type Class int
 
-// Readers go before background calls.
+// Readers go before patient calls, and both go before background calls.
 const (
 	Reader     Class = iota // somebody waits for it
+	Patient                 // somebody waits for it, and for much more
 	Background              // nobody waits for it
 )
 
@@ -27,6 +28,8 @@ const (
 	readersLead = 3
 	// leadMost bounds how long before its time a call may start to connect.
 	leadMost = time.Second
+	// aheadMost is how many readers in a row may go before the patient calls.
+	aheadMost = 3
 )
 
 // A Ledger remembers across restarts when calls were made. Its methods may be called
@@ -45,7 +48,7 @@ type Notes interface {
 }
 
 // limiter decides when calls of one kind may be written: by a rate limit, and by a gate
-// that refusals close. Readers queue in order. Background calls never queue: they get a
+// that refusals close. Readers queue in order, patient calls behind them. Background calls never queue: they get a
 // free slot, or ErrNoSlot.
 type limiter struct {
 	call   string // the kind of calls
@@ -60,14 +63,18 @@ type limiter struct {
 	learnt learnt
 	passed []time.Time // answers within the last minute, needed to learn from a refusal
 	queue  []*ticket
+	ahead  int         // readers in a row that went before patient calls
 	timer  *time.Timer // fires when the next queued call may start; nil if none waits
 	lead   time.Duration
 	last   time.Time // when the last call was written, unless it was refused
 	reader time.Time // when the last reader got its slot
 }
 
-// ticket is one waiting reader.
-type ticket struct{ slot chan *slot }
+// ticket is one waiting call.
+type ticket struct {
+	slot    chan *slot
+	patient bool
+}
 
 func newLimiter(call string, limit RateLimit, ledger Ledger, notes Notes, log *slog.Logger) *limiter {
 	l := &limiter{call: call, limit: limit, ledger: ledger, notes: notes, log: log}
@@ -124,7 +131,7 @@ func (l *limiter) take(ctx context.Context, class Class) (*slot, *Error) {
 		}
 		return l.grantLocked(now, now), nil
 	}
-	t := &ticket{make(chan *slot, 1)}
+	t := &ticket{make(chan *slot, 1), class == Patient}
 	l.queue = append(l.queue, t)
 	l.serveLocked()
 	l.mu.Unlock()
@@ -143,6 +150,22 @@ func (l *limiter) take(ctx context.Context, class Class) (*slot, *Error) {
 		(<-t.slot).release() // it was granted at the same moment
 	}
 	return nil, waiting(ctx, l.closed())
+}
+
+// leaveLocked removes the next of the queue, which must not be empty, and returns it.
+func (l *limiter) leaveLocked() *ticket {
+	i := slices.IndexFunc(l.queue, func(t *ticket) bool { return !t.patient })
+	j := slices.IndexFunc(l.queue, func(t *ticket) bool { return t.patient })
+	switch {
+	case j < 0:
+	case i < 0, l.ahead >= aheadMost:
+		i, l.ahead = j, 0
+	default:
+		l.ahead++
+	}
+	t := l.queue[i]
+	l.queue = slices.Delete(l.queue, i, i+1)
+	return t
 }
 
 // opensLocked returns when a call of class may be written, behind ahead other calls.
@@ -187,8 +210,7 @@ func (l *limiter) serveLocked() {
 			})
 			return
 		}
-		t := l.queue[0]
-		l.queue = slices.Delete(l.queue, 0, 1)
+		t := l.leaveLocked()
 		l.reader = later(now, at)
 		t.slot <- l.grantLocked(now, at)
 	}

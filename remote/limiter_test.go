@@ -122,7 +122,7 @@ func TestLimiterNeverExceeded(t *testing.T) {
 				var wg sync.WaitGroup
 				life, kill := context.WithTimeout(t.Context(), time.Duration(rnd.IntN(int(200*time.Second))))
 				for range 40 {
-					class := Class(rnd.IntN(2))
+					class := Class(rnd.IntN(3))
 					starts := time.Duration(rnd.IntN(int(100 * time.Second)))
 					patience := time.Duration(rnd.IntN(int(300 * time.Second)))
 					connects := time.Duration(rnd.IntN(int(2 * time.Second)))
@@ -319,6 +319,36 @@ func TestLimiterOrder(t *testing.T) {
 		}
 		if len(l.queue) != 0 || l.times.pending != 0 {
 			t.Errorf("left behind: %d in the queue, %d pending", len(l.queue), l.times.pending)
+		}
+	})
+}
+
+// A reader goes before patient calls, but after a few the next of those goes.
+func TestPatientCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := testLimiter(t, "1/s", nil)
+		var w wire
+		var mu sync.Mutex
+		var order string
+		var wg sync.WaitGroup
+		for _, name := range "0PQRabcPdefg" {
+			class := Reader
+			if name < 'a' {
+				class = Patient
+			}
+			wg.Go(func() {
+				if err := w.call(t.Context(), l, class, 0); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				order += string(name)
+			})
+			synctest.Wait()
+		}
+		wg.Wait()
+		if want := "0abcPdefQgRP"; order != want {
+			t.Errorf("served %s, want %s", order, want)
 		}
 	})
 }

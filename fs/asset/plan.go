@@ -98,6 +98,7 @@ type Snapshot struct {
 	Whole     bool          // assets of this type are read whole, most often
 	Tail      int64         // and of their end so much, 0 unknown
 	Requests  int           // that may start now
+	Queued    bool          // others wait for their turn
 	Next      time.Time     // when one more may
 	Worth     time.Duration // of a request: how long it pays to wait instead
 	Limited   bool          // requests have a limit

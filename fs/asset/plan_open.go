@@ -28,7 +28,7 @@ func (p *planner) ask(missing []miss) {
 		if (p.Ranging == RangeNo || p.doubts()) && len(p.d.Open) > 0 {
 			return // it will tell, or comes from 0
 		}
-		if p.Requests <= 0 {
+		if p.Requests <= 0 && !p.joins() {
 			p.wake(p.Next)
 			return
 		}
@@ -47,6 +47,13 @@ func (p *planner) ask(missing []miss) {
 		}
 		p.open(o)
 	}
+}
+
+// joins reports whether to take a place in the queue for requests. As long as it is empty, the offset is
+// better decided when a request is left. Behind others none ever might be, since they come back to
+// the queue; one place is as much as each of them has.
+func (p *planner) joins() bool {
+	return p.Queued && len(p.d.Open) == 0 && !slices.ContainsFunc(p.Streams, func(s StreamState) bool { return s.Opening })
 }
 
 // among returns a stream whose position lies in o, before off; -1 if there is none. It brings the

@@ -33,7 +33,7 @@ func judge(s Snapshot, d Decision) string {
 		}
 	}
 	switch {
-	case opened > max(0, s.Requests) && len(s.Waiters) > 0 && !headerOnly(s):
+	case opened > max(0, s.Requests) && (opened > 1 || !s.Queued) && len(s.Waiters) > 0 && !headerOnly(s):
 		return "more requests than the window has"
 	case len(s.Streams)-ended+len(d.Open) > mostStreams && len(d.Open) > 0 && !headerOnly(s):
 		return "more streams than an asset may have"
@@ -105,6 +105,7 @@ func randomSnapshot(r *rand.Rand) Snapshot {
 	s.Requests = r.IntN(4)
 	if s.Requests == 0 {
 		s.Next = now.Add(time.Duration(1 + r.Int64N(int64(time.Minute))))
+		s.Queued = r.IntN(2) == 0
 	}
 	if r.IntN(5) == 0 {
 		s.NotBefore = now.Add(time.Second)

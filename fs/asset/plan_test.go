@@ -154,6 +154,21 @@ func TestPlan(t *testing.T) {
 			d.Limit = []int64{20 * mib}
 			d.Wake = now.Add(30 * time.Second)
 		}},
+		{"one request joins the queue of others", func(s *Snapshot) {
+			s.Requests, s.Queued, s.Next = 0, true, now.Add(30*time.Second)
+			s.Waiters = []WaiterState{want(100*mib, 100*mib+32<<10), want(300*mib, 300*mib+32<<10)}
+		}, func(d *Decision) {
+			d.Open = []Opening{{Start: 100 * mib, Least: 100*mib + block}}
+			d.Wake = now.Add(30 * time.Second)
+		}},
+		{"but no second one", func(s *Snapshot) {
+			s.Requests, s.Queued, s.Next = 0, true, now.Add(30*time.Second)
+			s.Streams = []StreamState{{Opening: true, Start: 300 * mib, Pos: 300 * mib, Reach: 300 * mib, End: -1, LastByte: now}}
+			s.Waiters = []WaiterState{want(100*mib, 100*mib+32<<10)}
+		}, func(d *Decision) {
+			d.Limit = []int64{300 * mib}
+			d.Wake = now.Add(30 * time.Second)
+		}},
 		{"waiters close to each other share a request, and the oldest goes first", func(s *Snapshot) {
 			s.Waiters = []WaiterState{want(300*mib, 300*mib+32<<10), want(100*mib, 100*mib+32<<10), want(101*mib, 101*mib+32<<10), want(500*mib, 500*mib+32<<10)}
 			s.Waiters[0].Since, s.Waiters[2].Since = now.Add(-time.Second), now.Add(-2*time.Second)

@@ -71,7 +71,7 @@ func (a *Asset) snapshotLocked(now time.Time) *planning {
 	}
 	b := a.o.Source.Budget()
 	p.Requests, p.Next, p.Worth = b.Available-unknown, b.Next, a.store.worth(b.Worth)
-	p.Limited = b.Worth > 0
+	p.Queued, p.Limited = b.Queued > 0 && b.Down == nil, b.Worth > 0
 	for _, w := range a.waiters {
 		p.Waiters = append(p.Waiters, w.state)
 	}

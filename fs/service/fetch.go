@@ -56,11 +56,14 @@ func (v *Service) Peek(id string) AssetStatus {
 // Cost is the price of n bytes in dollars.
 func (v *Service) Cost(n int64) float64 { return v.ledger.Cost(n) }
 
+// fetchProgram is what fetcher is called.
+const fetchProgram = "assetfs fetch"
+
 // fetcher is the command that waits for a whole asset.
 type fetcher struct{ pid int }
 
 // Program returns the command's name and process.
-func (f fetcher) Program() (name string, pid int) { return "assetfs fetch", f.pid }
+func (f fetcher) Program() (name string, pid int) { return fetchProgram, f.pid }
 
 // ForProcess returns a context for a Fetch that the process pid has asked for. Without it the
 // asker is this process.
