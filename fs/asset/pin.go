@@ -61,7 +61,7 @@ func (a *Asset) Free() (freed int64, busy bool) {
 	s := a.store
 	s.making <- struct{}{}
 	defer func() { <-s.making }()
-	if freed = a.drop(func() bool { return a.idleLocked() && !a.pinned }); freed > 0 {
+	if freed = a.evict(); freed > 0 {
 		return freed, false
 	}
 	a.mu.Lock()

@@ -36,20 +36,20 @@ func (a *Asset) dropLocked() (remove func() int64) {
 	}
 }
 
-// drop forgets all bytes if right, which is called with mu held, returns true. It returns the room
-// that they took. The caller must be the one that makes room.
-func (a *Asset) drop(right func() bool) (freed int64) {
-	return a.dropIf(right)()
-}
-
-// dropIf is like drop, but the caller must call remove.
-func (a *Asset) dropIf(right func() bool) (remove func() int64) {
+// evict forgets all bytes, unless a is in use or pinned. It returns the room that they took. The caller
+// must be the one that makes room.
+func (a *Asset) evict() (freed int64) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !right() {
-		return func() int64 { return 0 }
+	if !a.idleLocked() || a.pinned {
+		a.mu.Unlock()
+		return 0
 	}
-	return a.dropLocked()
+	remove := a.dropLocked()
+	a.mu.Unlock()
+	if freed = remove(); freed > 0 {
+		a.store.o.Log.Debug("evicted", "asset", a.id, "bytes", freed)
+	}
+	return freed
 }
 
 // remove calls remove, the result of dropLocked. Whoever needs room meanwhile waits for it.
@@ -61,7 +61,14 @@ func (s *Store) remove(remove func() int64) (freed int64) {
 
 // lose forgets all bytes of an incarnation whose blob is gone or too short.
 func (a *Asset) lose(incarnation uint64) {
-	if a.store.remove(a.dropIf(func() bool { return a.incarnation == incarnation })) > 0 {
+	a.mu.Lock()
+	if a.incarnation != incarnation {
+		a.mu.Unlock()
+		return
+	}
+	remove := a.dropLocked()
+	a.mu.Unlock()
+	if a.store.remove(remove) > 0 {
 		a.store.o.Log.Warn("spool file gone or too short, its bytes are forgotten", "asset", a.id)
 	}
 }

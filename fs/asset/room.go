@@ -152,15 +152,6 @@ func (a *Asset) spareLocked() []ranges.Range {
 	return a.store.inners(spare)
 }
 
-// evict drops all bytes of a, unless it came into use. It returns the room that they took.
-func (a *Asset) evict() int64 {
-	freed := a.drop(func() bool { return a.idleLocked() && !a.pinned })
-	if freed > 0 {
-		a.store.o.Log.Debug("evicted", "asset", a.id, "bytes", freed)
-	}
-	return freed
-}
-
 // punchOut drops those of set that can still go: the bytes before all readers, and those further after
 // them than distance. It returns how many bytes that freed. The caller must be the one that makes room.
 func (a *Asset) punchOut(set []ranges.Range, distance int64) (freed int64) {
