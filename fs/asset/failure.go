@@ -155,7 +155,7 @@ func (a *Asset) failedLocked(s *stream, err error) error {
 		return err // and not remembered: the next read may find room
 	}
 	if requests, _ := retry(err); requests < 0 && s.gained == 0 && s.state.Start < s.request.Start && s.state.Pos-s.state.Start >= rereadDear {
-		err = &textError{err, err.Error(), rereadMost} // without Range, all of that is paid again each time
+		err = &tries{err, rereadMost} // without Range, all of that is paid again each time
 	}
 	a.fail.note(err, time.Now(), s.gained >= block/2)
 	if a.fail.final {

@@ -84,8 +84,8 @@ func TestPinnedFull(t *testing.T) {
 		}
 	}
 	err := d.Asset("re_9").write(make([]byte, size), 0)
-	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "32 KiB of pinned assets, which assetfs unpin lets go") {
-		t.Errorf("a write beside pinned assets: %v, want ENOSPC that says so", err)
+	if !errors.Is(err, ErrNoSpace) || !strings.Contains(err.Error(), "32 KiB of pinned assets, which assetfs unpin lets go") {
+		t.Errorf("a write beside pinned assets: %v, want ErrNoSpace that says so", err)
 	}
 	if err := d.Asset("re_0").SetPinned(false); err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ func TestUnframed(t *testing.T) {
 			rd := r.Open()
 			defer rd.Close()
 			r.cat(rd, 0, size/(128<<10)*(128<<10))
-			r.fails(rd, size/(128<<10)*(128<<10), 128<<10, errLength)
+			r.fails(rd, size/(128<<10)*(128<<10), 128<<10, wrongLength(size, -1, 0))
 			r.read(rd, size-1000, 1000)
 			if whole := r.Status().Whole; whole || r.Info().Size != -1 {
 				t.Errorf("whole %v, size %d", whole, r.Info().Size)
@@ -51,7 +51,7 @@ func TestUnframed(t *testing.T) {
 			defer rd.Close()
 			r.cat(rd, 0, end)
 			for range 5 {
-				r.fails(rd, end, 1000, errLength)
+				r.fails(rd, end, 1000, wrongLength(end, size, 0))
 			}
 			r.spent(4, 4*end)
 		})

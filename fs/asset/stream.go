@@ -217,7 +217,7 @@ func (s *stream) contradicted(r *Response, err error) error {
 	case r.Doubtful && !a.trusted: // it is the answer that is wrong
 		a.distrustRangeLocked()
 		a.mu.Unlock()
-		return &textError{nil, fmt.Sprintf("%v, or those of another place, when asked for all from %d on", err, s.request.Start), 2}
+		return &tries{fmt.Errorf("%w, or those of another place, when asked for all from %d on", err, s.request.Start), 2}
 	}
 	remove := a.replaceLocked(nil, content)
 	a.mu.Unlock()
