@@ -140,7 +140,7 @@ func wireFaultRig(t *testing.T, address string, patience, stall time.Duration, c
 	r.source = &countedSource{Source: &service.Source{Client: r.client, Log: slog.New(slog.DiscardHandler), Place: func(string) (bucket, blob string, err error) { return "", "", nil }}}
 	r.options = asset.Options{
 		Source:    r.source,
-		ReadAhead: 64 << 20, StallTimeout: stall, RetryFor: patience, Log: slog.New(slog.DiscardHandler),
+		ReadAhead: 64 << 20, StallTimeout: stall, RetryFor: patience,
 	}
 	r.store.Serve(&r.options)
 	r.asset = r.store.Asset(faultID)

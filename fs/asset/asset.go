@@ -3,7 +3,6 @@ package asset
 import (
 	"cmp"
 	"context"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -16,7 +15,6 @@ type Options struct {
 	ReadAhead    int64         // bytes a stream may run ahead of its readers
 	StallTimeout time.Duration // no byte for this long is a dead stream
 	RetryFor     time.Duration // how long one read keeps retrying
-	Log          *slog.Logger
 	// Turns holds one element for each read or write of the disk that is running, so its
 	// capacity limits them; nil: no limit.
 	Turns chan struct{}

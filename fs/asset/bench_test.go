@@ -3,7 +3,6 @@ package asset
 import (
 	"context"
 	"io"
-	"log/slog"
 	"testing"
 	"time"
 
@@ -29,7 +28,7 @@ func benchmarkRig(b *testing.B, size int64) *Reader {
 	b.Helper()
 	s := newTestStore(b, StoreOptions{Spool: spool.Options{Dry: true}}, Options{
 		Source: plenty{size}, ReadAhead: mib,
-		StallTimeout: time.Minute, RetryFor: time.Minute, Log: slog.New(slog.DiscardHandler),
+		StallTimeout: time.Minute, RetryFor: time.Minute,
 	})
 	return s.Asset("re_1").Open()
 }

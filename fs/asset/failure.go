@@ -120,7 +120,7 @@ func (a *Asset) ended(s *stream, err error) {
 	close(s.done)
 	a.mu.Unlock()
 	if err != nil {
-		a.o.Log.Info("download ended early", "asset", a.id, "start", s.state.Start, "pos", s.state.Pos, "program", s.request.Program, "pid", s.request.PID, "error", err)
+		a.store.o.Log.Info("download ended early", "asset", a.id, "start", s.state.Start, "pos", s.state.Pos, "program", s.request.Program, "pid", s.request.PID, "error", err)
 	}
 }
 

@@ -3,7 +3,6 @@ package asset
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -21,7 +20,7 @@ func hardship(t *testing.T, server *fakeServer, fault func(point, name string) e
 	synctest.Test(t, func(t *testing.T) {
 		server.rate, server.latency = 100*mib, 20*time.Millisecond
 		r := &rig{t: t, server: server, store: newTestStore(t, StoreOptions{Spool: spool.Options{Fault: fault}}, Options{
-			Source: server, ReadAhead: 64 * mib, StallTimeout: 30 * time.Second, RetryFor: 2 * time.Minute, Log: slog.New(slog.DiscardHandler),
+			Source: server, ReadAhead: 64 * mib, StallTimeout: 30 * time.Second, RetryFor: 2 * time.Minute,
 		})}
 		r.Asset = r.store.Asset("re_1")
 		defer func() {

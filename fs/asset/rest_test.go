@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -20,7 +19,7 @@ func (refusal) Budget() Budget                                             { ret
 
 // refusing returns the options of a mount that is refused everything.
 func refusing(err error) Options {
-	return Options{Source: refusal{err}, ReadAhead: 64 * mib, StallTimeout: time.Minute, RetryFor: time.Minute, Log: slog.New(slog.DiscardHandler)}
+	return Options{Source: refusal{err}, ReadAhead: 64 * mib, StallTimeout: time.Minute, RetryFor: time.Minute}
 }
 
 // TestBytesPerFailure holds what an asset takes of which nothing but a failure is known: 100 000 may

@@ -3,7 +3,6 @@ package asset
 import (
 	"bytes"
 	"context"
-	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,7 +28,6 @@ func newRig(t *testing.T, server *fakeServer) *rig {
 	r := &rig{t: t, server: server, store: newTestStore(t, StoreOptions{}, Options{
 		Source: server, ReadAhead: 64 * mib,
 		StallTimeout: 30 * time.Second, RetryFor: 2 * time.Minute,
-		Log: slog.New(slog.DiscardHandler),
 	})}
 	r.Asset = r.store.Asset("re_1")
 	return r

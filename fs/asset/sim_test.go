@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -54,7 +53,7 @@ func simulateAsset(t *testing.T, tr *trace, l simLink, store *testStore, id stri
 	a := store.Asset(id)
 	a.o = &Options{
 		Source: server, ReadAhead: 64 * mib,
-		StallTimeout: time.Hour, RetryFor: time.Hour, Log: slog.New(slog.DiscardHandler),
+		StallTimeout: time.Hour, RetryFor: time.Hour,
 	}
 	if len(tr.present) > 0 {
 		if _, err := a.Contact(t.Context(), Contact{}); err != nil {

@@ -165,7 +165,7 @@ func (s *stream) accept(r *Response) error {
 		a.mu.Unlock()
 		switch {
 		case remove != nil:
-			a.o.Log.Warn("content changed", "asset", a.id, "etag", r.Info.ETag, "size", r.Info.Size, "was", was.ETag, "was_size", was.Size, "by_header", was.Header)
+			a.store.o.Log.Warn("content changed", "asset", a.id, "etag", r.Info.ETag, "size", r.Info.Size, "was", was.ETag, "was_size", was.Size, "by_header", was.Header)
 			a.store.remove(remove)
 			return nil
 		case errors.Is(err, errRivals):
@@ -221,7 +221,7 @@ func (s *stream) contradicted(r *Response, err error) error {
 	}
 	remove := a.replaceLocked(nil, content)
 	a.mu.Unlock()
-	a.o.Log.Warn("content changed", "asset", a.id, "error", err)
+	a.store.o.Log.Warn("content changed", "asset", a.id, "error", err)
 	a.store.remove(remove)
 	return nil
 }

@@ -101,7 +101,6 @@ func New(point string, ids []string, client *remote.Client, store *asset.Store, 
 		ReadAhead:    o.ReadAhead,
 		StallTimeout: o.StallTimeout,
 		RetryFor:     o.RetryFor,
-		Log:          o.Log,
 		Turns:        o.Turns,
 	})
 	v.Catalog = catalog.New(catalog.Options{
