@@ -107,8 +107,7 @@ func (s *Store) writer() {
 // flush records all changes, also those that another flush has just begun to record. After an error
 // they remain to be recorded; the journal logs it.
 func (s *Store) flush() error {
-	s.flushing <- struct{}{}
-	defer func() { <-s.flushing }()
+	defer hold(s.flushing)()
 	if err := s.writeNotes(); err != nil {
 		return err
 	}

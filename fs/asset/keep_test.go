@@ -149,8 +149,7 @@ func (a *Asset) changeNow(change func(*facts)) {
 
 // punchBehind makes holes of up to goal bytes behind the readers of a.
 func (s *Store) punchBehind(a *Asset, goal int64) int64 {
-	s.making <- struct{}{}
-	defer func() { <-s.making }()
+	defer hold(s.making)()
 	a.mu.Lock()
 	a.readyLocked()
 	h := Holding{Span: a.span, Spare: a.spareLocked()}

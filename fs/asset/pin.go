@@ -5,7 +5,7 @@ import "assetfs/fs/ranges"
 // SetPinned pins the asset, so that it is never dropped to make room, or unpins it. If it returns no
 // error, that is on the disk.
 func (a *Asset) SetPinned(pinned bool) error {
-	defer a.store.pin()() // who finds it pinned can rely on it, too
+	defer hold(a.store.pinning)() // who finds it pinned can rely on it, too
 	a.mu.Lock()
 	was := a.pinned
 	a.pinLocked(pinned)
@@ -20,12 +20,6 @@ func (a *Asset) SetPinned(pinned bool) error {
 		a.mu.Unlock()
 	}
 	return err
-}
-
-// pin waits until nobody else pins or unpins. done must be called afterwards.
-func (s *Store) pin() (done func()) {
-	s.pinning <- struct{}{}
-	return func() { <-s.pinning }
 }
 
 func (a *Asset) pinLocked(pinned bool) {
@@ -59,8 +53,7 @@ func (s *Store) AbsentPins() (ids []string) {
 func (a *Asset) Free() (freed int64, busy bool) {
 	a.stop(func(*stream) bool { return len(a.readers) == 0 && len(a.waiters) == 0 }, (*stream).discardLocked)
 	s := a.store
-	s.making <- struct{}{}
-	defer func() { <-s.making }()
+	defer hold(s.making)()
 	if freed = a.evict(); freed > 0 {
 		return freed, false
 	}

@@ -39,8 +39,7 @@ func (a *Asset) putLocked(p []byte, off int64) error {
 			return ErrChanged
 		case !a.punching.Intersect(r).Empty():
 			a.mu.Unlock()
-			s.making <- struct{}{} // whoever punches has it
-			<-s.making
+			hold(s.making)() // whoever punches has it
 			a.mu.Lock()
 			continue
 		}

@@ -54,8 +54,7 @@ func (a *Asset) evict() (freed int64) {
 
 // remove calls remove, the result of dropLocked. Whoever needs room meanwhile waits for it.
 func (s *Store) remove(remove func() int64) (freed int64) {
-	s.making <- struct{}{}
-	defer func() { <-s.making }()
+	defer hold(s.making)()
 	return remove()
 }
 

@@ -89,8 +89,7 @@ func (s *Store) askDiskNowAndThen() {
 // with the error why, it drops that many. [Reclaim] decides what is dropped. The error wraps
 // ErrNoSpace.
 func (s *Store) makeRoom(need int64, a *Asset, r ranges.Range, round int, why error) error {
-	s.making <- struct{}{}
-	defer func() { <-s.making }()
+	defer hold(s.making)()
 	if s.o.MinFree > 0 {
 		s.askDisk()
 	}

@@ -234,6 +234,12 @@ func (s *Store) Close() error {
 	return errors.Join(append(errs, s.dir.Close())...)
 }
 
+// hold takes c, a lock that may be held during I/O, and returns the function that releases it.
+func hold(c chan struct{}) (release func()) {
+	c <- struct{}{}
+	return func() { <-c }
+}
+
 // nudge wakes whoever waits for c, now or next.
 func nudge(c chan struct{}) {
 	select {
