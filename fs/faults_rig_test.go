@@ -149,7 +149,7 @@ func wireFaultRig(t *testing.T, address string, patience, stall time.Duration, c
 
 // close ends everything and fails if a body is left open.
 func (r *faultRig) close() {
-	r.asset.Close()
+	r.store.CloseAssets()
 	if n := r.source.open.Load(); n != 0 {
 		r.t.Errorf("%d bodies open after Close", n)
 	}
@@ -243,7 +243,7 @@ func (r *faultRig) recovered() seen {
 	var s seen
 	for range 3 {
 		r.client.ForgetFailures()
-		r.asset.ForgetFailure()
+		r.store.ForgetFailures()
 		if s = r.read(0); s.err == nil {
 			break
 		}

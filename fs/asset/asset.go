@@ -124,27 +124,8 @@ func (a *Asset) Contact(ctx context.Context, c Contact) (Info, error) {
 	return a.info, err
 }
 
-// ForgetFailure lets the next read try again at once.
-func (a *Asset) ForgetFailure() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.engine != nil {
-		a.fail = failure{}
-		a.planLocked()
-	}
-}
-
-// Close ends all streams, makes all waiting reads fail with ErrClosed, and waits for the asset's
-// goroutines. It first stores what the sockets hold.
-func (a *Asset) Close() {
-	a.end()
-	a.wg.Wait()
-}
-
-// end is like Close, but does not wait.
-func (a *Asset) end() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+// closeLocked makes all reads fail, and all streams end: see Store.CloseAssets.
+func (a *Asset) closeLocked() {
 	a.closed = true
 	a.finishLocked(func(*waiter) (bool, error) { return true, ErrClosed })
 	if a.engine == nil {

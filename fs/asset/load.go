@@ -158,7 +158,7 @@ func (s *Store) snapshot(b []byte) []byte {
 		}
 	}
 	s.mu.Unlock()
-	s.each(func(a *Asset) { b = a.appendRecordsLocked(b) })
+	each(s.known(), func(a *Asset) { b = a.appendRecordsLocked(b) })
 	for _, payload := range s.unknown {
 		b = spool.AppendFrame(b, func(b []byte) []byte { return append(b, payload...) })
 	}

@@ -139,7 +139,7 @@ func (s *Store) writeNotes() error {
 // asset ID; "" if there is none yet.
 func (s *Store) Names() map[string]string {
 	names := map[string]string{}
-	s.each(func(a *Asset) { names[a.id] = a.name })
+	each(s.known(), func(a *Asset) { names[a.id] = a.name })
 	return names
 }
 

@@ -37,7 +37,7 @@ func (s *Store) PinsChanged() <-chan struct{} { return s.pinsChanged }
 
 // AbsentPins returns the IDs of pinned assets that are not whole.
 func (s *Store) AbsentPins() (ids []string) {
-	s.each(func(a *Asset) {
+	each(s.known(), func(a *Asset) {
 		if a.pinned && !a.wholeLocked() {
 			ids = append(ids, a.id)
 		}

@@ -65,7 +65,7 @@ func TestRest(t *testing.T) {
 	}{
 		{"never used", func(*rig) {}, true},
 		{"its metadata is known", func(r *rig) { r.Learn(Info{Size: mib}) }, true},
-		{"its failures were forgotten", func(r *rig) { r.ForgetFailure() }, true},
+		{"its failures were forgotten", func(r *rig) { r.store.ForgetFailures() }, true},
 		{"looked at", func(r *rig) { r.Why(span(0, 1)); r.Streams(); r.Status(); r.Free() }, true},
 		{"its header was seen", (*rig).contact, true},
 		{"its head was read", (*rig).head, false}, // what was received counts

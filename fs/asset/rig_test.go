@@ -33,6 +33,12 @@ func newRig(t *testing.T, server *fakeServer) *rig {
 	return r
 }
 
+// Close closes one asset.
+func (a *Asset) Close() {
+	each([]*Asset{a}, (*Asset).closeLocked)
+	a.wg.Wait()
+}
+
 // restart ends everything and begins anew.
 func (r *rig) restart() {
 	r.t.Helper()

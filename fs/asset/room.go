@@ -195,7 +195,7 @@ func (s *Store) noSpace(need int64, a *Asset, why error) error {
 	if a != nil {
 		id = a.id
 	}
-	s.each(func(o *Asset) {
+	each(s.known(), func(o *Asset) {
 		if o.pinned {
 			pinned += o.bytes
 		}

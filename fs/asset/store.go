@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -200,22 +199,6 @@ func (s *Store) newAsset(id string) *Asset {
 
 // seenNow returns the time rounded as it is recorded, so that a restart doesn't change it.
 func seenNow() time.Time { return time.Now().Truncate(time.Microsecond) }
-
-// known returns the assets of which something is recorded.
-func (s *Store) known() []*Asset {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.order)
-}
-
-// each calls do for each asset of which something is recorded, under the asset's lock.
-func (s *Store) each(do func(*Asset)) {
-	for _, a := range s.known() {
-		a.mu.Lock()
-		do(a)
-		a.mu.Unlock()
-	}
-}
 
 // Dir returns the directory.
 func (s *Store) Dir() *spool.Dir { return s.dir }

@@ -260,7 +260,7 @@ func (m *storeModel) step() {
 // before that is recorded.
 func (m *storeModel) failSync() {
 	failures := func() (n uint64) {
-		m.d.each(func(a *Asset) { n += a.failedSyncs })
+		each(m.d.known(), func(a *Asset) { n += a.failedSyncs })
 		return n
 	}
 	before := failures()
