@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
@@ -23,39 +22,6 @@ import (
 	"assetfs/remote"
 	"assetfs/remote/fakeapi"
 )
-
-// pipes is a network for a bubble of virtual time.
-type pipes struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.done) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
-
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	near, far := net.Pipe()
-	select {
-	case p.conns <- far:
-		return near, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
 
 // disk is what mounts have recorded, until one is killed.
 type disk struct {
@@ -117,7 +83,7 @@ type world struct {
 	t      *testing.T
 	random *rand.Rand
 	fake   *fakeapi.Server
-	net    *pipes
+	net    *fakeapi.Pipes
 	disk   disk
 	scopes []string
 
@@ -246,7 +212,7 @@ var forms = []fakeapi.Fault{
 // start mounts.
 func (w *world) start() {
 	w.client = remote.NewClient(&url.URL{Scheme: "http", Host: "api.test"}, remote.Options{
-		Key: remote.NewKey("", "key"), Library: &url.URL{Scheme: "http", Host: "library.test"}, Dial: w.net.dial,
+		Key: remote.NewKey("", "key"), Library: &url.URL{Scheme: "http", Host: "library.test"}, Dial: w.net.Dial,
 		ListLimit: remote.RateLimit{Rates: []remote.Rate{remote.ListRate}}, Ledger: &w.disk,
 	})
 	api := &service.Source{Client: w.client, Log: slog.New(slog.DiscardHandler)}
@@ -390,7 +356,7 @@ func TestLibraryModel(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &world{
 					t: t, random: rand.New(&dice{source: rand.NewPCG(uint64(round), 16)}), fake: fakeapi.New(),
-					net:    &pipes{conns: make(chan net.Conn), done: make(chan struct{})},
+					net:    fakeapi.NewPipes(),
 					disk:   disk{notes: map[string]string{}, calls: map[string][]time.Time{}, left: -1},
 					scopes: [][]string{{"default"}, {"a", "by-id"}}[round%2],
 					videos: map[string]fakeapi.Video{}, named: map[string]string{}, still: true,

@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"regexp"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -39,10 +37,8 @@ type bubble struct {
 	t      *testing.T
 	server *fakeapi.Server
 	web    *http.Server
-	pipes  chan net.Conn
-	done   chan struct{} // closed at the end; a dial that nobody waits for any more may still go on
-	down   atomic.Bool   // the network
-	dir    string        // of the spool
+	net    *fakeapi.Pipes
+	dir    string // of the spool
 	o      service.Options
 	video  bool // the asset is one of the library's
 	serve  sync.WaitGroup
@@ -54,9 +50,9 @@ type bubble struct {
 }
 
 func newBubble(t *testing.T, video bool, o service.Options, assets ...fakeapi.Asset) *bubble {
-	w := &bubble{t: t, server: fakeapi.New(assets...), pipes: make(chan net.Conn), done: make(chan struct{}), dir: t.TempDir(), o: o, video: video}
+	w := &bubble{t: t, server: fakeapi.New(assets...), net: fakeapi.NewPipes(), dir: t.TempDir(), o: o, video: video}
 	w.web = &http.Server{Handler: w.server, ErrorLog: quiet()}
-	w.serve.Go(func() { _ = w.web.Serve(w) })
+	w.serve.Go(func() { _ = w.web.Serve(w.net) })
 	w.o.IDPattern = regexp.MustCompile(`^(?:re_[0-9]+)$`)
 	w.o.ListWait, w.o.RetryFor, w.o.StallTimeout, w.o.ReadAhead = 5*time.Second, worldRetry, worldStall, 64<<20
 	w.o.Log = slog.New(slog.DiscardHandler)
@@ -64,34 +60,6 @@ func newBubble(t *testing.T, video bool, o service.Options, assets ...fakeapi.As
 		w.o.Libraries = []string{worldScope}
 	}
 	return w
-}
-
-// Accept, Close and Addr make it a net.Listener, whose connections are pipes.
-func (w *bubble) Accept() (net.Conn, error) {
-	select {
-	case c := <-w.pipes:
-		return c, nil
-	case <-w.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (w *bubble) Close() error   { return nil }
-func (w *bubble) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
-
-func (w *bubble) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	if w.down.Load() {
-		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
-	}
-	near, far := net.Pipe()
-	select {
-	case w.pipes <- far:
-		return near, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-w.done:
-		return nil, net.ErrClosed
-	}
 }
 
 // mount begins as a mount does that keeps what was learnt before.
@@ -103,7 +71,7 @@ func (w *bubble) mount() {
 		w.t.Fatal(err)
 	}
 	o := remote.Options{
-		Key: remote.NewKey("", faultKey), RateLimit: remote.AutoRateLimit(), Ledger: w.store, Notes: w.store, Dial: w.dial, ResponseTimeout: worldStall,
+		Key: remote.NewKey("", faultKey), RateLimit: remote.AutoRateLimit(), Ledger: w.store, Notes: w.store, Dial: w.net.Dial, ResponseTimeout: worldStall,
 	}
 	if w.video {
 		o.Library, o.ListLimit = base, remote.AutoRateLimit()
@@ -129,7 +97,7 @@ func (w *bubble) unmount() {
 }
 
 func (w *bubble) end() {
-	close(w.done)
+	_ = w.net.Close()
 	_ = w.web.Close()
 	w.serve.Wait()
 }

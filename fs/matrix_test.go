@@ -245,7 +245,7 @@ func (c *matrixCell) run(t *testing.T) {
 
 	// Without network, what was read is there.
 	w.server.ResetLog()
-	w.down.Store(true)
+	w.net.Down.Store(true)
 	w.mount()
 	if s := w.read(o, 0, nil); s.err != nil || s.size != other.Size {
 		t.Errorf("without network, another asset: %v", s)
@@ -253,7 +253,7 @@ func (c *matrixCell) run(t *testing.T) {
 	if s := w.read(check, 0, nil); s.err != nil || s.size != a.Size {
 		t.Errorf("without network: %v", s)
 	}
-	w.down.Store(false)
+	w.net.Down.Store(false)
 	w.unmount()
 	if n := len(w.server.Downloads()); n > 0 {
 		t.Errorf("%d downloads of what was there", n)

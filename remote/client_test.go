@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"assetfs/remote/fakeapi"
 )
 
 const (
@@ -45,44 +47,22 @@ func newTestClient(t *testing.T, base string, o Options) *Client {
 
 // pipes is a network for synctest bubbles, where sockets can't be used.
 type pipes struct {
-	conns chan net.Conn
-	done  chan struct{}
-	down  atomic.Bool // refuse connections
-	dead  atomic.Bool // refuse those to hosts whose names begin with dead
-	dials atomic.Int64
+	*fakeapi.Pipes
+	dead atomic.Bool // refuse connections to hosts whose names begin with dead
 }
 
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error   { return nil }
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
-
-func (p *pipes) dial(ctx context.Context, _, addr string) (net.Conn, error) {
-	p.dials.Add(1)
-	if p.down.Load() || p.dead.Load() && strings.HasPrefix(addr, "dead") {
+func (p *pipes) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if p.dead.Load() && strings.HasPrefix(addr, "dead") {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
 	}
-	near, far := net.Pipe()
-	select {
-	case p.conns <- far:
-		return near, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return p.Dial(ctx, network, addr)
 }
 
 // bubble serves h over pipes and returns a client for it. The caller must be in a synctest bubble, and call stop before
 // it ends.
 func bubble(t *testing.T, h http.HandlerFunc, o Options) (c *Client, p *pipes, stop func()) {
 	t.Helper()
-	p = &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+	p = &pipes{Pipes: fakeapi.NewPipes()}
 	srv := &http.Server{Handler: h}
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = srv.Serve(p) })
@@ -92,7 +72,7 @@ func bubble(t *testing.T, h http.HandlerFunc, o Options) (c *Client, p *pipes, s
 	}
 	c = NewClient(&url.URL{Scheme: "http", Host: "api.test"}, o)
 	return c, p, func() {
-		close(p.done)
+		_ = p.Close()
 		_ = srv.Close()
 		c.Close()
 		wg.Wait()

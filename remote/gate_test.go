@@ -117,19 +117,19 @@ func TestGateUnreachable(t *testing.T) {
 		c, p, stop := bubble(t, func(w http.ResponseWriter, _ *http.Request) { attach(w, "x") },
 			Options{RateLimit: RateLimit{Rates: []Rate{twelveMore}}})
 		defer stop()
-		p.down.Store(true)
+		p.Down.Store(true)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
 		wait := readers(ctx, c, 20)
 		time.Sleep(5 * time.Minute)
 		// Up to 20 found out together; then a free probe each second or two.
-		if n := p.dials.Load(); n < 150 || n > 20+300 {
+		if n := p.Dials.Load(); n < 150 || n > 20+300 {
 			t.Errorf("%d dials in five minutes, want some together and a probe each two seconds", n)
 		}
 		if s := c.Stats(); s.Requests != 0 || s.Left != 0 {
 			t.Errorf("stats %+v: a dial that failed was taken for a request", s)
 		}
-		p.down.Store(false)
+		p.Down.Store(false)
 		c.ForgetFailures()
 		synctest.Wait()
 		// The window has twelve; the other eight get the next one.
@@ -159,7 +159,7 @@ func TestGateWaitEnds(t *testing.T) {
 			t.Errorf("got %v, want the 429 and the deadline", err)
 		}
 		c.ForgetFailures()
-		p.down.Store(true)
+		p.Down.Store(true)
 		if _, err := c.Download(t.Context(), Request{ID: testID}); !errors.Is(err, ErrUnreachable) {
 			t.Errorf("got %v, want ErrUnreachable", err)
 		}

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"assetfs/remote/fakeapi"
 )
 
 // mortal is a connection that may die silently, as when the machine sleeps or gets another address: what is written is lost,
@@ -38,7 +40,7 @@ func TestMetadataAfterSleep(t *testing.T) {
 	lender.Close()
 	for _, proto := range []string{"h2", "http/1.1"} {
 		synctest.Test(t, func(t *testing.T) {
-			p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+			p := fakeapi.NewPipes()
 			srv := &http.Server{
 				TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{proto}},
 				Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -54,7 +56,7 @@ func TestMetadataAfterSleep(t *testing.T) {
 			c := newTestClient(t, "https://example.com", Options{
 				TLS: &tls.Config{RootCAs: roots},
 				Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-					conn, err := p.dial(ctx, network, addr)
+					conn, err := p.Dial(ctx, network, addr)
 					conns = append(conns, &mortal{Conn: conn})
 					return conns[len(conns)-1], err
 				},
@@ -69,7 +71,7 @@ func TestMetadataAfterSleep(t *testing.T) {
 				t.Errorf("%s: the second call after a sleep: %v (the first: %v)", proto, err, first)
 			}
 			c.Close()
-			close(p.done)
+			_ = p.Close()
 			_ = srv.Close()
 			for _, conn := range conns {
 				conn.Close()
