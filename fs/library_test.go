@@ -235,6 +235,7 @@ func (w *world) stop() {
 
 // observe fails if a name is shown that can't be, or twice, or that has changed.
 func (w *world) observe() (shown map[string]bool) {
+	synctest.Wait() // or the library might change between a listing and the look-ups
 	shown = map[string]bool{}
 	dirs := append(w.catalog.Dirs(), w.catalog.Root())
 	for _, d := range dirs {
