@@ -173,3 +173,33 @@ func TestNotesOnFullDisk(t *testing.T) {
 		t.Errorf("after a restart it is %q", got)
 	}
 }
+
+// TestDiskStaysFull has a disk that stays full: the write fails, and most of what was
+// paid for stays.
+func TestDiskStaysFull(t *testing.T) {
+	var full atomic.Bool // the store's goroutines ask
+	d := open(t, t.TempDir(), keep{Fault: func(point, _ string) error {
+		if full.Load() && point == "write" {
+			return &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
+		}
+		return nil
+	}})
+	for i := range 8 {
+		put(t, d.Asset(string(rune('a'+i))), span(0, 40*mib))
+	}
+	full.Store(true)
+	if err := d.Asset("z").write(make([]byte, 4096), 0); !errors.Is(err, ErrNoSpace) {
+		t.Fatalf("write: %v", err)
+	}
+	left := 0
+	for i := range 8 {
+		if d.Asset(string(rune('a'+i))).Status().Present > 0 {
+			left++
+		}
+	}
+	if left < 4 {
+		t.Errorf("%d of 8 assets are left", left)
+	}
+	full.Store(false)
+	put(t, d.Asset("z"), span(0, 4096))
+}

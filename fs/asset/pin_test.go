@@ -239,3 +239,36 @@ func TestPinnedTwice(t *testing.T) {
 		d.abandon()
 	})
 }
+
+// TestPins are kept, and what is pinned never goes.
+func TestPins(t *testing.T) {
+	root := t.TempDir()
+	d := open(t, root, keep{})
+	for _, id := range []string{"a", "b"} {
+		put(t, d.Asset(id), span(0, 64*kib))
+		if err := d.Asset(id).SetPinned(true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Asset("b").SetPinned(false); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, d)
+	for range 2 { // killed, and closed
+		d.abandon()
+		d = open(t, root, keep{Size: 192 * kib})
+		if a, b := d.Asset("a").Status().Pinned, d.Asset("b").Status().Pinned; !a || b {
+			t.Fatalf("pinned: a %v, b %v", a, b)
+		}
+		closeDir(t, d)
+	}
+	d = open(t, root, keep{Size: 128 * kib})
+	put(t, d.Asset("c"), span(0, 64*kib))
+	if d.Asset("a").Status().Present == 0 || d.Asset("b").Status().Present != 0 {
+		t.Errorf("a has %d bytes, b %d", d.Asset("a").Status().Present, d.Asset("b").Status().Present)
+	}
+	if err := d.Asset("c").write(make([]byte, 64*kib), 64*kib); !errors.Is(err, ErrNoSpace) {
+		t.Errorf("write: %v", err)
+	}
+	check(t, d.Asset("a"))
+}
