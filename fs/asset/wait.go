@@ -19,11 +19,6 @@ type waiter struct {
 	before   failure // the asset's, when it began
 }
 
-func (w *waiter) finish(err error) {
-	w.err = err
-	close(w.done)
-}
-
 // waitLocked registers a waiter. It returns an error at once if waiting is useless.
 func (a *Asset) waitLocked(ctx context.Context, state WaiterState, retryFor time.Duration) (*waiter, error) {
 	if a.closed {
@@ -166,7 +161,8 @@ func (a *Asset) finishLocked(f func(*waiter) (bool, error)) {
 	a.waiters = slices.DeleteFunc(a.waiters, func(w *waiter) bool {
 		done, err := f(w)
 		if done {
-			w.finish(err)
+			w.err = err
+			close(w.done)
 		}
 		return done
 	})

@@ -149,17 +149,13 @@ func info(i remote.Info, header bool) asset.Info {
 type Store = asset.Store
 
 // StoreOptions configure a Store.
-type StoreOptions struct {
-	Size, MinFree int64 // bytes to keep within, and of the disk to leave free; 0: no limit
-	Log           *slog.Logger
-}
+type StoreOptions = asset.StoreOptions
 
 // OpenStore makes or opens the store of baseURL below the directory root, and locks it. The
 // caller must close it after the mount has ended.
 func OpenStore(root, baseURL string, o StoreOptions) (*Store, error) {
-	return asset.OpenStore(root, baseURL, asset.StoreOptions{
-		Size: o.Size, MinFree: o.MinFree, Uptime: spool.Uptime, Impostor: remote.Impostor, Log: o.Log,
-	})
+	o.Uptime, o.Impostor = spool.Uptime, remote.Impostor
+	return asset.OpenStore(root, baseURL, o)
 }
 
 // StoreState describes a store that is not open.
