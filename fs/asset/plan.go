@@ -56,7 +56,6 @@ const (
 // StreamState is a stream as the planner sees it.
 type StreamState struct {
 	Opening    bool      // no header yet
-	Background bool      // its request comes out of the share for resolving
 	Head       bool      // it was opened for a head block only
 	Least      int64     // it reads up to here at least
 	Paused     bool      // at its limit

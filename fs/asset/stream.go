@@ -51,7 +51,7 @@ func (a *Asset) openLocked(o Opening, now time.Time) {
 		a: a, caller: caller, charged: caller,
 		request: Request{Start: o.Start, End: o.End, Background: o.Background, NoRange: a.info.Misranged},
 		wake:    make(chan struct{}, 1), done: make(chan struct{}),
-		state: StreamState{Opening: true, Background: o.Background, Head: o.End == block && o.Start == 0, Start: o.Start, Pos: o.Start, Reach: o.Start, End: -1, Frontier: o.Start, Delivered: o.Sequence, Least: o.Least, LastByte: now, Used: now},
+		state: StreamState{Opening: true, Head: o.End == block && o.Start == 0, Start: o.Start, Pos: o.Start, Reach: o.Start, End: -1, Frontier: o.Start, Delivered: o.Sequence, Least: o.Least, LastByte: now, Used: now},
 	}
 	if o.End > 0 {
 		s.state.End = o.End
