@@ -61,10 +61,7 @@ func (b *Blob) WriteAt(p []byte, off int64) (n int, err error) {
 	}
 	b.wrote.Store(true)
 	err = b.with("write", "written", func(f *os.File) error {
-		if n, err = f.WriteAt(p, off); err == nil {
-			return nil
-		}
-		return control(f, func(fd int) error { // again, since that did not say how much it wrote
+		return control(f, func(fd int) error { // File.WriteAt does not say how much it wrote before an error
 			for n < len(p) {
 				m, err := unix.Pwrite(fd, p[n:], off+int64(n))
 				if err != nil {
