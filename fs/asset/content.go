@@ -10,9 +10,6 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// errCovered ends a response whose bytes another stream brings anyway.
-var errCovered = errors.New("another stream brings this")
-
 // errReplaced means that a response certainly has new content, not the one that is present.
 var errReplaced = errors.New("response of another content")
 
@@ -89,7 +86,7 @@ func (a *Asset) judgeLocked(s *stream, r *Response) (sample ranges.Range, err er
 	}
 	switch {
 	case a.coveredLocked(s, r):
-		return ranges.Range{}, errCovered
+		return ranges.Range{}, errUseless
 	case r.Unframed && s.request.Start > 0 && a.fail.err != nil && a.info.Size < 0:
 		// It would end where the last one did, and prove as little.
 		return ranges.Range{}, a.fail.err

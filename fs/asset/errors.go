@@ -24,6 +24,11 @@ var (
 	ErrNoSpace = errors.New("no room")
 )
 
+// errUseless ends a response of which nothing is to be stored, because another stream brings its bytes,
+// or because what it was to be compared with is gone, or was compared with another response. It is no
+// failure.
+var errUseless = errors.New("response of no use")
+
 // errMismatch means that the server sent other bytes than those that are present.
 var errMismatch = errors.New("server sent other bytes than before")
 

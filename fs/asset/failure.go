@@ -131,8 +131,8 @@ func (a *Asset) failedLocked(s *stream, err error) error {
 	case errors.Is(err, ErrNoSlot):
 		a.finishLocked(func(w *waiter) (bool, error) { return w.state.Background, err })
 		return nil
-	case errors.Is(err, errCovered), errors.Is(err, errUnproven):
-		// This is no failure, but the request must not be made again at once.
+	case errors.Is(err, errUseless):
+		// The request must not be made again at once.
 		if until := time.Now().Add(backoffFirst); until.After(a.fail.until) {
 			a.fail.until = until
 		}

@@ -8,10 +8,6 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// errUnproven ends a response of which nothing may be stored, because what it was to be compared
-// with is gone, or was compared with another response. It is no failure.
-var errUnproven = errors.New("nothing to compare with")
-
 // proofsMost is how many requests are made to prove one response. Each may be answered by another
 // server than the response was.
 const proofsMost = 3
@@ -153,7 +149,7 @@ func (s *stream) compare(sample ranges.Range, r *Response) error {
 		s.a.mu.Unlock()
 		if n > 0 && off >= sample.Start {
 			if err := s.same(buf[:n], off); errors.Is(err, ErrAbsent) {
-				return errUnproven
+				return errUseless
 			} else if err != nil {
 				return err
 			}

@@ -85,7 +85,7 @@ func (s *stream) keep(p []byte) (next int64, err error) {
 				err, n = nil, 0
 			}
 		case off < s.proof:
-			err = errUnproven // it went meanwhile
+			err = errUseless // it went meanwhile
 		default:
 			n = gap.Len()
 			err = a.putLocked(p[:n], off)

@@ -188,7 +188,7 @@ func (s *stream) accept(r *Response) error {
 			s.close(r.Body)
 			r.Body = nil
 			if err = s.prove(sample); err == nil {
-				err = errUnproven
+				err = errUseless
 			}
 		}
 		if err != nil {
