@@ -10,12 +10,9 @@ import (
 	"assetfs/fs/ranges"
 )
 
-// errReplaced means that a response certainly has new content, not the one that is present.
+// errReplaced means that a response has new content, or may have, and that nothing is left of the old one
+// to compare it with.
 var errReplaced = errors.New("response of another content")
-
-// errForgotten means that a response may have another content than bytes that were present, and that
-// none are left which it could be compared with.
-var errForgotten = errors.New("nothing present to compare with")
 
 // errRivals means that a response may have other content than the running streams, which have
 // stored nothing yet that it could be compared with.
@@ -95,7 +92,8 @@ func (a *Asset) judgeLocked(s *stream, r *Response) (sample ranges.Range, err er
 		switch {
 		case !sample.Empty() || s.proof > 0 || judged != unknown: // what only stands in doubt is believed if nothing is present
 		case a.info.Stored || a.given > 0:
-			return sample, errForgotten
+			a.followLocked(r.Info.Size)
+			return sample, errReplaced
 		case slices.ContainsFunc(a.streams, s.rival):
 			return sample, errRivals
 		default:

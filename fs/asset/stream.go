@@ -152,10 +152,6 @@ func (s *stream) accept(r *Response) error {
 		was := a.info
 		var remove func() int64
 		sample, err := a.judgeLocked(s, r)
-		if errors.Is(err, errForgotten) {
-			a.followLocked(r.Info.Size)
-			err = errReplaced
-		}
 		if errors.Is(err, errReplaced) {
 			remove, err = a.replaceLocked(s, Info{Size: -1}), nil
 		}
