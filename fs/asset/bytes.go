@@ -143,11 +143,13 @@ func (a *Asset) readLocked(p []byte, off int64) (n int, again bool, err error) {
 	case errors.Is(err, syscall.EIO): // the place is bad: it is worth another download, if there is a network
 		a.mu.Unlock()
 		werr := a.forget([]ranges.Range{a.store.blocks(ranges.Range{Start: off, End: off + int64(len(p))})}, incarnation)
+		if werr == nil {
+			a.store.o.Log.Warn("can't read spooled bytes: they are forgotten", "asset", a.id, "offset", off, "error", err)
+		}
 		a.mu.Lock()
 		if werr != nil {
 			return 0, false, err
 		}
-		a.store.o.Log.Warn("can't read spooled bytes: they are forgotten", "asset", a.id, "offset", off, "error", err)
 		return 0, true, nil
 	case err != nil:
 		return 0, false, err
