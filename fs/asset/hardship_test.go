@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"assetfs/fs/spool"
+	"assetfs/fs/spool/spooltest"
 )
 
 // hardship is a rig whose disk fails as fault says.
@@ -114,4 +115,74 @@ func TestFullForLong(t *testing.T) {
 			t.Errorf("an index of %d bytes, %v", fi.Size(), err)
 		}
 	})
+}
+
+// TestFullCostsNothing: once there was no room, reads fail without a request until there is some.
+func TestFullCostsNothing(t *testing.T) {
+	for name, fill := range map[string]func(r *rig) (free func()){
+		"pinned assets": func(r *rig) func() {
+			r.store.limit(2 * mib)
+			if err := r.SetPinned(true); err != nil {
+				r.t.Fatal(err)
+			}
+			return func() { r.store.limit(0) }
+		},
+		"the disk": func(r *rig) func() {
+			ballast := filepath.Join(r.store.dir.Path(), "..", "ballast")
+			if err := os.WriteFile(ballast, make([]byte, 14*mib), 0o600); err != nil {
+				r.t.Fatal(err)
+			}
+			return func() {
+				if err := os.Remove(ballast); err != nil {
+					r.t.Error(err)
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := spooltest.SmallDisk(t, 16*mib)
+			synctest.Test(t, func(t *testing.T) {
+				server := &fakeServer{size: 64 * mib, ranged: true, etag: true, rate: 100 * mib, latency: 20 * time.Millisecond}
+				r := &rig{t: t, server: server, store: &testStore{t: t, root: root, o: StoreOptions{BootID: "one"}, engine: Options{Source: server, RetryFor: 2 * time.Minute}}}
+				r.store.start()
+				r.Asset = r.store.Asset("re_1")
+				defer func() {
+					r.Close()
+					r.store.close()
+				}()
+				var held []*Reader
+				defer func() {
+					for _, rd := range held {
+						rd.Close()
+					}
+				}()
+				open := func(off int64) error { // each holds what is around it
+					rd := r.Open()
+					held = append(held, rd)
+					_, err := rd.ReadAt(context.Background(), make([]byte, 128<<10), off)
+					return err
+				}
+				if err := open(0); err != nil {
+					t.Fatal(err)
+				}
+				free := fill(r)
+				off := int64(128 << 10)
+				for err := error(nil); err == nil; off += 128 << 10 {
+					err = open(off)
+				}
+				synctest.Wait()
+				requests := len(server.requests)
+				for i := range int64(50) {
+					if _, err := held[0].ReadAt(context.Background(), make([]byte, 4096), 8*mib+i*mib); !errors.Is(err, ErrNoSpace) {
+						t.Fatalf("read %d: %v", i, err)
+					}
+				}
+				if n := len(server.requests) - requests; n > 0 {
+					t.Errorf("%d requests on a full disk", n)
+				}
+				free()
+				r.cat(held[0], 20*mib, 21*mib)
+			})
+		})
+	}
 }

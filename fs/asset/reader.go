@@ -127,11 +127,14 @@ func (r *Reader) Fetch(ctx context.Context) error {
 	}
 }
 
-// fetchLocked waits for what state needs, and releases the lock meanwhile. If retryFor is 0, it
-// retries for as long as a read does.
+// fetchLocked waits for what state needs, and releases the lock meanwhile; the caller must look again. If
+// retryFor is 0, it retries for as long as a read does.
 func (a *Asset) fetchLocked(ctx context.Context, state WaiterState, retryFor time.Duration) error {
-	w, err := a.waitLocked(ctx, state, retryFor)
 	a.spanLocked()
+	if again, err := a.roomLocked(state); err != nil || again {
+		return err
+	}
+	w, err := a.waitLocked(ctx, state, retryFor)
 	if err != nil {
 		return err
 	}

@@ -85,6 +85,34 @@ func (s *Store) askDiskNowAndThen() {
 	}
 }
 
+// fullness is a failure to make room.
+type fullness struct {
+	need int64 // bytes
+	why  error // of the disk, nil if there was none
+	free int64 // what the disk had left
+}
+
+// roomLocked makes room for the first bytes of what is needed, if the last attempt to make room failed, and
+// releases the lock meanwhile: then again is true. A request is paid for even if nothing of its response can
+// be stored. As long as the disk has no more left than at that failure, it is as full, whatever it has left.
+func (a *Asset) roomLocked(state WaiterState) (again bool, err error) {
+	s := a.store
+	full := s.full.Load()
+	if full == nil || state.Header || !a.info.Header {
+		return false, nil // a header needs no room
+	}
+	gap := a.present.Gap(state.Need)
+	r := ranges.Range{Start: gap.Start, End: min(gap.End, gap.Start+block)}
+	need := max(full.need, a.growthLocked(r))
+	a.mu.Unlock()
+	defer a.mu.Lock()
+	why := full.why
+	if disk, err := s.dir.State(); err == nil && disk.Free >= full.free+need {
+		why = nil
+	}
+	return true, s.makeRoom(need, a, r, 1, why)
+}
+
 // makeRoom drops bytes until need more fit for a write of r to a. If the disk said that it is full,
 // with the error why, it drops that many. [Reclaim] decides what is dropped. The error wraps
 // ErrNoSpace.
@@ -98,6 +126,7 @@ func (s *Store) makeRoom(need int64, a *Asset, r ranges.Range, round int, why er
 		short = max(short, need, s.block)
 	}
 	if short == 0 {
+		s.full.Store(nil)
 		return nil // another write made it
 	}
 	assets, h := s.holdings(a, r)
@@ -112,8 +141,14 @@ func (s *Store) makeRoom(need int64, a *Asset, r ranges.Range, round int, why er
 	}
 	if freed < short {
 		// Some of it came into use meanwhile, or can't be punched out.
+		full := &fullness{need: need, why: why}
+		if disk, err := s.dir.State(); err == nil {
+			full.free = disk.Free
+		}
+		s.full.Store(full)
 		return s.noSpace(need, a, why)
 	}
+	s.full.Store(nil)
 	return nil
 }
 

@@ -48,17 +48,18 @@ type Store struct {
 	holes   bool      // a hole in claimed bytes means that they are lost
 	unknown [][]byte
 
-	noPunch     atomic.Bool   // the file system can't
-	closed      atomic.Bool   // Close was called
-	newBytes    atomic.Int64  // written since the last flush
-	making      chan struct{} // has an element while room is made
-	pinning     chan struct{} // has an element while an asset is pinned or unpinned
-	flushing    chan struct{} // has an element while changes are recorded
-	changed     chan struct{} // something has to be recorded
-	much        chan struct{} // enough to do so now
-	due         chan struct{} // something may have to be synced, or the journal compacted
-	pinsChanged chan struct{} // see PinsChanged
-	stop        chan struct{} // closed to end the goroutines
+	noPunch     atomic.Bool              // the file system can't
+	closed      atomic.Bool              // Close was called
+	newBytes    atomic.Int64             // written since the last flush
+	full        atomic.Pointer[fullness] // nil: there was room at the last attempt to make some
+	making      chan struct{}            // has an element while room is made
+	pinning     chan struct{}            // has an element while an asset is pinned or unpinned
+	flushing    chan struct{}            // has an element while changes are recorded
+	changed     chan struct{}            // something has to be recorded
+	much        chan struct{}            // enough to do so now
+	due         chan struct{}            // something may have to be synced, or the journal compacted
+	pinsChanged chan struct{}            // see PinsChanged
+	stop        chan struct{}            // closed to end the goroutines
 	wg          sync.WaitGroup
 
 	// mu guards what follows. It may be taken while an asset's lock is held, never the other way
