@@ -26,7 +26,7 @@ func (c *matrixCell) allows(number syscall.Errno) bool {
 	shared := strings.HasSuffix(c.value("limit"), " shared") && len(c.habit.errnos) > 0 && number == syscall.EBUSY
 	// Two servers in turns, one of which has no Range: what that one sends can be proven by its own bytes alone, and these may be far.
 	unproven := c.is("range", "ignored now and then") && c.habit.wanders && number == syscall.EIO
-	// It was freed while nobody had it open, so another validator counts as a change for who has read.
+	// All that was present was freed, so another validator counts as a change for who has read.
 	forgotten := c.is("beside", "free") && (c.habit.wanders || strings.HasPrefix(c.habit.name, "ETag")) && number == syscall.ESTALE
 	return forgotten || lies || untold || unlisted || shared || unproven || slices.Contains(c.habit.errnos, number)
 }

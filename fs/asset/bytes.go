@@ -50,16 +50,6 @@ func (s *Store) inner(r ranges.Range) ranges.Range {
 	return ranges.Range{Start: (r.Start + s.block - 1) / s.block * s.block, End: r.End / s.block * s.block}
 }
 
-// inners returns the blocks that are wholly in set, in order.
-func (s *Store) inners(set ranges.Set) (all []ranges.Range) {
-	for _, r := range set.Ranges() {
-		if r = s.inner(r); !r.Empty() {
-			all = append(all, r)
-		}
-	}
-	return all
-}
-
 // size returns how many bytes the blocks of runs take. runs are in order, and two may share a
 // block.
 func (s *Store) size(runs []ranges.Range) (n int64) {

@@ -1,7 +1,5 @@
 package asset
 
-import "assetfs/fs/ranges"
-
 // SetPinned pins the asset, so that it is never dropped to make room, or unpins it. If it returns no
 // error, that is on the disk.
 func (a *Asset) SetPinned(pinned bool) error {
@@ -46,9 +44,8 @@ func (s *Store) AbsentPins() (ids []string) {
 }
 
 // Free drops the asset's bytes. Of an asset in use everything goes that can, and is fetched again if
-// needed. One block of it stays: without, another entity tag would count as another content, and
-// its readers would fail. Of a whole asset in use nothing goes, since the kernel may be reading its
-// blob: then busy is true. Of a pinned asset nothing goes. Streams that nobody reads or waits for end first, and what
+// needed. Of a whole asset in use nothing goes, since the kernel may be reading its blob: then busy
+// is true. Of a pinned asset nothing goes. Streams that nobody reads or waits for end first, and what
 // their sockets hold is not stored.
 func (a *Asset) Free() (freed int64, busy bool) {
 	a.stop(func(*stream) bool { return len(a.readers) == 0 && len(a.waiters) == 0 }, (*stream).discardLocked)
@@ -58,8 +55,7 @@ func (a *Asset) Free() (freed int64, busy bool) {
 		return freed, false
 	}
 	a.mu.Lock()
-	used, whole, spare := a.bytes > 0 && !a.idleLocked(), a.wholeLocked(), ranges.Of(a.spareLocked()...)
-	spare.Remove(a.sampleLocked(0))
+	used, whole, spare := a.bytes > 0 && !a.idleLocked(), a.wholeLocked(), a.spareLocked()
 	a.mu.Unlock()
 	if !used {
 		return 0, false
@@ -67,6 +63,6 @@ func (a *Asset) Free() (freed int64, busy bool) {
 	if whole || s.noPunch.Load() {
 		return 0, true
 	}
-	freed = a.punchOut(s.inners(spare), -maxSize)
+	freed = a.punchOut(spare, -maxSize)
 	return freed, s.noPunch.Load()
 }

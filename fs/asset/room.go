@@ -183,7 +183,13 @@ func (a *Asset) spareLocked() []ranges.Range {
 	for _, w := range a.writing {
 		spare.Remove(w)
 	}
-	return a.store.inners(spare)
+	var out []ranges.Range
+	for _, r := range spare.Ranges() {
+		if r = a.store.inner(r); !r.Empty() {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // punchOut drops those of set that can still go: the bytes before all readers, and those further after

@@ -14,8 +14,6 @@ func newFree() *cobra.Command {
 		switch {
 		case r.Later:
 			return fmt.Sprintf("%s: in use; its %s are freed when it is closed", name, bytesText(r.Spooled))
-		case r.Freed == 0 && r.Spooled > 0:
-			return fmt.Sprintf("%s: in use; the last %s stay", name, bytesText(r.Spooled))
 		case r.Freed == 0:
 			return fmt.Sprintf("%s: nothing was in the spool", name)
 		}
