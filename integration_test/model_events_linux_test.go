@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,6 +77,9 @@ const commandSpan = 2 * time.Second
 func (m *modelRun) randomCommand(t *testing.T, a modelAsset) {
 	t.Helper()
 	word := []string{"free", "free", "pin", "unpin", "unpin", "fetch", "status"}[m.random.IntN(7)]
+	if strings.HasSuffix(word, "pin") {
+		a = m.job.Assets[m.random.IntN(modelAssets)] // pins of 200 assets would leave no room for anything else
+	}
 	if m.busy.Swap(true) {
 		return
 	}

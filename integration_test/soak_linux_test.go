@@ -65,7 +65,7 @@ func TestSoak(t *testing.T) {
 			t.Logf("%8v %9d %9d %6d %8d %12d", now.Sub(began).Round(time.Second), f.rss, f.anonymous, f.descriptors, f.threads, f.inodes)
 		}
 	})
-	m.job.Assets = m.job.Assets[:modelAssets] // each takes a second at least
+	m.job.Assets = m.job.Assets[:modelAssets] // each takes a second at least; only these can be pinned
 	m.finish(t)
 	if len(samples) < soakSamples || !long {
 		return
