@@ -6,6 +6,8 @@ import "time"
 type Caller interface {
 	// Program returns its command name and process ID, "" and 0 if unknown. It may do I/O.
 	Program() (name string, pid int)
+	// Patient reports whether it waits for so much that others may go before it.
+	Patient() bool
 }
 
 // CallerKey is the key of a context whose value is the Caller.

@@ -11,6 +11,7 @@ import (
 type program string
 
 func (p program) Program() (name string, pid int) { return string(p), len(p) }
+func (p program) Patient() bool                   { return false }
 
 // as returns the context of a read by the named program.
 func as(name string) context.Context {

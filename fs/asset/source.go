@@ -47,6 +47,8 @@ type Request struct {
 	// Program and PID are those of the program that waits for it, "" and 0 if none does.
 	Program string
 	PID     int
+	// Patient means that the program waits for so much that others may go before it.
+	Patient bool
 	// Sent, if not nil, is called with true when the request is sent, and with false if it must wait
 	// for its turn again after that.
 	Sent func(sent bool)

@@ -125,6 +125,7 @@ func (s *stream) run() {
 func (s *stream) serve() error {
 	if s.charged != nil {
 		s.request.Program, s.request.PID = s.charged.Program()
+		s.request.Patient = s.charged.Patient()
 	}
 	s.asked.Store(true)
 	start := time.Now()

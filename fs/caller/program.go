@@ -32,3 +32,6 @@ func (c *caller) Program() (name string, pid int) {
 	})
 	return c.name, c.pid
 }
+
+// Patient returns false: it waits for one read.
+func (c *caller) Patient() bool { return false }

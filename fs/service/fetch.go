@@ -56,14 +56,16 @@ func (v *Service) Peek(id string) AssetStatus {
 // Cost is the price of n bytes in dollars.
 func (v *Service) Cost(n int64) float64 { return v.ledger.Cost(n) }
 
-// fetchProgram is what fetcher is called.
-const fetchProgram = "assetfs fetch"
-
 // fetcher is the command that waits for a whole asset.
 type fetcher struct{ pid int }
 
+var _ asset.Caller = fetcher{}
+
 // Program returns the command's name and process.
-func (f fetcher) Program() (name string, pid int) { return fetchProgram, f.pid }
+func (f fetcher) Program() (name string, pid int) { return "assetfs fetch", f.pid }
+
+// Patient returns true: otherwise it would take every turn.
+func (f fetcher) Patient() bool { return true }
 
 // ForProcess returns a context for a Fetch that the process pid has asked for. Without it the
 // asker is this process.

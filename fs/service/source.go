@@ -40,8 +40,8 @@ func (s *Source) Open(ctx context.Context, id string, r asset.Request) (*asset.R
 		return nil, err
 	}
 	kind := class(r.Background)
-	if r.Program == fetchProgram && kind == remote.Reader {
-		kind = remote.Patient // it would take every turn
+	if r.Patient && kind == remote.Reader {
+		kind = remote.Patient
 	}
 	resp, err := s.Client.Download(ctx, remote.Request{
 		ID: id, Bucket: bucket, Blob: blob, Class: kind, Start: r.Start, End: r.End, NoRange: r.NoRange, For: r.Program, Sent: r.Sent,

@@ -1,0 +1,89 @@
+package fs
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"assetfs/fs/asset"
+	"assetfs/fs/service"
+	"assetfs/remote/fakeapi"
+)
+
+// program is one that reads, under a name of its choice.
+type program string
+
+func (p program) Program() (name string, pid int) { return string(p), 1 }
+func (p program) Patient() bool                   { return false }
+
+// many returns the IDs of n assets.
+func many(n int) (ids []string) {
+	for i := range n {
+		ids = append(ids, fmt.Sprintf("re_%d", 100+i))
+	}
+	return ids
+}
+
+// fetching runs do while all but the last four of 34 assets are being fetched at one request a second, so
+// that many fetches wait.
+func fetching(t *testing.T, do func(w *bubble, ids []string)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		ids := many(34)
+		w := newBubble(t, false, service.Options{})
+		defer w.end()
+		for _, id := range ids {
+			w.server.Put(fakeapi.Asset{ID: id, Size: 2 << 20, ETag: "auto"})
+		}
+		w.server.Configure(func(c *fakeapi.Config) { c.Key, c.NoMetadata = faultKey, true })
+		w.mount()
+		defer w.unmount()
+		w.fs.SetList(ids)
+		ctx, cancel := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		for _, id := range ids[:30] {
+			wg.Go(func() {
+				if release, err := w.fs.Fetch(ctx, id); err == nil {
+					release()
+				}
+			})
+			synctest.Wait() // it is in the queue, behind those before
+		}
+		time.Sleep(5 * time.Second)
+		do(w, ids)
+		cancel()
+		wg.Wait()
+	})
+}
+
+// readAs reads a byte of an asset as the named program.
+func (w *bubble) readAs(name, id string, off int64) {
+	w.t.Helper()
+	ctx := context.WithValue(context.Background(), asset.CallerKey{}, asset.Caller(program(name)))
+	a := w.fs.Catalog.Listed(id)
+	if err := w.fs.Prepare(ctx, a); err != nil {
+		w.t.Fatal(err)
+	}
+	r := service.Engine(a).Open()
+	defer r.Close()
+	if _, err := r.ReadAt(ctx, make([]byte, 1), off); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// A program that reads goes before fetches, however many wait, and whatever it is called.
+func TestReaderBeforeFetches(t *testing.T) {
+	for _, name := range []string{"cat", "assetfs fetch"} {
+		fetching(t, func(w *bubble, ids []string) {
+			before := len(w.server.Downloads())
+			w.readAs(name, ids[30], 0)
+			all := w.server.Downloads()[before:]
+			if len(all) != 1 || all[0].ID != ids[30] {
+				t.Errorf("%s: %d downloads until its own was answered", name, len(all))
+			}
+		})
+	}
+}
