@@ -50,7 +50,7 @@ func fetching(t *testing.T, do func(w *bubble, ids []string)) {
 					release()
 				}
 			})
-			synctest.Wait() // it is in the queue, behind those before
+			time.Sleep(time.Millisecond) // it is in the queue, behind those before
 		}
 		time.Sleep(5 * time.Second)
 		do(w, ids)
@@ -64,6 +64,9 @@ func (w *bubble) readAs(name, id string, off int64) {
 	w.t.Helper()
 	ctx := context.WithValue(context.Background(), asset.CallerKey{}, asset.Caller(program(name)))
 	a := w.fs.Catalog.Listed(id)
+	wait := service.Wait{Op: "open", Asset: a}
+	w.fs.Waits.Begin(&wait)
+	defer w.fs.Waits.End(&wait)
 	if err := w.fs.Prepare(ctx, a); err != nil {
 		w.t.Fatal(err)
 	}
@@ -86,4 +89,34 @@ func TestReaderBeforeFetches(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The status of a reader does not count the fetches that it goes before, and theirs counts the readers.
+func TestStatusBesideFetches(t *testing.T) {
+	fetching(t, func(w *bubble, ids []string) {
+		var wg sync.WaitGroup
+		for _, id := range ids[30:] {
+			wg.Go(func() { w.readAs("cat", id, 0) })
+			time.Sleep(time.Millisecond)
+		}
+		says := map[string]string{}
+		for a := range w.fs.Assets() {
+			for _, x := range a.Waiting {
+				says[a.ID] = x.For
+			}
+		}
+		for id, want := range map[string]string{
+			ids[30]: "for the rate limit, in 1 s",
+			ids[31]: "for the rate limit, 1 before it, in 2 s",
+			ids[32]: "for the rate limit, 2 before it, in 3 s",
+			ids[33]: "for the rate limit, 4 before it, in 5 s", // after three of them a fetch goes
+			ids[5]:  "for the rate limit, 3 before it, in 4 s",
+			ids[6]:  "for the rate limit, 5 before it, in 6 s",
+		} {
+			if says[id] != want {
+				t.Errorf("%s waits %q, want %q", id, says[id], want)
+			}
+		}
+		wg.Wait()
+	})
 }

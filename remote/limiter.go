@@ -168,6 +168,27 @@ func (l *limiter) leaveLocked() *ticket {
 	return t
 }
 
+// beforeLocked returns how many of the queue go before a call of class that goes after so many others of
+// its class; it does not matter if there are fewer.
+func (l *limiter) beforeLocked(class Class, others int) int {
+	patient := 0
+	for _, t := range l.queue {
+		if t.patient {
+			patient++
+		}
+	}
+	readers := len(l.queue) - patient
+	switch class {
+	case Reader:
+		readers = min(readers, others)
+		patient = min(patient, (l.ahead+readers)/aheadMost)
+	case Patient:
+		patient = min(patient, others)
+		readers = min(readers, (patient+1)*aheadMost-l.ahead)
+	}
+	return readers + patient
+}
+
 // opensLocked returns when a call of class may be written, behind ahead other calls.
 func (l *limiter) opensLocked(now time.Time, class Class, ahead int) time.Time {
 	at := l.gate.opens(now)
@@ -251,22 +272,26 @@ func (l *limiter) forgetFailures() {
 // Budget describes when calls of one kind may start.
 type Budget struct {
 	Queued    int           // calls that wait for the limits or the gate
+	Before    int           // calls of these that go first
 	Available int           // calls that may start now; math.MaxInt without a limit
-	Next      time.Time     // when one more may start, after those that wait, if Available is 0
+	Next      time.Time     // when one may start after those, if Available is 0
 	Worth     time.Duration // the time that earns one call; 0 without a limit
 	Down      error         // why the gate is closed; nil if a call may pass
 	Since     time.Time     // when the call that closed it was sent, if Down
 	Until     time.Time     // when the next probe may pass, if Down; in the past while one is running
 }
 
-// budget returns the Budget for calls of class.
-func (l *limiter) budget(class Class) Budget {
+// budget returns the Budget for one more call of class.
+func (l *limiter) budget(class Class) Budget { return l.turn(class, noLimit) }
+
+// turn returns the Budget for a waiting call of class that goes after so many others of its class.
+func (l *limiter) turn(class Class, others int) Budget {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
 	rates := l.ratesLocked(now)
-	b := Budget{Queued: len(l.queue), Available: noLimit, Worth: worth(rates)}
-	ahead := len(l.queue)
+	b := Budget{Queued: len(l.queue), Before: l.beforeLocked(class, others), Available: noLimit, Worth: worth(rates)}
+	ahead := b.Before
 	opens := l.opensLocked(now, class, ahead).Add(-l.lead)
 	for _, r := range rates {
 		b.Available = min(b.Available, l.times.free(r, now)-ahead)

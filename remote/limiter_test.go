@@ -353,6 +353,34 @@ func TestPatientCalls(t *testing.T) {
 	})
 }
 
+// What a reader is told of its turn does not count the patient calls that it goes before.
+func TestBudgetBesidePatientCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := testLimiter(t, "1/s", nil)
+		var w wire
+		var wg sync.WaitGroup
+		join := func(class Class) {
+			wg.Go(func() { _ = w.call(t.Context(), l, class, 0) })
+			synctest.Wait()
+		}
+		next := func() int { return int(time.Until(l.budget(Reader).Next) / (1100 * time.Millisecond)) }
+		join(Reader)
+		for range 5 {
+			join(Patient)
+		}
+		for readers, want := range []int{1, 2, 3, 5, 6, 7, 9} { // after three of them a patient call goes
+			if got := next(); got != want {
+				t.Errorf("behind %d readers: in %d intervals, want %d", readers, got, want)
+			}
+			join(Reader)
+		}
+		if b := l.budget(Background); int(time.Until(b.Next)/(1100*time.Millisecond)) < 13 {
+			t.Errorf("a background call before others: in %v", time.Until(b.Next))
+		}
+		wg.Wait()
+	})
+}
+
 func TestLimiterLedgerFails(t *testing.T) {
 	full := errors.New("disk full")
 	for _, text := range []string{"none", "1/s"} {

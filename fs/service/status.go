@@ -18,6 +18,7 @@ import (
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
 	"assetfs/fs/ledger"
+	"assetfs/remote"
 )
 
 // MaxAttr is the size limit of an extended attribute on Linux, in bytes.
@@ -237,7 +238,7 @@ func (v *Service) assetStatus(listed *catalog.Asset) AssetStatus {
 	for _, st := range e.Streams() {
 		x := StreamStatus{Pos: st.Pos, Speed: st.Speed, Paused: st.Paused}
 		if !st.Paused && st.Why.Cause != asset.CauseBytes {
-			x.For = v.words(st.Why, 0, time.Now())
+			x.For = v.words(st.Why, v.client.Budget(remote.Reader), 0, time.Now())
 		} else if st.Speed > 0 && st.End > st.Pos && !st.Paused {
 			x.ETA = float64(st.End-st.Pos) / st.Speed
 		}

@@ -77,7 +77,7 @@ func (v *Service) WaitingFor(a *catalog.Asset) (text string, ok bool) {
 func (v *Service) waiting(all []*Wait) map[string][]WaitStatus {
 	by := map[string][]WaitStatus{}
 	now := time.Now()
-	downloads, calls := map[string]bool{}, map[string]bool{} // assets that wait for the rate limits
+	downloads, calls := map[remote.Class]map[string]bool{remote.Reader: {}, remote.Patient: {}}, map[string]bool{} // assets that wait for the rate limits
 	for _, x := range all {
 		s := WaitStatus{Op: x.Op, Offset: x.Need.Start, Since: now.Sub(x.since).Seconds()}
 		under, id, e := v.subject(x)
@@ -99,9 +99,14 @@ func (v *Service) waiting(all []*Wait) map[string][]WaitStatus {
 			if present && x.Op != "stat" {
 				continue // it is served by now
 			}
-			s.For = v.words(why, len(downloads), now)
+			class := remote.Reader
+			if x.Caller != nil && x.Caller.Patient() {
+				class = remote.Patient
+			}
+			b := v.client.Turn(class, len(downloads[class]))
+			s.For = v.words(why, b, b.Before, now)
 			if why.Cause == asset.CauseLimit {
-				downloads[id] = true
+				downloads[class][id] = true
 			}
 		}
 		if x.Caller != nil {
@@ -153,8 +158,8 @@ func (v *Service) whyNames(since, now time.Time) string {
 	return fmt.Sprintf("%s; at most %s more", text, seconds(since.Add(v.o.ListWait).Sub(now)))
 }
 
-// words says what w waits for; before others are queued ahead of it.
-func (v *Service) words(w asset.Why, before int, now time.Time) string {
+// words says what w waits for; b is what keeps its request back, behind before others.
+func (v *Service) words(w asset.Why, b remote.Budget, before int, now time.Time) string {
 	switch w.Cause {
 	case asset.CauseBytes:
 		text := "bytes are coming"
@@ -171,7 +176,7 @@ func (v *Service) words(w asset.Why, before int, now time.Time) string {
 	case asset.CauseRetry:
 		return trouble(w.Err) + ", tried again in " + seconds(w.Until.Sub(now))
 	}
-	return cmp.Or(limited(v.client.Budget(remote.Reader), before, now), "a request is about to be made")
+	return cmp.Or(limited(b, before, now), "a request is about to be made")
 }
 
 // limited says what keeps the next call back; "" if nothing does.
