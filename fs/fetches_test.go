@@ -120,3 +120,18 @@ func TestStatusBesideFetches(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// A program that reads what is being fetched does not wait for the turn of that fetch.
+func TestReaderOfFetched(t *testing.T) {
+	for _, off := range []int64{0, 3 << 19} {
+		fetching(t, func(w *bubble, ids []string) {
+			before := len(w.server.Downloads())
+			w.readAs("cat", ids[29], off)
+			for _, r := range w.server.Downloads()[before:] {
+				if r.ID != ids[29] {
+					t.Errorf("a read at %d waited for a fetch of %s", off, r.ID)
+				}
+			}
+		})
+	}
+}

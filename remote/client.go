@@ -104,8 +104,10 @@ func NewClient(base *url.URL, o Options) *Client {
 // Budget returns when and how many downloads of class may start.
 func (c *Client) Budget(class Class) Budget { return c.downloads.limiter.budget(class) }
 
-// Turn is like Budget, for a download that waits and goes after so many others of its class.
-func (c *Client) Turn(class Class, others int) Budget { return c.downloads.limiter.turn(class, others) }
+// Turn is Budget for a download that waits and goes after so many others of its kind, patient or not.
+func (c *Client) Turn(patient bool, others int) Budget {
+	return c.downloads.limiter.turn(patient, others)
+}
 
 // MetadataBudget returns when and how many metadata calls of class may start.
 func (c *Client) MetadataBudget(class Class) Budget { return c.metadata.limiter.budget(class) }

@@ -17,7 +17,10 @@ type Request struct {
 	// there, else by its ID.
 	Bucket, Blob string
 
-	Class   Class
+	Class Class
+	// Patient, if not nil, reports whether the reader waits for so much that others may go
+	// before it, a few at a time. That may change, and must not block.
+	Patient func() bool
 	Start   int64
 	End     int64  // exclusive; 0: to the end of the asset
 	NoRange bool   // send no Range header, whatever Start and End are
@@ -132,7 +135,7 @@ func (r *Response) insteadOf(e *Error) {
 
 // admitted sends r when the limiter allows it, and reports the result to the limiter.
 func (c *Client) admitted(ctx context.Context, u *url.URL, r Request, key string) (*Response, *Error) {
-	slot, err := c.downloads.limiter.acquire(ctx, r.Class)
+	slot, err := c.downloads.limiter.acquire(ctx, r.Class, r.Patient)
 	if err != nil {
 		return nil, err
 	}

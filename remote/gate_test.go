@@ -320,7 +320,7 @@ func TestGateRefusedTogether(t *testing.T) {
 		l := testLimiter(t, "none", nil)
 		var slots []*slot
 		for range 10 {
-			s, err := l.acquire(t.Context(), Reader)
+			s, err := l.acquire(t.Context(), Reader, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,10 +11,9 @@ import (
 // Class is the priority of a call.
 type Class int
 
-// Readers go before patient calls, and both go before background calls.
+// Readers go before background calls, and of these, some are patient: see Request.Patient.
 const (
 	Reader     Class = iota // somebody waits for it
-	Patient                 // somebody waits for it, and for much more
 	Background              // nobody waits for it
 )
 
@@ -73,8 +72,10 @@ type limiter struct {
 // ticket is one waiting call.
 type ticket struct {
 	slot    chan *slot
-	patient bool
+	patient func() bool // nil: it is not
 }
+
+func (t *ticket) isPatient() bool { return t.patient != nil && t.patient() }
 
 func newLimiter(call string, limit RateLimit, ledger Ledger, notes Notes, log *slog.Logger) *limiter {
 	l := &limiter{call: call, limit: limit, ledger: ledger, notes: notes, log: log}
@@ -101,12 +102,12 @@ func noteName(call string) string { return "limit." + call }
 func (l *limiter) ratesLocked(now time.Time) []Rate { return l.learnt.rates(l.limit, now) }
 
 // acquire waits for a slot and records its time. An error comes from ctx, from the ledger,
-// or is ErrNoSlot for a Background call; no slot is then taken.
-func (l *limiter) acquire(ctx context.Context, class Class) (*slot, *Error) {
+// or is ErrNoSlot for a Background call; no slot is then taken. patient is as in Request.
+func (l *limiter) acquire(ctx context.Context, class Class, patient func() bool) (*slot, *Error) {
 	if ctx.Err() != nil {
 		return nil, waiting(ctx, l.closed())
 	}
-	s, err := l.take(ctx, class)
+	s, err := l.take(ctx, class, patient)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +122,7 @@ func (l *limiter) acquire(ctx context.Context, class Class) (*slot, *Error) {
 	return s, nil
 }
 
-func (l *limiter) take(ctx context.Context, class Class) (*slot, *Error) {
+func (l *limiter) take(ctx context.Context, class Class, patient func() bool) (*slot, *Error) {
 	l.mu.Lock()
 	if class == Background {
 		defer l.mu.Unlock()
@@ -131,7 +132,7 @@ func (l *limiter) take(ctx context.Context, class Class) (*slot, *Error) {
 		}
 		return l.grantLocked(now, now), nil
 	}
-	t := &ticket{make(chan *slot, 1), class == Patient}
+	t := &ticket{make(chan *slot, 1), patient}
 	l.queue = append(l.queue, t)
 	l.serveLocked()
 	l.mu.Unlock()
@@ -154,8 +155,14 @@ func (l *limiter) take(ctx context.Context, class Class) (*slot, *Error) {
 
 // leaveLocked removes the next of the queue, which must not be empty, and returns it.
 func (l *limiter) leaveLocked() *ticket {
-	i := slices.IndexFunc(l.queue, func(t *ticket) bool { return !t.patient })
-	j := slices.IndexFunc(l.queue, func(t *ticket) bool { return t.patient })
+	i, j := -1, -1 // the first reader, and the first patient call
+	for k := len(l.queue) - 1; k >= 0; k-- {
+		if l.queue[k].isPatient() {
+			j = k
+		} else {
+			i = k
+		}
+	}
 	switch {
 	case j < 0:
 	case i < 0, l.ahead >= aheadMost:
@@ -168,25 +175,24 @@ func (l *limiter) leaveLocked() *ticket {
 	return t
 }
 
-// beforeLocked returns how many of the queue go before a call of class that goes after so many others of
-// its class; it does not matter if there are fewer.
-func (l *limiter) beforeLocked(class Class, others int) int {
-	patient := 0
+// beforeLocked returns how many of the queue go before a call, patient or not, that goes after so many
+// others of its kind; it does not matter if there are fewer.
+func (l *limiter) beforeLocked(patient bool, others int) int {
+	patients := 0
 	for _, t := range l.queue {
-		if t.patient {
-			patient++
+		if t.isPatient() {
+			patients++
 		}
 	}
-	readers := len(l.queue) - patient
-	switch class {
-	case Reader:
+	readers := len(l.queue) - patients
+	if patient {
+		patients = min(patients, others)
+		readers = min(readers, (patients+1)*aheadMost-l.ahead)
+	} else {
 		readers = min(readers, others)
-		patient = min(patient, (l.ahead+readers)/aheadMost)
-	case Patient:
-		patient = min(patient, others)
-		readers = min(readers, (patient+1)*aheadMost-l.ahead)
+		patients = min(patients, (l.ahead+readers)/aheadMost)
 	}
-	return readers + patient
+	return readers + patients
 }
 
 // opensLocked returns when a call of class may be written, behind ahead other calls.
@@ -282,16 +288,26 @@ type Budget struct {
 }
 
 // budget returns the Budget for one more call of class.
-func (l *limiter) budget(class Class) Budget { return l.turn(class, noLimit) }
-
-// turn returns the Budget for a waiting call of class that goes after so many others of its class.
-func (l *limiter) turn(class Class, others int) Budget {
+func (l *limiter) budget(class Class) Budget {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if class == Background {
+		return l.budgetLocked(class, len(l.queue))
+	}
+	return l.budgetLocked(class, l.beforeLocked(false, noLimit))
+}
+
+// turn returns the Budget for a waiting call that goes after so many others of its kind.
+func (l *limiter) turn(patient bool, others int) Budget {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.budgetLocked(Reader, l.beforeLocked(patient, others))
+}
+
+func (l *limiter) budgetLocked(class Class, ahead int) Budget {
 	now := time.Now()
 	rates := l.ratesLocked(now)
-	b := Budget{Queued: len(l.queue), Before: l.beforeLocked(class, others), Available: noLimit, Worth: worth(rates)}
-	ahead := b.Before
+	b := Budget{Queued: len(l.queue), Before: ahead, Available: noLimit, Worth: worth(rates)}
 	opens := l.opensLocked(now, class, ahead).Add(-l.lead)
 	for _, r := range rates {
 		b.Available = min(b.Available, l.times.free(r, now)-ahead)

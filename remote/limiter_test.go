@@ -82,7 +82,15 @@ type wire struct {
 
 // call makes one call, which takes the time connects to connect and is then answered.
 func (w *wire) call(ctx context.Context, l *limiter, class Class, connects time.Duration) error {
-	s, err := l.acquire(ctx, class)
+	return w.callAs(ctx, l, class, nil, connects)
+}
+
+// patient is Request.Patient of some calls.
+func patient() bool { return true }
+
+// callAs is call of a reader that may be patient.
+func (w *wire) callAs(ctx context.Context, l *limiter, class Class, patient func() bool, connects time.Duration) error {
+	s, err := l.acquire(ctx, class, patient)
 	if err != nil {
 		return err
 	}
@@ -122,8 +130,9 @@ func TestLimiterNeverExceeded(t *testing.T) {
 				var wg sync.WaitGroup
 				life, kill := context.WithTimeout(t.Context(), time.Duration(rnd.IntN(int(200*time.Second))))
 				for range 40 {
-					class := Class(rnd.IntN(3))
+					class := Class(rnd.IntN(2))
 					starts := time.Duration(rnd.IntN(int(100 * time.Second)))
+					patient := func() bool { return starts%2 == 0 }
 					patience := time.Duration(rnd.IntN(int(300 * time.Second)))
 					connects := time.Duration(rnd.IntN(int(2 * time.Second)))
 					fails := rnd.IntN(5) == 0
@@ -132,10 +141,10 @@ func TestLimiterNeverExceeded(t *testing.T) {
 						ctx, cancel := context.WithTimeout(life, patience)
 						defer cancel()
 						if !fails {
-							_ = w.call(ctx, l, class, connects)
+							_ = w.callAs(ctx, l, class, patient, connects)
 							return
 						}
-						s, err := l.acquire(ctx, class)
+						s, err := l.acquire(ctx, class, patient)
 						if err != nil {
 							return
 						}
@@ -332,12 +341,12 @@ func TestPatientCalls(t *testing.T) {
 		var order string
 		var wg sync.WaitGroup
 		for _, name := range "0PQRabcPdefg" {
-			class := Reader
-			if name < 'a' {
-				class = Patient
+			waits := patient
+			if name >= 'a' {
+				waits = nil
 			}
 			wg.Go(func() {
-				if err := w.call(t.Context(), l, class, 0); err != nil {
+				if err := w.callAs(t.Context(), l, Reader, waits, 0); err != nil {
 					t.Error(err)
 				}
 				mu.Lock()
@@ -359,20 +368,20 @@ func TestBudgetBesidePatientCalls(t *testing.T) {
 		l := testLimiter(t, "1/s", nil)
 		var w wire
 		var wg sync.WaitGroup
-		join := func(class Class) {
-			wg.Go(func() { _ = w.call(t.Context(), l, class, 0) })
+		join := func(patient func() bool) {
+			wg.Go(func() { _ = w.callAs(t.Context(), l, Reader, patient, 0) })
 			synctest.Wait()
 		}
 		next := func() int { return int(time.Until(l.budget(Reader).Next) / (1100 * time.Millisecond)) }
-		join(Reader)
+		join(nil)
 		for range 5 {
-			join(Patient)
+			join(patient)
 		}
 		for readers, want := range []int{1, 2, 3, 5, 6, 7, 9} { // after three of them a patient call goes
 			if got := next(); got != want {
 				t.Errorf("behind %d readers: in %d intervals, want %d", readers, got, want)
 			}
-			join(Reader)
+			join(nil)
 		}
 		if b := l.budget(Background); int(time.Until(b.Next)/(1100*time.Millisecond)) < 13 {
 			t.Errorf("a background call before others: in %v", time.Until(b.Next))
@@ -386,7 +395,7 @@ func TestLimiterLedgerFails(t *testing.T) {
 	for _, text := range []string{"none", "1/s"} {
 		l := testLimiter(t, text, &memory{fails: full})
 		for range 3 {
-			if _, err := l.acquire(t.Context(), Reader); !errors.Is(err, full) {
+			if _, err := l.acquire(t.Context(), Reader, nil); !errors.Is(err, full) {
 				t.Errorf("%s: got %v, want the ledger's error", text, err)
 			}
 		}
@@ -430,7 +439,7 @@ func TestLimiterBudget(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if s, err := l.acquire(ctx, Reader); err == nil {
+			if s, err := l.acquire(ctx, Reader, nil); err == nil {
 				s.release()
 			}
 		})

@@ -13,10 +13,21 @@ type Caller interface {
 // CallerKey is the key of a context whose value is the Caller.
 type CallerKey struct{}
 
-// driveLocked makes the caller of w the one for whom w's stream continues.
+// patient reports whether others may go before w.
+func (w *waiter) patient() bool { return w.caller != nil && w.caller.Patient() }
+
+// driveLocked makes the caller of w the one for whom w's stream continues. If w is not patient, the
+// stream's request is not either, from now on.
 func (a *Asset) driveLocked(w *waiter) {
-	if s := a.servingLocked(a.missingLocked(w).Start, true); s != nil && w.caller != nil {
+	s := a.servingLocked(a.missingLocked(w).Start, true)
+	if s == nil {
+		return
+	}
+	if w.caller != nil {
 		s.caller = w.caller
+	}
+	if !w.patient() {
+		s.patient.Store(false)
 	}
 }
 

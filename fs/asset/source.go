@@ -47,8 +47,9 @@ type Request struct {
 	// Program and PID are those of the program that waits for it, "" and 0 if none does.
 	Program string
 	PID     int
-	// Patient means that the program waits for so much that others may go before it.
-	Patient bool
+	// Patient, if not nil, reports whether all who wait for it wait for so much that others may go
+	// before them. That may change.
+	Patient func() bool
 	// Sent, if not nil, is called with true when the request is sent, and with false if it must wait
 	// for its turn again after that.
 	Sent func(sent bool)

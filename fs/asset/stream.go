@@ -15,6 +15,7 @@ type stream struct {
 	ctx      context.Context // ends with the stream; its cause says why
 	cancel   context.CancelCauseFunc
 	asked    atomic.Bool   // the source knows of the request
+	patient  atomic.Bool   // as Request.Patient reports
 	wake     chan struct{} // holds one: look at limit and ending again
 	done     chan struct{} // closed when the goroutine has ended
 	driver   Caller        // caller, as the goroutine knows it; what follows is its alone
@@ -41,9 +42,15 @@ type stream struct {
 // openLocked starts a stream.
 func (a *Asset) openLocked(o Opening, now time.Time) {
 	var caller Caller
+	first, patient := true, false
 	for _, w := range a.waiters {
-		if a.missingLocked(w).Start >= o.Start { // the first of those that it is for
-			caller = w.caller
+		if a.missingLocked(w).Start < o.Start {
+			continue
+		}
+		if first { // of those that it is for
+			caller, first = w.caller, false
+		}
+		if patient = w.patient(); !patient {
 			break
 		}
 	}
@@ -57,6 +64,8 @@ func (a *Asset) openLocked(o Opening, now time.Time) {
 		s.state.End = o.End
 	}
 	s.request.Sent = s.noteSent
+	s.patient.Store(patient)
+	s.request.Patient = s.patient.Load
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	a.streams = append(a.streams, s)
 	a.wg.Go(s.run)
@@ -125,7 +134,6 @@ func (s *stream) run() {
 func (s *stream) serve() error {
 	if s.charged != nil {
 		s.request.Program, s.request.PID = s.charged.Program()
-		s.request.Patient = s.charged.Patient()
 	}
 	s.asked.Store(true)
 	start := time.Now()

@@ -39,12 +39,8 @@ func (s *Source) Open(ctx context.Context, id string, r asset.Request) (*asset.R
 	if err != nil {
 		return nil, err
 	}
-	kind := class(r.Background)
-	if r.Patient && kind == remote.Reader {
-		kind = remote.Patient
-	}
 	resp, err := s.Client.Download(ctx, remote.Request{
-		ID: id, Bucket: bucket, Blob: blob, Class: kind, Start: r.Start, End: r.End, NoRange: r.NoRange, For: r.Program, Sent: r.Sent,
+		ID: id, Bucket: bucket, Blob: blob, Class: class(r.Background), Patient: r.Patient, Start: r.Start, End: r.End, NoRange: r.NoRange, For: r.Program, Sent: r.Sent,
 	})
 	if errors.Is(err, remote.ErrNoSlot) {
 		return nil, fmt.Errorf("%w: %w", asset.ErrNoSlot, err)

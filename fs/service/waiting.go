@@ -77,7 +77,7 @@ func (v *Service) WaitingFor(a *catalog.Asset) (text string, ok bool) {
 func (v *Service) waiting(all []*Wait) map[string][]WaitStatus {
 	by := map[string][]WaitStatus{}
 	now := time.Now()
-	downloads, calls := map[remote.Class]map[string]bool{remote.Reader: {}, remote.Patient: {}}, map[string]bool{} // assets that wait for the rate limits
+	downloads, calls := map[bool]map[string]bool{false: {}, true: {}}, map[string]bool{} // assets that wait for the rate limits, patiently or not
 	for _, x := range all {
 		s := WaitStatus{Op: x.Op, Offset: x.Need.Start, Since: now.Sub(x.since).Seconds()}
 		under, id, e := v.subject(x)
@@ -99,14 +99,11 @@ func (v *Service) waiting(all []*Wait) map[string][]WaitStatus {
 			if present && x.Op != "stat" {
 				continue // it is served by now
 			}
-			class := remote.Reader
-			if x.Caller != nil && x.Caller.Patient() {
-				class = remote.Patient
-			}
-			b := v.client.Turn(class, len(downloads[class]))
+			patient := x.Caller != nil && x.Caller.Patient()
+			b := v.client.Turn(patient, len(downloads[patient]))
 			s.For = v.words(why, b, b.Before, now)
 			if why.Cause == asset.CauseLimit {
-				downloads[class][id] = true
+				downloads[patient][id] = true
 			}
 		}
 		if x.Caller != nil {
