@@ -94,4 +94,6 @@
 // nothing in it is touched.
 // P26. assetfs status shows within a second who waits, since when, and for what: reads,
 // stats, opens, look-ups, listings and downloads.
+// P27. Requests for reads go before those for fetches and pins. After three of them in a row,
+// one of those goes.
 package fs

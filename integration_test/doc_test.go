@@ -92,4 +92,5 @@
 //	P24  script kernel_threads, script kernel_small
 //	P25  script newer_spool, fs/asset TestNewerVersion
 //	P26  script commands_waiting, script commands_reasons, fs/service TestWhyNames, fs/service TestWhyCall
+//	P27  script limits_fetches, fs TestReaderBeforeFetches, fs TestReaderOfFetched, remote TestPatientCalls
 package integration_test
