@@ -74,7 +74,8 @@
 // refresh does at once. The last list is there without network, and in later mounts. A name
 // never changes.
 // If more than 20 videos, and more than half of all, are missing from the list, they stay
-// until assetfs refresh finds the same a second time, or for an hour.
+// until assetfs refresh finds the same a second time, or for an hour. A list shorter than
+// its own total_count removes nothing, unless the look before it ended with one, too.
 //
 // # Commands
 //
@@ -96,4 +97,6 @@
 // stats, opens, look-ups, listings and downloads.
 // P27. Requests for reads go before those for fetches and pins. After three of them in a row,
 // one of those goes.
+// P28. On a full disk only reads fail that need room, with ENOSPC. After the first they make
+// no request until there is room, so they cost nothing.
 package fs

@@ -84,7 +84,7 @@
 //	P16  script ledger, script bill, fs/ledger TestLedger, fs/ledger TestLedgerSums, integration_test TestKillMount
 //	P17  script check
 //	P18  script library_scopes, script library, remote TestListVideos
-//	P19  script library_lives, fs/catalog TestLibraryLives, fs/catalog TestLibraryModel
+//	P19  script library_lives, fs/catalog TestLibraryLives, fs/catalog TestLibraryModel, fs/catalog TestLibraryShort
 //	P20  script commands_pin, fs/asset TestPins, fs/asset TestKill, integration_test TestKillMount
 //	P21  script commands_fetch, script commands_resume
 //	P22  script commands_free, script commands_load, integration_test TestStressChanges
@@ -93,4 +93,5 @@
 //	P25  script newer_spool, fs/asset TestNewerVersion
 //	P26  script commands_waiting, script commands_reasons, fs/service TestWhyNames, fs/service TestWhyCall
 //	P27  script limits_fetches, fs TestReaderBeforeFetches, fs TestReaderOfFetched, remote TestPatientCalls
+//	P28  script full, fs/asset TestFullCostsNothing, fs/asset TestFullForLong
 package integration_test
