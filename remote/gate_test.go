@@ -339,3 +339,24 @@ func TestGateRefusedTogether(t *testing.T) {
 		}
 	})
 }
+
+// A reader that gives up when a probe is due, but not yet sent, is told why the gate was closed.
+func TestGateProbeDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := testLimiter(t, "none", nil)
+		s, err := l.acquire(t.Context(), Reader, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.done("re_1", &Error{Status: http.StatusTooManyRequests}, false)
+		l.queue = append(l.queue, &ticket{slot: make(chan *slot, 1)}) // as while the timer is late
+		time.Sleep(time.Minute)
+		if b := l.budget(Reader); b.Down == nil {
+			t.Errorf("not down: %+v", b)
+		}
+		l.queue = nil
+		if b := l.budget(Reader); b.Down != nil {
+			t.Errorf("down although a call may pass: %v", b.Down)
+		}
+	})
+}

@@ -321,7 +321,8 @@ func (l *limiter) budgetLocked(class Class, ahead int) Budget {
 		b.Available = max(b.Available, 1)
 	}
 	g := &l.gate
-	if g.cause != nil && g.opens(now).After(now) {
+	// If somebody waits although a call may pass, a timer is about to make that one the probe.
+	if g.cause != nil && (g.opens(now).After(now) || len(l.queue) > 0 && !l.opensLocked(now, Reader, 0).After(now)) {
 		b.Down, b.Since, b.Until = g.cause, g.since, g.until
 	}
 	if b.Available == 0 {
