@@ -1,10 +1,6 @@
 package asset
 
 import (
-	"os"
-	"path/filepath"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,21 +77,7 @@ func TestClockSet(t *testing.T) {
 
 // Calls that can't be recorded are not made, so they are not recorded later either.
 func TestCallsOnFullDisk(t *testing.T) {
-	root := t.TempDir()
-	var isFull atomic.Bool
-	d := open(t, root, keep{Fault: func(point, _ string) error {
-		if point == "append" && isFull.Load() {
-			return syscall.ENOSPC
-		}
-		return nil
-	}})
-	size := func() int64 {
-		fi, err := os.Stat(filepath.Join(root, directory, "index"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return fi.Size()
-	}
+	d, isFull, size := openFilling(t, t.TempDir())
 	before := size()
 	isFull.Store(true)
 	for range 1000 {

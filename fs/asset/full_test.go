@@ -131,25 +131,31 @@ func TestOpenOnFullDisk(t *testing.T) {
 	}
 }
 
-// TestNotesOnFullDisk: notes that change while nothing can be recorded are recorded later, each once.
-func TestNotesOnFullDisk(t *testing.T) {
-	root := t.TempDir()
-	var isFull atomic.Bool
-	d := open(t, root, keep{Fault: func(point, _ string) error {
+// openFilling opens a store that can record nothing while isFull is set; size is that of its index.
+func openFilling(t *testing.T, root string) (d *Store, isFull *atomic.Bool, size func() int64) {
+	isFull = new(atomic.Bool)
+	d = open(t, root, keep{Fault: func(point, _ string) error {
 		if point == "append" && isFull.Load() {
 			return syscall.ENOSPC
 		}
 		return nil
 	}})
-	if err := d.SetNote("other", "value"); err != nil {
-		t.Fatal(err)
-	}
-	size := func() int64 {
+	return d, isFull, func() int64 {
+		t.Helper()
 		fi, err := os.Stat(filepath.Join(root, directory, "index"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return fi.Size()
+	}
+}
+
+// TestNotesOnFullDisk: notes that change while nothing can be recorded are recorded later, each once.
+func TestNotesOnFullDisk(t *testing.T) {
+	root := t.TempDir()
+	d, isFull, size := openFilling(t, root)
+	if err := d.SetNote("other", "value"); err != nil {
+		t.Fatal(err)
 	}
 	before := size()
 	isFull.Store(true)

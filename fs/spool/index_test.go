@@ -1,0 +1,131 @@
+package spool
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"syscall"
+	"testing"
+)
+
+// TestNewIndexNotSynced has no sync promise that a record lasts in an index whose name may not be on the
+// disk, because it is new.
+func TestNewIndexNotSynced(t *testing.T) {
+	named := 0
+	d, err := Open(t.TempDir(), baseURL, Options{Fault: func(point, _ string) error {
+		if point == "directory-sync" {
+			if named++; named == 1 {
+				return syscall.EIO
+			}
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeDir(t, d)
+	j := d.Journal()
+	if _, err := j.Replay(func([]byte) {}); err != nil {
+		t.Fatal(err)
+	}
+	j.Queue(record("1"))
+	if err := j.Sync(); err == nil || named != 1 || !j.Garbage() {
+		t.Errorf("Sync: %v after %d syncs of the directory, garbage %v", err, named, j.Garbage())
+	}
+	if err := errors.Join(j.Compact(func(b []byte) []byte { return append(b, record("1")...) }), j.Sync()); err != nil || j.Garbage() {
+		t.Errorf("after a compaction: %v", err)
+	}
+}
+
+// TestRenameReported has a rename that is done, but reported as failed, as on NFS.
+func TestRenameReported(t *testing.T) {
+	root := t.TempDir()
+	armed := true
+	d := openWith(t, root, func(point, _ string) error {
+		if point == "renamed" && armed {
+			armed = false
+			return syscall.ENOENT
+		}
+		return nil
+	})
+	j := d.Journal()
+	j.Queue(record("1"))
+	if err := j.Compact(func(b []byte) []byte { return append(b, record("2")...) }); err != nil {
+		t.Errorf("Compact: %v", err)
+	}
+	j.Queue(record("3"))
+	if err := j.Sync(); err != nil {
+		t.Error(err)
+	}
+	closeDir(t, d)
+	if got, whole := records(t, root); !whole || !slices.Equal(got, []string{"2", "3"}) {
+		t.Errorf("records %q", got)
+	}
+}
+
+// TestIndexRemoved has the index removed in use, as by one who cleans up: no sync promises anything then,
+// and the next compaction writes everything again.
+func TestIndexRemoved(t *testing.T) {
+	root := t.TempDir()
+	d := openWith(t, root, nil)
+	j := d.Journal()
+	j.Queue(record("1"))
+	if err := errors.Join(j.Sync(), os.Remove(indexPath(root))); err != nil {
+		t.Fatal(err)
+	}
+	j.Queue(record("2"))
+	if err := j.Sync(); err == nil || !j.Garbage() {
+		t.Errorf("Sync: %v, garbage: %v", err, j.Garbage())
+	}
+	compact := func() error { return j.Compact(func(b []byte) []byte { return append(b, record("1 and 2")...) }) }
+	if err := compact(); err != nil {
+		t.Fatal(err)
+	}
+	j.Queue(record("3"))
+	if err := j.Sync(); err != nil || j.Garbage() {
+		t.Errorf("Sync: %v, garbage: %v", err, j.Garbage())
+	}
+	if err := errors.Join(compact(), os.Remove(indexPath(root)), compact()); err != nil { // also if nothing is new
+		t.Error(err)
+	}
+	closeDir(t, d)
+	if got, whole := records(t, root); !whole || !slices.Equal(got, []string{"1 and 2"}) {
+		t.Errorf("records %q", got)
+	}
+}
+
+// TestRenameNotSynced is the same where the name of the new journal may not be on
+// the disk.
+func TestRenameNotSynced(t *testing.T) {
+	broken := true
+	d, err := Open(t.TempDir(), baseURL, Options{Fault: func(point, _ string) error {
+		if broken && point == "directory-sync" {
+			return syscall.EIO
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := d.Journal()
+	if _, err := j.Replay(func([]byte) {}); err != nil {
+		t.Fatal(err)
+	}
+	j.Queue(record("0"))
+	compact := func() error { return j.Compact(func(b []byte) []byte { return append(b, record("1")...) }) }
+	if err := compact(); !errors.Is(err, syscall.EIO) {
+		t.Errorf("Compact: %v", err)
+	}
+	broken = false
+	j.Queue(record("2"))
+	if err := j.Sync(); err == nil || !j.Garbage() {
+		t.Errorf("Sync: %v, garbage %v", err, j.Garbage())
+	}
+	if err := compact(); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Sync(); err != nil {
+		t.Error(err)
+	}
+	closeDir(t, d)
+}
