@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -30,17 +31,37 @@ func newCompletion() *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			out := c.OutOrStdout()
+			var script bytes.Buffer
+			var err error
 			switch args[0] {
+			case "bash":
+				err = c.Root().GenBashCompletionV2(&script, true)
 			case "zsh":
-				return c.Root().GenZshCompletion(out)
+				err = c.Root().GenZshCompletion(&script)
 			case "fish":
-				return c.Root().GenFishCompletion(out, true)
+				err = c.Root().GenFishCompletion(&script, true)
 			}
-			return c.Root().GenBashCompletionV2(out, true)
+			if err != nil {
+				return err
+			}
+			_, err = harmless.WriteString(c.OutOrStdout(), script.String())
+			return err
 		},
 	}
 }
+
+// harmless keeps the scripts of cobra from evaluating names of files, which the server has chosen,
+// when they evaluate the command line.
+var harmless = strings.NewReplacer(
+	// zsh: the prefix --FLAG= of a word, not everything between any - and the last =.
+	`=~ '-.*=' ]]`, `=~ '^--?[a-zA-Z-]+=' ]]`,
+	// fish: -o removes the quotes, so take the text before the current word instead.
+	`set -l args (commandline -opc)`,
+	`set -l line (commandline -cp | string collect)
+    set -l word (commandline -ct | string collect)
+    set line (string sub -l (math (string length -- "$line") - (string length -- "$word")) -- "$line")
+    set -l args (string match -r -- '(?s)^\s*(\S+)(.*)$' "$line")[2..]`,
+)
 
 // completeMount completes the arguments of a mount: a directory, then asset IDs, which only
 // the user knows. While the word may become a command, the shell must not look for directories
