@@ -30,41 +30,31 @@ func (a *Asset) update(change func(*facts)) bool {
 		return false
 	}
 	a.facts = f
-	a.markLocked(true)
+	a.markLocked()
 	if a.unsynced.Len() > 0 && a.wholeLocked() {
 		nudge(a.store.due)
 	}
 	return true
 }
 
-// markLocked makes the next flush record the fresh ranges of a, and with facts also its facts.
-func (a *Asset) markLocked(facts bool) {
-	a.dirty = a.dirty || facts || !a.recorded
+// markLocked makes the next flush record a.
+func (a *Asset) markLocked() {
 	if a.queued {
 		return
 	}
-	a.queued = true
+	a.queued, a.recorded = true, true
 	s := a.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dirty = append(s.dirty, a)
-	if !a.recorded {
-		a.recorded = true
-		s.order = append(s.order, a)
-	}
 	nudge(s.changed)
 }
 
-// queueLocked queues in the journal what must be recorded of a.
+// queueLocked queues in the journal what a flush would record of a: its facts, and claims of what is not
+// claimed for ever.
 func (a *Asset) queueLocked() {
-	var b []byte
-	if a.dirty {
-		b = assetRecord(b, a.id, a.incarnation, &a.facts)
-	}
-	b = rangesRecords(b, kindClaim, a.id, a.incarnation, a.fresh.Ranges())
-	a.fresh.Clear()
-	a.dirty = false
-	a.store.journal.Queue(b)
+	b := assetRecord(nil, a.id, a.incarnation, &a.facts)
+	a.store.journal.Queue(rangesRecords(b, kindClaim, a.id, a.incarnation, a.unsynced.Ranges()))
 }
 
 // pendLocked makes the keeper look at a.
@@ -214,7 +204,9 @@ func (a *Asset) sync(old time.Time) (claims bool, err error) {
 		a.recountLocked()
 	}
 	if claims = err == nil && len(pending) > 0 && a.epoch == epoch; claims {
-		a.queueLocked() // the claim must find its asset
+		if a.queued {
+			a.queueLocked() // the claim must find its asset
+		}
 		a.store.journal.Queue(rangesRecords(nil, kindDurable, a.id, incarnation, pending))
 		for _, r := range pending {
 			a.unsynced.Remove(r)

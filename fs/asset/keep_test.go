@@ -92,9 +92,11 @@ func (s *Store) abandon() {
 }
 
 func (s *Store) ids() (ids []string) {
-	for _, a := range s.known() {
-		ids = append(ids, a.id)
-	}
+	s.each(func(a *Asset) {
+		if a.recorded {
+			ids = append(ids, a.id)
+		}
+	})
 	return ids
 }
 

@@ -139,7 +139,11 @@ func (s *Store) writeNotes() error {
 // asset ID; "" if there is none yet.
 func (s *Store) Names() map[string]string {
 	names := map[string]string{}
-	each(s.known(), func(a *Asset) { names[a.id] = a.name })
+	s.each(func(a *Asset) {
+		if a.recorded {
+			names[a.id] = a.name
+		}
+	})
 	return names
 }
 
@@ -147,7 +151,7 @@ func (s *Store) Names() map[string]string {
 // it is logged and tried again.
 func (s *Store) SetNames(names map[string]string) {
 	for id, name := range names {
-		a := s.asset(id)
+		a := s.Asset(id)
 		a.mu.Lock()
 		a.update(func(f *facts) { f.name = name })
 		a.mu.Unlock()

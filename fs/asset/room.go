@@ -154,7 +154,7 @@ func (s *Store) makeRoom(need int64, a *Asset, r ranges.Range, round int, why er
 
 // holdings returns what all assets hold, for a write of r to own.
 func (s *Store) holdings(own *Asset, r ranges.Range) ([]*Asset, Holdings) {
-	assets := s.known()
+	assets := s.all()
 	h := Holdings{Assets: make([]Holding, len(assets)), Size: s.o.Size, Block: s.block, Distance: maxSize}
 	for i, a := range assets {
 		a.mu.Lock()
@@ -236,7 +236,7 @@ func (s *Store) noSpace(need int64, a *Asset, why error) error {
 	if a != nil {
 		id = a.id
 	}
-	each(s.known(), func(o *Asset) {
+	s.each(func(o *Asset) {
 		if o.pinned {
 			pinned += o.bytes
 		}
