@@ -173,7 +173,7 @@ func (a *Asset) check() error {
 
 // forget makes bytes of an incarnation absent that its blob does not have.
 func (a *Asset) forget(set []ranges.Range, incarnation uint64) error {
-	if err := a.store.journal.Write(); err != nil { // as in writeNotes
+	if err := a.store.journal.Write(); err != nil { // as in flush
 		return err
 	}
 	a.mu.Lock()

@@ -98,10 +98,14 @@ func (s *Store) writer() {
 // they remain to be recorded; the journal logs it.
 func (s *Store) flush() error {
 	defer hold(s.flushing)()
-	if err := s.writeNotes(); err != nil {
-		return err
+	if err := s.journal.Write(); err != nil {
+		return err // nothing is queued behind what can't be written, or the queue would grow
 	}
 	s.mu.Lock()
+	for name := range s.newNotes {
+		s.journal.Queue(appendRecord(nil, kindNote, name, s.notes[name]))
+	}
+	clear(s.newNotes)
 	assets := s.dirty
 	s.dirty = nil
 	s.mu.Unlock()

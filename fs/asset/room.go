@@ -195,7 +195,7 @@ func (a *Asset) spareLocked() []ranges.Range {
 // punchOut drops those of set that can still go: the bytes before all readers, and those further after
 // them than distance. It returns how many bytes that freed. The caller must be the one that makes room.
 func (a *Asset) punchOut(set []ranges.Range, distance int64) (freed int64) {
-	if a.store.journal.Write() != nil { // as in writeNotes
+	if a.store.journal.Write() != nil { // as in flush
 		return 0
 	}
 	a.mu.Lock()
