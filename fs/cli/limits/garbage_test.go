@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"testing"
+	"time"
 )
 
 // A small heap may double. A large one gets little room beyond what is in use.
@@ -46,4 +47,32 @@ func TestLimitGarbage(t *testing.T) {
 	await("80 MiB in use", func(percent uint64) bool { return percent < 50 })
 	runtime.KeepAlive(held)
 	await("little in use", func(percent uint64) bool { return percent == 100 })
+}
+
+// A collection starts the time anew after which memory is given back.
+func TestGarbageQuiet(t *testing.T) {
+	defer debug.SetGCPercent(100)
+	over := make(chan struct{})
+	rest := time.AfterFunc(time.Hour, func() { close(over) })
+	collector{100, rest}.adjust()
+	if !rest.Reset(0) {
+		t.Fatal("it does not run")
+	}
+	<-over
+}
+
+// What is not needed is given back once.
+func TestGiveBack(t *testing.T) {
+	spare := func() int64 { return metric("/memory/classes/heap/free:bytes") }
+	runtime.KeepAlive(make([]byte, 80<<20))
+	runtime.GC()
+	giveBack()
+	if n := spare(); n > worthGiving {
+		t.Errorf("%d bytes were kept", n)
+	}
+	cycles := metric("/gc/cycles/total:gc-cycles")
+	giveBack()
+	if n := metric("/gc/cycles/total:gc-cycles"); n != cycles {
+		t.Errorf("%d collections for nothing", n-cycles)
+	}
 }
