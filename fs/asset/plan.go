@@ -38,6 +38,8 @@ const (
 	// fewStreams is how many streams an asset keeps, however long they have been idle.
 	// mostStreams is how many it may have.
 	fewStreams, mostStreams = 4, 64
+	// crowd is with how many readers the next place to be read may be anywhere.
+	crowd = 8
 	// idle is how long a paused stream must have been unused before it is replaced, while there
 	// are fewer than mostStreams.
 	idle = time.Second
@@ -169,8 +171,10 @@ type planner struct {
 //     was read counts with its gaps of up to 1 MiB where that saves requests. What comes for
 //     those that wait, and what a request brings at least, is no part of it. (TestPromise)
 //  11. Requests begin at multiples of 128 KiB, unless what is needed reaches into the next
-//     (mapped-random), and end where bytes are present or another stream runs. Those at the
-//     end of an asset hold at least 128 KiB before. (tail-n-50000)
+//     (mapped-random), and end where bytes are present or another stream runs or is about to.
+//     Beside more than eight readers, without a limit, they go only as far as their reader
+//     has read in sequence, or 2 MiB. (TestReadersMeet) Those at the end of an asset hold at
+//     least 128 KiB before. (tail-n-50000)
 //  12. Assets of one type are used alike: what the latest two were used like counts as
 //     evidence of where to fetch. Gaps are read over in those that are read whole. (~pdf, again)
 //  13. Without a limit the next request is made before one ends whose reader goes on.

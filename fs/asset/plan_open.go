@@ -45,9 +45,26 @@ func (p *planner) ask(missing []miss) {
 			p.use(j, g.first)
 			continue
 		}
+		p.meet(o)
 		p.open(o)
 	}
 }
+
+// meet ends the requests that are about to be made where o begins, unless that is in the midst of what they
+// are for, or o is so short that they read over it: what sockets hold behind it would come twice.
+func (p *planner) meet(o Opening) {
+	if p.Ranging != RangeYes || !o.long() {
+		return
+	}
+	for i := range p.d.Open {
+		if e := &p.d.Open[i]; max(e.Start+block, e.Least) <= o.Start && (e.End == 0 || o.Start < e.End) {
+			e.End = o.Start
+		}
+	}
+}
+
+// long reports whether o brings more than a stream reads over.
+func (o Opening) long() bool { return o.End == 0 || o.End-o.Start > block }
 
 // joins reports whether to take a place in the queue for requests. As long as it is empty, the offset is
 // better decided when a request is left. Behind others none ever might be, since they come back to
@@ -181,10 +198,29 @@ func (p *planner) opening(g group) Opening {
 	if before := max(0, off-p.Overlap); o.Start == off && p.Present.Gap(ranges.Range{Start: before, End: off}).Empty() {
 		o.Start = before
 	}
+	if o.End == 0 {
+		o.End = p.step(off, o.Sequence)
+	}
 	if o.End = p.bound(off, o.End); o.End > 0 {
 		o.Least = min(o.Least, o.End)
 	}
 	return o
+}
+
+// step returns where a request from off on ends whose reader has read n bytes in sequence; 0: at the end of
+// the asset. Beside many other readers it goes no further than evidence does, as long as requests have no
+// limit: the next of them may begin anywhere, and what sockets hold behind that comes twice.
+func (p *planner) step(off, n int64) int64 {
+	busy := len(p.d.Open)
+	for i := range p.Streams {
+		if s := &p.Streams[i]; !p.d.End[i] && (s.Opening || p.Now.Sub(s.Used) < idle) {
+			busy++
+		}
+	}
+	if p.Limited || p.Ranging != RangeYes || p.Readers <= crowd || busy < fewStreams {
+		return 0
+	}
+	return off + max(2*mostGap, n)
 }
 
 // scattered makes o a request for g where there is no evidence of a sequence.
@@ -267,7 +303,7 @@ func (p *planner) backTo(end, n int64) int64 {
 }
 
 // bound returns the end of a request for the bytes from off on: end, or earlier where present bytes
-// or the path of a stream begin, but at least a block.
+// or the path of a stream begin, also of one that is about to be opened, but at least a block.
 func (p *planner) bound(off, end int64) int64 {
 	stop := int64(0)
 	for run := p.Present.Next(off); run.Start < 1<<62; run = p.Present.Next(run.End + 1) {
@@ -280,6 +316,11 @@ func (p *planner) bound(off, end int64) int64 {
 		s := &p.Streams[i]
 		if !p.d.End[i] && s.Start > off && (stop == 0 || s.Start < stop) {
 			stop = s.Start
+		}
+	}
+	for _, o := range p.d.Open {
+		if o.long() && o.Start > off && (stop == 0 || o.Start < stop) {
+			stop = o.Start
 		}
 	}
 	switch {

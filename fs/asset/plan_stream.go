@@ -146,7 +146,7 @@ func (p *planner) goOn() {
 			continue
 		}
 		if !slices.ContainsFunc(p.Streams, func(o StreamState) bool { return o.Start == s.End }) {
-			p.open(Opening{Start: s.End, End: p.bound(s.End, 0), Sequence: s.Delivered})
+			p.open(Opening{Start: s.End, End: p.bound(s.End, p.step(s.End, s.Delivered)), Sequence: s.Delivered})
 		}
 	}
 }

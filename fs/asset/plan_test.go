@@ -174,7 +174,34 @@ func TestPlan(t *testing.T) {
 			s.Waiters[0].Since, s.Waiters[2].Since = now.Add(-time.Second), now.Add(-2*time.Second)
 			s.Requests = 2
 		}, func(d *Decision) {
-			d.Open = []Opening{{Start: 100 * mib, Least: 101*mib + 32<<10}, {Start: 300 * mib, Least: 300*mib + block}}
+			d.Open = []Opening{{Start: 100 * mib, End: 300 * mib, Least: 101*mib + 32<<10}, {Start: 300 * mib, Least: 300*mib + block}}
+		}},
+		{"requests made together end where the next one begins, whichever is first", func(s *Snapshot) {
+			for i := range int64(4) {
+				w := want((400-100*i)*mib, (400-100*i)*mib+128<<10)
+				w.Since = now.Add(-time.Duration(1+i%2) * time.Second)
+				s.Waiters = append(s.Waiters, w)
+			}
+		}, func(d *Decision) {
+			d.Open = []Opening{
+				{Start: 100 * mib, End: 200 * mib, Least: 100*mib + block},
+				{Start: 300 * mib, End: 400 * mib, Least: 300*mib + block},
+				{Start: 200 * mib, End: 300 * mib, Least: 200*mib + block},
+				{Start: 400 * mib, Least: 400*mib + block},
+			}
+		}},
+		{"beside many readers a request goes as far as evidence, without a limit", func(s *Snapshot) {
+			s.Limited, s.Readers = false, crowd+1
+			s.Waiters = []WaiterState{want(0, 128<<10), want(900*mib, 900*mib+128<<10)}
+			for i := range int64(fewStreams) {
+				s.Streams = append(s.Streams, running((100+i)*mib, (100+i)*mib+block, 1e7))
+				s.Streams[i].End = (101 + i) * mib
+			}
+		}, func(d *Decision) {
+			for i := range int64(fewStreams) {
+				d.Limit[i] = (100+i)*mib + 2*block
+			}
+			d.Open = []Opening{{Start: 0, End: 2 * mib, Least: block}, {Start: 900 * mib, End: 902 * mib, Least: 900*mib + block}}
 		}},
 		{"a miss after which nothing is expected asks for a block", func(s *Snapshot) {
 			s.History, s.Short = scattered(), 2
