@@ -3,11 +3,17 @@ package remote
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -202,6 +208,11 @@ func TestTLS(t *testing.T) {
 	old.MaxVersion = tls.VersionTLS12
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
+	nameless := httptest.NewUnstartedServer(http.NotFoundHandler())
+	nameless.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	nameless.TLS = &tls.Config{Certificates: []tls.Certificate{commonName(t)}}
+	nameless.StartTLS()
+	defer nameless.Close()
 	for _, tc := range []struct {
 		name, base string
 		o          Options
@@ -210,6 +221,7 @@ func TestTLS(t *testing.T) {
 		{"trusted", srv.URL, Options{TLS: trust(srv)}, ""},
 		{"unknown authority", srv.URL, Options{}, "authority"},
 		{"other host", srv.URL, Options{TLS: other}, "another host"},
+		{"no host", nameless.URL, Options{TLS: trust(nameless)}, "a common name is not enough"},
 		{"expired", srv.URL, Options{TLS: late}, "expired"},
 		{"no common version", modern.URL, Options{TLS: old}, "can't agree"},
 		{"plain http", strings.Replace(plain.URL, "http:", "https:", 1), Options{}, "does not speak"},
@@ -230,6 +242,21 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%s: the gate is closed by %v", tc.name, b.Down)
 		}
 	}
+}
+
+// commonName returns a certificate as it was usual once, without subjectAltName.
+func commonName(t *testing.T) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "127.0.0.1"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 func TestSameOrigin(t *testing.T) {

@@ -20,7 +20,7 @@ func judge(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 	switch status := resp.StatusCode; {
 	case status == http.StatusPartialContent && (!r.NoRange || saysRange(resp)), allOfIt(status) && saysPart(resp, r):
 		return partial(resp, r, body)
-	case allOfIt(status), status == http.StatusPartialContent:
+	case allOfIt(status), status == http.StatusPartialContent, named(resp):
 		return whole(resp, r, body)
 	case status < 400:
 		return nil, errorInside(resp, body, malformed(status, "unexpected status"))
@@ -40,6 +40,16 @@ func judge(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 // may make it a 203 (RFC 9110, 15.3.4).
 func allOfIt(status int) bool {
 	return status == http.StatusOK || status == http.StatusNonAuthoritativeInfo
+}
+
+// named reports whether resp is a success of another kind with a file, which it names. Without
+// a name, a 202 may say that there will be one.
+func named(resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusNoContent, http.StatusResetContent:
+		return false
+	}
+	return success(resp.StatusCode) && disposed(resp.Header)
 }
 
 // saysPart reports whether a 200 holds only a part of the asset: some caches turn a 206 into

@@ -165,6 +165,9 @@ func TestRefusedAnswers(t *testing.T) {
 		// Rejected by every HTTP client.
 		{"error object that breaks off", reply(200, "Content-Type: application/json\r\n", `{"code":500,"msg":"x`), ErrMalformed, 0, 3, "cut off"},
 		{"no content", reply(204, "", ""), ErrMalformed, 0, 0, "204"},
+		{"no content, by name", reply(204, attachment, ""), ErrMalformed, 0, 0, "204"},
+		{"no content by another status", reply(205, attachment+"Content-Length: 0\r\n", ""), ErrMalformed, 0, 0, "205"},
+		{"accepted, but not ready", reply(202, "Content-Type: text/plain\r\n", "coming soon"), ErrMalformed, 0, 0, "202"},
 		{"not modified", reply(304, "", ""), ErrMalformed, 304, 0, "304"},
 		{"choices", reply(300, "", ""), ErrMalformed, 300, 0, "300"},
 		{"gzip", reply(200, attachment+"Content-Encoding: gzip\r\n", "x"), ErrMalformed, 0, 0, `"gzip"`},

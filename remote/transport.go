@@ -193,6 +193,8 @@ func tlsRefusal(err error) string {
 	switch {
 	case errors.As(err, &authority):
 		return "TLS: the server's certificate is signed by an authority that this machine does not know: give it with --ca-file"
+	case errors.As(err, &host) && len(host.Certificate.DNSNames)+len(host.Certificate.IPAddresses) == 0:
+		return "TLS: the server's certificate names no host in its subjectAltName; a common name is not enough"
 	case errors.As(err, &host):
 		return "TLS: the server's certificate is for another host"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
