@@ -44,8 +44,9 @@ func Main() {
 	if limits.Probed() {
 		return
 	}
-	// A closed stderr or pipe must not kill the process and leave a dead mount.
-	signal.Ignore(syscall.SIGPIPE)
+	// A closed stderr or pipe must not kill the process and leave a dead mount, nor must a terminal
+	// stop it for writing from the background (stty tostop).
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGTTOU)
 	// A core would contain the key. In spite of a limit of 0, Linux gives one to a program that
 	// kernel.core_pattern names. A limit of 1 prevents that, too (core(5) does not say so, but fs/coredump.c).
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{Cur: 1, Max: 1}) // fails only if it is 0
