@@ -19,7 +19,8 @@ type held struct {
 	blob          *spool.Blob    // nil until it is needed
 	present       ranges.Set     // bytes that can be read
 	bytes         int64          // of the disk that present takes, in blocks
-	unsynced      ranges.Set     // present, yet to be synced: claimed for this boot
+	fresh         ranges.Set     // present, not yet claimed
+	unsynced      ranges.Set     // present, yet to be synced
 	unsyncedSince time.Time      // when unsynced ceased to be empty
 	epoch         uint64         // grows when present bytes cease to be
 	failedSyncs   uint64         // of the blob: what was being written then may be lost
@@ -27,7 +28,8 @@ type held struct {
 	punching      ranges.Range   // no write may start here until Store.making is free
 	unchecked     bool           // the blob may have holes where bytes are claimed
 	recorded      bool           // the journal knows of the asset, or will
-	queued        bool           // in Store.dirty, to be recorded
+	dirty         bool           // facts or incarnation have to be recorded
+	queued        bool           // in Store.dirty
 }
 
 // full reports whether err says that the disk, or this user's quota on it, is full.
@@ -173,7 +175,7 @@ func (a *Asset) check() error {
 
 // forget makes bytes of an incarnation absent that its blob does not have.
 func (a *Asset) forget(set []ranges.Range, incarnation uint64) error {
-	if err := a.store.journal.Write(); err != nil { // as in flush
+	if err := a.store.journal.Write(); err != nil { // as in writeNotes
 		return err
 	}
 	a.mu.Lock()

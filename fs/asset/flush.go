@@ -30,31 +30,41 @@ func (a *Asset) update(change func(*facts)) bool {
 		return false
 	}
 	a.facts = f
-	a.markLocked()
+	a.markLocked(true)
 	if a.unsynced.Len() > 0 && a.wholeLocked() {
 		nudge(a.store.due)
 	}
 	return true
 }
 
-// markLocked makes the next flush record a.
-func (a *Asset) markLocked() {
+// markLocked makes the next flush record the fresh ranges of a, and with facts also its facts.
+func (a *Asset) markLocked(facts bool) {
+	a.dirty = a.dirty || facts || !a.recorded
 	if a.queued {
 		return
 	}
-	a.queued, a.recorded = true, true
+	a.queued = true
 	s := a.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dirty = append(s.dirty, a)
+	if !a.recorded {
+		a.recorded = true
+		s.order = append(s.order, a)
+	}
 	nudge(s.changed)
 }
 
-// queueLocked queues in the journal what a flush would record of a: its facts, and claims of what is not
-// claimed for ever.
+// queueLocked queues in the journal what must be recorded of a.
 func (a *Asset) queueLocked() {
-	b := assetRecord(nil, a.id, a.incarnation, &a.facts)
-	a.store.journal.Queue(rangesRecords(b, kindClaim, a.id, a.incarnation, a.unsynced.Ranges()))
+	var b []byte
+	if a.dirty {
+		b = assetRecord(b, a.id, a.incarnation, &a.facts)
+	}
+	b = rangesRecords(b, kindClaim, a.id, a.incarnation, a.fresh.Ranges())
+	a.fresh.Clear()
+	a.dirty = false
+	a.store.journal.Queue(b)
 }
 
 // pendLocked makes the keeper look at a.
@@ -98,14 +108,10 @@ func (s *Store) writer() {
 // they remain to be recorded; the journal logs it.
 func (s *Store) flush() error {
 	defer hold(s.flushing)()
-	if err := s.journal.Write(); err != nil {
-		return err // nothing is queued behind what can't be written, or the queue would grow
+	if err := s.writeNotes(); err != nil {
+		return err
 	}
 	s.mu.Lock()
-	for name := range s.newNotes {
-		s.journal.Queue(appendRecord(nil, kindNote, name, s.notes[name]))
-	}
-	clear(s.newNotes)
 	assets := s.dirty
 	s.dirty = nil
 	s.mu.Unlock()
@@ -208,9 +214,7 @@ func (a *Asset) sync(old time.Time) (claims bool, err error) {
 		a.recountLocked()
 	}
 	if claims = err == nil && len(pending) > 0 && a.epoch == epoch; claims {
-		if a.queued {
-			a.queueLocked() // the claim must find its asset
-		}
+		a.queueLocked() // the claim must find its asset
 		a.store.journal.Queue(rangesRecords(nil, kindDurable, a.id, incarnation, pending))
 		for _, r := range pending {
 			a.unsynced.Remove(r)

@@ -92,11 +92,9 @@ func (s *Store) abandon() {
 }
 
 func (s *Store) ids() (ids []string) {
-	s.each(func(a *Asset) {
-		if a.recorded {
-			ids = append(ids, a.id)
-		}
-	})
+	for _, a := range s.known() {
+		ids = append(ids, a.id)
+	}
 	return ids
 }
 

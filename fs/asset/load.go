@@ -18,14 +18,13 @@ type loader struct {
 	boot    string            // of the last boot record
 	refused int               // records whose content is not acceptable
 	types   map[string]string // of media: there are few
-	old     map[*Asset]bool   // an older program wrote their latest record
 }
 
 // apply applies one record. If its content is not acceptable, the asset that it is about loses its
 // bytes, and nothing else happens.
 func (r *loader) apply(payload []byte) {
 	s, kind, fields := r.s, payload[0], payload[1:]
-	var id, name, value, learnt string
+	var id, name, value string
 	var incarnation uint64
 	var set []ranges.Range
 	var at time.Time
@@ -39,10 +38,9 @@ func (r *loader) apply(payload []byte) {
 	case kindAsset:
 		f := facts{info: Info{Size: -1}}
 		i := &f.info
-		good = decode(fields, &id, &incarnation, &f.name, &i.Name, &i.Type, &i.ETag, &i.LastModified, &learnt,
-			&i.ModTime, &f.firstSeen, &f.lastUse, &i.Size, &f.version, &f.cost, &i.Header)
-		old := !i.recall(learnt)
-		if good = good && f.acceptable(); !good {
+		good = decode(fields, &id, &incarnation, &f.name, &i.Name, &i.Type, &i.ETag, &i.LastModified, &f.learnt,
+			&i.ModTime, &f.firstSeen, &f.lastUse, &i.Size, &f.version, &f.cost, &i.Header) && f.acceptable()
+		if !good {
 			r.forget(id)
 			break
 		}
@@ -50,13 +48,16 @@ func (r *loader) apply(payload []byte) {
 			i.Type = t
 		}
 		r.types[i.Type] = i.Type
+		if f.learnt == "" {
+			f.learnt = "-" // of an older program
+		}
 		a := r.asset(id)
 		if a.incarnation != incarnation {
 			r.forget(id)
 			a.incarnation = incarnation
 		}
 		f.pinned = a.pinned
-		a.facts, r.old[a] = f, old
+		a.facts = f
 	case kindClaim, kindDurable, kindRemove:
 		good = decode(fields, &id, &incarnation, &set)
 		a := s.assets[id]
@@ -103,6 +104,7 @@ func (r *loader) asset(id string) *Asset {
 	if a == nil {
 		a = r.s.newAsset(id)
 		a.recorded = true
+		r.s.order = append(r.s.order, a)
 	}
 	return a
 }
@@ -156,11 +158,7 @@ func (s *Store) snapshot(b []byte) []byte {
 		}
 	}
 	s.mu.Unlock()
-	s.each(func(a *Asset) {
-		if a.recorded {
-			b = a.appendRecordsLocked(b)
-		}
-	})
+	each(s.known(), func(a *Asset) { b = a.appendRecordsLocked(b) })
 	for _, payload := range s.unknown {
 		b = spool.AppendFrame(b, func(b []byte) []byte { return append(b, payload...) })
 	}
@@ -183,8 +181,8 @@ func (a *Asset) appendRecordsLocked(b []byte) []byte {
 // adopt compares what the journal claims with the blobs, and removes blobs of which nothing is
 // claimed.
 func (s *Store) adopt() error {
-	claimed := make(map[string]*Asset, len(s.list))
-	for _, a := range s.list {
+	claimed := make(map[string]*Asset, len(s.order))
+	for _, a := range s.order {
 		if a.present.Len() > 0 {
 			claimed[spool.BlobName(a.id, a.incarnation)] = a
 		}
@@ -256,12 +254,12 @@ const reviewSize = 64 << 10
 
 // review drops what an older program wrongly took for an asset. What this program has stored was
 // judged with its header, and is not judged again.
-func (s *Store) review(old map[*Asset]bool) {
+func (s *Store) review() {
 	if s.o.Impostor == nil {
 		return
 	}
-	for a, is := range old {
-		if !is || a.info.Size > reviewSize || !a.wholeLocked() {
+	for _, a := range s.order {
+		if a.info.Size > reviewSize || !a.wholeLocked() || a.recall() {
 			continue
 		}
 		p := make([]byte, a.info.Size)
@@ -270,7 +268,7 @@ func (s *Store) review(old map[*Asset]bool) {
 			continue
 		}
 		a.mu.Lock()
-		a.markLocked()
+		a.markLocked(true)
 		a.mu.Unlock()
 		if !s.o.Impostor(p) {
 			continue

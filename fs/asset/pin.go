@@ -25,7 +25,7 @@ func (a *Asset) pinLocked(pinned bool) {
 		return
 	}
 	a.pinned = pinned
-	a.markLocked() // a compaction finds it among those that are recorded
+	a.markLocked(true) // a compaction finds it among those that are recorded
 	a.store.journal.Queue(appendRecord(nil, kindPin, a.id, pinned))
 }
 
@@ -35,7 +35,7 @@ func (s *Store) PinsChanged() <-chan struct{} { return s.pinsChanged }
 
 // AbsentPins returns the IDs of pinned assets that are not whole.
 func (s *Store) AbsentPins() (ids []string) {
-	s.each(func(a *Asset) {
+	each(s.known(), func(a *Asset) {
 		if a.pinned && !a.wholeLocked() {
 			ids = append(ids, a.id)
 		}

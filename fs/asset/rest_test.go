@@ -76,7 +76,8 @@ func TestRest(t *testing.T) {
 			r.read(rd, 0, 1)
 		}, false},
 		{"not there", func(r *rig) {
-			r.store.engine = refusing(io.ErrUnexpectedEOF)
+			o := refusing(io.ErrUnexpectedEOF)
+			r.o = &o
 			for range 2 {
 				if _, err := r.Contact(r.t.Context(), Contact{}); !errors.Is(err, io.ErrUnexpectedEOF) {
 					r.t.Errorf("not there: %v", err)

@@ -35,7 +35,8 @@ func newRig(t *testing.T, server *fakeServer) *rig {
 
 // Close closes one asset.
 func (a *Asset) Close() {
-	a.store.CloseAssets()
+	each([]*Asset{a}, (*Asset).closeLocked)
+	a.wg.Wait()
 }
 
 // restart ends everything and begins anew.

@@ -94,7 +94,7 @@ func (m *storeModel) compare(kept bool) {
 		}
 	}
 	var sum int64
-	for _, f := range m.d.all() {
+	for _, f := range m.d.known() {
 		counted, blocks := m.counted(f)
 		for range 1000 { // a sync that has failed takes bytes out first, and their room when that is recorded
 			if counted == blocks {
@@ -260,7 +260,7 @@ func (m *storeModel) step() {
 // before that is recorded.
 func (m *storeModel) failSync() {
 	failures := func() (n uint64) {
-		m.d.each(func(a *Asset) { n += a.failedSyncs })
+		each(m.d.known(), func(a *Asset) { n += a.failedSyncs })
 		return n
 	}
 	before := failures()

@@ -72,7 +72,9 @@ func TestRequestSentOrQueued(t *testing.T) {
 	test(t, &fakeServer{size: 64 * mib, ranged: true, perMin: 1}, func(r *rig) {
 		q := &queued{r.server, make(chan bool), make(chan struct{})}
 		r.server.times = append(r.server.times, time.Now()) // no other request may start
-		r.store.engine.Source = q
+		o := *r.o
+		o.Source = q
+		r.o = &o
 		rd := r.Open()
 		done := make(chan struct{})
 		r.mu.Lock()
