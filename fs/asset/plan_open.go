@@ -166,12 +166,8 @@ func (p *planner) opening(g group) Opening {
 		gap := p.Present.Gap(ranges.Range{Start: at, End: off + 1})
 		o.Start, at = gap.Start, gap.End
 	}
-	switch fromEnd := p.Size - off; {
-	case p.Size < 0:
-	case fromEnd < p.Tail:
-		o.Start = p.backTo(o.Start, max(min(p.Tail-fromEnd, p.afford()), min(p.Size/64, 2*block)))
-	case p.Size-o.Start < block: // what is read of an end is often a little more
-		o.Start = p.backTo(o.Start, min(max(p.Size/64, block), 2*block))
+	if p.Size >= 0 {
+		o.Start = p.backTo(o.Start, p.end(off, o.Start, g.end))
 	}
 	o.Sequence = p.History.before(g.first.Need.Start, p.ReadAhead) + off - g.first.Need.Start
 	switch {
@@ -221,6 +217,17 @@ func (p *planner) step(off, n int64) int64 {
 		return 0
 	}
 	return off + max(2*mostGap, n)
+}
+
+// end returns how much to ask for before start, for reads of the end of an asset.
+func (p *planner) end(off, start, needed int64) (n int64) {
+	if fromEnd := p.Size - off; fromEnd < p.Tail {
+		n = min(max(p.Tail-fromEnd, min(p.Size/64, 2*block)), p.afford()-(needed-start))
+	}
+	if p.Size-start < block { // what is read of an end is often a little more
+		n = max(n, min(max(p.Size/64, block), 2*block))
+	}
+	return n
 }
 
 // scattered makes o a request for g where there is no evidence of a sequence.
@@ -293,6 +300,9 @@ func (p *planner) around(need ranges.Range) (n int64) {
 
 // backTo returns the beginning of a request for n absent bytes before end.
 func (p *planner) backTo(end, n int64) int64 {
+	if n <= 0 {
+		return end
+	}
 	start := max(0, end-n)
 	start -= start % block
 	for at := start; at < end; {
