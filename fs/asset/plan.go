@@ -166,7 +166,7 @@ type planner struct {
 //     and large reads 2 MiB, or without a limit, where small reads skip, as much again as was read
 //     there (h5py-slice, loop-find).
 //  9. With a limit, small reads here and there get what is absent on both sides, up to half
-//     of what they span, there or usually. (loop-find, random-200)
+//     of what they usually span. (loop-find, random-200)
 //  10. Credit is 1 MiB and half of what was read, less what was received and not read. What
 //     was read counts with its gaps of up to 1 MiB where that saves requests. What comes for
 //     those that wait, and what a request brings at least, is no part of it. (TestPromise)

@@ -272,22 +272,18 @@ func (p *planner) surround(o *Opening, g group, n int64) {
 	o.Start = p.backTo(g.first.off, n)
 	o.End = max(g.end, o.Start+2*n)
 	o.End += (block - o.End%block) % block
-	if n < 8*block { // what is present of so little is not read over
-		o.End = max(g.end, p.Present.Gap(ranges.Range{Start: g.first.off, End: o.End}).End)
-	}
 	o.Least = o.End
 }
 
 // around returns how much a request may bring on each side of a small read, where requests are
-// limited and reads are scattered: half of the span of the reads around it, or of the usual span,
-// as far as skips make up that span. A span of less than two gaps means nothing. If this asset has
-// no earlier reads, assets of its type are the evidence.
+// limited and reads are scattered: half of the usual span of reads, as far as skips make up that
+// span. A span of less than two gaps means nothing.
 func (p *planner) around(need ranges.Range) (n int64) {
 	if !p.Limited || need.Len() > small || p.History.bytes == 0 {
 		return 0
 	}
 	skips := min(1, float64(p.History.skipped())/float64(p.History.bill()))
-	n = min((max(p.History.cluster(need).Len(), p.History.span())-2*mostGap)/2, p.afford()/2)
+	n = min((p.History.span()-2*mostGap)/2, p.afford()/2)
 	n = min(int64(float64(n)*skips), 8*mostGap)
 	if speed := p.speed(); speed > 0 {
 		n = min(n, int64(speed*p.Worth.Seconds())) // what is before the read comes first
