@@ -208,8 +208,12 @@ func (a *Asset) sync(old time.Time) (claims bool, err error) {
 	}
 	a.mu.Lock()
 	if lost && a.incarnation == incarnation {
-		// The kernel reports the failure once, also for what was written meanwhile.
+		// The kernel reports the failure once: also for what was written meanwhile, and not to another
+		// sync, which may have claimed what was pending.
 		a.failedSyncs++
+		for _, r := range pending {
+			a.unsynced.Add(r)
+		}
 		a.absentLocked(slices.Clone(a.unsynced.Ranges()))
 		a.recountLocked()
 	}
