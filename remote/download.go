@@ -83,6 +83,7 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 		r.NoRange = ranged != nil
 	}
 	for {
+		r.sent(false) // it waits for its turn, also when it is made again
 		if _, spent := c.left(); spent != nil {
 			return nil, spent
 		}
@@ -105,7 +106,6 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 				c.ranging.owe(r.ID, ranged)
 				return nil, noSlot(fail)
 			}
-			r.sent(false)
 		case fail.unauthorized() && !refused && c.o.Key.changed(key):
 			refused = true
 		case fail.plain && !r.NoRange && c.ranging.refuse(r, fail):

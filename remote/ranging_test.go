@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,16 @@ func refusing(t *testing.T, status int, body string, o Options) (c *Client, coun
 			n++
 		}
 		return n
+	}
+}
+
+// The request without Range waits for its turn again, and whoever asks is told so.
+func TestSentAgain(t *testing.T) {
+	c, count := refusing(t, 400, "", Options{})
+	var told []bool
+	_, _, err := fetch(t, c, Request{ID: "re_1", Sent: func(sent bool) { told = append(told, sent) }})
+	if n := len(told); err != nil || count() != 2 || n < 3 || !slices.Equal(told[n-3:], []bool{true, false, true}) {
+		t.Errorf("%v, %v", told, err)
 	}
 }
 
