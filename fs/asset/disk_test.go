@@ -33,6 +33,7 @@ type disk struct {
 	at      string            // the next time at this point,
 	do      func()            // this happens
 	fails   bool              // the next sync of a blob fails, and what it was for is lost
+	failed  string            // the blob whose sync did
 }
 
 func newDisk(root string) *disk {
@@ -66,7 +67,7 @@ func (k *disk) fault(point, name string) error {
 		return errCrash
 	}
 	if k.fails && point == "sync" {
-		k.fails = false
+		k.fails, k.failed = false, name
 		k.lose(name)
 		return syscall.EIO
 	}
