@@ -1,7 +1,6 @@
 package fs
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -116,25 +115,17 @@ func (f *FS) fuseOptions() *fusefs.Options {
 		Logger:          slog.NewLogLogger(f.o.Log.Handler(), level),
 	}
 	o.MountOptions = fuse.MountOptions{
-		FsName:                   cmp.Or(f.o.Source, "assetfs"),
 		Name:                     "assetfs",
-		AllowOther:               f.o.AllowOther,
-		Options:                  []string{"ro", "nosuid", "nodev"},
 		MaxWrite:                 mount.LargestRead(),
 		MaxBackground:            4096,
 		MaxInflightRequestBytes:  64 << 20, // of memory: at most 17 reads of 1 MiB, and tens of thousands of waiting requests
 		PanicHandler:             f.panicked,
 		ExplicitDataCacheControl: true,
-		DirectMount:              true,
 		MaxStackDepth:            f.Store.State().StackDepth,
 		// READDIRPLUS only where the entries are looked at (`ls -l`). Without AUTO every listing would look all of them up.
 		ExtraCapabilities: fuse.CAP_DIRECT_IO_ALLOW_MMAP | fuse.CAP_READDIRPLUS_AUTO,
 		Logger:            o.Logger,
 	}
-	if f.o.AllowOther {
-		o.Options = append(o.Options, "default_permissions")
-	}
-	platformOptions(&o.MountOptions)
 	o.Debug = f.o.Debug
 	return o
 }

@@ -10,18 +10,22 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// platformOptions sets macFUSE's options: the name in the Finder, 600 s (the maximum) before a
-// volume that waits for the network is declared dead, and no lookups of AppleDouble files.
-func platformOptions(o *fuse.MountOptions) {
-	o.FsName = "assetfs" // by which mountedOn knows our own
-	o.Options = append(o.Options, "volname=assetfs", "daemon_timeout=600", "noappledouble", "noapplexattr")
-}
-
 func (f *FS) tryPassthrough() error {
 	return errors.New("macOS has no passthrough")
 }
 
-func (f *FS) start() error { return f.serve(f.Point, f.fuseOptions()) }
+// start mounts on the mount point and serves it. macFUSE's own options are the name in the Finder,
+// 600 s (the maximum) before a volume that waits for the network is declared dead, and no lookups of
+// AppleDouble files.
+func (f *FS) start() error {
+	o := f.fuseOptions()
+	o.FsName = "assetfs" // by which mountedOn knows our own
+	o.Options = []string{"ro", "nosuid", "nodev", "volname=assetfs", "daemon_timeout=600", "noappledouble", "noapplexattr"}
+	if o.AllowOther = f.o.AllowOther; o.AllowOther {
+		o.Options = append(o.Options, "default_permissions")
+	}
+	return f.serve(f.Point, o)
+}
 
 // absent is the error for an extended attribute that does not exist. After ENOTSUP macOS would
 // look for it in AppleDouble files.

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -11,34 +12,22 @@ import (
 	"assetfs/fs/mount"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
-	"golang.org/x/sys/unix"
 )
 
-func platformOptions(o *fuse.MountOptions) {
-	o.DirectMountFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV
-}
-
-// start mounts on the mount point and serves it: as root by mount(2), otherwise through
-// fusermount3. go-fuse is not left to call that, since it does not return fusermount3's reason.
+// start mounts on the mount point and serves it. go-fuse is not left to mount, since it neither
+// returns fusermount3's reason nor the connection.
 func (f *FS) start() error {
 	o := f.fuseOptions()
-	o.DirectMountStrict = true
-	err := f.serve(f.Point, o)
-	if f.server != nil || !errors.Is(err, os.ErrPermission) {
-		return err
+	options := []string{fmt.Sprintf("max_read=%d", o.MaxWrite)}
+	if f.o.AllowOther {
+		options = append(options, "allow_other", "default_permissions")
 	}
-	options := append([]string{"fsname=" + o.FsName, "subtype=" + o.Name, fmt.Sprintf("max_read=%d", o.MaxWrite)}, o.Options...)
-	if o.AllowOther {
-		options = append(options, "allow_other")
-	}
-	fd, err := mount.ByHelper(f.Point, options)
+	fd, err := f.Make(cmp.Or(f.o.Source, "assetfs"), options)
 	if err != nil {
 		return err
 	}
-	o = f.fuseOptions()
-	o.DirectMount = false
 	if err = f.serve(fmt.Sprintf("/dev/fd/%d", fd), o); err != nil {
-		_ = mount.Detach(f.Point) // it is mounted already
+		_ = mount.Detach(f.Point)
 	}
 	return err
 }

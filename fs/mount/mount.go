@@ -41,6 +41,7 @@ type Mount struct {
 	o     Options
 
 	device     string        // the number, as mountinfo writes it
+	connection int           // a descriptor of it, until this process ends; -1: none
 	ended      chan struct{} // closed when the kernel has ended the connection
 	detached   chan struct{} // closed when nobody is served any more
 	asked      atomic.Bool   // by us, to end
@@ -52,7 +53,7 @@ type Mount struct {
 
 // New returns a Mount for a file system that is about to be mounted on point.
 func New(point string, o Options) *Mount {
-	return &Mount{Point: point, o: o, ended: make(chan struct{}), detached: make(chan struct{}), idle: make(chan struct{}, 1)}
+	return &Mount{Point: point, o: o, connection: -1, ended: make(chan struct{}), detached: make(chan struct{}), idle: make(chan struct{}, 1)}
 }
 
 // Begin must be called once it is mounted. served must return when the kernel has ended the
@@ -112,16 +113,12 @@ func (m *Mount) leave(say func(string)) {
 			return
 		}
 	}
-	if m.hasEnded() {
-		return
-	}
-	// It is unmounted here, but the connection lives: there is a copy in another mount
-	// namespace, or a bind mount.
-	if m.files.Load() > 0 {
+	// If the connection lives on, there is a copy in another mount namespace, or a bind mount.
+	if !m.hasEnded() && m.files.Load() > 0 {
 		say(fmt.Sprintf("%s is unmounted, but files are open in a copy of it%s: it ends when the last one is closed; Ctrl-C again ends it now",
 			m.Point, inWords(copies(m.device))))
 	}
-	for m.files.Load() > 0 {
+	for m.lives() && m.files.Load() > 0 {
 		select {
 		case <-m.idle:
 		case <-m.ended:
@@ -135,7 +132,10 @@ func (m *Mount) leave(say func(string)) {
 
 // refusal says why the mount can't be unmounted now, and what happens next.
 func (m *Mount) refusal(err error) string {
-	if !errors.Is(err, unix.EBUSY) {
+	switch {
+	case errors.Is(err, errCovered):
+		return fmt.Sprintf("%s: %v: it unmounts by itself when that is gone; Ctrl-C again ends it now", m.Point, err)
+	case !errors.Is(err, unix.EBUSY):
 		return fmt.Sprintf("can't unmount %s: %v; Ctrl-C again ends it all the same", m.Point, err)
 	}
 	return fmt.Sprintf("%s is busy%s: it unmounts by itself when the last file is closed; Ctrl-C again detaches it now",
@@ -155,7 +155,7 @@ func (m *Mount) cutOff(say func(string)) {
 	}
 	if !m.hasEnded() {
 		say(fmt.Sprintf("%s was in use%s: that is cut off now", m.Point, inWords(who)))
-		abort(m.device)
+		m.abort()
 	}
 }
 
@@ -170,10 +170,9 @@ func (m *Mount) lost() {
 func (m *Mount) hasEnded() bool {
 	select {
 	case <-m.ended:
-		return true
 	case <-time.After(hangUp):
-		return false
 	}
+	return !m.lives()
 }
 
 // Opened notes that a file was opened.

@@ -1,7 +1,6 @@
 package mount
 
 import (
-	"errors"
 	"os/exec"
 	"strings"
 
@@ -25,12 +24,24 @@ func Detach(point string) error {
 	return exec.Command("umount", "-f", point).Run()
 }
 
+func removeDead(point string) error { return Detach(point) }
+
 // There is one mount table, and no way to see who uses a mount but lsof.
 
 func deviceOf(string) string { return "" }
 func users(string) []string  { return nil }
 func copies(string) []string { return nil }
-func abort(string)           {}
+func (m *Mount) abort()      {}
+
+// lives reports whether the file system is still served.
+func (m *Mount) lives() bool {
+	select {
+	case <-m.ended:
+		return false
+	default:
+		return true
+	}
+}
 
 // watchTable does nothing: on macOS an unmount by others ends the connection at once.
 func (m *Mount) watchTable() {}
@@ -56,6 +67,3 @@ func mountedOn(path string) (ours, mounted bool) {
 
 // UnmountHint is the command that unmounts path.
 func UnmountHint(path string) string { return "umount " + Quoted(path) }
-
-// ByHelper is not used: on macOS go-fuse calls the helper.
-func ByHelper(string, []string) (fd int, err error) { return -1, errors.ErrUnsupported }

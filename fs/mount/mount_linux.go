@@ -16,15 +16,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unmount unmounts: only if nobody uses the mount (otherwise EBUSY), or lazily. If nothing is
-// mounted it succeeds.
+// unmount unmounts: only if nobody uses the mount (otherwise EBUSY), or lazily. If it is not
+// mounted any more it succeeds.
 func (m *Mount) unmount(lazy bool) error {
 	point, covered := m.Point, false
 	if m.device != "" { // else there is no /proc
 		point, covered = mountOf(m.device)
 	}
 	switch {
-	case point == "":
+	case point == "", !m.lives(): // or what was found is another mount, with the same number
 		return nil
 	case covered:
 		return errCovered
@@ -36,6 +36,25 @@ func (m *Mount) unmount(lazy bool) error {
 
 // Detach unmounts lazily.
 func Detach(point string) error { return unmountAt(point, unix.MNT_DETACH) }
+
+// removeDead removes the mount of a process that was killed, unless another process has done so:
+// then there may be a new mount.
+func removeDead(point string) error {
+	dir, err := unix.Open(point, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(dir, &st); !errors.Is(err, unix.ENOTCONN) {
+		return nil
+	}
+	switch err = unix.Unmount(fmt.Sprintf("/proc/self/fd/%d", dir), unix.MNT_DETACH); {
+	case err == nil, errors.Is(err, unix.EINVAL): // it is no mount any more
+		return nil
+	}
+	return Detach(point)
+}
 
 // unmountAt unmounts with the given flags of umount(2), as root or through the helper that
 // may unmount for users.
@@ -133,10 +152,24 @@ func (m *Mount) watchTable() {
 	}
 }
 
-// abort ends a connection, so that nobody waits for it any longer. Where the FUSE control file
+// lives reports whether the kernel still has the connection. As long as it does, no other mount
+// has the device's number.
+func (m *Mount) lives() bool {
+	poll := []unix.PollFd{{Fd: int32(m.connection)}}
+	for {
+		if _, err := unix.Poll(poll, 0); !errors.Is(err, unix.EINTR) {
+			return poll[0].Revents&unix.POLLERR == 0
+		}
+	}
+}
+
+// abort ends the connection, so that nobody waits for it any longer. Where the FUSE control file
 // system isn't mounted it does nothing, and the end of this process ends the connection.
-func abort(device string) {
-	_, minor, _ := strings.Cut(device, ":")
+func (m *Mount) abort() {
+	if !m.lives() {
+		return
+	}
+	_, minor, _ := strings.Cut(m.device, ":")
 	_ = os.WriteFile(filepath.Join("/sys/fs/fuse/connections", minor, "abort"), []byte("1"), 0)
 }
 

@@ -61,7 +61,7 @@ func Prepare(path string, log *slog.Logger) (*Point, error) {
 func prepare(path string, log *slog.Logger) (*Point, error) {
 	p, err := look(path)
 	if err == nil && p.dead {
-		if err := Detach(p.Path); err != nil {
+		if err := removeDead(p.Path); err != nil {
 			return nil, fmt.Errorf("%s holds a dead mount of assetfs that can't be removed; try: %s: %w", p.Path, UnmountHint(p.Path), err)
 		}
 		log.Warn("removed the mount of an assetfs that was killed", "mountpoint", p.Path)
