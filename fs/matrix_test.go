@@ -327,7 +327,7 @@ func (c *matrixCell) command(w *bubble, id string, n int) (err error) {
 		}
 	case "pin":
 		if w.fs.Catalog.Listed(id) != nil {
-			err = w.fs.SetPinned(w.t.Context(), id, n%2 == 0)
+			err = w.fs.SetPinned(w.t.Context(), []string{id}, n%2 == 0)[0]
 		}
 	case "fetch":
 		if w.fs.Catalog.Listed(id) != nil {

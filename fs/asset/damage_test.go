@@ -252,7 +252,7 @@ func everyError(t *testing.T, point string, nth int, forEver bool, errno syscall
 	write(a, span(0, 24*kib))
 	write(b, span(0, 64*kib))
 	noted := d.SetNote("n", "1") == nil
-	pinned := b.SetPinned(true) == nil
+	pinned := d.SetPinned(true, b) == nil
 	_ = d.flush()
 	_ = d.sync(time.Now())
 	called := time.UnixMicro(1)

@@ -122,7 +122,7 @@ func TestFullCostsNothing(t *testing.T) {
 	for name, fill := range map[string]func(r *rig) (free func()){
 		"pinned assets": func(r *rig) func() {
 			r.store.limit(2 * mib)
-			if err := r.SetPinned(true); err != nil {
+			if err := r.store.SetPinned(true, r.Asset); err != nil {
 				r.t.Fatal(err)
 			}
 			return func() { r.store.limit(0) }

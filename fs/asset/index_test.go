@@ -50,7 +50,7 @@ func story(t *testing.T) string {
 	flush(t, d)
 	put(t, a, span(30*kib, 33*kib))
 	flush(t, d)
-	if err := errors.Join(d.NoteCall("metadata", time.Now()), d.SetNote("limit", "12/m"), b.SetPinned(true)); err != nil {
+	if err := errors.Join(d.NoteCall("metadata", time.Now()), d.SetNote("limit", "12/m"), d.SetPinned(true, b)); err != nil {
 		t.Fatal(err)
 	}
 	d.abandon()

@@ -147,7 +147,7 @@ func (w *worker) step(f *Asset, rnd *rand.Rand) {
 	case 5:
 		pin := rnd.IntN(2) == 0
 		say("pinning %s %v", f.id, pin)
-		spooltest.Die(f.SetPinned(pin))
+		spooltest.Die(w.d.SetPinned(pin, f))
 		say("pinned %s %v", f.id, pin)
 	case 6:
 		w.mu.Lock()

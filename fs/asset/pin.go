@@ -1,21 +1,22 @@
 package asset
 
-// SetPinned pins the asset, so that it is never dropped to make room, or unpins it. If it returns no
-// error, that is on the disk.
-func (a *Asset) SetPinned(pinned bool) error {
-	defer hold(a.store.pinning)() // who finds it pinned can rely on it, too
-	a.mu.Lock()
-	was := a.pinned
-	a.pinLocked(pinned)
-	a.mu.Unlock()
-	if was == pinned {
+// SetPinned pins assets, so that they are never dropped to make room, or unpins them: first all, and
+// then it waits for the disk. If it returns no error, that is on the disk; otherwise nothing has changed.
+func (s *Store) SetPinned(pinned bool, assets ...*Asset) error {
+	defer hold(s.pinning)() // who finds one pinned can rely on it, too
+	var changed []*Asset
+	each(assets, func(a *Asset) {
+		if a.pinned != pinned {
+			a.pinLocked(pinned)
+			changed = append(changed, a)
+		}
+	})
+	if len(changed) == 0 {
 		return nil
 	}
-	err := a.store.journal.Sync()
+	err := s.journal.Sync()
 	if err != nil {
-		a.mu.Lock()
-		a.pinLocked(was)
-		a.mu.Unlock()
+		each(changed, func(a *Asset) { a.pinLocked(!pinned) })
 	}
 	return err
 }

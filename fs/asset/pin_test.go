@@ -22,11 +22,11 @@ func TestPinned(t *testing.T) {
 	pinned.change(func(f *facts) { f.info.Size = size })
 	put(t, pinned, span(0, size))
 	for _, id := range []string{"re_pinned", "re_unseen", "re_fickle"} {
-		if err := d.Asset(id).SetPinned(true); err != nil {
+		if err := d.SetPinned(true, d.Asset(id)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := d.Asset("re_fickle").SetPinned(false); err != nil {
+	if err := d.SetPinned(false, d.Asset("re_fickle")); err != nil {
 		t.Fatal(err)
 	}
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -79,7 +79,7 @@ func TestPinnedFull(t *testing.T) {
 		f := d.Asset(fmt.Sprint("re_", i))
 		f.change(func(f *facts) { f.info.Size = size })
 		put(t, f, span(0, size))
-		if err := f.SetPinned(true); err != nil {
+		if err := d.SetPinned(true, f); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -87,7 +87,7 @@ func TestPinnedFull(t *testing.T) {
 	if !errors.Is(err, ErrNoSpace) || !strings.Contains(err.Error(), "32 KiB of pinned assets, which assetfs unpin lets go") {
 		t.Errorf("a write beside pinned assets: %v, want ErrNoSpace that says so", err)
 	}
-	if err := d.Asset("re_0").SetPinned(false); err != nil {
+	if err := d.SetPinned(false, d.Asset("re_0")); err != nil {
 		t.Fatal(err)
 	}
 	put(t, d.Asset("re_9"), span(0, size))
@@ -175,7 +175,7 @@ func TestPinnedChanges(t *testing.T) {
 			rd := r.Open()
 			r.read(rd, 0, 1000)
 			rd.Close()
-			if err := r.SetPinned(pinned); err != nil {
+			if err := r.store.SetPinned(pinned, r.Asset); err != nil {
 				t.Fatal(err)
 			}
 			r.server.version++
@@ -203,7 +203,7 @@ func TestPinnedWhileRoomIsMade(t *testing.T) {
 	if len(actions) != 1 {
 		t.Fatalf("to be dropped: %v", actions)
 	}
-	if err := f.SetPinned(true); err != nil {
+	if err := d.SetPinned(true, f); err != nil {
 		t.Fatal(err)
 	}
 	if n := f.punchOut(actions[0].Ranges, h.Distance); n > 0 {
@@ -230,7 +230,7 @@ func TestPinnedTwice(t *testing.T) {
 		var errs [2]error
 		var wg sync.WaitGroup
 		for i := range errs {
-			wg.Go(func() { errs[i] = f.SetPinned(true) })
+			wg.Go(func() { errs[i] = d.SetPinned(true, f) })
 		}
 		wg.Wait()
 		if errs[0] == nil || errs[1] == nil || f.Status().Pinned {
@@ -240,17 +240,49 @@ func TestPinnedTwice(t *testing.T) {
 	})
 }
 
+// TestPinnedTogether: of several that are pinned at once all are safe before the disk is waited for, and if that fails, none is.
+func TestPinnedTogether(t *testing.T) {
+	var fails atomic.Bool
+	safe := make(chan int, 1)
+	var assets []*Asset
+	d := open(t, t.TempDir(), keep{Fault: func(point, _ string) error {
+		if point != "append" || !fails.CompareAndSwap(true, false) {
+			return nil
+		}
+		n := 0
+		for _, a := range assets {
+			if a.Status().Pinned {
+				n++
+			}
+		}
+		safe <- n
+		return syscall.EIO
+	}})
+	assets = []*Asset{d.Asset("a"), d.Asset("b"), d.Asset("c")}
+	fails.Store(true)
+	err := d.SetPinned(true, assets...)
+	if n := <-safe; !errors.Is(err, syscall.EIO) || n != len(assets) {
+		t.Errorf("%d of %d are pinned when that is written, then %v", n, len(assets), err)
+	}
+	for _, a := range assets {
+		if a.Status().Pinned {
+			t.Errorf("%s is pinned", a.id)
+		}
+	}
+	closeDir(t, d)
+}
+
 // TestPins are kept, and what is pinned never goes.
 func TestPins(t *testing.T) {
 	root := t.TempDir()
 	d := open(t, root, keep{})
 	for _, id := range []string{"a", "b"} {
 		put(t, d.Asset(id), span(0, 64*kib))
-		if err := d.Asset(id).SetPinned(true); err != nil {
+		if err := d.SetPinned(true, d.Asset(id)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := d.Asset("b").SetPinned(false); err != nil {
+	if err := d.SetPinned(false, d.Asset("b")); err != nil {
 		t.Fatal(err)
 	}
 	flush(t, d)

@@ -117,8 +117,8 @@ func (c *commander) handler() http.Handler {
 	mux.HandleFunc("POST /v1/fetch", c.fetch)
 	mux.HandleFunc("POST /v1/free", c.forEach(c.free))
 	mux.HandleFunc("POST /v1/refresh", c.refresh)
-	mux.HandleFunc("POST /v1/pin", c.forEach(c.pin(true)))
-	mux.HandleFunc("POST /v1/unpin", c.forEach(c.pin(false)))
+	mux.HandleFunc("POST /v1/pin", c.pin(true))
+	mux.HandleFunc("POST /v1/unpin", c.pin(false))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if who, ok := r.Context().Value(peerKey{}).(process); !ok || !allowed(who.uid) {
 			http.Error(w, errOtherUser.Error(), http.StatusForbidden)
@@ -203,10 +203,17 @@ func (c *commander) free(_ context.Context, id string) result {
 	return r
 }
 
-func (c *commander) pin(pinned bool) func(ctx context.Context, id string) result {
-	return func(ctx context.Context, id string) result {
-		err := c.m.SetPinned(ctx, id, pinned)
-		return resultOf(c.m.Peek(id), err)
+func (c *commander) pin(pinned bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ids, ok := c.ids(w, r)
+		if !ok {
+			return
+		}
+		results := make([]result, len(ids))
+		for i, err := range c.m.SetPinned(r.Context(), ids, pinned) {
+			results[i] = resultOf(c.m.Peek(ids[i]), err)
+		}
+		answer(w, results)
 	}
 }
 
@@ -241,13 +248,14 @@ func each(ctx context.Context, n int, do func(int)) {
 const told = 250 * time.Millisecond
 
 // fetch fetches assets and reports their progress, one JSON object a line: repeatedly for each
-// asset being fetched, and finally when it is done or has failed. Fetched assets are kept in
-// the spool until all are done.
+// asset being fetched, and finally when it is done or has failed. What is there of them is kept
+// in the spool until all are done.
 func (c *commander) fetch(w http.ResponseWriter, r *http.Request) {
 	ids, ok := c.ids(w, r)
 	if !ok {
 		return
 	}
+	defer c.m.Hold(ids)()
 	out := &lines{w: w, running: map[string]bool{}}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()

@@ -116,16 +116,36 @@ func (v *Service) fetch(ctx context.Context, a *catalog.Asset) (release func(), 
 	if limit := v.Store.State().Limit; limit > 0 && e.Info().Size > limit {
 		return nil, fmt.Errorf("%s of %s are more than --spool-size allows (%s): %w", humanize.IBytes(uint64(e.Info().Size)), a.ID, humanize.IBytes(uint64(limit)), syscall.ENOSPC)
 	}
-	r := e.Open()
+	r, release := v.open(a)
 	if err := r.Fetch(ctx); err != nil {
-		r.Close()
-		v.FreeAtClose(a)
+		release()
 		return nil, err
 	}
-	return func() {
+	return release, nil
+}
+
+func (v *Service) open(a *catalog.Asset) (r *asset.Reader, release func()) {
+	r = Engine(a).Open()
+	return r, func() {
 		r.Close()
 		v.FreeAtClose(a)
-	}, nil
+	}
+}
+
+// Hold keeps in the spool what is there of listed assets, until release is called.
+func (v *Service) Hold(ids []string) (release func()) {
+	var held []func()
+	for _, id := range ids {
+		if a := v.Catalog.Listed(id); a != nil && SpooledOf(a) > 0 {
+			_, release := v.open(a)
+			held = append(held, release)
+		}
+	}
+	return func() {
+		for _, release := range held {
+			release()
+		}
+	}
 }
 
 // Free drops an asset from the spool. Programs that have it open can go on reading. If the
@@ -161,27 +181,41 @@ func (v *Service) FreeAtClose(a *catalog.Asset) {
 	v.o.Log.Info("freed at its last close", "asset", a.ID, "bytes", freed)
 }
 
-// SetPinned pins an asset, so that it is never dropped from the spool and its absent bytes are
-// fetched in the background, or unpins it.
-func (v *Service) SetPinned(ctx context.Context, id string, pinned bool) error {
-	if !pinned {
-		a := v.Store.Asset(id) // also of what nobody lists any more
-		if !a.Status().Pinned && v.Catalog.Listed(id) == nil {
-			return errNoAsset
+// SetPinned pins assets, so that they are never dropped from the spool and their absent bytes are
+// fetched in the background, or unpins them. It returns the error of each. What is fetched takes no
+// room from those that are still to be pinned; those that are not listed come last.
+func (v *Service) SetPinned(ctx context.Context, ids []string, pinned bool) []error {
+	errs := make([]error, len(ids))
+	var at, unlisted []int
+	var assets []*asset.Asset
+	for i, id := range ids {
+		switch {
+		case v.Catalog.Listed(id) != nil, !pinned && v.Store.Asset(id).Status().Pinned: // also of what nobody lists any more
+			at, assets = append(at, i), append(assets, v.Store.Asset(id))
+		case pinned:
+			unlisted = append(unlisted, i)
+		default:
+			errs[i] = errNoAsset
 		}
-		return a.SetPinned(false)
 	}
-	a, err := v.find(ctx, id)
-	if err != nil {
-		return err
+	err := v.Store.SetPinned(pinned, assets...)
+	for _, i := range at {
+		errs[i] = err
 	}
-	e := Engine(a)
-	if err := e.SetPinned(true); err != nil {
-		return err
+	for _, i := range unlisted {
+		if _, errs[i] = v.find(ctx, ids[i]); errs[i] == nil {
+			errs[i] = v.Store.SetPinned(true, v.Store.Asset(ids[i]))
+		}
 	}
-	e.freeLater.Store(false)
-	v.fetchPinned()
-	return nil
+	for i, id := range ids {
+		if a := v.Catalog.Listed(id); pinned && errs[i] == nil && a != nil {
+			Engine(a).freeLater.Store(false)
+		}
+	}
+	if pinned {
+		v.fetchPinned()
+	}
+	return errs
 }
 
 const (
