@@ -207,16 +207,21 @@ func (p *planner) opening(g group) Opening {
 // the asset. Beside many other readers it goes no further than evidence does, as long as requests have no
 // limit: the next of them may begin anywhere, and what sockets hold behind that comes twice.
 func (p *planner) step(off, n int64) int64 {
-	busy := len(p.d.Open)
-	for i := range p.Streams {
-		if s := &p.Streams[i]; !p.d.End[i] && (s.Opening || p.Now.Sub(s.Used) < idle) {
-			busy++
-		}
-	}
-	if p.Limited || p.Ranging != RangeYes || p.Readers <= crowd || busy < fewStreams {
+	if p.Limited || p.Ranging != RangeYes || p.Readers <= crowd || p.busy() < fewStreams {
 		return 0
 	}
 	return off + max(2*mostGap, n)
+}
+
+// busy returns how many streams somebody uses, or is about to.
+func (p *planner) busy() int {
+	n := len(p.d.Open)
+	for i := range p.Streams {
+		if s := &p.Streams[i]; !p.d.End[i] && (s.Opening || p.Now.Sub(s.Used) < idle) {
+			n++
+		}
+	}
+	return n
 }
 
 // end returns how much to ask for before start, for reads of the end of an asset.
