@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -104,6 +105,11 @@ func TestStatusBesideFetches(t *testing.T) {
 			for _, x := range a.Waiting {
 				says[a.ID] = x.For
 			}
+			for _, x := range a.Streams { // it is that one's, and not one more
+				if len(a.Waiting) > 0 && x.For != says[a.ID] {
+					t.Errorf("%s waits %q, its download %q", a.ID, says[a.ID], x.For)
+				}
+			}
 		}
 		for id, want := range map[string]string{
 			ids[30]: "for the rate limit, in 1 s",
@@ -116,6 +122,46 @@ func TestStatusBesideFetches(t *testing.T) {
 			if says[id] != want {
 				t.Errorf("%s waits %q, want %q", id, says[id], want)
 			}
+		}
+		wg.Wait()
+	})
+}
+
+// So it is with the free calls that tell sizes.
+func TestStatusOfStats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := many(6)
+		w := newBubble(t, false, service.Options{})
+		defer w.end()
+		for _, id := range ids {
+			w.server.Put(fakeapi.Asset{ID: id, Size: 2 << 20})
+		}
+		w.server.Configure(func(c *fakeapi.Config) { c.Key = faultKey })
+		w.mount()
+		defer w.unmount()
+		w.fs.SetList(ids)
+		var wg sync.WaitGroup
+		for _, id := range ids {
+			wg.Go(func() {
+				wait := service.Wait{Op: "stat", Asset: w.fs.Catalog.Listed(id)}
+				w.fs.Waits.Begin(&wait)
+				defer w.fs.Waits.End(&wait)
+				if err := w.fs.Catalog.Stat(t.Context(), wait.Asset); err != nil {
+					t.Error(err)
+				}
+			})
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second / 2)
+		var says []string
+		for a := range w.fs.Assets() {
+			for _, x := range a.Waiting {
+				says = append(says, x.For)
+			}
+		}
+		want := []string{"for the rate limit, in 1 s", "for the rate limit, 1 before it, in 2 s", "for the rate limit, 2 before it, in 3 s"}
+		if len(says) < len(want) || !slices.Equal(says[:len(want)], want) {
+			t.Errorf("they wait %q, want %q at first", says, want)
 		}
 		wg.Wait()
 	})

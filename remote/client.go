@@ -104,13 +104,14 @@ func NewClient(base *url.URL, o Options) *Client {
 // Budget returns when and how many downloads of class may start.
 func (c *Client) Budget(class Class) Budget { return c.downloads.limiter.budget(class) }
 
-// Turn is Budget for a download that waits and goes after so many others of its kind, patient or not.
-func (c *Client) Turn(patient bool, others int) Budget {
-	return c.downloads.limiter.turn(patient, others)
-}
+// Turn is Budget for the download of an asset that somebody waits for, patiently or not.
+func (c *Client) Turn(id string, patient bool) Budget { return c.downloads.limiter.turn(id, patient) }
 
 // MetadataBudget returns when and how many metadata calls of class may start.
 func (c *Client) MetadataBudget(class Class) Budget { return c.metadata.limiter.budget(class) }
+
+// MetadataTurn is MetadataBudget for the metadata call of an asset that somebody waits for.
+func (c *Client) MetadataTurn(id string) Budget { return c.metadata.limiter.turn(id, false) }
 
 // ListBudget returns when and how many calls for lists may start.
 func (c *Client) ListBudget() Budget { return c.lists.limiter.budget(Reader) }

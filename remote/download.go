@@ -135,7 +135,7 @@ func (r *Response) insteadOf(e *Error) {
 
 // admitted sends r when the limiter allows it, and reports the result to the limiter.
 func (c *Client) admitted(ctx context.Context, u *url.URL, r Request, key string) (*Response, *Error) {
-	slot, err := c.downloads.limiter.acquire(ctx, r.Class, r.Patient)
+	slot, err := c.downloads.limiter.acquire(ctx, r.Class, r.ID, r.Patient)
 	if err != nil {
 		return nil, err
 	}

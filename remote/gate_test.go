@@ -320,7 +320,7 @@ func TestGateRefusedTogether(t *testing.T) {
 		l := testLimiter(t, "none", nil)
 		var slots []*slot
 		for range 10 {
-			s, err := l.acquire(t.Context(), Reader, nil)
+			s, err := l.acquire(t.Context(), Reader, "re_1", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -344,7 +344,7 @@ func TestGateRefusedTogether(t *testing.T) {
 func TestGateProbeDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := testLimiter(t, "none", nil)
-		s, err := l.acquire(t.Context(), Reader, nil)
+		s, err := l.acquire(t.Context(), Reader, "re_1", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

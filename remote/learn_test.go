@@ -68,7 +68,7 @@ func (a *account) work(t *testing.T, l *limiter, n int) {
 	const latency = 80 * time.Millisecond
 	for range n {
 		for ok := false; !ok; {
-			s, err := l.acquire(t.Context(), Reader, nil)
+			s, err := l.acquire(t.Context(), Reader, "re_1", nil)
 			if err != nil {
 				t.Error(err)
 				return

@@ -249,7 +249,7 @@ func (c *Client) askList(ctx context.Context, scope string, number, size int) (*
 }
 
 func (c *Client) sendList(ctx context.Context, scope string, body []byte, key string) (*listAnswer, *Error) {
-	slot, fail := c.lists.limiter.acquire(ctx, Reader, nil)
+	slot, fail := c.lists.limiter.acquire(ctx, Reader, "", nil)
 	if fail != nil {
 		return nil, fail
 	}

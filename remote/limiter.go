@@ -71,6 +71,7 @@ type limiter struct {
 
 // ticket is one waiting call.
 type ticket struct {
+	id      string // of its asset
 	slot    chan *slot
 	patient func() bool // nil: it is not
 }
@@ -102,12 +103,12 @@ func noteName(call string) string { return "limit." + call }
 func (l *limiter) ratesLocked(now time.Time) []Rate { return l.learnt.rates(l.limit, now) }
 
 // acquire waits for a slot and records its time. An error comes from ctx, from the ledger,
-// or is ErrNoSlot for a Background call; no slot is then taken. patient is as in Request.
-func (l *limiter) acquire(ctx context.Context, class Class, patient func() bool) (*slot, *Error) {
+// or is ErrNoSlot for a Background call; no slot is then taken. id and patient are as in Request.
+func (l *limiter) acquire(ctx context.Context, class Class, id string, patient func() bool) (*slot, *Error) {
 	if ctx.Err() != nil {
 		return nil, waiting(ctx, l.closed())
 	}
-	s, err := l.take(ctx, class, patient)
+	s, err := l.take(ctx, class, id, patient)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +123,7 @@ func (l *limiter) acquire(ctx context.Context, class Class, patient func() bool)
 	return s, nil
 }
 
-func (l *limiter) take(ctx context.Context, class Class, patient func() bool) (*slot, *Error) {
+func (l *limiter) take(ctx context.Context, class Class, id string, patient func() bool) (*slot, *Error) {
 	l.mu.Lock()
 	if class == Background {
 		defer l.mu.Unlock()
@@ -132,7 +133,7 @@ func (l *limiter) take(ctx context.Context, class Class, patient func() bool) (*
 		}
 		return l.grantLocked(now, now), nil
 	}
-	t := &ticket{make(chan *slot, 1), patient}
+	t := &ticket{id, make(chan *slot, 1), patient}
 	l.queue = append(l.queue, t)
 	l.serveLocked()
 	l.mu.Unlock()
@@ -297,10 +298,20 @@ func (l *limiter) budget(class Class) Budget {
 	return l.budgetLocked(class, l.beforeLocked(false, noLimit))
 }
 
-// turn returns the Budget for a waiting call that goes after so many others of its kind.
-func (l *limiter) turn(patient bool, others int) Budget {
+// turn returns the Budget for the first call in the queue for an asset or, if there is none, for one
+// more call, patient or not.
+func (l *limiter) turn(id string, patient bool) Budget {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	others := noLimit
+	if i := slices.IndexFunc(l.queue, func(t *ticket) bool { return t.id == id }); i >= 0 {
+		patient, others = l.queue[i].isPatient(), 0
+		for _, t := range l.queue[:i] {
+			if t.isPatient() == patient {
+				others++
+			}
+		}
+	}
 	return l.budgetLocked(Reader, l.beforeLocked(patient, others))
 }
 

@@ -87,7 +87,7 @@ func patient() bool { return true }
 
 // callAs is call of a reader that may be patient.
 func (w *wire) callAs(ctx context.Context, l *limiter, class Class, patient func() bool, connects time.Duration) error {
-	s, err := l.acquire(ctx, class, patient)
+	s, err := l.acquire(ctx, class, "re_1", patient)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func TestLimiterNeverExceeded(t *testing.T) {
 							_ = w.callAs(ctx, l, class, patient, connects)
 							return
 						}
-						s, err := l.acquire(ctx, class, patient)
+						s, err := l.acquire(ctx, class, "re_1", patient)
 						if err != nil {
 							return
 						}
@@ -290,7 +290,7 @@ func TestLimiterLedgerFails(t *testing.T) {
 	for _, text := range []string{"none", "1/s"} {
 		l := testLimiter(t, text, &memory{fails: full})
 		for range 3 {
-			if _, err := l.acquire(t.Context(), Reader, nil); !errors.Is(err, full) {
+			if _, err := l.acquire(t.Context(), Reader, "re_1", nil); !errors.Is(err, full) {
 				t.Errorf("%s: got %v, want the ledger's error", text, err)
 			}
 		}
@@ -334,7 +334,7 @@ func TestLimiterBudget(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if s, err := l.acquire(ctx, Reader, nil); err == nil {
+			if s, err := l.acquire(ctx, Reader, "re_1", nil); err == nil {
 				s.release()
 			}
 		})

@@ -62,7 +62,7 @@ func (c *Client) sendMetadata(ctx context.Context, class Class, id, key string, 
 	if err != nil {
 		return Info{}, &Error{Err: err}
 	}
-	slot, fail := c.metadata.limiter.acquire(ctx, class, nil)
+	slot, fail := c.metadata.limiter.acquire(ctx, class, id, nil)
 	if fail != nil {
 		return Info{}, fail
 	}

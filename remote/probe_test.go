@@ -23,11 +23,11 @@ func TestProbeWithoutAnswer(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := testLimiter(t, "none", nil)
 			for _, e := range []*Error{tc.cause, {Err: ErrStalled, temporary: true}} {
-				s, err := l.acquire(t.Context(), Reader, nil)
+				s, err := l.acquire(t.Context(), Reader, "re_1", nil)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := l.acquire(t.Context(), Background, nil); l.gate.probing && !errors.Is(err, ErrNoSlot) {
+				if _, err := l.acquire(t.Context(), Background, "re_1", nil); l.gate.probing && !errors.Is(err, ErrNoSlot) {
 					t.Errorf("beside a probe: %v, want ErrNoSlot", err)
 				}
 				s.write(t.Context())
@@ -36,7 +36,7 @@ func TestProbeWithoutAnswer(t *testing.T) {
 			if open := l.gate.cause == nil; open != tc.open {
 				t.Errorf("after %v, a probe without an answer: open %v, want %v", tc.cause, open, tc.open)
 			}
-			if s, err := l.acquire(t.Context(), Reader, nil); err != nil || s.probe == tc.open {
+			if s, err := l.acquire(t.Context(), Reader, "re_1", nil); err != nil || s.probe == tc.open {
 				t.Errorf("after %v, a probe without an answer did not pass on the turn: %v", tc.cause, err)
 			}
 		})
@@ -49,7 +49,7 @@ func TestGateFirstRequest(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := newLimiter("download", RateLimit{}, nil, nil, slog.New(slog.DiscardHandler))
 			began := time.Now()
-			first, err := l.acquire(t.Context(), Reader, nil)
+			first, err := l.acquire(t.Context(), Reader, "re_1", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,7 +58,7 @@ func TestGateFirstRequest(t *testing.T) {
 			var wg sync.WaitGroup
 			for range 5 {
 				wg.Go(func() {
-					if _, err := l.acquire(t.Context(), Reader, nil); err != nil {
+					if _, err := l.acquire(t.Context(), Reader, "re_1", nil); err != nil {
 						t.Error(err)
 					}
 					went.Add(1)
@@ -81,9 +81,9 @@ func TestGateFirstRequest(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimiter("download", RateLimit{}, nil, nil, slog.New(slog.DiscardHandler))
-		s, _ := l.acquire(t.Context(), Reader, nil)
+		s, _ := l.acquire(t.Context(), Reader, "re_1", nil)
 		s.release()
-		if s, _ := l.acquire(t.Context(), Reader, nil); !s.probe {
+		if s, _ := l.acquire(t.Context(), Reader, "re_1", nil); !s.probe {
 			t.Error("the first request was abandoned, and the next is no probe")
 		}
 	})

@@ -45,7 +45,7 @@ func (v *rival) call(a *account, began time.Time) bool {
 // ours works as assetfs does.
 func ours(t *testing.T, v *rival, a *account, l *limiter) {
 	for began := time.Now(); v.left > 0 && time.Since(began) < atMost; {
-		s, err := l.acquire(t.Context(), Reader, nil)
+		s, err := l.acquire(t.Context(), Reader, "re_1", nil)
 		if err != nil {
 			t.Error(err)
 			return

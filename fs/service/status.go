@@ -18,7 +18,6 @@ import (
 	"assetfs/fs/asset"
 	"assetfs/fs/catalog"
 	"assetfs/fs/ledger"
-	"assetfs/remote"
 )
 
 // MaxAttr is the size limit of an extended attribute on Linux, in bytes.
@@ -238,7 +237,7 @@ func (v *Service) assetStatus(listed *catalog.Asset) AssetStatus {
 	for _, st := range e.Streams() {
 		x := StreamStatus{Pos: st.Pos, Speed: st.Speed, Paused: st.Paused}
 		if !st.Paused && st.Why.Cause != asset.CauseBytes {
-			x.For = v.words(st.Why, v.client.Budget(remote.Reader), 0, time.Now())
+			x.For = words(st.Why, v.client.Turn(a.ID, false), time.Now())
 		} else if st.Speed > 0 && st.End > st.Pos && !st.Paused {
 			x.ETA = float64(st.End-st.Pos) / st.Speed
 		}

@@ -77,7 +77,6 @@ func (v *Service) WaitingFor(a *catalog.Asset) (text string, ok bool) {
 func (v *Service) waiting(all []*Wait) map[string][]WaitStatus {
 	by := map[string][]WaitStatus{}
 	now := time.Now()
-	downloads, calls := map[bool]map[string]bool{false: {}, true: {}}, map[string]bool{} // assets that wait for the rate limits, patiently or not
 	for _, x := range all {
 		s := WaitStatus{Op: x.Op, Offset: x.Need.Start, Since: now.Sub(x.since).Seconds()}
 		under, id, e := v.subject(x)
@@ -86,10 +85,7 @@ func (v *Service) waiting(all []*Wait) map[string][]WaitStatus {
 		case e == nil:
 			s.For = v.whyNames(x.since, now)
 		case calling && x.Op != "read":
-			s.For = v.whyCall(sent, len(calls), now)
-			if sent.IsZero() {
-				calls[id] = true
-			}
+			s.For = v.whyCall(id, sent, now)
 		default:
 			need := x.Need
 			if x.Op == "fetch" && e.Info().Header {
@@ -99,12 +95,7 @@ func (v *Service) waiting(all []*Wait) map[string][]WaitStatus {
 			if present && x.Op != "stat" {
 				continue // it is served by now
 			}
-			patient := x.Caller != nil && x.Caller.Patient()
-			b := v.client.Turn(patient, len(downloads[patient]))
-			s.For = v.words(why, b, b.Before, now)
-			if why.Cause == asset.CauseLimit {
-				downloads[patient][id] = true
-			}
+			s.For = words(why, v.client.Turn(id, x.Caller != nil && x.Caller.Patient()), now)
 		}
 		if x.Caller != nil {
 			s.Program, s.PID = x.Caller.Program()
@@ -126,14 +117,13 @@ func (v *Service) subject(x *Wait) (under, id string, e *asset.Asset) {
 	return "", "", nil
 }
 
-// whyCall says what a metadata call waits for. sent is when it was sent; zero if it has not
-// been, and then before others are queued ahead of it.
-func (v *Service) whyCall(sent time.Time, before int, now time.Time) string {
-	b := v.client.MetadataBudget(remote.Reader)
+// whyCall says what a metadata call waits for. sent is when it was sent; zero if it has not been.
+func (v *Service) whyCall(id string, sent, now time.Time) string {
+	b := v.client.MetadataTurn(id)
 	if !sent.IsZero() && b.Down == nil {
 		return fmt.Sprintf("no answer to a metadata call for %s, gives up at %s", seconds(now.Sub(sent)), seconds(v.o.StallTimeout))
 	}
-	return cmp.Or(limited(b, before, now), "a metadata call is about to be made")
+	return cmp.Or(limited(b, now), "a metadata call is about to be made")
 }
 
 // whyNames says what a listing waits for since then, or a lookup of a name that is no ID.
@@ -149,14 +139,14 @@ func (v *Service) whyNames(since, now time.Time) string {
 		text, b = "for the list of a library", v.client.ListBudget()
 		b.Available = max(1, b.Available) // it is never the limit, of several a second, that takes long
 	}
-	if l := limited(b, 0, now); l != "" {
+	if l := limited(b, now); l != "" {
 		text += ": " + l
 	}
 	return fmt.Sprintf("%s; at most %s more", text, seconds(since.Add(v.o.ListWait).Sub(now)))
 }
 
-// words says what w waits for; b is what keeps its request back, behind before others.
-func (v *Service) words(w asset.Why, b remote.Budget, before int, now time.Time) string {
+// words says what w waits for; b is what keeps its request back.
+func words(w asset.Why, b remote.Budget, now time.Time) string {
 	switch w.Cause {
 	case asset.CauseBytes:
 		text := "bytes are coming"
@@ -173,11 +163,11 @@ func (v *Service) words(w asset.Why, b remote.Budget, before int, now time.Time)
 	case asset.CauseRetry:
 		return trouble(w.Err) + ", tried again in " + seconds(w.Until.Sub(now))
 	}
-	return cmp.Or(limited(b, before, now), "a request is about to be made")
+	return cmp.Or(limited(b, now), "a request is about to be made")
 }
 
 // limited says what keeps the next call back; "" if nothing does.
-func limited(b remote.Budget, before int, now time.Time) string {
+func limited(b remote.Budget, now time.Time) string {
 	var re *remote.Error
 	errors.As(b.Down, &re)
 	switch {
@@ -185,8 +175,8 @@ func limited(b remote.Budget, before int, now time.Time) string {
 		return ""
 	case b.Down == nil:
 		text := "for the rate limit"
-		if before > 0 {
-			text += fmt.Sprintf(", %d before it", before)
+		if b.Before > 0 {
+			text += fmt.Sprintf(", %d before it", b.Before)
 		}
 		return text + ", in " + seconds(b.Next.Sub(now))
 	case re != nil && re.Number() == tooMany:
