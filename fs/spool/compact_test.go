@@ -24,6 +24,18 @@ func openWith(t *testing.T, root string, fault func(point, name string) error) *
 	return d
 }
 
+// openBreaking opens a spool whose journal can't take these steps while broken is set: they fail with failure.
+func openBreaking(t *testing.T, root string, failure error, steps ...string) (d *Dir, broken *bool) {
+	t.Helper()
+	broken = new(bool)
+	return openWith(t, root, func(point, _ string) error {
+		if *broken && slices.Contains(steps, point) {
+			return failure
+		}
+		return nil
+	}), broken
+}
+
 // indexRecords returns the records of what would be the index after a kill.
 func indexRecords(t *testing.T, b []byte) (got []string) {
 	t.Helper()

@@ -106,20 +106,14 @@ func TestJournalOrder(t *testing.T) {
 func TestWriteBesideSync(t *testing.T) {
 	root := t.TempDir()
 	began, goOn := make(chan struct{}, 10), make(chan struct{})
-	d, err := Open(root, baseURL, Options{Fault: func(point, _ string) error {
+	d := openWith(t, root, func(point, _ string) error {
 		if point == "index-sync" {
 			began <- struct{}{}
 			<-goOn
 		}
 		return nil
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	})
 	j := d.Journal()
-	if _, err := j.Replay(func([]byte) {}); err != nil {
-		t.Fatal(err)
-	}
 	j.Queue(record("1"))
 	synced := make(chan error)
 	go func() { synced <- j.Sync() }()
@@ -142,23 +136,11 @@ func TestWriteBesideSync(t *testing.T) {
 // TestJournalFails keeps what could not be written, in its place, and says so once.
 func TestJournalFails(t *testing.T) {
 	root := t.TempDir()
-	broken := false
 	errBroken := errors.New("broken")
-	d, err := Open(root, baseURL, Options{Fault: func(point, _ string) error {
-		if broken && (point == "append" || point == "compact" || point == "rename") {
-			return errBroken
-		}
-		return nil
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d, broken := openBreaking(t, root, errBroken, "append", "compact", "rename")
 	j := d.Journal()
-	if _, err := j.Replay(func([]byte) {}); err != nil {
-		t.Fatal(err)
-	}
 	j.Queue(record("1"))
-	broken = true
+	*broken = true
 	for range 3 {
 		j.Queue(record("x"))
 		if err := j.Write(); !errors.Is(err, errBroken) {
@@ -168,7 +150,7 @@ func TestJournalFails(t *testing.T) {
 			t.Fatalf("Compact: %v", err)
 		}
 	}
-	broken = false
+	*broken = false
 	j.Queue(record("2"))
 	if err := j.Write(); err != nil {
 		t.Fatal(err)
@@ -183,26 +165,14 @@ func TestJournalFails(t *testing.T) {
 // an error once and then takes the pages for clean, until all is written anew.
 func TestSyncFails(t *testing.T) {
 	root := t.TempDir()
-	broken := false
-	d, err := Open(root, baseURL, Options{Fault: func(point, _ string) error {
-		if broken && point == "index-sync" {
-			return syscall.EIO
-		}
-		return nil
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d, broken := openBreaking(t, root, syscall.EIO, "index-sync")
 	j := d.Journal()
-	if _, err := j.Replay(func([]byte) {}); err != nil {
-		t.Fatal(err)
-	}
 	j.Queue(record("1"))
-	broken = true
+	*broken = true
 	if err := j.Sync(); !errors.Is(err, syscall.EIO) {
 		t.Errorf("Sync: %v", err)
 	}
-	broken = false
+	*broken = false
 	j.Queue(record("2"))
 	if err := j.Sync(); err == nil {
 		t.Error("a later Sync vouches for what was lost")
