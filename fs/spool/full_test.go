@@ -53,26 +53,52 @@ func TestAppendOnFullDisk(t *testing.T) {
 	}
 }
 
-// TestHeadroom has a short record find room on a disk that is full.
+// TestHeadroom has a short record find room on a disk that is full, also if it was when the spool was
+// opened, and in an index that was compacted before.
 func TestHeadroom(t *testing.T) {
-	root := spooltest.SmallDisk(t, 1<<20)
-	d := open(t, root)
-	defer closeDir(t, d)
-	j := d.Journal()
-	j.Queue(record("1"))
-	if err := j.Write(); err != nil {
-		t.Fatal(err)
+	for name, prepare := range map[string]func(root string, d *Dir) *Dir{
+		"written": func(_ string, d *Dir) *Dir { return d },
+		"compacted": func(_ string, d *Dir) *Dir {
+			if err := d.Journal().Compact(func(b []byte) []byte { return append(b, record("1")...) }); err != nil {
+				t.Error(err)
+			}
+			return d
+		},
+		"opened": func(root string, d *Dir) *Dir {
+			closeDir(t, d)
+			fillDisk(t, root)
+			return open(t, root)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := spooltest.SmallDisk(t, 1<<20)
+			d := open(t, root)
+			j := d.Journal()
+			j.Queue(record("1"))
+			if err := j.Write(); err != nil {
+				t.Fatal(err)
+			}
+			d = prepare(root, d)
+			defer closeDir(t, d)
+			fillDisk(t, root)
+			j = d.Journal()
+			j.Queue(record(strings.Repeat("x", headroom/2)))
+			if err := j.Write(); err != nil {
+				t.Errorf("Write: %v", err)
+			}
+		})
 	}
-	f, err := os.Create(filepath.Join(root, "ballast"))
+}
+
+// fillDisk takes all room of a disk.
+func fillDisk(t *testing.T, root string) {
+	t.Helper()
+	f, err := os.OpenFile(filepath.Join(root, "ballast"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
 	for err == nil {
 		_, err = f.Write(make([]byte, 4096))
-	}
-	j.Queue(record(strings.Repeat("x", headroom/2)))
-	if err := j.Write(); err != nil {
-		t.Errorf("Write: %v", err)
 	}
 }

@@ -58,11 +58,21 @@ func (j *Journal) Replay(apply func(payload []byte)) (whole bool, err error) {
 		}
 	}
 	j.size, j.base = good, good
-	err = j.f.Truncate(good)
-	if whole {
-		err = nil // nothing was to be cut off
+	if !whole { // otherwise it would only lose its headroom
+		if err := j.f.Truncate(good); err != nil {
+			return false, err
+		}
 	}
-	return whole, err
+	j.reserve()
+	return whole, nil
+}
+
+// reserve takes headroom if much of it was used. This only helps on a full disk; not all file systems can
+// do it.
+func (j *Journal) reserve() {
+	if j.size > j.taken-headroom/4 && preallocate(j.f, j.size, headroom) == nil {
+		j.taken = j.size + headroom
+	}
 }
 
 // Queue adds frames to what will be written. It does no I/O, and may be called with locks held: they
@@ -136,10 +146,7 @@ func (j *Journal) append(b []byte) error {
 		return err
 	}
 	j.size += int64(len(b))
-	// This only helps on a full disk; not all file systems can do it.
-	if j.size > j.taken-headroom/4 && preallocate(j.f, j.size, headroom) == nil {
-		j.taken = j.size + headroom
-	}
+	j.reserve()
 	return nil
 }
 
@@ -212,5 +219,6 @@ func (j *Journal) replace(f *os.File, n, cut int64) error {
 	}
 	_ = j.f.Close() // it has no name any more
 	j.f, j.size, j.base, j.taken = f, n+behind, n, 0
+	j.reserve()
 	return nil
 }
