@@ -108,6 +108,7 @@ func (d *Dir) prepare() (err error) {
 	if err != nil {
 		return err
 	}
+	writeInPlace(f)
 	d.journal = &Journal{d: d, f: f, syncing: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
 	return nil
 }

@@ -173,6 +173,7 @@ func (j *Journal) Compact(snapshot func([]byte) []byte) error {
 	if err != nil {
 		return fmt.Errorf("compact the index: %w", err)
 	}
+	writeInPlace(f)
 	err = j.d.step("compact", "compacted", newIndexName, func() error {
 		if _, err := f.WriteAt(b, 0); err != nil {
 			return err

@@ -40,6 +40,23 @@ func preallocate(f *os.File, off, n int64) error {
 	})
 }
 
+// writeInPlace makes btrfs write over f, an empty file, in place. Otherwise each write takes new blocks,
+// and finds none on a full disk, whatever is reserved.
+func writeInPlace(f *os.File) {
+	const noCOW = 0x800000 // FS_NOCOW_FL of linux/fs.h
+	_ = control(f, func(fd int) error {
+		var st unix.Statfs_t
+		if err := unix.Fstatfs(fd, &st); err != nil || uint32(st.Type) != unix.BTRFS_SUPER_MAGIC {
+			return err
+		}
+		flags, err := unix.IoctlGetInt(fd, unix.FS_IOC_GETFLAGS)
+		if err != nil {
+			return err
+		}
+		return unix.IoctlSetPointerInt(fd, unix.FS_IOC_SETFLAGS, flags|noCOW)
+	}) // where it fails, the index is as safe
+}
+
 // mountedThere reports whether path is the root of a mount, as far as this kernel (5.8 or later) tells.
 func mountedThere(path string) bool {
 	var st unix.Statx_t
