@@ -98,5 +98,6 @@
 // P27. Requests for reads go before those for fetches and pins. After three of them in a row,
 // one of those goes.
 // P28. On a full disk only reads fail that need room, with ENOSPC. After the first they make
-// no request until there is room, so they cost nothing.
+// no request until there is room, so they cost nothing. The name and the size of an asset, if
+// they are not known yet, still take their one request.
 package fs

@@ -177,9 +177,19 @@ func TestFullCostsNothing(t *testing.T) {
 						t.Fatalf("read %d: %v", i, err)
 					}
 				}
+				unseen := r.store.Asset("re_2").Open()
+				held = append(held, unseen)
+				if _, err := unseen.ReadAt(context.Background(), make([]byte, 4096), 0); !errors.Is(err, ErrNoSpace) {
+					t.Errorf("read of an asset that was not seen before: %v", err)
+				}
 				if n := len(server.requests) - requests; n > 0 {
 					t.Errorf("%d requests on a full disk", n)
 				}
+				defer unseen.a.Close()
+				if i, err := unseen.a.Contact(context.Background(), Contact{}); err != nil || i.Size != 64*mib { // it needs no room
+					t.Errorf("contact on a full disk: %+v, %v", i, err)
+				}
+				synctest.Wait()
 				free()
 				r.cat(held[0], 20*mib, 21*mib)
 			})

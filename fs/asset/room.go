@@ -98,7 +98,7 @@ type fullness struct {
 func (a *Asset) roomLocked(state WaiterState) (again bool, err error) {
 	s := a.store
 	full := s.full.Load()
-	if full == nil || state.Header || !a.info.Header {
+	if full == nil || state.Header {
 		return false, nil // a header needs no room
 	}
 	gap := a.present.Gap(state.Need)
