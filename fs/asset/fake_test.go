@@ -281,8 +281,8 @@ func (b *fakeBody) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-// Buffered pretends that a few bytes come behind those that had to be waited for.
-func (b *fakeBody) Buffered() int { return int(b.queued) }
+// Stop pretends that a few bytes come behind those that had to be waited for.
+func (b *fakeBody) Stop() int { return int(b.queued) }
 
 func (b *fakeBody) Close() error {
 	if b.closed {

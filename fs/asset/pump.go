@@ -37,7 +37,7 @@ func (s *stream) pump(body Body) error {
 func (s *stream) step(body Body, room int64) (n int, next int64, err error) {
 	buf := buffers.Get().(*[256 << 10]byte)
 	defer buffers.Put(buf)
-	n, rerr := gather(body, buf[:min(room, int64(len(buf)))])
+	n, rerr := body.Read(buf[:min(room, int64(len(buf)))])
 	next = wait
 	if n > 0 {
 		next, err = s.keep(buf[:n])
@@ -49,18 +49,6 @@ func (s *stream) step(body Body, room int64) (n int, next int64, err error) {
 		}
 	}
 	return n, next, err
-}
-
-// gather reads what has come, and waits only if nothing has. TLS gives 16 KiB at a time, and fewer,
-// larger writes are cheaper.
-func gather(body Body, p []byte) (n int, err error) {
-	for {
-		m, err := body.Read(p[n:])
-		n += m
-		if err != nil || n == len(p) || body.Buffered() == 0 {
-			return n, err
-		}
-	}
 }
 
 // keep stores p, the next bytes of the body, or compares those that are present already. It returns
@@ -208,14 +196,17 @@ const (
 // wholly, because that is paid for.
 func (s *stream) drain(body Body) error {
 	s.a.mu.Lock()
-	left, known, rest := int64(body.Buffered()), s.state.End >= 0, s.state.End-s.state.Pos
-	if known && (left > rest || rest <= underWay) {
-		left = rest
+	left := int64(maxSize)
+	if s.state.End >= 0 {
+		left = s.state.End - s.state.Pos
 	}
 	if s.discard {
 		left = 0
 	}
 	s.a.mu.Unlock()
+	if left > underWay {
+		left = min(left, int64(body.Stop()))
+	}
 	for left > 0 {
 		n, _, err := s.step(body, left)
 		if err != nil {

@@ -181,7 +181,7 @@ func (b *simBody) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-func (b *simBody) Buffered() int {
+func (b *simBody) Stop() int {
 	b.advance()
 	return int(b.arrived - b.off)
 }

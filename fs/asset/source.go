@@ -73,9 +73,9 @@ type Response struct {
 // error other than io.EOF.
 type Body interface {
 	io.ReadCloser
-	// Buffered returns how many bytes can be read without waiting. They have been sent, so they are
-	// paid for.
-	Buffered() int
+	// Stop lets the server send no more than it has, as far as that is possible, and returns how many
+	// bytes can be read without waiting. They have been sent, so they are paid for.
+	Stop() int
 }
 
 // Budget is the state of the rate limits and of the gate, for a reader.

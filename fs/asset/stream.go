@@ -237,8 +237,9 @@ func (s *stream) close(b Body) {
 	if b == nil {
 		return
 	}
+	left := b.Stop()
 	s.a.mu.Lock()
-	s.a.spendLocked(b.Buffered())
+	s.a.spendLocked(left)
 	s.a.mu.Unlock()
 	b.Close()
 }
