@@ -19,7 +19,7 @@ var _ pflag.Value = (*Size)(nil)
 // Set reads a size.
 func (s *Size) Set(text string) error {
 	n, err := humanize.ParseBytes(text)
-	if err != nil || n > 1<<62 {
+	if err != nil || n > 1<<62 || strings.Contains(text, ",") { // 1,5G would be 15G
 		return errors.New("write a size like 64MiB, 10G or 4096")
 	}
 	*s = Size(n)

@@ -29,7 +29,7 @@ func TestSize(t *testing.T) {
 			t.Errorf("%s is %d, written %s, %v; want %d, %s", tt.text, s, s.String(), err, tt.want, tt.back)
 		}
 	}
-	for _, text := range []string{"", "-1", "20X", "9EiB", "1e3", "MiB", "0x10", "NaN", "inf", "1..5M"} {
+	for _, text := range []string{"", "-1", "20X", "9EiB", "1e3", "MiB", "0x10", "NaN", "inf", "1..5M", "1,5M", "1,000"} {
 		var s Size
 		if err := s.Set(text); err == nil {
 			t.Errorf("%q is taken for %d", text, s)
