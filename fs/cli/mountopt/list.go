@@ -18,6 +18,9 @@ func (e *UnknownError) Error() string {
 	if e.Option.Name == "remount" {
 		return "-o remount: assetfs can't change a mount; unmount it, then mount it again"
 	}
+	if strings.Trim(strings.ToLower(e.Option.Name), "abcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
+		return fmt.Sprintf(`-o %.80q: there is no such option; in a value, write \, for a comma`, e.Option.Name)
+	}
 	if e.Near != "" {
 		return fmt.Sprintf("-o %.80q: there is no such option; did you mean %s?", e.Option.Name, strings.ReplaceAll(e.Near, "-", "_"))
 	}

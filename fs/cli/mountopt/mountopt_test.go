@@ -94,6 +94,7 @@ func TestListSaysWhatToWrite(t *testing.T) {
 		"rw,bogus=1":       `"bogus"`,
 		"status":           "there is no such option",
 		"options=rw":       "there is no such option",
+		"uid=1,b/c":        `in a value, write \, for a comma`,
 		"remount,rw":       "unmount it, then mount it again",
 		"spool_dir":        "write spool_dir=DIR",
 		"list_wait=soon":   "write a duration like 5s",
@@ -180,7 +181,7 @@ func TestNearest(t *testing.T) {
 	known := []string{"spool-size", "spool-dir", "ids", "uid", "status"}
 	for word, want := range map[string]string{
 		"spool-siez": "spool-size", "spoolsize": "spool-size", "spol-dirr": "spool-dir", "stauts": "status", "statsu": "status", "idz": "ids", "is": "ids",
-		"ids": "ids", "quiet": "", "": "", "s": "", "size": "", "gid": "uid",
+		"ids": "ids", "quiet": "", "": "", "s": "", "size": "spool-size", "spool": "", "gid": "uid",
 	} {
 		if got := Nearest(word, known); got != want {
 			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)

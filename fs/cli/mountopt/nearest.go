@@ -1,12 +1,26 @@
 package mountopt
 
+import "strings"
+
 // Nearest returns the word of known that word was probably meant to be, or "" if none is similar.
-// One letter in three may be wrong, missing, superfluous, or swapped with its neighbour.
+// One letter in three may be wrong, missing, superfluous, or swapped with its neighbour. Otherwise
+// word may be a part of one known word alone, such as "api-key" of "api-key-file".
 func Nearest(word string, known []string) string {
 	best, least := "", max(1, len(word)/3)+1
 	for _, k := range known {
 		if n := distance(word, k); n < least {
 			best, least = k, n
+		}
+	}
+	if best != "" || len(word) < 3 {
+		return best
+	}
+	for _, k := range known {
+		if strings.Contains(k, word) {
+			if best != "" {
+				return ""
+			}
+			best = k
 		}
 	}
 	return best
