@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
@@ -18,12 +20,20 @@ import (
 // check validates the arguments and flags, and completes the settings. Its errors say what
 // to write instead.
 func (s *settings) check(args []string) error {
-	if len(args) == 0 || slices.Contains(args, "") {
+	switch {
+	case len(args) == 0:
 		return errors.New("which directory? write assetfs [flags] MOUNTPOINT [ASSET_ID...]; see assetfs --help")
+	case slices.Contains(args, ""): // probably a shell variable that is not set
+		return errors.New("an argument is empty; write assetfs [flags] MOUNTPOINT [ASSET_ID...]; see assetfs --help")
 	}
 	var err error
 	if s.IDPattern, err = idlist.Anchored(s.Pattern); err != nil {
 		return fmt.Errorf("--id-pattern=%s: %w; write a regular expression like %s", s.Pattern, err, defaultPattern)
+	}
+	for _, arg := range args {
+		if r, _ := utf8.DecodeRuneInString(arg); r > '-' && (unicode.Is(unicode.Pd, r) || r == '\u2212') {
+			return fmt.Errorf("%s begins with another character than -; write a flag like --ids, a path like ./%[1]s", arg)
+		}
 	}
 	if args, err = s.mountForm(args); err != nil {
 		return err
@@ -82,6 +92,9 @@ func notEmpty(flags *pflag.FlagSet) error {
 	return err
 }
 
+// leastSpool is the smallest spool. Below it most reads would fail, and probably a unit is missing.
+const leastSpool = 1 << 20
+
 // numbers rejects numbers out of range.
 func (s *settings) numbers() error {
 	const dearest = 1e6                                  // dollars; products with any size must stay finite, for JSON
@@ -95,6 +108,15 @@ func (s *settings) numbers() error {
 		if d.got <= 0 {
 			return fmt.Errorf("--%s must be more than 0; write a duration like 5s or 2m", d.flag)
 		}
+	}
+	// Perhaps somebody wants to download nothing. That must not become anything.
+	for flag, size := range map[string]mountopt.Size{"max-download": s.MaxDownload, "max-per-month": s.MaxPerMonth} {
+		if size == 0 && s.flags.Changed(flag) {
+			return fmt.Errorf("--%s=0: write a size like 64MiB or 10G, or omit it for no limit", flag)
+		}
+	}
+	if s.SpoolSize > 0 && s.SpoolSize < leastSpool {
+		return fmt.Errorf("--spool-size=%s is too small; write a size like 64MiB or 10G, or 0 for no limit", &s.SpoolSize)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	iofs "io/fs"
 	"os"
 	"os/signal"
 	"syscall"
@@ -58,7 +59,7 @@ func Main() {
 		err = run(os.Args[1:], child, out)
 	}
 	status := exitStatus(err)
-	if err != nil {
+	if err != nil && !unread(err) {
 		fmt.Fprint(out, report(err))
 		if child != nil {
 			child.Fail(err.Error(), status)
@@ -66,6 +67,13 @@ func Main() {
 	}
 	out.Close(farewell)
 	os.Exit(status)
+}
+
+// unread reports whether err says that standard output is a pipe that nobody reads any
+// longer, as in "assetfs status --json mnt | head".
+func unread(err error) bool {
+	var p *iofs.PathError
+	return errors.As(err, &p) && p.Path == os.Stdout.Name() && errors.Is(p.Err, syscall.EPIPE)
 }
 
 // report returns the line about err. Much of that may be the user's own text, or a file's name.

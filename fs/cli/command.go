@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -71,9 +72,9 @@ func newRoot(args []string, mount func(*settings) error) *cobra.Command {
 }
 
 // commandWord returns the word of a command with which args begin, "" if they don't. A
-// path is none, nor are the arguments of mount(8), whose SOURCE may be any word.
+// path is none, nor is the first of two arguments with -o, the SOURCE of mount(8).
 func commandWord(flags *pflag.FlagSet, args []string) string {
-	word := ""
+	word, words, options := "", 0, false
 	for i := 0; i < len(args) && args[i] != "--"; i++ {
 		arg := args[i]
 		var flag *pflag.Flag // the last one in arg
@@ -89,18 +90,22 @@ func commandWord(flags *pflag.FlagSet, args []string) string {
 				}
 				valued = flag.NoOptDefVal == "" && j+1 < len(arg)
 			}
-		case word == "":
-			word = arg
+		default:
+			word = cmp.Or(word, arg)
+			words++
 		}
 		if flag == nil {
 			continue
 		}
 		if _, ok := flag.Value.(*mountopt.List); ok {
-			return ""
+			options = true
 		}
 		if !valued && flag.NoOptDefVal == "" {
 			i++
 		}
+	}
+	if options && words != 1 {
+		return ""
 	}
 	if strings.HasPrefix(word, cobra.ShellCompRequestCmd) || slices.Contains(commands, word) {
 		return word

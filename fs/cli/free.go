@@ -75,7 +75,7 @@ func eachFile(verb, short string, say func(r *result, name string) string) *cobr
 // fileCommand returns a command on files, or, with --mount, on IDs.
 func fileCommand(verb, short string, mount *string) *cobra.Command {
 	c := &cobra.Command{
-		Use:                   verb + " FILE... | --mount DIR ID...",
+		Use:                   verb + " FILE... | --mount DIR ID...|-",
 		Short:                 short,
 		Long:                  short + ".\n\nFILE is a file or a directory in a mount. With --mount, give IDs instead; -\nreads them from standard input, one a line.",
 		ValidArgsFunction:     completeFiles,

@@ -134,6 +134,16 @@ func TestUsage(t *testing.T) {
 		"/m --demo --ids=x":                "omit --ids",
 		"list /m -o ids=other":             "given twice",
 		"/m -o status":                     "there is no such option",
+		"/m --spool-size=10":               "--spool-size=10 is too small; write a size like 64MiB",
+		"/m --max-download=0":              "--max-download=0: write a size like 64MiB or 10G, or omit it",
+		"none /m -o max_per_month=0":       "--max-per-month=0: write a size",
+		"/m --api-key=x":                   "there is no flag --api-key; did you mean --api-key-file?",
+		"stat /m":                          "did you mean assetfs status?",
+		"check -o what":                    `-o "what": there is no such option`,
+		"none /m -o rate_limit=1/s,12/m":   `write \, for a comma`,
+		"\u2013ids list /m":                "begins with another character than -",
+		"\u2014demo /m":                    "begins with another character than -",
+		"/m \u2212\u2212demo":              "begins with another character than -",
 		"/m --spool-size":                  "write --spool-size=SIZE",
 		"none /m -o rw,spool_dir":          "write spool_dir=DIR",
 		"/m --no-such-flag":                "--no-such-flag",
@@ -235,8 +245,10 @@ func TestEachFlag(t *testing.T) {
 			}
 		}
 	}
-	if _, err := parse([]string{""}); err == nil {
-		t.Error("an empty mount point is taken for the working directory")
+	for _, args := range [][]string{{""}, {"", "re_1"}, {"/m", ""}, {"check", ""}} {
+		if _, err := parse(args); err == nil || !strings.Contains(err.Error(), "an argument is empty; write assetfs") {
+			t.Errorf("assetfs %q: %v; want that an argument is empty", args, err)
+		}
 	}
 }
 
@@ -309,6 +321,18 @@ func TestNotCommands(t *testing.T) {
 	for _, line := range []string{"./status", "pin re_1", "check /m -o rw", "check /m -orw", "--verbose pin", "-v pin", "--umask 022 pin", "statuses", "-- status"} {
 		if s, err := parse(strings.Fields(line)); err != nil || s == nil {
 			t.Errorf("assetfs %s: %v; want a mount", line, err)
+		}
+	}
+}
+
+// With options, too, the word of a command is a command if it is alone.
+func TestCommandWithOptions(t *testing.T) {
+	s := newSettings()
+	for line, want := range map[string]string{
+		"check -o rw": "check", "-orw check": "check", "check -o rw /m": "", "-o rw /m": "", "-o check": "",
+	} {
+		if got := commandWord(s.flags, strings.Fields(line)); got != want {
+			t.Errorf("assetfs %s runs the command %q, want %q", line, got, want)
 		}
 	}
 }
