@@ -1,22 +1,12 @@
 package asset
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 // all returns all assets, also those of which nothing is recorded.
 func (s *Store) all() []*Asset {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Collect(maps.Values(s.assets))
-}
-
-// known returns the assets of which something is recorded.
-func (s *Store) known() []*Asset {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.order)
+	return slices.Clone(s.list)
 }
 
 // each calls do for each of assets, under the asset's lock.
@@ -38,31 +28,35 @@ func (s *Store) ForgetFailures() {
 	})
 }
 
-// Suspend makes waiting reads fail with err, and later ones that would have to wait. An unmount uses
-// it.
+// Suspend makes waiting reads fail with err, and later ones that would have to wait, until Serve. Streams
+// read no further than was planned. An unmount uses it.
 func (s *Store) Suspend(err error) {
-	s.mu.Lock()
-	s.suspended = err
-	s.mu.Unlock()
-	each(s.all(), func(a *Asset) {
-		a.finishLocked(func(*waiter) (bool, error) { return true, err })
-		a.planLocked()
-	})
+	s.suspended.Store(&err)
+	each(s.all(), func(a *Asset) { a.finishLocked(func(*waiter) (bool, error) { return true, err }) })
 }
 
 // suspension returns why no read may wait; nil if they may.
 func (s *Store) suspension() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.suspended
+	if err := s.suspended.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // CloseAssets ends all streams, makes all waiting reads fail with ErrClosed, and waits for the assets'
 // goroutines. It first stores what the sockets hold.
 func (s *Store) CloseAssets() {
-	all := s.all()
-	each(all, (*Asset).closeLocked)
-	for _, a := range all {
-		a.wg.Wait()
-	}
+	s.Suspend(ErrClosed)
+	each(s.all(), func(a *Asset) {
+		if a.engine == nil {
+			return
+		}
+		for _, o := range a.streams {
+			o.endLocked()
+		}
+		if a.timer != nil {
+			a.timer.Stop()
+		}
+	})
+	s.streams.Wait()
 }

@@ -24,8 +24,6 @@ type Options struct {
 type Asset struct {
 	id    string
 	store *Store
-	o     *Options
-	wg    sync.WaitGroup // stream goroutines
 
 	// mu guards what follows, the fields of streams that say so, and each sequence of
 	// looking at what is present, planning and acting. No I/O is done while it is held.
@@ -34,7 +32,6 @@ type Asset struct {
 	held
 	factsAdded func()  // called when facts were added; may be nil
 	lastErr    *mishap // for people; nil: there was none
-	closed     bool    // nothing more is downloaded
 	given      uint64  // how often the kernel was given bytes of this content in this mount
 	*engine            // nil while it would hold nothing; see readyLocked
 }
@@ -124,25 +121,10 @@ func (a *Asset) Contact(ctx context.Context, c Contact) (Info, error) {
 	return a.info, err
 }
 
-// closeLocked makes all reads fail, and all streams end: see Store.CloseAssets.
-func (a *Asset) closeLocked() {
-	a.closed = true
-	a.finishLocked(func(*waiter) (bool, error) { return true, ErrClosed })
-	if a.engine == nil {
-		return
-	}
-	for _, s := range a.streams {
-		s.endLocked()
-	}
-	if a.timer != nil {
-		a.timer.Stop()
-	}
-}
-
 // planLocked makes a plan and carries it out. It is called whenever something has happened that
 // a plan may depend on.
 func (a *Asset) planLocked() {
-	if a.closed || a.engine == nil {
+	if a.engine == nil || a.store.suspension() != nil {
 		return
 	}
 	now := time.Now()
@@ -168,7 +150,7 @@ func (a *Asset) planLocked() {
 		a.openLocked(o, now)
 	}
 	if len(a.waiters) > 0 {
-		p.wake(a.tended.Add(a.o.tendEvery()))
+		p.wake(a.tended.Add(a.store.reading.tendEvery()))
 	}
 	if d.Wake.IsZero() {
 		return

@@ -19,8 +19,7 @@ type held struct {
 	blob          *spool.Blob    // nil until it is needed
 	present       ranges.Set     // bytes that can be read
 	bytes         int64          // of the disk that present takes, in blocks
-	fresh         ranges.Set     // present, not yet claimed
-	unsynced      ranges.Set     // present, yet to be synced
+	unsynced      ranges.Set     // present, yet to be synced: claimed for this boot
 	unsyncedSince time.Time      // when unsynced ceased to be empty
 	epoch         uint64         // grows when present bytes cease to be
 	failedSyncs   uint64         // of the blob: what was being written then may be lost
@@ -28,8 +27,7 @@ type held struct {
 	punching      ranges.Range   // no write may start here until Store.making is free
 	unchecked     bool           // the blob may have holes where bytes are claimed
 	recorded      bool           // the journal knows of the asset, or will
-	dirty         bool           // facts or incarnation have to be recorded
-	queued        bool           // in Store.dirty
+	queued        bool           // in Store.dirty, to be recorded
 }
 
 // full reports whether err says that the disk, or this user's quota on it, is full.
@@ -175,7 +173,7 @@ func (a *Asset) check() error {
 
 // forget makes bytes of an incarnation absent that its blob does not have.
 func (a *Asset) forget(set []ranges.Range, incarnation uint64) error {
-	if err := a.store.journal.Write(); err != nil { // as in writeNotes
+	if err := a.store.journal.Write(); err != nil { // as in flush
 		return err
 	}
 	a.mu.Lock()

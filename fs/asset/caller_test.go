@@ -58,9 +58,7 @@ func (p *paid) Read(b []byte) (int, error) {
 func TestCharge(t *testing.T) {
 	test(t, &fakeServer{size: 512 * mib, ranged: true, etag: true}, func(r *rig) {
 		source := &till{fakeServer: r.server, requests: map[string]int{}, bytes: map[string]int64{}}
-		o := *r.o
-		o.Source = source
-		r.o = &o
+		r.store.engine.Source = source
 		r.head()
 		want := map[string]int{"": 1}
 		check := func(what string) {

@@ -14,7 +14,7 @@ func (s *Store) giveWay(now time.Time) bool {
 	}
 	var victim *stream
 	var first time.Time
-	each(s.known(), func(a *Asset) {
+	each(s.all(), func(a *Asset) {
 		if a.engine == nil {
 			return
 		}

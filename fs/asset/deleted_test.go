@@ -190,7 +190,7 @@ func TestDeletedInOpen(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	a := d.asset("a")
+	a := d.Asset("a")
 	a.adoptBlob(info)
 	if a.Status().Present != 0 {
 		t.Errorf("%d bytes present", a.Status().Present)

@@ -140,7 +140,7 @@ func (a *Asset) failedLocked(s *stream, err error) error {
 	case err == nil && s.gained > 0:
 		a.fail = failure{} // all that was asked for has come
 		return nil
-	case s.discard, errors.Is(err, ErrChanged), a.closed:
+	case s.discard, errors.Is(err, ErrChanged), a.store.suspension() != nil:
 		return nil
 	case err == nil:
 		err = a.shortLocked(s)

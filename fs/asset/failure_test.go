@@ -94,7 +94,7 @@ func TestRetryEnds(t *testing.T) {
 		if _, err := r.Contact(context.Background(), Contact{}); !errors.Is(err, busy) {
 			t.Fatalf("error is %v, want %v", err, busy)
 		}
-		if took := time.Since(start); took > r.o.RetryFor+2*time.Second {
+		if took := time.Since(start); took > r.store.engine.RetryFor+2*time.Second {
 			t.Errorf("retried for %v", took)
 		}
 		r.spent(20, 0)
@@ -110,7 +110,7 @@ func TestRetryEnds(t *testing.T) {
 			if _, err := rd.ReadAt(context.Background(), make([]byte, 4096), 0); !errors.Is(err, busy) {
 				t.Fatalf("error is %v, want %v", err, busy)
 			}
-			if took := time.Since(start); patient != (took >= r.o.RetryFor) {
+			if took := time.Since(start); patient != (took >= r.store.engine.RetryFor) {
 				t.Errorf("a read retried for %v, should be patient: %v", took, patient)
 			}
 		}
@@ -128,13 +128,13 @@ func TestEachReadRetriesForItself(t *testing.T) {
 		rd := r.Open()
 		defer rd.Close()
 		var wg sync.WaitGroup
-		for i, late := range []time.Duration{0, time.Minute, r.o.RetryFor - 5*time.Second} {
+		for i, late := range []time.Duration{0, time.Minute, r.store.engine.RetryFor - 5*time.Second} {
 			wg.Go(func() {
 				time.Sleep(late)
 				start := time.Now()
 				_, err := rd.ReadAt(context.Background(), make([]byte, 1000), int64(i+1)*100*mib)
 				took := time.Since(start)
-				if !errors.Is(err, busy) || took < r.o.RetryFor-2*time.Second || took > r.o.RetryFor+2*time.Second {
+				if !errors.Is(err, busy) || took < r.store.engine.RetryFor-2*time.Second || took > r.store.engine.RetryFor+2*time.Second {
 					t.Errorf("a read that began %v late took %v: %v", late, took, err)
 				}
 			})

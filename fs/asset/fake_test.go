@@ -294,3 +294,12 @@ func (b *fakeBody) Close() error {
 	b.f.mu.Unlock()
 	return nil
 }
+
+// byID is a source with servers of their own for some assets; one of them answers for the limits.
+type byID map[string]*fakeServer
+
+func (b byID) Open(ctx context.Context, id string, r Request) (*Response, error) {
+	return b[id].Open(ctx, id, r)
+}
+
+func (b byID) Budget() Budget { return b["re_1"].Budget() }

@@ -17,6 +17,7 @@ const (
 	flushBytes = 4 << 20     // the same, in bytes
 	syncAfter  = 30 * time.Second
 	syncBytes  = 256 << 20
+	syncRanges = 1000 // each flush claims all of them again
 	// compactAgain is how long to wait after a compaction that failed: each writes everything.
 	compactAgain = time.Minute
 )
@@ -30,41 +31,31 @@ func (a *Asset) update(change func(*facts)) bool {
 		return false
 	}
 	a.facts = f
-	a.markLocked(true)
+	a.markLocked()
 	if a.unsynced.Len() > 0 && a.wholeLocked() {
 		nudge(a.store.due)
 	}
 	return true
 }
 
-// markLocked makes the next flush record the fresh ranges of a, and with facts also its facts.
-func (a *Asset) markLocked(facts bool) {
-	a.dirty = a.dirty || facts || !a.recorded
+// markLocked makes the next flush record a.
+func (a *Asset) markLocked() {
 	if a.queued {
 		return
 	}
-	a.queued = true
+	a.queued, a.recorded = true, true
 	s := a.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dirty = append(s.dirty, a)
-	if !a.recorded {
-		a.recorded = true
-		s.order = append(s.order, a)
-	}
 	nudge(s.changed)
 }
 
-// queueLocked queues in the journal what must be recorded of a.
+// queueLocked queues in the journal what a flush would record of a: its facts, and claims of what is not
+// claimed for ever.
 func (a *Asset) queueLocked() {
-	var b []byte
-	if a.dirty {
-		b = assetRecord(b, a.id, a.incarnation, &a.facts)
-	}
-	b = rangesRecords(b, kindClaim, a.id, a.incarnation, a.fresh.Ranges())
-	a.fresh.Clear()
-	a.dirty = false
-	a.store.journal.Queue(b)
+	b := assetRecord(nil, a.id, a.incarnation, &a.facts)
+	a.store.journal.Queue(rangesRecords(b, kindClaim, a.id, a.incarnation, a.unsynced.Ranges()))
 }
 
 // pendLocked makes the keeper look at a.
@@ -108,10 +99,14 @@ func (s *Store) writer() {
 // they remain to be recorded; the journal logs it.
 func (s *Store) flush() error {
 	defer hold(s.flushing)()
-	if err := s.writeNotes(); err != nil {
-		return err
+	if err := s.journal.Write(); err != nil {
+		return err // nothing is queued behind what can't be written, or the queue would grow
 	}
 	s.mu.Lock()
+	for name := range s.newNotes {
+		s.journal.Queue(appendRecord(nil, kindNote, name, s.notes[name]))
+	}
+	clear(s.newNotes)
 	assets := s.dirty
 	s.dirty = nil
 	s.mu.Unlock()
@@ -125,8 +120,13 @@ func (s *Store) flush() error {
 	return s.journal.Write()
 }
 
-// keeper makes claims permanent: at once for an asset that is whole or not in use, otherwise every
-// syncBytes or syncAfter. It also compacts the journal when most of it is garbage. It ends with stop.
+// muchLocked reports whether so much is unsynced that it should be synced now.
+func (a *Asset) muchLocked() bool {
+	return a.unsynced.Len() >= syncBytes || len(a.unsynced.Ranges()) >= syncRanges
+}
+
+// keeper makes claims permanent: at once for an asset that is whole, not in use, or has much to sync,
+// otherwise every syncAfter. It also compacts the journal when most of it is garbage. It ends with stop.
 func (s *Store) keeper() {
 	timer := time.NewTimer(syncAfter)
 	var failed time.Time // when the last compaction did
@@ -188,7 +188,7 @@ func (a *Asset) sync(old time.Time) (claims bool, err error) {
 	a.mu.Lock()
 	blob, incarnation, epoch := a.blobLocked(), a.incarnation, a.epoch
 	pending := slices.Clone(a.unsynced.Ranges())
-	early := a.users() > 0 && !a.wholeLocked() && a.unsynced.Len() < syncBytes && a.unsyncedSince.After(old)
+	early := a.users() > 0 && !a.wholeLocked() && !a.muchLocked() && a.unsyncedSince.After(old)
 	a.mu.Unlock()
 	if early {
 		return false, nil
@@ -218,7 +218,9 @@ func (a *Asset) sync(old time.Time) (claims bool, err error) {
 		a.recountLocked()
 	}
 	if claims = err == nil && len(pending) > 0 && a.epoch == epoch; claims {
-		a.queueLocked() // the claim must find its asset
+		if a.queued {
+			a.queueLocked() // the claim must find its asset
+		}
 		a.store.journal.Queue(rangesRecords(nil, kindDurable, a.id, incarnation, pending))
 		for _, r := range pending {
 			a.unsynced.Remove(r)

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"assetfs/fs/ranges"
 )
@@ -12,7 +13,7 @@ import (
 // read makes a store of records, without a directory.
 func read(payloads [][]byte) (*Store, *loader) {
 	s := &Store{bootID: "b", assets: map[string]*Asset{}, calls: map[string][]time.Time{}, notes: map[string]string{}}
-	r := &loader{s: s, types: map[string]string{}}
+	r := &loader{s: s, types: map[string]string{}, old: map[*Asset]bool{}}
 	for _, p := range payloads {
 		r.apply(p)
 	}
@@ -55,7 +56,10 @@ func FuzzRecords(f *testing.F) {
 			return
 		}
 		s, _ := read(append(append([][]byte{}, first...), b))
-		for _, a := range s.order {
+		for _, a := range s.list {
+			if !utf8.ValidString(a.info.ETag + a.info.LastModified) {
+				return // a source gives only text
+			}
 			for _, r := range a.present.Ranges() {
 				if r.Start < 0 || r.Empty() || r.End > maxSize {
 					t.Fatalf("range %v", r)
@@ -68,14 +72,12 @@ func FuzzRecords(f *testing.F) {
 			}
 		}
 		again, r := read(payloads(s.snapshot(nil)))
-		if r.refused > 0 || len(again.order) != len(s.order) || again.ranging != s.ranging || len(again.calls[Download]) != len(s.calls[Download]) ||
+		if r.refused > 0 || len(again.list) != len(s.list) || again.ranging != s.ranging || len(again.calls[Download]) != len(s.calls[Download]) ||
 			!reflect.DeepEqual(again.notes, s.notes) || !reflect.DeepEqual(again.unknown, s.unknown) {
-			t.Fatalf("snapshot: %d refused, %d assets, %d requests", r.refused, len(again.order), len(again.calls[Download]))
+			t.Fatalf("snapshot: %d refused, %d assets, %d requests", r.refused, len(again.list), len(again.calls[Download]))
 		}
-		for i, a := range s.order {
-			g := again.order[i]
-			a.recall() // "" and "{}" say the same
-			g.recall()
+		for i, a := range s.list {
+			g := again.list[i]
 			if a.id != g.id || a.facts != g.facts || a.incarnation != g.incarnation ||
 				!reflect.DeepEqual(append([]ranges.Range{}, a.present.Ranges()...), append([]ranges.Range{}, g.present.Ranges()...)) ||
 				!reflect.DeepEqual(append([]ranges.Range{}, a.unsynced.Ranges()...), append([]ranges.Range{}, g.unsynced.Ranges()...)) {

@@ -285,23 +285,19 @@ func TestRangeIsKnownPerAsset(t *testing.T) {
 	t.Run("an asset without it harms no other, over restarts too", func(t *testing.T) {
 		test(t, &fakeServer{size: 64 * mib, etag: true}, func(r *rig) {
 			ranged := &rig{t: t, server: &fakeServer{size: 64 * mib, ranged: true, etag: true, rate: 100 * mib}, store: r.store, Asset: r.store.Asset("re_2")}
-			o := *r.o
-			o.Source = ranged.server
-			ranged.o = &o
-			defer ranged.Close()
+			r.store.engine.Source = byID{"re_1": r.server, "re_2": ranged.server}
 			r.contact()
 			rd := r.Open()
 			defer rd.Close()
 			r.read(rd, 40*mib, 1000)
 			ranged.contact()
 			rd2 := ranged.Open()
-			defer rd2.Close()
 			ranged.read(rd2, 40*mib, 1000)
 			ranged.spent(2, 4*mib)
 			if got, want := [2]Ranging{r.Info().Ranging, ranged.Info().Ranging}, [2]Ranging{RangeNo, RangeYes}; got != want {
 				t.Errorf("Range of both: %v, want %v", got, want)
 			}
-			ranged.Close()
+			rd2.Close()
 			rd.Close()
 			r.restart()
 			if r.Info().Ranging != RangeNo {

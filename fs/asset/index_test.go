@@ -261,7 +261,7 @@ func TestNamesBesideFlush(t *testing.T) {
 		t.Error(err)
 	}
 	<-named
-	if second.queued || second.dirty {
+	if second.queued {
 		t.Error("the name is not recorded")
 	}
 }

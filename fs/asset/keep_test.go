@@ -92,9 +92,11 @@ func (s *Store) abandon() {
 }
 
 func (s *Store) ids() (ids []string) {
-	for _, a := range s.known() {
-		ids = append(ids, a.id)
-	}
+	each(s.all(), func(a *Asset) {
+		if a.recorded {
+			ids = append(ids, a.id)
+		}
+	})
 	return ids
 }
 

@@ -18,13 +18,14 @@ type loader struct {
 	boot    string            // of the last boot record
 	refused int               // records whose content is not acceptable
 	types   map[string]string // of media: there are few
+	old     map[*Asset]bool   // an older program wrote their latest record
 }
 
 // apply applies one record. If its content is not acceptable, the asset that it is about loses its
 // bytes, and nothing else happens.
 func (r *loader) apply(payload []byte) {
 	s, kind, fields := r.s, payload[0], payload[1:]
-	var id, name, value string
+	var id, name, value, learnt string
 	var incarnation uint64
 	var set []ranges.Range
 	var at time.Time
@@ -38,9 +39,10 @@ func (r *loader) apply(payload []byte) {
 	case kindAsset:
 		f := facts{info: Info{Size: -1}}
 		i := &f.info
-		good = decode(fields, &id, &incarnation, &f.name, &i.Name, &i.Type, &i.ETag, &i.LastModified, &f.learnt,
-			&i.ModTime, &f.firstSeen, &f.lastUse, &i.Size, &f.version, &f.cost, &i.Header) && f.acceptable()
-		if !good {
+		good = decode(fields, &id, &incarnation, &f.name, &i.Name, &i.Type, &i.ETag, &i.LastModified, &learnt,
+			&i.ModTime, &f.firstSeen, &f.lastUse, &i.Size, &f.version, &f.cost, &i.Header)
+		old := !i.recall(learnt)
+		if good = good && f.acceptable(); !good {
 			r.forget(id)
 			break
 		}
@@ -48,9 +50,6 @@ func (r *loader) apply(payload []byte) {
 			i.Type = t
 		}
 		r.types[i.Type] = i.Type
-		if f.learnt == "" {
-			f.learnt = "-" // of an older program
-		}
 		a := r.asset(id)
 		if a.incarnation != incarnation {
 			r.forget(id)
@@ -58,6 +57,10 @@ func (r *loader) apply(payload []byte) {
 		}
 		f.pinned = a.pinned
 		a.facts = f
+		delete(r.old, a)
+		if old {
+			r.old[a] = true
+		}
 	case kindClaim, kindDurable, kindRemove:
 		good = decode(fields, &id, &incarnation, &set)
 		a := s.assets[id]
@@ -104,7 +107,6 @@ func (r *loader) asset(id string) *Asset {
 	if a == nil {
 		a = r.s.newAsset(id)
 		a.recorded = true
-		r.s.order = append(r.s.order, a)
 	}
 	return a
 }
@@ -158,7 +160,11 @@ func (s *Store) snapshot(b []byte) []byte {
 		}
 	}
 	s.mu.Unlock()
-	each(s.known(), func(a *Asset) { b = a.appendRecordsLocked(b) })
+	each(s.all(), func(a *Asset) {
+		if a.recorded {
+			b = a.appendRecordsLocked(b)
+		}
+	})
 	for _, payload := range s.unknown {
 		b = spool.AppendFrame(b, func(b []byte) []byte { return append(b, payload...) })
 	}
@@ -181,8 +187,8 @@ func (a *Asset) appendRecordsLocked(b []byte) []byte {
 // adopt compares what the journal claims with the blobs, and removes blobs of which nothing is
 // claimed.
 func (s *Store) adopt() error {
-	claimed := make(map[string]*Asset, len(s.order))
-	for _, a := range s.order {
+	claimed := make(map[string]*Asset, len(s.list))
+	for _, a := range s.list {
 		if a.present.Len() > 0 {
 			claimed[spool.BlobName(a.id, a.incarnation)] = a
 		}
@@ -254,12 +260,12 @@ const reviewSize = 64 << 10
 
 // review drops what an older program wrongly took for an asset. What this program has stored was
 // judged with its header, and is not judged again.
-func (s *Store) review() {
+func (s *Store) review(old map[*Asset]bool) {
 	if s.o.Impostor == nil {
 		return
 	}
-	for _, a := range s.order {
-		if a.info.Size > reviewSize || !a.wholeLocked() || a.recall() {
+	for a := range old {
+		if a.info.Size > reviewSize || !a.wholeLocked() {
 			continue
 		}
 		p := make([]byte, a.info.Size)
@@ -268,7 +274,7 @@ func (s *Store) review() {
 			continue
 		}
 		a.mu.Lock()
-		a.markLocked(true)
+		a.markLocked()
 		a.mu.Unlock()
 		if !s.o.Impostor(p) {
 			continue

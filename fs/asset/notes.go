@@ -63,7 +63,7 @@ func (s *Store) clockSet() time.Duration {
 // NoteCall records that the API is called at t. When it returns, the journal has it, so that it
 // outlives the process. After an error it may have it, too.
 func (s *Store) NoteCall(call string, t time.Time) error {
-	if err := s.journal.Write(); err != nil { // as in writeNotes
+	if err := s.journal.Write(); err != nil { // as in flush
 		return err
 	}
 	now := time.Now()
@@ -113,33 +113,22 @@ func (s *Store) SetNote(name, value string) error {
 		s.newNotes[name] = struct{}{}
 	}
 	s.mu.Unlock()
-	err := s.writeNotes()
+	err := s.flush()
 	if err != nil {
 		nudge(s.changed)
 	}
 	return err
 }
 
-// writeNotes records the notes that have changed. Nothing is queued behind what can't be written, or the
-// queue would grow.
-func (s *Store) writeNotes() error {
-	if err := s.journal.Write(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	for name := range s.newNotes {
-		s.journal.Queue(appendRecord(nil, kindNote, name, s.notes[name]))
-	}
-	clear(s.newNotes)
-	s.mu.Unlock()
-	return s.journal.Write()
-}
-
 // Names returns the names of the directory entries of all assets of which something is recorded, by
 // asset ID; "" if there is none yet.
 func (s *Store) Names() map[string]string {
 	names := map[string]string{}
-	each(s.known(), func(a *Asset) { names[a.id] = a.name })
+	each(s.all(), func(a *Asset) {
+		if a.recorded {
+			names[a.id] = a.name
+		}
+	})
 	return names
 }
 
@@ -147,7 +136,7 @@ func (s *Store) Names() map[string]string {
 // it is logged and tried again.
 func (s *Store) SetNames(names map[string]string) {
 	for id, name := range names {
-		a := s.asset(id)
+		a := s.Asset(id)
 		a.mu.Lock()
 		a.update(func(f *facts) { f.name = name })
 		a.mu.Unlock()

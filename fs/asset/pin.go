@@ -26,7 +26,7 @@ func (a *Asset) pinLocked(pinned bool) {
 		return
 	}
 	a.pinned = pinned
-	a.markLocked(true) // a compaction finds it among those that are recorded
+	a.markLocked() // a compaction finds it among those that are recorded
 	a.store.journal.Queue(appendRecord(nil, kindPin, a.id, pinned))
 }
 
@@ -36,7 +36,7 @@ func (s *Store) PinsChanged() <-chan struct{} { return s.pinsChanged }
 
 // AbsentPins returns the IDs of pinned assets that are not whole.
 func (s *Store) AbsentPins() (ids []string) {
-	each(s.known(), func(a *Asset) {
+	each(s.all(), func(a *Asset) {
 		if a.pinned && !a.wholeLocked() {
 			ids = append(ids, a.id)
 		}

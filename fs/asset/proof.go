@@ -102,7 +102,7 @@ func (s *stream) sample(q Request) (*Response, error) {
 	a := s.a
 	for again := false; ; again = true {
 		s.noteSent(false)
-		r, err := a.o.Source.Open(s.ctx, a.id, q)
+		r, err := a.store.reading.Source.Open(s.ctx, a.id, q)
 		if err != nil {
 			return nil, s.why(err)
 		}

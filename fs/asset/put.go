@@ -10,7 +10,7 @@ import (
 
 // turn calls do, which uses the disk, when it is its turn.
 func (s *Store) turn(do func()) {
-	if turns := s.engine.Turns; turns != nil {
+	if turns := s.reading.Turns; turns != nil {
 		turns <- struct{}{}
 		defer func() { <-turns }()
 	}
@@ -100,7 +100,6 @@ func (a *Asset) wroteLocked(r ranges.Range, n int, incarnation uint64, need int6
 		s.add(grown - need)
 	}
 	a.present.Add(r)
-	a.fresh.Add(r)
 	first := a.unsynced.Len() == 0
 	if first {
 		a.unsyncedSince = time.Now()
@@ -109,12 +108,11 @@ func (a *Asset) wroteLocked(r ranges.Range, n int, incarnation uint64, need int6
 	switch {
 	case first:
 		a.pendLocked()
-	case a.unsynced.Len() >= syncBytes, a.wholeLocked():
+	case a.muchLocked(), a.wholeLocked():
 		nudge(s.due)
 	}
-	told := a.info.Stored
 	a.info.Stored = true
-	a.markLocked(!told)
+	a.markLocked()
 	if s.newBytes.Add(r.Len()) >= flushBytes {
 		nudge(s.much)
 	}

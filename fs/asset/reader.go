@@ -63,7 +63,7 @@ func (r *Reader) Close() {
 func (a *Asset) touchLocked() {
 	a.lastUse = time.Now()
 	if a.recorded {
-		a.markLocked(true)
+		a.markLocked()
 	}
 }
 

@@ -41,30 +41,18 @@ type facts struct {
 	cost      int64     // bytes downloaded of it so far, over all partial downloads
 	firstSeen time.Time // the content
 	lastUse   time.Time
-	pinned    bool   // it never goes
-	learnt    string // of info, as it was read; "": Info tells
+	pinned    bool // it never goes
 }
 
 // acceptable reports whether a record can hold f. It must be asked before facts are changed, so that
 // everything written can be read.
 func (f *facts) acceptable() bool {
 	i := &f.info
-	text := len(f.name) + len(i.Name) + len(i.Type) + len(i.ETag) + len(i.LastModified) + len(f.learnt)
+	text := len(f.name) + len(i.Name) + len(i.Type) + len(i.ETag) + len(i.LastModified)
 	for _, v := range i.Seen { // as JSON
 		text += 6 * len(v)
 	}
 	return i.Size >= -1 && i.Size <= maxSize && f.version <= math.MaxInt64 && f.cost >= 0 && text < maxText
-}
-
-// recall fills info from what was learnt, if that is not done yet. It returns false if an older
-// program wrote it.
-func (f *facts) recall() bool {
-	if f.learnt == "" {
-		return true
-	}
-	ours := f.info.recall(f.learnt)
-	f.learnt = ""
-	return ours
 }
 
 // appendRecord appends a record of kind with fields. A time has microseconds, and the
@@ -106,11 +94,8 @@ func appendRecord(b []byte, kind byte, fields ...any) []byte {
 }
 
 func assetRecord(b []byte, id string, incarnation uint64, f *facts) []byte {
-	i, learnt := &f.info, f.learnt
-	if learnt == "" {
-		learnt = i.text()
-	}
-	return appendRecord(b, kindAsset, id, incarnation, f.name, i.Name, i.Type, i.ETag, i.LastModified, learnt,
+	i := &f.info
+	return appendRecord(b, kindAsset, id, incarnation, f.name, i.Name, i.Type, i.ETag, i.LastModified, i.text(),
 		i.ModTime, f.firstSeen, f.lastUse, i.Size, f.version, f.cost, i.Header)
 }
 

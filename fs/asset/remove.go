@@ -7,9 +7,8 @@ import (
 // removeLocked marks the bytes of r absent. Running reads of them will notice.
 func (a *Asset) removeLocked(r ranges.Range) {
 	a.epoch++
-	for _, s := range []*ranges.Set{&a.present, &a.fresh, &a.unsynced} {
-		s.Remove(r)
-	}
+	a.present.Remove(r)
+	a.unsynced.Remove(r)
 }
 
 // dropLocked forgets all bytes and the blob. The caller must call remove after releasing the lock: it
@@ -17,14 +16,13 @@ func (a *Asset) removeLocked(r ranges.Range) {
 // can't, the bytes go all the same, since a claim on a missing blob has no effect.
 func (a *Asset) dropLocked() (remove func() int64) {
 	blob, freed := a.blobLocked(), a.bytes
-	for _, s := range []*ranges.Set{&a.present, &a.fresh, &a.unsynced} {
-		s.Clear()
-	}
+	a.present.Clear()
+	a.unsynced.Clear()
 	a.bytes = 0
 	a.epoch++
 	a.incarnation++
 	a.blob, a.unchecked = nil, false
-	a.markLocked(true)
+	a.markLocked()
 	a.queueLocked()
 	return func() int64 {
 		_ = a.store.journal.Write() // it logs, and tries again
@@ -75,12 +73,12 @@ func (a *Asset) lose(incarnation uint64) {
 // absentLocked marks the bytes of set absent, and queues the record of that. It returns those that were
 // present. They stay in the blob, and their room is still counted.
 func (a *Asset) absentLocked(set []ranges.Range) (were []ranges.Range) {
-	if a.dirty || a.fresh.Len() > 0 { // the record must find its asset
-		a.queueLocked()
-	}
 	for _, r := range set {
 		were = append(were, a.present.Within(r)...)
 		a.removeLocked(r)
+	}
+	if a.queued {
+		a.queueLocked() // the record must find its asset
 	}
 	a.store.journal.Queue(rangesRecords(nil, kindRemove, a.id, a.incarnation, set))
 	return were
@@ -96,11 +94,10 @@ func (a *Asset) withdrawLocked(set []ranges.Range) error {
 	if err != nil && a.incarnation == incarnation {
 		// Claim them again, in case the record is written later.
 		for _, r := range were {
-			for _, s := range []*ranges.Set{&a.present, &a.fresh, &a.unsynced} {
-				s.Add(r)
-			}
+			a.present.Add(r)
+			a.unsynced.Add(r)
 		}
-		a.markLocked(false)
+		a.markLocked()
 		a.pendLocked()
 	}
 	return err

@@ -76,8 +76,7 @@ func TestRest(t *testing.T) {
 			r.read(rd, 0, 1)
 		}, false},
 		{"not there", func(r *rig) {
-			o := refusing(io.ErrUnexpectedEOF)
-			r.o = &o
+			r.store.engine = refusing(io.ErrUnexpectedEOF)
 			for range 2 {
 				if _, err := r.Contact(r.t.Context(), Contact{}); !errors.Is(err, io.ErrUnexpectedEOF) {
 					r.t.Errorf("not there: %v", err)

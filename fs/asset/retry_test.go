@@ -71,11 +71,8 @@ func TestCrowdedGivesWay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			test(t, &fakeServer{size: 64 * mib, ranged: c.ranged, etag: true, single: true}, func(r *rig) {
-				o := *r.o
-				o.RetryFor = 10 * time.Second
+				r.store.engine.RetryFor = 10 * time.Second
 				second := r.store.Asset("re_2")
-				second.o = &o
-				defer second.Close()
 				r.contact()
 				rd := r.Open()
 				defer rd.Close()
@@ -102,7 +99,7 @@ func TestCrowdedGivesWay(t *testing.T) {
 func TestStallWatch(t *testing.T) {
 	for seed := range 20 {
 		test(t, &fakeServer{size: 8 * mib, ranged: true, rate: mib / 4}, func(r *rig) {
-			r.o.StallTimeout = time.Duration(330+seed) * time.Millisecond // little longer than a read takes
+			r.store.engine.StallTimeout = time.Duration(330+seed) * time.Millisecond // little longer than a read takes
 			r.contact()
 			rd := r.Open()
 			defer rd.Close()

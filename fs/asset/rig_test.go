@@ -35,8 +35,7 @@ func newRig(t *testing.T, server *fakeServer) *rig {
 
 // Close closes one asset.
 func (a *Asset) Close() {
-	each([]*Asset{a}, (*Asset).closeLocked)
-	a.wg.Wait()
+	a.store.CloseAssets()
 }
 
 // restart ends everything and begins anew.

@@ -154,7 +154,7 @@ func (s *Store) makeRoom(need int64, a *Asset, r ranges.Range, round int, why er
 
 // holdings returns what all assets hold, for a write of r to own.
 func (s *Store) holdings(own *Asset, r ranges.Range) ([]*Asset, Holdings) {
-	assets := s.known()
+	assets := s.all()
 	h := Holdings{Assets: make([]Holding, len(assets)), Size: s.o.Size, Block: s.block, Distance: maxSize}
 	for i, a := range assets {
 		a.mu.Lock()
@@ -195,7 +195,7 @@ func (a *Asset) spareLocked() []ranges.Range {
 // punchOut drops those of set that can still go: the bytes before all readers, and those further after
 // them than distance. It returns how many bytes that freed. The caller must be the one that makes room.
 func (a *Asset) punchOut(set []ranges.Range, distance int64) (freed int64) {
-	if a.store.journal.Write() != nil { // as in writeNotes
+	if a.store.journal.Write() != nil { // as in flush
 		return 0
 	}
 	a.mu.Lock()
@@ -236,7 +236,7 @@ func (s *Store) noSpace(need int64, a *Asset, why error) error {
 	if a != nil {
 		id = a.id
 	}
-	each(s.known(), func(o *Asset) {
+	each(s.all(), func(o *Asset) {
 		if o.pinned {
 			pinned += o.bytes
 		}

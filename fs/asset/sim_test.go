@@ -50,11 +50,11 @@ func newSimStore(t *testing.T, ranging Ranging) *testStore {
 func simulateAsset(t *testing.T, tr *trace, l simLink, store *testStore, id string) (out outlay) {
 	t.Helper()
 	server := &simServer{simLink: l, size: tr.size, began: time.Now()}
-	a := store.Asset(id)
-	a.o = &Options{
+	store.Serve(&Options{
 		Source: server, ReadAhead: 64 * mib,
 		StallTimeout: time.Hour, RetryFor: time.Hour,
-	}
+	})
+	a := store.Asset(id)
 	if len(tr.present) > 0 {
 		if _, err := a.Contact(t.Context(), Contact{}); err != nil {
 			t.Fatal(err)

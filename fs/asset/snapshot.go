@@ -43,7 +43,7 @@ func (a *Asset) snapshotLocked(now time.Time) *planning {
 		Short:     a.history.short(a.streams),
 		Whole:     kind.Whole,
 		Tail:      kind.Tail,
-		ReadAhead: a.o.ReadAhead,
+		ReadAhead: a.store.reading.ReadAhead,
 		NotBefore: a.fail.until,
 		Readers:   len(a.readers),
 		LastClose: a.lastClose,
@@ -69,7 +69,7 @@ func (a *Asset) snapshotLocked(now time.Time) *planning {
 	if !requests {
 		return p
 	}
-	b := a.o.Source.Budget()
+	b := a.store.reading.Source.Budget()
 	p.Requests, p.Next, p.Worth = b.Available-unknown, b.Next, a.store.worth(b.Worth)
 	p.Queued, p.Limited = b.Queued > 0 && b.Down == nil, b.Worth > 0
 	for _, w := range a.waiters {

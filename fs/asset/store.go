@@ -39,7 +39,7 @@ type StoreOptions struct {
 // methods may be called concurrently.
 type Store struct {
 	o       StoreOptions
-	engine  *Options
+	reading *Options // how assets are read
 	dir     *spool.Dir
 	journal *spool.Journal
 	bootID  string
@@ -52,6 +52,7 @@ type Store struct {
 	closed      atomic.Bool              // Close was called
 	newBytes    atomic.Int64             // written since the last flush
 	full        atomic.Pointer[fullness] // nil: there was room at the last attempt to make some
+	suspended   atomic.Pointer[error]    // nil: reads may wait; see Suspend
 	making      chan struct{}            // has an element while room is made
 	pinning     chan struct{}            // has an element while an asset is pinned or unpinned
 	flushing    chan struct{}            // has an element while changes are recorded
@@ -60,13 +61,13 @@ type Store struct {
 	due         chan struct{}            // something may have to be synced, or the journal compacted
 	pinsChanged chan struct{}            // see PinsChanged
 	stop        chan struct{}            // closed to end the goroutines
-	wg          sync.WaitGroup
+	wg, streams sync.WaitGroup           // their goroutines, and those of streams
 
 	// mu guards what follows. It may be taken while an asset's lock is held, never the other way
 	// round.
 	mu      sync.Mutex
 	assets  map[string]*Asset
-	order   []*Asset               // those recorded, as they first were
+	list    []*Asset               // assets, as they came
 	dirty   []*Asset               // what a flush has to record
 	pending map[*Asset]struct{}    // have to be synced, or their blobs closed
 	calls   map[string][]time.Time // by name of the call
@@ -76,8 +77,6 @@ type Store struct {
 	bytes    int64 // of the blocks of assets
 	free     int64 // estimate of what the disk has left
 	since    int64 // bytes taken since the disk was asked
-	// suspended is not nil while no read may wait; see Suspend.
-	suspended error
 	server
 }
 
@@ -97,7 +96,7 @@ func OpenStore(root, baseURL string, o StoreOptions) (*Store, error) {
 		return nil, errors.Join(err, dir.Close())
 	}
 	s := &Store{
-		o: o, engine: &Options{}, dir: dir, journal: dir.Journal(), bootID: o.BootID, block: disk.Block, holes: !disk.ZerosAreHoles,
+		o: o, reading: &Options{}, dir: dir, journal: dir.Journal(), bootID: o.BootID, block: disk.Block, holes: !disk.ZerosAreHoles,
 		making: make(chan struct{}, 1), pinning: make(chan struct{}, 1), flushing: make(chan struct{}, 1), pinsChanged: make(chan struct{}, 1),
 		changed: make(chan struct{}, 1), much: make(chan struct{}, 1), due: make(chan struct{}, 1), stop: make(chan struct{}),
 		assets: map[string]*Asset{}, pending: map[*Asset]struct{}{}, calls: map[string][]time.Time{}, notes: map[string]string{}, newNotes: map[string]struct{}{},
@@ -126,7 +125,7 @@ func OpenStore(root, baseURL string, o StoreOptions) (*Store, error) {
 
 // load reads the journal and looks at the blobs.
 func (s *Store) load() error {
-	r := loader{s: s, types: map[string]string{}}
+	r := loader{s: s, types: map[string]string{}, old: map[*Asset]bool{}}
 	whole, err := s.journal.Replay(r.apply)
 	if err != nil {
 		return err
@@ -150,39 +149,26 @@ func (s *Store) load() error {
 	if err := s.adopt(); err != nil {
 		return err
 	}
+	s.review(r.old)
 	// Claims that no longer count must go. They would count again in a boot with that ID, of another
 	// machine that shares the directory, or if a cut behind damage doesn't reach the disk.
-	if (r.boot != s.bootID || !whole) && len(s.order) > 0 {
+	if (r.boot != s.bootID || !whole) && len(s.list) > 0 {
 		if err := s.journal.Compact(s.snapshot); err != nil {
 			s.o.Log.Warn("spool index not compacted", "error", err)
 		}
 	}
-	s.review()
 	return nil
 }
 
-// Serve sets how assets are read from now on. Call it before Asset; the store keeps o.
+// Serve sets how assets are read from now on. Call it before any read; the store keeps o.
 func (s *Store) Serve(o *Options) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.engine, s.suspended = o, nil
+	s.reading = o
+	s.suspended.Store(nil)
 }
 
 // Asset returns the asset with that ID, always the same one. Nothing is on the disk until something
 // is recorded.
 func (s *Store) Asset(id string) *Asset {
-	a := s.asset(id)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.recall()
-	if a.o == nil || a.closed {
-		a.o, a.closed = s.engine, false
-	}
-	return a
-}
-
-// asset is like Asset, for callers that download nothing.
-func (s *Store) asset(id string) *Asset {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a := s.assets[id]; a != nil {
@@ -195,6 +181,7 @@ func (s *Store) asset(id string) *Asset {
 func (s *Store) newAsset(id string) *Asset {
 	a := &Asset{id: id, store: s, facts: facts{info: Info{Size: -1}, firstSeen: seenNow()}, held: held{incarnation: 1}}
 	s.assets[id] = a
+	s.list = append(s.list, a)
 	return a
 }
 

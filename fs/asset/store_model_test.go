@@ -95,7 +95,7 @@ func (m *storeModel) compare(kept bool) {
 		}
 	}
 	var sum int64
-	for _, f := range m.d.known() {
+	for _, f := range m.d.all() {
 		counted, blocks := m.counted(f)
 		for range 1000 { // a sync that has failed takes bytes out first, and their room when that is recorded
 			if counted == blocks {
@@ -261,7 +261,7 @@ func (m *storeModel) step() {
 // before that is recorded.
 func (m *storeModel) failSync() {
 	failures := func() (n uint64) {
-		each(m.d.known(), func(a *Asset) { n += a.failedSyncs })
+		each(m.d.all(), func(a *Asset) { n += a.failedSyncs })
 		return n
 	}
 	before := failures()
@@ -273,7 +273,7 @@ func (m *storeModel) failSync() {
 		m.t.Fatal(err)
 	}
 	var blobs []string // the keeper may still have synced one that is gone since
-	each(m.d.known(), func(a *Asset) { blobs = append(blobs, spool.BlobName(a.id, a.incarnation)) })
+	each(m.d.all(), func(a *Asset) { blobs = append(blobs, spool.BlobName(a.id, a.incarnation)) })
 	m.disk.mu.Lock()
 	failed := !m.disk.fails && slices.Contains(blobs, m.disk.failed)
 	m.disk.fails = false

@@ -75,7 +75,7 @@ func (s *testStore) fault(point, name string) error {
 
 // lose removes bytes of all assets.
 func (s *testStore) lose(r ranges.Range) {
-	for _, a := range s.known() {
+	for _, a := range s.all() {
 		if err := a.withdraw([]ranges.Range{r}); err != nil {
 			s.t.Error(err)
 		}
@@ -99,7 +99,7 @@ func (s *testStore) limit(size int64) {
 
 // users is how many readers there are.
 func (s *testStore) users() (n int) {
-	for _, a := range s.known() {
+	for _, a := range s.all() {
 		a.mu.Lock()
 		n += a.users()
 		a.mu.Unlock()

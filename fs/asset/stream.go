@@ -68,7 +68,7 @@ func (a *Asset) openLocked(o Opening, now time.Time) {
 	s.request.Patient = s.patient.Load
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	a.streams = append(a.streams, s)
-	a.wg.Go(s.run)
+	a.store.streams.Go(s.run)
 }
 
 // noteSent records whether the running request has been sent.
@@ -137,9 +137,9 @@ func (s *stream) serve() error {
 	}
 	s.asked.Store(true)
 	start := time.Now()
-	r, err := s.a.o.Source.Open(s.ctx, s.a.id, s.request)
+	r, err := s.a.store.reading.Source.Open(s.ctx, s.a.id, s.request)
 	if crowded(err) && !s.request.Background && s.a.store.giveWay(time.Now()) {
-		r, err = s.a.o.Source.Open(s.ctx, s.a.id, s.request)
+		r, err = s.a.store.reading.Source.Open(s.ctx, s.a.id, s.request)
 	}
 	if err != nil {
 		return s.why(err)
@@ -248,7 +248,7 @@ func (s *stream) close(b Body) {
 func (a *Asset) spendLocked(n int) {
 	if n > 0 {
 		a.cost += int64(n)
-		a.markLocked(true)
+		a.markLocked()
 	}
 }
 

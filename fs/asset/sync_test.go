@@ -57,8 +57,8 @@ func TestKillCost(t *testing.T) {
 	})
 }
 
-// TestSyncCadence checks when claims become permanent: when nobody uses the asset, when it is whole, and
-// 30 seconds after the first byte of a stream.
+// TestSyncCadence checks when claims become permanent: when nobody uses the asset, when it is whole or in
+// many runs, and 30 seconds after the first byte of a stream.
 func TestSyncCadence(t *testing.T) {
 	left := func(t *testing.T, do func(f *Asset)) int64 {
 		var n int64
@@ -92,6 +92,14 @@ func TestSyncCadence(t *testing.T) {
 				t.Error(err)
 			}
 		}, 12288},
+		"many runs": {func(f *Asset) {
+			for i := int64(1); i < syncRanges; i++ {
+				r := span(i*16*kib, i*16*kib+4*kib)
+				if err := f.write(content("re_1", 0, r), r.Start); err != nil {
+					t.Error(err)
+				}
+			}
+		}, 8192 + (syncRanges-1)*4*kib},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := left(t, c.do); got != c.want {

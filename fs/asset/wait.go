@@ -21,14 +21,11 @@ type waiter struct {
 
 // waitLocked registers a waiter. It returns an error at once if waiting is useless.
 func (a *Asset) waitLocked(ctx context.Context, state WaiterState, retryFor time.Duration) (*waiter, error) {
-	if a.closed {
-		return nil, ErrClosed
-	}
 	if err := a.store.suspension(); err != nil {
 		return nil, err
 	}
 	if retryFor == 0 {
-		retryFor = a.o.RetryFor
+		retryFor = a.store.reading.RetryFor
 	}
 	caller, _ := ctx.Value(CallerKey{}).(Caller)
 	w := &waiter{state: state, caller: caller, done: make(chan struct{}), retryFor: retryFor, before: a.fail}
@@ -59,7 +56,7 @@ func (a *Asset) await(ctx context.Context, w *waiter) error {
 		return w.err
 	case <-ctx.Done():
 	}
-	down := a.o.Source.Budget().Down
+	down := a.store.reading.Source.Budget().Down
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.engine == nil || !slices.Contains(a.waiters, w) {
@@ -86,13 +83,13 @@ func (o *Options) tendEvery() time.Duration {
 // tend is called by the timer. While somebody waits it makes, now and then, reads fail that have retried
 // for too long, and ends streams that have brought nothing for too long.
 func (a *Asset) tend() {
-	b := a.o.Source.Budget()
+	b := a.store.reading.Source.Budget()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.engine == nil {
 		return
 	}
-	if now := time.Now(); len(a.waiters) > 0 && now.Sub(a.tended) >= a.o.tendEvery() {
+	if now := time.Now(); len(a.waiters) > 0 && now.Sub(a.tended) >= a.store.reading.tendEvery() {
 		a.tendLocked(now, b)
 	}
 	a.planLocked()
@@ -114,8 +111,8 @@ func (a *Asset) tendLocked(now time.Time, b Budget) {
 		return err != nil, err
 	})
 	for _, s := range a.streams {
-		if !s.reading.IsZero() && now.Sub(s.reading) >= a.o.StallTimeout {
-			s.cancel(stalled(a.o.StallTimeout))
+		if !s.reading.IsZero() && now.Sub(s.reading) >= a.store.reading.StallTimeout {
+			s.cancel(stalled(a.store.reading.StallTimeout))
 		}
 	}
 	a.tended = now

@@ -33,7 +33,7 @@ type Why struct {
 // Why says what keeps a read of need waiting; if need is empty, what keeps those waiting who need
 // the header. present is true if nothing does.
 func (a *Asset) Why(need ranges.Range) (why Why, present bool) {
-	b := a.o.Source.Budget()
+	b := a.store.reading.Source.Budget()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	header := need.Empty()
@@ -69,7 +69,7 @@ func (a *Asset) servingLocked(off int64, opening bool) (best *stream) {
 
 // whyLocked says why off has not come on s or, if s is nil, why there is no stream.
 func (a *Asset) whyLocked(s *stream, off int64, b Budget) Why {
-	now, stall := time.Now(), a.o.StallTimeout
+	now, stall := time.Now(), a.store.reading.StallTimeout
 	if s != nil {
 		st := &s.state
 		quiet := silence
@@ -106,7 +106,7 @@ type Streaming struct {
 
 // Streams returns the running downloads.
 func (a *Asset) Streams() (list []Streaming) {
-	b := a.o.Source.Budget()
+	b := a.store.reading.Source.Budget()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.engine == nil {

@@ -72,9 +72,7 @@ func TestRequestSentOrQueued(t *testing.T) {
 	test(t, &fakeServer{size: 64 * mib, ranged: true, perMin: 1}, func(r *rig) {
 		q := &queued{r.server, make(chan bool), make(chan struct{})}
 		r.server.times = append(r.server.times, time.Now()) // no other request may start
-		o := *r.o
-		o.Source = q
-		r.o = &o
+		r.store.engine.Source = q
 		rd := r.Open()
 		done := make(chan struct{})
 		r.mu.Lock()
