@@ -38,22 +38,12 @@ func full(err error) bool {
 // gone reports whether err says that a blob is missing.
 func gone(err error) bool { return errors.Is(err, iofs.ErrNotExist) }
 
-// blocks returns r extended to whole blocks.
-func (s *Store) blocks(r ranges.Range) ranges.Range {
-	return ranges.Range{Start: r.Start / s.block * s.block, End: (r.End + s.block - 1) / s.block * s.block}
-}
-
-// inner returns the whole blocks in r; it may be empty.
-func (s *Store) inner(r ranges.Range) ranges.Range {
-	return ranges.Range{Start: (r.Start + s.block - 1) / s.block * s.block, End: r.End / s.block * s.block}
-}
-
 // size returns how many bytes the blocks of runs take. runs are in order, and two may share a
 // block.
 func (s *Store) size(runs []ranges.Range) (n int64) {
 	end := int64(0)
 	for _, r := range runs {
-		r = s.blocks(r)
+		r = r.Outer(s.block)
 		r.Start = max(r.Start, end)
 		n += r.Len()
 		end = r.End
@@ -130,7 +120,8 @@ func (a *Asset) readLocked(p []byte, off int64) (n int, again bool, err error) {
 		return 0, true, nil
 	case errors.Is(err, syscall.EIO): // the place is bad: it is worth another download, if there is a network
 		a.mu.Unlock()
-		werr := a.forget([]ranges.Range{a.store.blocks(ranges.Range{Start: off, End: off + int64(len(p))})}, incarnation)
+		bad := ranges.Range{Start: off, End: off + int64(len(p))}
+		werr := a.forget([]ranges.Range{bad.Outer(a.store.block)}, incarnation)
 		if werr == nil {
 			a.store.o.Log.Warn("can't read spooled bytes: they are forgotten", "asset", a.id, "offset", off, "error", err)
 		}

@@ -247,7 +247,7 @@ func (a *Asset) trim(size int64) {
 	defer blob.Close()
 	for at := int64(0); at < size; {
 		gap := a.present.Gap(ranges.Range{Start: at, End: size})
-		if hole := a.store.inner(gap); !hole.Empty() && blob.Punch(hole) != nil {
+		if hole := gap.Inner(a.store.block); !hole.Empty() && blob.Punch(hole) != nil {
 			return // such a file system has no holes, or the blob is gone
 		}
 		at = gap.End

@@ -19,7 +19,7 @@ func (s *Store) turn(do func()) {
 
 // growthLocked returns the most room that a write of r can take.
 func (a *Asset) growthLocked(r ranges.Range) int64 {
-	blocks := a.store.blocks(r)
+	blocks := r.Outer(a.store.block)
 	return blocks.Len() - a.store.size(a.present.Within(blocks))
 }
 

@@ -74,9 +74,12 @@ func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for {
-		need, err := r.clampLocked(off, off+int64(len(p)))
-		if err != nil || need.Empty() {
-			return 0, err
+		need := a.info.clip(ranges.Range{Start: off, End: off + int64(len(p))})
+		switch {
+		case a.version != r.version:
+			return 0, ErrChanged
+		case need.Empty():
+			return 0, nil
 		}
 		if a.present.Contains(need) {
 			a.consumedLocked(r, need)
@@ -93,17 +96,6 @@ func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	}
 }
 
-// clampLocked returns the bytes from start to end, as far as the asset goes.
-func (r *Reader) clampLocked(start, end int64) (ranges.Range, error) {
-	if r.a.version != r.version {
-		return ranges.Range{}, ErrChanged
-	}
-	if r.a.info.Size >= 0 {
-		end = min(end, r.a.info.Size)
-	}
-	return ranges.Range{Start: start, End: end}, nil
-}
-
 // fetchMost stands for the end of an asset of unknown size: more than any asset has, but so small
 // that sums don't overflow.
 const fetchMost = 1 << 40
@@ -116,10 +108,13 @@ func (r *Reader) Fetch(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for {
-		need, err := r.clampLocked(0, fetchMost)
+		need := a.info.clip(ranges.Range{End: fetchMost})
 		need.Start = a.present.Gap(need).Start
-		if err != nil || need.Empty() {
-			return err
+		switch {
+		case a.version != r.version:
+			return ErrChanged
+		case need.Empty():
+			return nil
 		}
 		if err := a.fetchLocked(ctx, WaiterState{Need: need, Since: time.Now()}, 0); err != nil {
 			return err

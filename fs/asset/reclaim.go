@@ -136,9 +136,7 @@ func (h *Holdings) candidates() (closed []unused, all int64, behind, ahead []Act
 func (a *Holding) part(list []Action, i int, r ranges.Range, block int64) []Action {
 	c := Action{Asset: i}
 	for _, s := range a.Spare {
-		s = s.Intersect(r)
-		s = ranges.Range{Start: (s.Start + block - 1) / block * block, End: s.End / block * block}
-		if !s.Empty() {
+		if s = s.Intersect(r).Inner(block); !s.Empty() {
 			c.Ranges = append(c.Ranges, s)
 			c.Bytes += s.Len()
 		}

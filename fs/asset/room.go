@@ -43,12 +43,6 @@ func (s *Store) take(n int64) bool {
 	return true
 }
 
-func (s *Store) shortage(n int64) int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.shortageLocked(n)
-}
-
 // shortageLocked returns how many bytes must go before n more fit.
 func (s *Store) shortageLocked(n int64) int64 {
 	var short int64
@@ -121,7 +115,9 @@ func (s *Store) makeRoom(need int64, a *Asset, r ranges.Range, round int, why er
 	if s.o.MinFree > 0 {
 		s.askDisk()
 	}
-	short := s.shortage(need)
+	s.mu.Lock()
+	short := s.shortageLocked(need)
+	s.mu.Unlock()
 	if why != nil {
 		short = max(short, need, s.block)
 	}
@@ -185,7 +181,7 @@ func (a *Asset) spareLocked() []ranges.Range {
 	}
 	var out []ranges.Range
 	for _, r := range spare.Ranges() {
-		if r = a.store.inner(r); !r.Empty() {
+		if r = r.Inner(a.store.block); !r.Empty() {
 			out = append(out, r)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"time"
+
+	"assetfs/fs/ranges"
 )
 
 // Info is what responses say about an asset.
@@ -17,6 +19,14 @@ type Info struct {
 	Header       bool      // by a download's header, not only by metadata
 
 	Learnt
+}
+
+// clip returns r as far as the asset goes.
+func (i *Info) clip(r ranges.Range) ranges.Range {
+	if i.Size >= 0 {
+		r.End = max(r.Start, min(r.End, i.Size))
+	}
+	return r
 }
 
 // maxSize is the size of the largest asset, in bytes. No file system holds more, and sums of smaller

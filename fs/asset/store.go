@@ -110,7 +110,7 @@ func OpenStore(root, baseURL string, o StoreOptions) (*Store, error) {
 	if err := s.load(); err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}
-	if o.Size > 0 && s.shortage(0) > 0 {
+	if o.Size > 0 {
 		if err := s.makeRoom(0, nil, ranges.Range{}, 1, nil); err != nil {
 			o.Log.Warn("the spool holds more than it should", "error", err)
 		}

@@ -122,7 +122,7 @@ func (m *storeModel) counted(f *Asset) (counted, taken int64) {
 	defer f.mu.Unlock()
 	var blocks ranges.Set
 	for _, r := range f.present.Ranges() {
-		blocks.Add(m.d.blocks(r))
+		blocks.Add(r.Outer(m.d.block))
 	}
 	return f.bytes, blocks.Len()
 }

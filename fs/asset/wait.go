@@ -138,11 +138,7 @@ func (a *Asset) overdueLocked(w *waiter, b Budget, now time.Time) error {
 
 // missingLocked returns the first gap in what w needs; empty if there is none.
 func (a *Asset) missingLocked(w *waiter) ranges.Range {
-	need := w.state.Need
-	if a.info.Size >= 0 {
-		need.End = max(need.Start, min(need.End, a.info.Size))
-	}
-	return a.present.Gap(need)
+	return a.present.Gap(a.info.clip(w.state.Need))
 }
 
 // comingLocked reports whether a running stream will serve w.

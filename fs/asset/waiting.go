@@ -36,11 +36,7 @@ func (a *Asset) Why(need ranges.Range) (why Why, present bool) {
 	b := a.store.reading.Source.Budget()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	header := need.Empty()
-	if a.info.Size >= 0 {
-		need.End = min(need.End, a.info.Size)
-	}
-	gap := a.present.Gap(need)
+	header, gap := need.Empty(), a.present.Gap(a.info.clip(need))
 	if header && a.info.Header || !header && gap.Empty() {
 		return Why{}, true
 	}

@@ -26,6 +26,16 @@ func (r Range) Contains(o Range) bool {
 	return o.Empty() || r.Start <= o.Start && o.End <= r.End
 }
 
+// Outer returns r extended to whole units.
+func (r Range) Outer(unit int64) Range {
+	return Range{r.Start / unit * unit, (r.End + unit - 1) / unit * unit}
+}
+
+// Inner returns the whole units in r; it may be empty.
+func (r Range) Inner(unit int64) Range {
+	return Range{(r.Start + unit - 1) / unit * unit, r.End / unit * unit}
+}
+
 func (r Range) String() string { return fmt.Sprintf("[%d,%d)", r.Start, r.End) }
 
 // A Set is a set of bytes, kept as sorted ranges that neither overlap nor

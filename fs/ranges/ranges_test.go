@@ -113,3 +113,17 @@ func TestGapOfEmptySet(t *testing.T) {
 		t.Errorf("Next = %d, want %d", got, want)
 	}
 }
+
+func TestUnits(t *testing.T) {
+	for _, c := range []struct{ r, outer, inner Range }{
+		{Range{0, 8}, Range{0, 8}, Range{0, 8}},
+		{Range{1, 8}, Range{0, 8}, Range{4, 8}},
+		{Range{3, 9}, Range{0, 12}, Range{4, 8}},
+		{Range{5, 7}, Range{4, 8}, Range{8, 4}},
+		{Range{}, Range{}, Range{}},
+	} {
+		if outer, inner := c.r.Outer(4), c.r.Inner(4); outer != c.outer || inner != c.inner {
+			t.Errorf("%v: outer %v, inner %v; want %v, %v", c.r, outer, inner, c.outer, c.inner)
+		}
+	}
+}
