@@ -100,17 +100,18 @@ func (s *Store) ids() (ids []string) {
 	return ids
 }
 
-// handles are the readers that acquire opened.
-var handles sync.Map // *Asset -> chan *Reader
+func (a *Asset) acquire() { a.Open() }
 
-func (a *Asset) acquire() {
-	c, _ := handles.LoadOrStore(a, make(chan *Reader, 100))
-	c.(chan *Reader) <- a.Open()
-}
-
+// release closes one of the readers.
 func (a *Asset) release() {
-	c, _ := handles.Load(a)
-	(<-c.(chan *Reader)).Close()
+	a.mu.Lock()
+	var r *Reader
+	for r = range a.readers {
+		break
+	}
+	delete(a.readers, r) // nobody else shall close it
+	a.mu.Unlock()
+	r.Close()
 }
 
 func (a *Asset) setSpan(r ranges.Range) {
