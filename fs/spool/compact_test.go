@@ -209,3 +209,33 @@ func TestCompactionPowerCut(t *testing.T) {
 	}
 	t.Logf("%d power cuts", cuts)
 }
+
+// TestDamageCompacted compacts a journal that was damaged, though nothing was written since: a power cut
+// might bring back what was cut off.
+func TestDamageCompacted(t *testing.T) {
+	for end, want := range map[string]bool{"": false, "damage": true} {
+		root := t.TempDir()
+		d := open(t, root)
+		d.Journal().Queue(record("1"))
+		if err := d.Journal().Write(); err != nil {
+			t.Fatal(err)
+		}
+		closeDir(t, d)
+		b, err := os.ReadFile(indexPath(root))
+		if err == nil {
+			err = os.WriteFile(indexPath(root), append(b, end...), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		d = open(t, root)
+		compacted := false
+		if err := d.Journal().Compact(func(b []byte) []byte { compacted = true; return append(b, record("1")...) }); err != nil {
+			t.Fatal(err)
+		}
+		if compacted != want {
+			t.Errorf("%q at the end: compacted is %v", end, compacted)
+		}
+		closeDir(t, d)
+	}
+}

@@ -57,11 +57,11 @@ func (j *Journal) Replay(apply func(payload []byte)) (whole bool, err error) {
 			}
 		}
 	}
-	j.size, j.base = good, good
-	if !whole { // otherwise it would only lose its headroom
-		if err := j.f.Truncate(good); err != nil {
-			return false, err
-		}
+	j.size = good
+	if whole { // truncated it would only lose its headroom
+		j.base = good
+	} else if err := j.f.Truncate(good); err != nil { // a power cut may bring it back, so the next compaction is not idle
+		return false, err
 	}
 	j.reserve()
 	return whole, nil
