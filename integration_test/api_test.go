@@ -37,7 +37,7 @@ type api struct {
 // cmdAPI implements "api VERB ...".
 func cmdAPI(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		usage(ts, "api start|set|stop|freeze|thaw|asset|delete|video|videos|unlist|scopes|lists|requests|metadata|refused|billed|acknowledged|idle|await|reset ...")
+		usage(ts, "api start|set|stop|freeze|thaw|asset|delete|video|videos|unlist|scopes|lists|requests|metadata|refused|paced|billed|acknowledged|idle|await|reset ...")
 	}
 	st, verb, args := of(ts), args[0], args[1:]
 	if st.api == nil {
@@ -90,6 +90,8 @@ func cmdAPI(ts *testscript.TestScript, neg bool, args []string) {
 		a.count(ts, "metadata", args, func(fakeapi.Request) int64 { return 1 })
 	case "refused":
 		a.refused(ts, args)
+	case "paced":
+		a.paced(ts, args)
 	case "billed":
 		a.count(ts, "download", args, func(r fakeapi.Request) int64 { return r.Bytes })
 	case "acknowledged":
@@ -259,6 +261,35 @@ func (a *api) refused(ts *testscript.TestScript, args []string) {
 	compare(ts, a.fake.Requests(), args[0], func(r fakeapi.Request) (int64, bool) {
 		return 1, r.Refused && slices.Contains(kinds, r.Op)
 	})
+}
+
+// paced implements "api paced N/DURATION": no N+1 requests of a kind came within DURATION, nor 2N+1 within twice as long, and so on. What
+// is sent by a busy machine may leave it up to 0.4 s late.
+func (a *api) paced(ts *testscript.TestScript, args []string) {
+	const late = 400 * time.Millisecond
+	n, interval := 0, ""
+	if len(args) == 1 {
+		_, _ = fmt.Sscanf(args[0], "%d/%s", &n, &interval)
+	}
+	per, err := time.ParseDuration(interval)
+	if err != nil || n <= 0 {
+		usage(ts, "api paced N/DURATION")
+	}
+	of := map[string][]time.Time{}
+	all := a.fake.Requests()
+	for _, r := range all {
+		of[r.Op] = append(of[r.Op], r.Time)
+	}
+	for kind, times := range of {
+		slices.SortFunc(times, time.Time.Compare)
+		for i, from := range times {
+			for j := i + n; j < len(times); j += n {
+				if took, least := times[j].Sub(from), time.Duration((j-i)/n)*per-late; took < least {
+					ts.Fatalf("%d %s requests came within %v, which should take %v:\n%s", j-i+1, kind, took, least, list(all))
+				}
+			}
+		}
+	}
 }
 
 // list prints requests, but no more than people can read.

@@ -17,6 +17,7 @@
 //	api lists [SCOPE] N         the number of requested list pages is N
 //	api requests [ID] N         the number of requested downloads is N (or <=N, >=N), as the server saw it
 //	api metadata [ID] N         the number of metadata calls is N
+//	api paced N/DURATION        in each DURATION came at most N requests of a kind
 //	api billed [ID] SIZE        this many bytes were sent (SIZE, <=SIZE, >=SIZE)
 //	api idle                    wait until no response is being sent
 //	api await ID [BYTES]        wait until a download was requested, and BYTES of it were sent

@@ -29,21 +29,20 @@ func (a *account) limit(op string, l Limit) {
 	}
 }
 
-// admit counts a request of kind op. If it is refused, it returns the limit and how long to
-// wait for the next one.
-func (a *account) admit(op string) (l Limit, wait time.Duration, ok bool) {
+// admit counts a request of kind op that arrived then. If it is refused, it returns the limit and
+// how long to wait for the next one.
+func (a *account) admit(op string, then time.Time) (l Limit, wait time.Duration, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	m := a.meters[op]
 	if m == nil {
 		return Limit{}, 0, true
 	}
-	now := time.Now()
-	m.catchUp(now)
-	if m.take(now) {
+	m.catchUp(then)
+	if m.take(then) {
 		return m.limit, 0, true
 	}
-	return m.limit, m.wait(now), false
+	return m.limit, m.wait(time.Now()), false
 }
 
 // other returns how many requests of kind op the other client has made so far.

@@ -82,11 +82,12 @@ func (s *Server) begin(r *http.Request, op, id string) *record {
 		path = r.URL.RequestURI()
 	}
 	auth := r.Header.Values("Authorization")
+	from := socketOf(r)
 	rec := &record{req: Request{
 		Op: op, ID: id, Method: r.Method, Path: path, Host: r.Host,
 		Range: r.Header.Get("Range"), IfRange: r.Header.Get("If-Range"),
-		HasAuthorization: len(auth) > 0, Time: time.Now(),
-	}, socket: socketOf(r)}
+		HasAuthorization: len(auth) > 0, Time: from.arrived(),
+	}, socket: from}
 	if len(auth) > 0 {
 		rec.req.Authorization = auth[0]
 	}

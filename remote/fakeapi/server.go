@@ -152,7 +152,7 @@ func (s *Server) admit(rec *record) (l Limit, wait time.Duration, ok bool) {
 	s.mu.Lock()
 	account := s.account
 	s.mu.Unlock()
-	if l, wait, ok = account.admit(rec.req.Op); !ok {
+	if l, wait, ok = account.admit(rec.req.Op, rec.req.Time); !ok {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		rec.req.Refused = true

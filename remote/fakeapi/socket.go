@@ -5,10 +5,11 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
 
-// Watch makes Request.Acknowledged known for connections of the listener that it returns,
-// which is l with access to TCP's send queues. It may be wrapped in other listeners whose
+// Watch makes Request.Acknowledged and the exact Request.Time known for connections of the
+// listener that it returns, which is l with access to TCP's state. It may be wrapped in other listeners whose
 // connections have a NetConn method, as those of TLS have. Without Watch,
 // Request.Acknowledged is 0.
 func Watch(server *http.Server, l net.Listener) net.Listener {
@@ -38,6 +39,15 @@ func socketOf(r *http.Request) *socket {
 	}
 	s, _ := r.Context().Value(socketKey{}).(*socket)
 	return s
+}
+
+// arrived returns when the kernel received a request whose handler begins now. On a busy machine
+// that may be long ago. s is nil if unknown.
+func (s *socket) arrived() time.Time {
+	if s == nil {
+		return time.Now()
+	}
+	return time.Now().Add(-sinceReceived(s.TCPConn))
 }
 
 // watched is a listener whose connections are sockets.

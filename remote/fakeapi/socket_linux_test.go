@@ -141,3 +141,43 @@ func receiveQueue(t *testing.T, c *net.TCPConn) int {
 	}
 	return n
 }
+
+// late is a listener that accepts nothing before it is opened, as on a busy machine.
+type late struct {
+	net.Listener
+	open chan struct{}
+}
+
+func (l late) Accept() (net.Conn, error) {
+	<-l.open
+	return l.Listener.Accept()
+}
+
+// TestArrived: a request arrives when the kernel has it, however late it is answered.
+func TestArrived(t *testing.T) {
+	s := New(Asset{ID: "re_1", Size: 1})
+	web := httptest.NewUnstartedServer(s)
+	open := make(chan struct{})
+	web.Listener = late{Watch(web.Config, web.Listener), open}
+	web.Start()
+	t.Cleanup(web.Close)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", web.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	before := time.Now()
+	if _, err := io.WriteString(conn, "GET "+prefix+"re_1/download HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond) // several ticks of the kernel
+	opened := time.Now()
+	close(open)
+	if _, err := io.Copy(io.Discard, conn); err != nil {
+		t.Fatal(err)
+	}
+	const tick = 10 * time.Millisecond
+	if got := s.Requests()[0].Time; got.Before(before.Add(-2*tick)) || !got.Before(opened) {
+		t.Errorf("arrived %v after it was sent; it was accepted after %v", got.Sub(before), opened.Sub(before))
+	}
+}
