@@ -177,6 +177,14 @@ func (s *Store) Asset(id string) *Asset {
 	return s.newAsset(id)
 }
 
+// Holds reports whether anything of the asset with that ID is present.
+func (s *Store) Holds(id string) bool {
+	s.mu.Lock()
+	a := s.assets[id]
+	s.mu.Unlock()
+	return a != nil && a.Status().Present > 0
+}
+
 // newAsset returns a new asset. The caller holds mu, or no other goroutine runs.
 func (s *Store) newAsset(id string) *Asset {
 	a := &Asset{id: id, store: s, facts: facts{info: Info{Size: -1}, firstSeen: seenNow()}, held: held{incarnation: 1}}

@@ -116,34 +116,32 @@ func (v *Service) fetch(ctx context.Context, a *catalog.Asset) (release func(), 
 	if limit := v.Store.State().Limit; limit > 0 && e.Info().Size > limit {
 		return nil, fmt.Errorf("%s of %s are more than --spool-size allows (%s): %w", humanize.IBytes(uint64(e.Info().Size)), a.ID, humanize.IBytes(uint64(limit)), syscall.ENOSPC)
 	}
-	r, release := v.open(a)
+	r := e.Open()
 	if err := r.Fetch(ctx); err != nil {
-		release()
-		return nil, err
-	}
-	return release, nil
-}
-
-func (v *Service) open(a *catalog.Asset) (r *asset.Reader, release func()) {
-	r = Engine(a).Open()
-	return r, func() {
 		r.Close()
 		v.FreeAtClose(a)
+		return nil, err
 	}
+	return func() {
+		r.Close()
+		v.FreeAtClose(a)
+	}, nil
 }
 
-// Hold keeps in the spool what is there of listed assets, until release is called.
+// Hold keeps in the spool what is there of assets, listed or not, until release is called.
 func (v *Service) Hold(ids []string) (release func()) {
-	var held []func()
+	held := map[string]*asset.Reader{}
 	for _, id := range ids {
-		if a := v.Catalog.Listed(id); a != nil && SpooledOf(a) > 0 {
-			_, release := v.open(a)
-			held = append(held, release)
+		if held[id] == nil && v.Store.Holds(id) {
+			held[id] = v.Store.Asset(id).Open()
 		}
 	}
 	return func() {
-		for _, release := range held {
-			release()
+		for id, r := range held {
+			r.Close()
+			if a := v.Catalog.Listed(id); a != nil {
+				v.FreeAtClose(a)
+			}
 		}
 	}
 }
