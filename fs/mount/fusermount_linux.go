@@ -25,6 +25,7 @@ func (m *Mount) Make(source string, options []string) (fd int, err error) {
 	if err != nil {
 		return -1, err
 	}
+	m.device = deviceOf(m.Point)
 	if m.connection, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err != nil {
 		return -1, errors.Join(os.NewSyscallError("dup", err), Detach(m.Point), unix.Close(fd))
 	}

@@ -59,7 +59,6 @@ func New(point string, o Options) *Mount {
 // Begin must be called once it is mounted. served must return when the kernel has ended the
 // connection.
 func (m *Mount) Begin(served func()) {
-	m.device = deviceOf(m.Point)
 	go func() {
 		served()
 		close(m.ended)

@@ -10,7 +10,7 @@ import (
 // unmount unmounts: only if nobody uses the mount (otherwise EBUSY), or by force, since macOS
 // has no lazy unmount.
 func (m *Mount) unmount(lazy bool) error {
-	if ours, _ := mountedOn(m.Point); !ours {
+	if ours, _ := mountedOn(m.Point); !ours || !m.lives() {
 		return nil
 	}
 	if lazy {
@@ -28,7 +28,6 @@ func removeDead(point string) error { return Detach(point) }
 
 // There is one mount table, and no way to see who uses a mount but lsof.
 
-func deviceOf(string) string { return "" }
 func users(string) []string  { return nil }
 func copies(string) []string { return nil }
 func (m *Mount) abort()      {}

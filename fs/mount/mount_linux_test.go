@@ -25,7 +25,6 @@ func made(t *testing.T) *Mount {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.device = deviceOf(m.Point)
 	t.Cleanup(func() { _ = Detach(m.Point) }) // or it is unmounted already
 	if err := unix.Close(connection); err != nil {
 		t.Fatal(err)
