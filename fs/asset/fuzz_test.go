@@ -57,7 +57,7 @@ func FuzzRecords(f *testing.F) {
 		}
 		s, _ := read(append(append([][]byte{}, first...), b))
 		for _, a := range s.list {
-			if !utf8.ValidString(a.info.ETag + a.info.LastModified) {
+			if !utf8.ValidString(a.info.ETag + " " + a.info.LastModified) {
 				return // a source gives only text
 			}
 			for _, r := range a.present.Ranges() {
