@@ -78,6 +78,11 @@ type fakeServer struct {
 	unsized    bool                                     // parts don't tell the size
 	shift      int64                                    // parts come from so far behind where they should, doubtfully
 	doubtful   bool                                     // parts are doubtful
+	oneByOne   bool                                     // while a request waits for its answer, no other may start
+	unsent     bool                                     // requests are never sent: there is no connection
+
+	queued  int // requests that wait for the limit
+	waiting int // requests that wait for their answer
 
 	requests []Request
 	times    []time.Time
@@ -94,6 +99,9 @@ func (f *fakeServer) Budget() Budget {
 const window = 61 * time.Second
 
 func (f *fakeServer) budgetLocked() Budget {
+	if f.oneByOne {
+		return Budget{Available: 1 - f.waiting, Worth: time.Second}
+	}
 	if f.perMin == 0 {
 		return Budget{Available: 1 << 20}
 	}
@@ -107,7 +115,7 @@ func (f *fakeServer) budgetLocked() Budget {
 			n++
 		}
 	}
-	b := Budget{Available: f.perMin - n, Worth: time.Minute / time.Duration(f.perMin)}
+	b := Budget{Queued: f.queued, Available: f.perMin - n, Worth: time.Minute / time.Duration(f.perMin)}
 	if b.Available <= 0 {
 		b.Next = first.Add(window)
 	}
@@ -132,11 +140,17 @@ func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, 
 		if b.Available > 0 {
 			break
 		}
-		f.mu.Unlock()
 		if r.Background {
+			f.mu.Unlock()
 			return nil, ErrNoSlot
 		}
-		if err := sleep(ctx, time.Until(b.Next)); err != nil {
+		f.queued++
+		f.mu.Unlock()
+		err := sleep(ctx, time.Until(b.Next))
+		f.mu.Lock()
+		f.queued--
+		f.mu.Unlock()
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -154,11 +168,16 @@ func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, 
 	if f.single && f.open > 0 {
 		failure = &apiError{status: 503, temp: true, crowded: true}
 	}
+	f.waiting++
 	f.mu.Unlock()
-	if sent != nil {
+	if sent != nil && !f.unsent {
 		sent(true)
 	}
-	if err := sleep(ctx, f.latency); err != nil {
+	err := sleep(ctx, f.latency)
+	f.mu.Lock()
+	f.waiting--
+	f.mu.Unlock()
+	if err != nil {
 		return nil, err
 	}
 	if failure != nil {

@@ -57,6 +57,26 @@ func TestQueueIsNotRetrying(t *testing.T) {
 	})
 }
 
+// TestSlowFailuresAreRetrying: while a request is made, no other may start, but that is no queue.
+func TestSlowFailuresAreRetrying(t *testing.T) {
+	const answer, retryFor = 10 * time.Second, 35 * time.Second
+	for name, unsent := range map[string]bool{"no answer": false, "no connection": true} {
+		t.Run(name, func(t *testing.T) {
+			failures := make([]error, 100)
+			for i := range failures {
+				failures[i] = errServer
+			}
+			test(t, &fakeServer{size: mib, latency: answer, oneByOne: true, unsent: unsent, failures: failures}, func(r *rig) {
+				start := time.Now()
+				_, err := r.Contact(context.Background(), Contact{RetryFor: retryFor})
+				if took := time.Since(start); !errors.Is(err, errServer) || took < retryFor || took > retryFor+2*answer {
+					t.Errorf("%v after %v, want %v after about %v", err, took, errServer, retryFor)
+				}
+			})
+		})
+	}
+}
+
 // TestCrowdedGivesWay reads two assets of a server that serves one download at a
 // time.
 func TestCrowdedGivesWay(t *testing.T) {

@@ -96,8 +96,9 @@ func (a *Asset) tend() {
 }
 
 func (a *Asset) tendLocked(now time.Time, b Budget) {
-	// Waiting for the rate limit does not count as retrying.
-	if queued := b.Available <= 0 && b.Down == nil && !now.Before(a.fail.until); a.fail.err != nil && !queued {
+	// Waiting for the rate limit does not count as retrying, but a request that has its turn does.
+	trying := slices.ContainsFunc(a.streams, func(s *stream) bool { return s.state.Opening && (b.Queued == 0 || !s.sent.IsZero()) })
+	if queued := b.Available <= 0 && b.Down == nil && !now.Before(a.fail.until) && !trying; a.fail.err != nil && !queued {
 		a.fail.lasted += now.Sub(a.tended)
 	}
 	a.finishLocked(func(w *waiter) (bool, error) {
