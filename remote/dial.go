@@ -109,7 +109,7 @@ func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) err
 		return context.Cause(ctx)
 	}
 	if err != nil {
-		return &net.OpError{Op: "proxyconnect", Net: "tcp", Err: err}
+		return &net.OpError{Op: "proxyconnect", Net: "tcp", Addr: conn.RemoteAddr(), Err: err}
 	}
 	return refusal(resp, proxy)
 }

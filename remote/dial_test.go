@@ -192,7 +192,7 @@ func TestProxyBroken(t *testing.T) {
 			})
 			defer c.Close()
 			_, err := c.Download(t.Context(), Request{ID: testID})
-			if e := failure(t, err); !errors.Is(err, ErrUnreachable) || !retries(e) {
+			if e := failure(t, err); !errors.Is(err, ErrUnreachable) || !retries(e) || !strings.HasSuffix(err.Error(), "(are the network, HTTPS_PROXY and --base-url right?)") {
 				t.Errorf("a proxy that %s: %v", name, err)
 			}
 		})

@@ -147,7 +147,7 @@ func verdictFinding(c remote.Checkup, base *url.URL, hasKey bool) finding {
 	case remote.NotTheAPI:
 		return fault(what, "%s is not the API: is --base-url right? (%v)", base, c.Err)
 	case remote.ProxyInWay:
-		return fault("proxy", "a proxy answers, or a login page, and not the API: look at HTTPS_PROXY and NO_PROXY, or log in with a browser (%v)", c.Err)
+		return fault("proxy", "the proxy does not work, or a login page answers and not the API: look at HTTPS_PROXY and NO_PROXY, or log in with a browser (%v)", c.Err)
 	case remote.Untrusted:
 		return fault("certificate", "%v", c.Err)
 	case remote.Unreachable:

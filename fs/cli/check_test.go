@@ -71,7 +71,7 @@ func TestCheckNamesFaults(t *testing.T) {
 			s.serve = say(402, `{"code":402,"msg":"Insufficient balance","data":null}`)
 		}, `^warning +API .*recharge`},
 		"wrong path":     {func(_ *testing.T, s *seeded) { s.serve = http.NotFound }, `^fault +API .*is --base-url right\?`},
-		"login page":     {func(_ *testing.T, s *seeded) { s.serve = say(200, `<html><body>log in</body></html>`) }, `^fault +proxy +a proxy answers`},
+		"login page":     {func(_ *testing.T, s *seeded) { s.serve = say(200, `<html><body>log in</body></html>`) }, `^fault +proxy +the proxy does not work, or a login page answers`},
 		"rate limit":     {func(_ *testing.T, s *seeded) { s.serve = say(429, `{"code":429,"msg":"slow down","data":null}`) }, `^warning +API .*somebody else may use this account`},
 		"server trouble": {func(_ *testing.T, s *seeded) { s.serve = say(503, `no`) }, `^fault +API +the server has trouble`},
 		"clock behind": {func(_ *testing.T, s *seeded) {
@@ -264,7 +264,7 @@ func TestNetworkFindings(t *testing.T) {
 		{remote.Checkup{Verdict: remote.KeyRefused}, false, "answers, and requires a key", fine},
 		{remote.Checkup{Verdict: remote.AccessDenied}, true, "ask the vendor", bad},
 		{remote.Checkup{Verdict: remote.NotTheAPI}, true, "is --base-url right?", bad},
-		{remote.Checkup{Verdict: remote.ProxyInWay}, true, "a proxy answers", bad},
+		{remote.Checkup{Verdict: remote.ProxyInWay}, true, "the proxy does not work, or a login page answers", bad},
 		{remote.Checkup{Verdict: remote.Untrusted}, true, "fault    certificate  why 01", bad},
 		{remote.Checkup{Verdict: remote.Unreachable}, true, "is there a network", bad},
 		{remote.Checkup{Verdict: remote.Silent, Took: 15 * time.Second}, true, "does not answer within 15s", bad},
