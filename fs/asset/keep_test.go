@@ -109,7 +109,6 @@ func (a *Asset) release() {
 	for r = range a.readers {
 		break
 	}
-	delete(a.readers, r) // nobody else shall close it
 	a.mu.Unlock()
 	r.Close()
 }

@@ -155,8 +155,7 @@ func loadStep(t *testing.T, d *Store, f *Asset, rnd *rand.Rand) {
 		}
 		return
 	}
-	f.acquire()
-	defer f.release()
+	defer f.Open().Close()
 	pos := rnd.Int64N(2 * mib)
 	p := make([]byte, 64*kib)
 	for range rnd.IntN(12) {
