@@ -143,7 +143,8 @@ func TestLoad(t *testing.T) {
 	if held := d.held(); held != sum || held > limit {
 		t.Errorf("%d bytes accounted, %d taken", held, sum)
 	}
-	if got := diskUsage(t, root); got > limit {
+	// ext4 takes a block for the extents of a file that has more than four.
+	if got := diskUsage(t, root); got > limit+int64(len(d.ids()))*d.block {
 		t.Errorf("%d bytes on the disk", got)
 	}
 }
