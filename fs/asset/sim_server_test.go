@@ -68,17 +68,21 @@ type simServer struct {
 // socketLeast is what arrives at once.
 const socketLeast = 32 << 10
 
-// socketFirst is what a socket holds that nobody reads: the first TCP window.
-const socketFirst = 128 << 10
+// socketFirst is what a socket holds that nobody reads: the first TCP window. socketYoung is what one
+// holds at most until more was read of it than remote lets grow it for (see holdWindow there).
+const (
+	socketFirst = 128 << 10
+	socketYoung = 256 << 10
+)
 
-// socket is what a socket holds of which n bytes have been read: the kernel makes
-// its buffer as large as two round trips need.
+// socket is what a socket holds of which n bytes have been read: the kernel makes its buffer as large as
+// two round trips need, and remote lets it have a third of what was read.
 func (l simLink) socket(n int64) int64 {
 	if l.small {
 		return socketLeast
 	}
 	most := int64(2 * l.latency.Seconds() * float64(l.speed))
-	return max(socketFirst, min(n, most, 4<<20))
+	return max(socketFirst, min(n, most, 4<<20, max(socketYoung, n/3)))
 }
 
 func (s *simServer) Budget() Budget {
