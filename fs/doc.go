@@ -56,7 +56,8 @@
 // them.
 // P15. What is downloaded of an asset is at most twice what is read of it (including gaps of
 // up to 1 MiB), plus 1 MiB, plus 128 KiB per request. What sockets hold when a download ends
-// comes on top: some 256 KiB, or a third of what it has brought (without Linux 5.14 some MB).
+// comes on top: some 256 KiB, or a third of what it has brought; before Linux 5.14, and on
+// macOS, some MB.
 //
 // # Costs
 //

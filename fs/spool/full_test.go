@@ -12,16 +12,23 @@ import (
 	"assetfs/fs/spool/spooltest"
 )
 
+// openWritten opens a directory whose index has one record.
+func openWritten(t *testing.T, root string) *Dir {
+	t.Helper()
+	d := open(t, root)
+	d.Journal().Queue(record("1"))
+	if err := d.Journal().Write(); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 // TestAppendOnFullDisk has a record that only a part of finds room: it counts for
 // nothing, and what comes when there is room again is in order.
 func TestAppendOnFullDisk(t *testing.T) {
 	root := spooltest.SmallDisk(t, 1<<20)
-	d := open(t, root)
+	d := openWritten(t, root)
 	j := d.Journal()
-	j.Queue(record("1"))
-	if err := j.Write(); err != nil {
-		t.Fatal(err)
-	}
 	ballast := filepath.Join(root, "ballast")
 	if err := os.WriteFile(ballast, make([]byte, 700<<10), 0o600); err != nil {
 		t.Fatal(err)
@@ -72,16 +79,10 @@ func TestHeadroom(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := spooltest.SmallDisk(t, 1<<20)
-			d := open(t, root)
-			j := d.Journal()
-			j.Queue(record("1"))
-			if err := j.Write(); err != nil {
-				t.Fatal(err)
-			}
-			d = prepare(root, d)
+			d := prepare(root, openWritten(t, root))
 			defer closeDir(t, d)
 			fillDisk(t, root)
-			j = d.Journal()
+			j := d.Journal()
 			j.Queue(record(strings.Repeat("x", headroom/2)))
 			if err := j.Write(); err != nil {
 				t.Errorf("Write: %v", err)
