@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,38 +18,8 @@ import (
 // helperTime limits how long fusermount3 may take: it walks paths that others may serve.
 const helperTime = 30 * time.Second
 
-// Make mounts for reading, by mount(2) or, for ordinary users, with fusermount3. It returns the
-// connection's descriptor. The mount table shows source as mounted; options are FUSE's own.
-func (m *Mount) Make(source string, options []string) (fd int, err error) {
-	if fd, err = direct(m.Point, source, options); errors.Is(err, os.ErrPermission) {
-		fd, err = byHelper(m.Point, append([]string{"fsname=" + source, "subtype=assetfs", "ro", "nosuid", "nodev"}, options...))
-	}
-	if err != nil {
-		return -1, err
-	}
-	m.device = deviceOf(m.Point)
-	if m.connection, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err != nil {
-		return -1, errors.Join(os.NewSyscallError("dup", err), Detach(m.Point), unix.Close(fd))
-	}
-	return fd, nil
-}
-
-// direct mounts by mount(2).
-func direct(point, source string, options []string) (fd int, err error) {
-	if fd, err = unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
-		return -1, os.NewSyscallError("open", err)
-	}
-	data := append([]string{fmt.Sprintf("fd=%d,rootmode=%o,user_id=%d,group_id=%d", fd, unix.S_IFDIR, os.Geteuid(), os.Getegid())}, options...)
-	err = unix.Mount(source, point, "fuse.assetfs", unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV, strings.Join(data, ","))
-	if err != nil {
-		unix.Close(fd)
-		return -1, os.NewSyscallError("mount", err)
-	}
-	return fd, nil
-}
-
-// byHelper mounts with fusermount3.
-func byHelper(point string, options []string) (fd int, err error) {
+// mountByHelper mounts with fusermount3.
+func mountByHelper(point string, options []string) (fd int, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socketpair", err)
@@ -86,6 +58,33 @@ func byHelper(point string, options []string) (fd int, err error) {
 	return fds[0], nil
 }
 
+// unmountByHelper unmounts with fusermount3.
+func unmountByHelper(point string, lazy bool) error {
+	option := "-u"
+	if lazy {
+		option = "-uz"
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), helperTime)
+	defer cancel()
+	said, err := fusermount(ctx, option, "--", point).CombinedOutput()
+	for range 3 { // tries: a thread of ours is in its place
+		if !errors.Is(err, unix.EAGAIN) {
+			break
+		}
+		endThread()
+		said, err = fusermount(ctx, option, "--", point).CombinedOutput()
+	}
+	switch {
+	case err == nil:
+		return nil
+	case strings.Contains(string(said), "Device or resource busy"):
+		return unix.EBUSY
+	case len(said) > 0:
+		return errors.New(oneLine(said))
+	}
+	return fmt.Errorf("%w, and fusermount3: %w", unix.EPERM, err)
+}
+
 // helperError says why fusermount3 failed, in its own words if it wrote any.
 func helperError(said []byte, err error) error {
 	switch {
@@ -119,4 +118,33 @@ func fusermount(ctx context.Context, args ...string) *exec.Cmd {
 func oneLine(said []byte) string {
 	lines := strings.FieldsFunc(string(said), func(r rune) bool { return r == '\n' })
 	return printable(strings.Join(lines, "; "))
+}
+
+// printable replaces characters that a terminal might act upon.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, s)
+}
+
+// endThread ends an idle thread of this process, so that another program can have one where
+// threads are few.
+func endThread() {
+	tid := make(chan int)
+	go func() {
+		runtime.LockOSThread() // a thread ends with the goroutine that keeps it
+		id := unix.Gettid()
+		if id == os.Getpid() { // but for the first one, which is kept meanwhile
+			endThread()
+			runtime.UnlockOSThread()
+			id = 0
+		}
+		tid <- id
+	}()
+	for id := <-tid; id != 0 && unix.Tgkill(os.Getpid(), id, 0) == nil; {
+		time.Sleep(time.Millisecond)
+	}
 }
