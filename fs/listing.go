@@ -49,9 +49,11 @@ func (l *listing) Seekdir(_ context.Context, off uint64) syscall.Errno {
 	return 0
 }
 
+// make takes the entries. Who sees them sees the directory's time that belongs to them, too.
 func (l *listing) make() {
 	if l.list == nil {
 		l.list = l.dir.entries()
+		l.dir.fs.timeMoved(l.dir.ino)
 	}
 }
 

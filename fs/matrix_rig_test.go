@@ -77,7 +77,7 @@ func (w *bubble) mount() {
 		o.Library, o.ListLimit = base, remote.AutoRateLimit()
 	}
 	w.client = remote.NewClient(base, o)
-	w.fs = service.New("", []string{faultID, worldOther}, w.client, w.store, service.Hooks{Changed: func() {}, Failed: func(string, *catalog.Asset, error) {}}, w.o)
+	w.fs = service.New("", []string{faultID, worldOther}, w.client, w.store, service.Hooks{Failed: func(string, *catalog.Asset, error) {}}, w.o)
 	w.fs.Start()
 }
 

@@ -157,14 +157,18 @@ func (f *FS) owner(out *fuse.Attr) {
 	out.Nlink = 1
 }
 
-// directoriesChanged makes the kernel ask for the times of the directories again. Unlike
-// invalidating an entry, this needs no directory lock.
+// directoriesChanged has the kernel ask for the times of the directories again.
 func (f *FS) directoriesChanged() {
-	inos := []uint64{rootIno, byIDIno}
-	for _, d := range f.Catalog.Dirs() {
-		inos = append(inos, d.Ino)
+	if f.server == nil {
+		return // it is not mounted yet
 	}
-	for _, ino := range inos {
-		f.server.InodeNotify(ino, -1, 0) // the kernel may know neither
+	f.timeMoved(rootIno)
+	f.timeMoved(byIDIno)
+	for _, d := range f.Catalog.Dirs() {
+		f.timeMoved(d.Ino)
 	}
 }
+
+// timeMoved has the kernel ask for a directory's time again, if it knows the directory. Unlike
+// invalidating an entry, this needs no directory lock, so it may be done while a request is answered.
+func (f *FS) timeMoved(ino uint64) { f.server.InodeNotify(ino, -1, 0) }

@@ -70,7 +70,7 @@ func unmounted(t *testing.T, a fakeapi.Asset) *FS {
 	f := &FS{inodes: map[*catalog.Asset]*inode.Inodes{}, o: Options{Options: service.Options{
 		IDPattern: regexp.MustCompile("^re_[0-9]+$"), ByMetadata: true, ListWait: time.Minute, RetryFor: time.Minute, Log: slog.New(slog.DiscardHandler),
 	}}}
-	f.Service = service.New("/mnt", []string{a.ID}, client, store, service.Hooks{Changed: func() {}}, f.o.Options)
+	f.Service = service.New("/mnt", []string{a.ID}, client, store, service.Hooks{}, f.o.Options)
 	t.Cleanup(f.Close)
 	return f
 }

@@ -45,7 +45,7 @@ type Options struct {
 
 // Hooks are called when something changes that package fs must know. No lock is held.
 type Hooks struct {
-	Changed func()                                       // the times of directories have moved; one call at a time, from Start on
+	Changed func()                                       // the times of directories have moved; may be nil
 	Failed  func(op string, a *catalog.Asset, err error) // for what is no request of the kernel
 }
 
@@ -66,7 +66,6 @@ type Service struct {
 	started time.Time
 	socket  atomic.Pointer[string] // where commands are taken, nil if nowhere
 	pins    chan struct{}          // has an element when pinned assets are to be looked at
-	moved   chan struct{}          // has an element when hooks.Changed is to be called
 
 	ctx        context.Context // ends with the mount
 	cancel     context.CancelFunc
@@ -87,7 +86,7 @@ type Kernel struct {
 // New returns a service for the assets with the given IDs, which will be mounted on point. The
 // caller still owns client and store. Close ends the service.
 func New(point string, ids []string, client *remote.Client, store *asset.Store, hooks Hooks, o Options) *Service {
-	v := &Service{o: o, hooks: hooks, point: point, client: client, Store: store, started: time.Now(), pins: make(chan struct{}, 1), moved: make(chan struct{}, 1)}
+	v := &Service{o: o, hooks: hooks, point: point, client: client, Store: store, started: time.Now(), pins: make(chan struct{}, 1)}
 	v.ctx, v.cancel = context.WithCancel(context.Background())
 	v.ledger = ledger.New(ledger.Options{
 		Notes: store, PricePerGB: o.PricePerGB, MaxPerMonth: o.MaxPerMonth,
@@ -117,7 +116,7 @@ func New(point string, ids []string, client *remote.Client, store *asset.Store, 
 			return &Content{Asset: a}
 		},
 		Fold:    runtime.GOOS == "darwin", // which asks for names in any case and normal form
-		Changed: func() { nudge(v.moved) },
+		Changed: hooks.Changed,
 		Scopes:  o.Libraries,
 		Lister:  api,
 		Looked:  o.Looked,
@@ -130,19 +129,6 @@ func New(point string, ids []string, client *remote.Client, store *asset.Store, 
 func (v *Service) Start() {
 	v.Catalog.Start()
 	v.background.Go(v.keepPinned)
-	v.background.Go(v.tellChanges)
-}
-
-// tellChanges says when directories have changed, until the mount ends.
-func (v *Service) tellChanges() {
-	for {
-		select {
-		case <-v.moved:
-			v.hooks.Changed()
-		case <-v.ctx.Done():
-			return
-		}
-	}
 }
 
 // nudge puts an element into c, which has room for one.
