@@ -143,7 +143,7 @@ func (e *Error) verdict() Verdict {
 	case tlsRefusal(e.Err) != "":
 		return Untrusted
 	case errors.Is(e, ErrProxy), e.Status == http.StatusNetworkAuthenticationRequired,
-		errors.Is(e, ErrUnreachable) && (e.Status != 0 || e.proxy || atProxy(e)):
+		errors.Is(e, ErrUnreachable) && (e.Status != 0 || e.proxy), atProxy(e):
 		return ProxyInWay
 	case errors.Is(e, ErrUnreachable):
 		return Unreachable
@@ -165,6 +165,7 @@ func (e *Error) verdict() Verdict {
 
 // atProxy reports whether a connection to a proxy, or through it, failed.
 func atProxy(err error) bool {
+	var p *proxyError
 	var op *net.OpError
-	return errors.As(err, &op) && (op.Op == "proxyconnect" || strings.HasPrefix(op.Op, "socks"))
+	return errors.As(err, &p) || errors.As(err, &op) && (op.Op == "proxyconnect" || strings.HasPrefix(op.Op, "socks"))
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -66,7 +67,7 @@ func (d *dialer) reach(ctx context.Context, network, addr string) (net.Conn, err
 		conn, err = handshake(ctx, conn, proxyAddr(proxy), config)
 	}
 	if err != nil {
-		return nil, &net.OpError{Op: "proxyconnect", Net: network, Err: err}
+		return nil, &proxyError{proxy, &net.OpError{Op: "proxyconnect", Net: network, Err: err}}
 	}
 	if err := tunnel(ctx, conn, proxy, addr); err != nil {
 		_ = conn.Close() // the refusal is the error to report
@@ -74,6 +75,16 @@ func (d *dialer) reach(ctx context.Context, network, addr string) (net.Conn, err
 	}
 	return conn, nil
 }
+
+// proxyError is the failure of a connection to a proxy. It names the proxy, since most failures
+// don't, or name an address alone.
+type proxyError struct {
+	proxy *url.URL
+	err   error
+}
+
+func (e *proxyError) Error() string { return proxyName(e.proxy) + ": " + e.err.Error() }
+func (e *proxyError) Unwrap() error { return e.err }
 
 // handshake does the TLS handshake on conn with the host of addr. It closes conn on
 // failure.
@@ -106,10 +117,10 @@ func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) err
 	//nolint:bodyclose // there is none, or it ends with the connection
 	resp, err := connect(conn, proxy, addr)
 	if !stop() {
-		return context.Cause(ctx)
+		return &proxyError{proxy, context.Cause(ctx)}
 	}
 	if err != nil {
-		return &net.OpError{Op: "proxyconnect", Net: "tcp", Addr: conn.RemoteAddr(), Err: err}
+		return &proxyError{proxy, &net.OpError{Op: "proxyconnect", Net: "tcp", Err: err}}
 	}
 	return refusal(resp, proxy)
 }
@@ -180,6 +191,16 @@ func proxyName(proxy *url.URL) string {
 		return "a proxy"
 	}
 	return "the proxy " + printable(proxy.Host)
+}
+
+// named returns err, the failure of r, with the name of the proxy that net/http sent r to.
+func (c *Client) named(r *http.Request, err error) error {
+	var p *proxyError
+	proxy := c.proxyOf(r)
+	if proxy == nil || errors.As(err, &p) || !atProxy(err) && (r.URL.Scheme == "https" || !tunnels(proxy)) {
+		return err
+	}
+	return &proxyError{proxy, err}
 }
 
 func proxyAddr(proxy *url.URL) string {

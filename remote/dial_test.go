@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -171,46 +172,127 @@ func TestProxyVariable(t *testing.T) {
 	}
 }
 
-// A proxy that is not one, or does not answer, is unreachable.
+// A proxy that is not one is unreachable. Whatever goes wrong with a proxy, the error names it.
 func TestProxyBroken(t *testing.T) {
-	for name, answer := range map[string]string{"closes": "", "speaks something else": "SSH-2.0\r\n\r\n", "breaks off": "HTTP/1.1 200 O"} {
-		synctest.Test(t, func(t *testing.T) {
-			c := NewClient(&url.URL{Scheme: "https", Host: "api.test"}, Options{
-				Key: NewKey("", testKey), proxy: through(t, "http://proxy.test:3128"),
-				Dial: func(_ context.Context, _, addr string) (net.Conn, error) {
-					if addr != "proxy.test:3128" {
-						t.Errorf("%s was dialled", addr)
+	const silent = "silent"
+	for name, answer := range map[string]string{"closes": "", "speaks something else": "SSH-2.0\r\n\r\n", "breaks off": "HTTP/1.1 200 O", "is silent": silent} {
+		for _, base := range []string{"https", "http"} {
+			synctest.Test(t, func(t *testing.T) {
+				const slow = 15 * time.Second
+				c := NewClient(&url.URL{Scheme: base, Host: "api.test"}, Options{
+					Key: NewKey("", testKey), proxy: through(t, "http://user:secret@proxy.test:3128"), ResponseTimeout: slow,
+					Dial: func(_ context.Context, _, addr string) (net.Conn, error) {
+						if addr != "proxy.test:3128" {
+							t.Errorf("%s was dialled", addr)
+						}
+						near, far := net.Pipe()
+						go func() {
+							_, _ = http.ReadRequest(bufio.NewReader(far))
+							if answer == silent {
+								_, _ = io.Copy(io.Discard, far)
+							}
+							_, _ = io.WriteString(far, answer)
+							_ = far.Close()
+						}()
+						return near, nil
+					},
+				})
+				defer c.Close()
+				began := time.Now()
+				_, err := c.Download(t.Context(), Request{ID: testID})
+				took := time.Since(began)
+				e := failure(t, err)
+				if !strings.Contains(err.Error(), "the proxy proxy.test:3128") || strings.Contains(err.Error(), "secret") {
+					t.Errorf("a proxy for %s that %s: %v", base, name, err)
+				}
+				if base == "https" && !strings.HasSuffix(err.Error(), "(are the network, HTTPS_PROXY and --base-url right?)") {
+					t.Errorf("a proxy for %s that %s: no advice in %v", base, name, err)
+				}
+				wait := answerTimeout
+				if base == "http" {
+					wait = slow
+				}
+				switch {
+				case answer == silent:
+					if !errors.Is(err, ErrStalled) || !retries(e) || took != wait || e.verdict() != ProxyInWay {
+						t.Errorf("a silent proxy for %s: %v after %v, verdict %v", base, err, took, e.verdict())
 					}
-					near, far := net.Pipe()
-					go func() {
-						_, _ = http.ReadRequest(bufio.NewReader(far))
-						_, _ = io.WriteString(far, answer)
-						_ = far.Close()
-					}()
-					return near, nil
-				},
+				case base == "https" && (!errors.Is(err, ErrUnreachable) || !retries(e) || e.verdict() != ProxyInWay):
+					t.Errorf("a proxy that %s: %v, verdict %v", name, err, e.verdict())
+				}
 			})
-			defer c.Close()
-			_, err := c.Download(t.Context(), Request{ID: testID})
-			if e := failure(t, err); !errors.Is(err, ErrUnreachable) || !retries(e) || !strings.HasSuffix(err.Error(), "(are the network, HTTPS_PROXY and --base-url right?)") {
-				t.Errorf("a proxy that %s: %v", name, err)
-			}
-		})
+		}
 	}
+}
+
+// A SOCKS proxy that never answers, or refuses, must not hold a download for ever.
+func TestSOCKSBroken(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer string
+		took   time.Duration
+	}{
+		"is silent":        {"", 2 * answerTimeout},
+		"goes silent":      {"\x05\x00", 2 * answerTimeout},
+		"refuses":          {"\x05\x00\x05\x02\x00\x01\x00\x00\x00\x00\x00\x00", 0},
+		"wants a user":     {"\x05\xff", 0},
+		"is an SSH server": {"SSH-2.0\r\n", 0},
+	} {
+		for _, base := range []string{"https", "http"} {
+			synctest.Test(t, func(t *testing.T) {
+				client := NewClient(&url.URL{Scheme: base, Host: "api.test"}, Options{
+					Key: NewKey("", testKey), proxy: through(t, "socks5://proxy.test:1080"), ResponseTimeout: time.Hour,
+					Dial: func(context.Context, string, string) (net.Conn, error) {
+						near, far := net.Pipe()
+						go func() { _, _ = io.Copy(io.Discard, far) }()
+						go func() { _, _ = io.WriteString(far, c.answer) }()
+						return near, nil
+					},
+				})
+				defer client.Close()
+				began := time.Now()
+				_, err := client.Download(t.Context(), Request{ID: testID})
+				if e := failure(t, err); !errors.Is(err, ErrUnreachable) || time.Since(began) != c.took || e.verdict() != ProxyInWay || !strings.Contains(err.Error(), "the proxy proxy.test:1080") {
+					t.Errorf("a SOCKS proxy for %s that %s: %v after %v, verdict %v", base, name, err, time.Since(began), e.verdict())
+				}
+			})
+		}
+	}
+}
+
+// The deadline of connecting ends with it.
+func TestSOCKSLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewClient(&url.URL{Scheme: "https", Host: "api.test"}, Options{
-			Key: NewKey("", testKey), proxy: through(t, "http://proxy.test"),
-			Dial: func(_ context.Context, _, _ string) (net.Conn, error) {
+		c := NewClient(&url.URL{Scheme: "http", Host: "api.test"}, Options{
+			Key: NewKey("", testKey), ResponseTimeout: time.Hour,
+			Dial: func(context.Context, string, string) (net.Conn, error) {
 				near, far := net.Pipe()
-				go func() { _, _ = io.Copy(io.Discard, far) }()
+				go func() {
+					_, _ = http.ReadRequest(bufio.NewReader(far))
+					time.Sleep(time.Minute)
+					_, _ = io.WriteString(far, reply(200, attachment+"Content-Length: 2\r\n", "ab"))
+				}()
 				return near, nil
 			},
 		})
 		defer c.Close()
-		began := time.Now()
-		_, err := c.Download(t.Context(), Request{ID: testID})
-		if e := failure(t, err); !errors.Is(err, ErrStalled) || !retries(e) || time.Since(began) != answerTimeout {
-			t.Errorf("a silent proxy: %v after %v", err, time.Since(began))
+		if _, got, err := fetch(t, c, Request{}); err != nil || got != "ab" {
+			t.Errorf("%q, %v", got, err)
 		}
 	})
+}
+
+// The certificate of a proxy is not the server's.
+func TestProxyUntrusted(t *testing.T) {
+	proxy := httptest.NewUnstartedServer(http.NotFoundHandler())
+	proxy.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
+	proxy.StartTLS()
+	defer proxy.Close()
+	for _, base := range []string{"https://example.com", "http://example.com"} {
+		c := newTestClient(t, base, Options{proxy: through(t, proxy.URL)})
+		_, err := c.Download(t.Context(), Request{ID: testID})
+		want := "TLS: the proxy " + strings.TrimPrefix(proxy.URL, "https://") + "'s certificate is signed by an authority"
+		if e := failure(t, err); !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), theServer) || e.verdict() != Untrusted {
+			t.Errorf("%s: %v, want %q", base, err, want)
+		}
+	}
 }

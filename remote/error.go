@@ -115,7 +115,7 @@ func (e *Error) advice() string {
 		return "recharge the account"
 	case e.Number() == http.StatusForbidden:
 		return "may this key, and this address, use it?"
-	case errors.Is(e.Err, ErrUnreachable) && atProxy(e.Err):
+	case e.retryable() && atProxy(e.Err):
 		return "are the network, HTTPS_PROXY and --base-url right?"
 	case errors.Is(e.Err, ErrUnreachable) && e.Status == 0 && !e.proxy:
 		return "is the network up, and --base-url right?"

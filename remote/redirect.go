@@ -10,6 +10,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // maxRedirects is how many redirects one request follows.
@@ -32,6 +33,7 @@ func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o
 	var filter *filterConn
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
 		filter, _ = i.Conn.(*filterConn)
+		_ = i.Conn.SetDeadline(time.Time{}) // what it was for connecting
 		onConn(i.Conn)
 	}})
 	origin, trusted := u, true
@@ -56,7 +58,7 @@ func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o
 		// Not by http.Client, whose errors contain the URL.
 		resp, err := rt.RoundTrip(req)
 		if err != nil {
-			return nil, away, err
+			return nil, away, c.named(req, err)
 		}
 		if filter != nil {
 			resp.TLS = filter.state()

@@ -57,6 +57,8 @@ func transport(o Options, protocols ...string) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
+			// A SOCKS proxy might never answer. net/http bounds TLS behind it, but not that.
+			_ = conn.SetDeadline(time.Now().Add(2 * answerTimeout)) // until Client.follow gets it
 			return &filterConn{Conn: conn}, nil
 		},
 		DialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -115,7 +117,7 @@ func classify(ctx, life context.Context, err error) *Error {
 	case life.Err() != nil:
 		return &Error{Err: errClosed}
 	case tlsRefusal(err) != "":
-		return &Error{Err: &detailError{tlsRefusal(err), err}}
+		return &Error{Err: &detailError{strings.ReplaceAll(tlsRefusal(err), theServer, peer(err)), err}}
 	case ownShortage(err):
 		return &Error{Err: &causeError{errDescriptors, err}, temporary: true}
 	case unreachable(err):
@@ -123,13 +125,24 @@ func classify(ctx, life context.Context, err error) *Error {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return &Error{Err: &causeError{ErrStalled, err}, temporary: true}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return &Error{Err: &detailError{"the server closed the connection early", io.ErrUnexpectedEOF}, temporary: true}
+		return &Error{Err: &detailError{peer(err) + " closed the connection early", io.ErrUnexpectedEOF}, temporary: true}
 	case errors.As(err, &op), errors.As(err, &number), errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrClosedPipe):
 		return &Error{Err: &causeError{errCut, err}, temporary: true}
 	}
 	// What remains is net/http refusing what it read: a bad status line, a control byte in
 	// a header, two lengths.
 	return &Error{Err: &causeError{ErrMalformed, err}}
+}
+
+const theServer = "the server"
+
+// peer returns the name of the host on the other end of a connection that failed.
+func peer(err error) string {
+	var p *proxyError
+	if errors.As(err, &p) {
+		return proxyName(p.proxy)
+	}
+	return theServer
 }
 
 var (
