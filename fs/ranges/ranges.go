@@ -98,9 +98,7 @@ func (s *Set) Remove(r Range) {
 func (s *Set) Clear() { s.rs, s.bytes = nil, 0 }
 
 // Contains reports whether every byte of r is in s. An empty r always is.
-func (s *Set) Contains(r Range) bool {
-	return r.Empty() || s.RunEnd(r.Start) >= r.End
-}
+func (s *Set) Contains(r Range) bool { return s.RunEnd(r.Start) >= r.End }
 
 // RunEnd returns the end of the run of present bytes that contains off, or off itself if that byte is
 // absent.
@@ -114,10 +112,7 @@ func (s *Set) RunEnd(off int64) int64 {
 
 // Gap returns the first run of absent bytes in within; if there is none, an empty range at within.End.
 func (s *Set) Gap(within Range) Range {
-	start := s.RunEnd(within.Start)
-	if start >= within.End {
-		return Range{within.End, within.End}
-	}
+	start := min(s.RunEnd(within.Start), within.End)
 	return Range{start, min(within.End, s.Next(start).Start)}
 }
 

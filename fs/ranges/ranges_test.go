@@ -87,7 +87,12 @@ func check(t *testing.T, s *Set, want []bool) {
 	}
 	sum = 0
 	for _, r := range s.Within(Range{size / 4, size / 2}) {
-		sum += r.Len()
+		if sum += r.Len(); r.Empty() {
+			t.Errorf("Within holds an empty range %v", r)
+		}
+	}
+	if got, all := s.Gap(Range{size / 4, size / 2}), sum == size/4; got.Empty() != all || all && got.End != size/2 {
+		t.Errorf("Gap = %v where %d of %d are present", got, sum, size/4)
 	}
 	n = 0
 	for _, w := range want[size/4 : size/2] {
@@ -105,12 +110,24 @@ func TestGapOfEmptySet(t *testing.T) {
 	if got, want := s.Gap(Range{5, 9}), (Range{5, 9}); got != want {
 		t.Errorf("Gap = %v, want %v", got, want)
 	}
+	s = Of(Range{0, 3})
+	s.Clear()
+	check(t, &s, make([]bool, size))
 	s = Of(Range{0, 5}, Range{5, 9})
 	if got := s.Gap(Range{2, 9}); !got.Empty() {
 		t.Errorf("Gap = %v, want empty", got)
 	}
 	if got, want := s.Next(1).Start, int64(1<<63-1); got != want {
 		t.Errorf("Next = %d, want %d", got, want)
+	}
+}
+
+func TestRangeContains(t *testing.T) {
+	r := Range{3, 9}
+	for o, want := range map[Range]bool{{3, 9}: true, {4, 8}: true, {2, 4}: false, {8, 10}: false, {2, 10}: false, {9, 10}: false, {20, 20}: true} {
+		if r.Contains(o) != want {
+			t.Errorf("%v contains %v: %t", r, o, !want)
+		}
 	}
 }
 
