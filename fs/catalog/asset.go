@@ -51,9 +51,6 @@ func (c *Catalog) meetLocked(id string) *Asset {
 	if a == nil {
 		a = new(Asset)
 		c.beginLocked(a, id, ino)
-		if !c.known.MatchString(id) {
-			c.ids[FoldName(id)] = true
-		}
 	}
 	return a
 }

@@ -115,7 +115,6 @@ type Catalog struct {
 
 	mu      sync.Mutex        // guards what follows; taken before the locks of Facts; no I/O under it
 	assets  map[uint64]*Asset // by inode number
-	ids     map[string]bool   // folded IDs that do not match Pattern
 	giving  bool              // names are taken, and being recorded
 	list    []*Asset          // in order, but for those of libraries
 	top     *Dir              // the root
@@ -142,7 +141,6 @@ func New(o Options) *Catalog {
 		o:       o,
 		known:   regexp.MustCompile("(?i:" + o.Pattern.String() + ")"),
 		assets:  map[uint64]*Asset{},
-		ids:     map[string]bool{},
 		unnamed: map[*Asset]bool{},
 		learnt:  map[*Asset]bool{},
 		changed: make(chan struct{}),

@@ -158,11 +158,10 @@ func (d *Dir) takenLocked(a *Asset, name string) bool {
 	return d.heldLocked(a, name) || name != a.ID && (FoldName(name) == ByID || d.c.known.MatchString(name))
 }
 
-// heldLocked reports whether another asset has that name, or has it as its ID.
+// heldLocked reports whether another asset has that name.
 func (d *Dir) heldLocked(a *Asset, name string) bool {
-	fold := FoldName(name)
-	other := d.names[fold]
-	return other != nil && other != a || name != a.ID && d.c.ids[fold]
+	other := d.names[FoldName(name)]
+	return other != nil && other != a
 }
 
 // yieldLocked makes the asset that has the ID of a as its name take another one, in this mount. An earlier
