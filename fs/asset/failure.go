@@ -57,7 +57,7 @@ type failure struct {
 	count  int           // in a row without a new byte
 	tries  int           // of these, those in a row that are worth only so many requests
 	worth  int           // so many
-	since  time.Time     // of the first in that row
+	began  time.Time     // when somebody began to wait for the first in that row
 	lasted time.Duration // so long somebody has waited since, but not for the rate limit
 	until  time.Time     // no request before
 	gaveUp time.Time     // when a read did, the last one
@@ -73,9 +73,7 @@ func (f *failure) note(err error, now time.Time, progress bool) {
 	case f.final:
 		return
 	}
-	if f.count == 0 {
-		f.since = now
-	}
+	f.last(now, now)
 	f.err = err
 	f.count++
 	requests, after := retry(err)
@@ -98,6 +96,14 @@ func (f *failure) note(err error, now time.Time, progress bool) {
 	}
 }
 
+// last records that somebody has waited from start to end, but not for the rate limit.
+func (f *failure) last(start, end time.Time) {
+	if f.began.IsZero() {
+		f.began = start
+	}
+	f.lasted += end.Sub(start)
+}
+
 // refusal returns the error that a new read gets at once; nil if it may try.
 func (f *failure) refusal(now time.Time) error {
 	if f.final && now.Before(f.until) {
@@ -111,11 +117,15 @@ func (f *failure) refusal(now time.Time) error {
 
 // ended removes s from the asset; its goroutine is about to end with err.
 func (a *Asset) ended(s *stream, err error) {
+	b := a.store.reading.Source.Budget()
 	a.mu.Lock()
 	a.streams = slices.DeleteFunc(a.streams, func(o *stream) bool { return o == s })
 	a.history.sequence(s.state.Delivered)
 	s.reading = time.Time{}
 	err = a.failedLocked(s, err)
+	if a.fail.err != nil && len(a.waiters) > 0 {
+		a.tendLocked(time.Now(), b) // whoever has waited long enough wants no other request
+	}
 	a.planLocked()
 	close(s.done)
 	a.mu.Unlock()

@@ -57,20 +57,36 @@ func TestQueueIsNotRetrying(t *testing.T) {
 	})
 }
 
-// TestSlowFailuresAreRetrying: while a request is made, no other may start, but that is no queue.
+// TestSlowFailuresAreRetrying: while a request is made, no other may start, but that is no queue. The first
+// one counts, too, and none is made when the time is over.
 func TestSlowFailuresAreRetrying(t *testing.T) {
-	const answer, retryFor = 10 * time.Second, 35 * time.Second
-	for name, unsent := range map[string]bool{"no answer": false, "no connection": true} {
+	const answer = 10 * time.Second
+	for name, c := range map[string]struct {
+		retryFor time.Duration
+		unsent   bool
+		requests int
+	}{
+		"no answer":             {35 * time.Second, false, 4},
+		"no connection":         {35 * time.Second, true, 4},
+		"less than one attempt": {5 * time.Second, false, 1},
+	} {
 		t.Run(name, func(t *testing.T) {
 			failures := make([]error, 100)
 			for i := range failures {
 				failures[i] = errServer
 			}
-			test(t, &fakeServer{size: mib, latency: answer, oneByOne: true, unsent: unsent, failures: failures}, func(r *rig) {
-				start := time.Now()
-				_, err := r.Contact(context.Background(), Contact{RetryFor: retryFor})
-				if took := time.Since(start); !errors.Is(err, errServer) || took < retryFor || took > retryFor+2*answer {
-					t.Errorf("%v after %v, want %v after about %v", err, took, errServer, retryFor)
+			test(t, &fakeServer{size: mib, latency: answer, oneByOne: true, unsent: c.unsent, failures: failures}, func(r *rig) {
+				for range 2 { // what is left of the first must not count for the second
+					start := time.Now()
+					_, err := r.Contact(context.Background(), Contact{RetryFor: c.retryFor})
+					want := max(c.retryFor, answer)
+					if took := time.Since(start); !errors.Is(err, errServer) || took < want || took > want+2*time.Second {
+						t.Errorf("%v after %v, want %v after about %v", err, took, errServer, want)
+					}
+					time.Sleep(time.Minute)
+				}
+				if n := len(r.server.requests); n != 2*c.requests {
+					t.Errorf("%d requests, want %d", n, 2*c.requests)
 				}
 			})
 		})

@@ -96,10 +96,11 @@ func (a *Asset) tend() {
 }
 
 func (a *Asset) tendLocked(now time.Time, b Budget) {
-	// Waiting for the rate limit does not count as retrying, but a request that has its turn does.
+	// Waiting for the rate limit does not count as retrying, but a request that has its turn does, the
+	// first one, too.
 	trying := slices.ContainsFunc(a.streams, func(s *stream) bool { return s.state.Opening && (b.Queued == 0 || !s.sent.IsZero()) })
-	if queued := b.Available <= 0 && b.Down == nil && !now.Before(a.fail.until) && !trying; a.fail.err != nil && !queued {
-		a.fail.lasted += now.Sub(a.tended)
+	if queued := b.Available <= 0 && b.Down == nil && !now.Before(a.fail.until); trying || a.fail.err != nil && !queued {
+		a.fail.last(a.tended, now)
 	}
 	a.finishLocked(func(w *waiter) (bool, error) {
 		err := a.overdueLocked(w, b, now)
@@ -125,7 +126,7 @@ func (a *Asset) overdueLocked(w *waiter, b Budget, now time.Time) error {
 		return b.Down
 	}
 	lasted, count := a.fail.lasted, a.fail.count
-	if w.before.since.Equal(a.fail.since) { // else something has come since
+	if w.before.began.Equal(a.fail.began) { // else something has come since
 		lasted, count = lasted-w.before.lasted, count-w.before.count
 	}
 	switch {
