@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,8 +70,9 @@ func (r *rig) mount(t *testing.T, limit time.Duration, args ...string) {
 		log: &spoken{file: io.Discard, wanted: map[chan struct{}]*regexp.Regexp{}},
 	}
 	ready := d.log.said(regexp.MustCompile("(?m)^assetfs: mounted "))
-	flags := []string{
-		"--base-url=" + r.url(), "--spool-dir=" + r.spool, "--spool-min-free=0", "--rate-limit=none", mnt,
+	flags := []string{"--spool-dir=" + r.spool, "--spool-min-free=0", mnt}
+	if !slices.Contains(args, "--demo") {
+		flags = append(flags, "--base-url="+r.url(), "--rate-limit=none")
 	}
 	//nolint:noctx // it is ended by a signal, as users end it; the watchdog bounds its life
 	d.cmd = exec.Command(filepath.Join(r.bin, "assetfs"), append(flags, args...)...)

@@ -55,8 +55,8 @@ func (s *settings) check(args []string) error {
 			return fmt.Errorf("%q is not an asset ID; write one that matches %s (see --id-pattern)", id, s.Pattern)
 		}
 	}
-	if s.Demo && s.IDs != "" {
-		return errors.New("--demo has its own assets; omit --ids")
+	if err := s.demo(); err != nil {
+		return err
 	}
 	if err := s.Library.check(s.BaseURL, s.Demo); err != nil {
 		return err
@@ -65,6 +65,22 @@ func (s *settings) check(args []string) error {
 		return err
 	}
 	return s.absolute()
+}
+
+// demo rejects flags that mean nothing to a demo. Whoever gives a key wants their own assets.
+func (s *settings) demo() error {
+	if !s.Demo {
+		return nil
+	}
+	for _, flag := range []string{"ids", "base-url", "api-key-file", "ca-file", "insecure-http", "rate-limit", "library-url"} {
+		if s.flags.Changed(flag) {
+			return fmt.Errorf("--demo has its own API and assets; omit --%s, or omit --demo", flag)
+		}
+	}
+	if s.IDs != "" { // given as mount(8) gives it
+		return errors.New("--demo has its own API and assets; write none as the source, or omit the option demo")
+	}
+	return nil
 }
 
 // instead returns what a word that is no command was probably meant to be; "": nothing.
