@@ -32,6 +32,13 @@ func TestLibraryInRoot(t *testing.T) {
 		if i := a.Facts().Info(); i.Size != 1003 || !i.ModTime.Equal(time.UnixMilli(1729388400003)) || i.Header {
 			t.Errorf("awake it knows %+v", i)
 		}
+		e := r.engine("VI3")
+		e.mu.Lock()
+		e.info.ModTime, e.info.LastModified = time.Now(), "Thu, 01 Jan 2026 00:00:00 GMT"
+		e.mu.Unlock()
+		if i := a.Info(); !i.ModTime.Equal(time.UnixMilli(1729388400003)) || i.LastModified != "" {
+			t.Errorf("a download told another time, and it is %+v", i)
+		}
 		if bucket, blob, err := r.Place("VI3"); bucket != "b" || blob != "VI3.mp4" || err != nil {
 			t.Errorf("placed at %s %s, %v", bucket, blob, err)
 		}
@@ -347,5 +354,30 @@ func TestListedAndInLibrary(t *testing.T) {
 			want(t, dir, "clip 1 (VI1).mp4")
 			r.Close()
 		}
+	})
+}
+
+// TestUnlistedToTakenName: in its library a video that was listed in the root takes another name if a file
+// there has its own meanwhile.
+func TestUnlistedToTakenName(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		same := named(1, "clip 1.mp4")
+		same.ID = "re_1"
+		s := newShelf("a", clip(1), same)
+		b := newBook()
+		b.names["re_1"] = "clip 1.mp4" // from the time before its library
+		r := open(t, s, &notebook{}, b, "a", "b")
+		r.SetList([]string{"re_1", "re_1"})
+		dir := r.Dirs()[0]
+		if err := dir.AwaitNames(t.Context()); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		want(t, r.Root(), "clip 1.mp4")
+		want(t, dir, "clip 1.mp4")
+		r.SetList(nil)
+		want(t, r.Root())
+		want(t, dir, "clip 1.mp4", "clip 1 (re_1).mp4")
+		r.Close()
 	})
 }

@@ -106,6 +106,7 @@ func TestUsage(t *testing.T) {
 		"/m --rate-limit=":                     "--rate-limit",
 		"/m --price-per-gb=NaN":                "write a number like 0.12",
 		"/m --umask=8":                         "write octal digits",
+		"/m --umask=1000":                      "write octal digits",
 		"/m --json":                            "write assetfs status --json MOUNTPOINT",
 		"--status /m":                          "--status is a command now; write assetfs status MOUNTPOINT",
 		"status":                               "write assetfs status [--all] [--json] MOUNTPOINT",
