@@ -14,7 +14,6 @@ type Dir struct {
 
 	// Catalog.mu guards what follows.
 	names   map[string]*Asset // by folded name; a name once given stays taken
-	shown   int               // assets that it shows
 	sum     uint64            // of the hashes of the names that it shows, so that their order does not count
 	timed   uint64            // sum at that time
 	changed time.Time         // when sum last changed; zero: never seen
@@ -38,7 +37,6 @@ func (d *Dir) note() string { return "directory/" + d.Name }
 
 // countLocked adds an asset that the directory shows under a name (n is 1), or removes it (-1).
 func (d *Dir) countLocked(name string, n int) {
-	d.shown += n
 	d.sum += uint64(n) * mixed(hash(name))
 }
 
@@ -96,7 +94,7 @@ func (d *Dir) Entries() []Entry {
 	c := d.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	list := make([]Entry, 0, d.shown)
+	var list []Entry
 	if d.holdsIDs() {
 		for _, a := range c.list {
 			list = append(list, Entry{a, a.shownLocked()})
