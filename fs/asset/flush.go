@@ -16,6 +16,7 @@ const (
 	flushAfter = time.Second // what a kill may cost
 	flushBytes = 4 << 20     // the same, in bytes
 	syncAfter  = 30 * time.Second
+	syncAgain  = syncAfter / 3 // when something is left to sync
 	syncBytes  = 256 << 20
 	syncRanges = 1000 // each flush claims all of them again
 	// compactAgain is how long to wait after a compaction that failed: each writes everything.
@@ -126,19 +127,31 @@ func (a *Asset) muchLocked() bool {
 }
 
 // keeper makes claims permanent: at once for an asset that is whole, not in use, or has much to sync,
-// otherwise every syncAfter. It also compacts the journal when most of it is garbage. It ends with stop.
+// otherwise every syncAfter. While that fails, it tries again every syncAgain. It also compacts the
+// journal when most of it is garbage. It ends with stop.
 func (s *Store) keeper() {
 	timer := time.NewTimer(syncAfter)
 	var failed time.Time // when the last compaction did
+	var unsynced string  // why the last sync failed; "": it did not
 	for {
+		due := s.due
+		if unsynced != "" {
+			due = nil // each write to an asset with much to sync would try again
+		}
 		select {
-		case <-s.due:
+		case <-due:
 		case <-timer.C:
 		case <-s.stop:
 			return
 		}
+		was := unsynced
+		unsynced = ""
 		if err := s.sync(time.Now().Add(-syncAfter)); err != nil {
-			s.o.Log.Warn("spool not synced", "error", err)
+			unsynced = err.Error()
+			timer.Reset(syncAgain)
+		}
+		if unsynced != was && unsynced != "" {
+			s.o.Log.Warn("spool not synced", "error", unsynced)
 		}
 		if s.journal.Garbage() && time.Since(failed) >= compactAgain {
 			if err := s.journal.Compact(s.snapshot); err != nil {
@@ -151,7 +164,7 @@ func (s *Store) keeper() {
 		pending := len(s.pending) > 0
 		s.mu.Unlock()
 		if pending {
-			timer.Reset(syncAfter / 3)
+			timer.Reset(syncAgain)
 		}
 	}
 }
@@ -226,7 +239,9 @@ func (a *Asset) sync(old time.Time) (claims bool, err error) {
 			a.unsynced.Remove(r)
 		}
 	}
-	a.unsyncedSince = time.Now()
+	if err == nil {
+		a.unsyncedSince = time.Now() // else it must be tried again
+	}
 	synced := a.unsynced.Len() == 0
 	idle := synced && a.idleLocked()
 	if synced {

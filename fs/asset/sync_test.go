@@ -169,6 +169,50 @@ func TestSyncFails(t *testing.T) {
 	}
 }
 
+// TestSyncKeepsFailing checks that a sync that fails is not tried again at each write to an asset with much
+// to sync, and that only changes are logged.
+func TestSyncKeepsFailing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var broken atomic.Bool
+		var tries atomic.Int64
+		var log logs
+		d := open(t, t.TempDir(), keep{Log: log.logger(), Fault: func(point, _ string) error {
+			if point != "directory-sync" || !broken.Load() {
+				return nil
+			}
+			tries.Add(1)
+			return syscall.EIO
+		}})
+		f := d.Asset("re_1")
+		f.acquire()
+		broken.Store(true)
+		for i := range int64(syncRanges + 200) {
+			r := span(i*16*kib, i*16*kib+4*kib)
+			if err := f.write(content("re_1", 0, r), r.Start); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(50 * time.Millisecond)
+			synctest.Wait()
+		}
+		time.Sleep(syncAgain)
+		synctest.Wait()
+		const most = 50*(syncRanges+200)/1000/10 + 2 // one in ten seconds
+		if n := tries.Load(); n < 2 || n > most {
+			t.Errorf("tried %d times, want 2 to %d", n, most)
+		}
+		if n := strings.Count(log.String(), "spool not synced"); n != 1 {
+			t.Errorf("logged %d times: %s", n, log.String())
+		}
+		broken.Store(false)
+		time.Sleep(syncAgain)
+		synctest.Wait()
+		if n := f.unsynced.Len(); n > 0 {
+			t.Errorf("%d bytes are not synced later", n)
+		}
+		d.abandon()
+	})
+}
+
 // TestSyncFailsOnce uses a disk that fails once to write the pending bytes and has forgotten it afterwards,
 // as Linux does. Nothing may count that was written before it failed, whatever else fails then.
 func TestSyncFailsOnce(t *testing.T) {
