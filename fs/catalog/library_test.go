@@ -55,6 +55,10 @@ func TestLibraryInRoot(t *testing.T) {
 			t.Errorf("looks %+v", got)
 		}
 		r.expectCounts(0, 0)
+		if err := r.Stat(t.Context(), r.Known("VI9")); err == nil {
+			t.Error("somebody knew the size of a video that there is not")
+		}
+		r.expectCounts(0, 1) // it has no metadata to ask for
 	})
 }
 
