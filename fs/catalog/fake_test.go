@@ -159,7 +159,12 @@ func (s *server) Metadata(ctx context.Context, background bool, id string) (asse
 	if err := s.calls.enter(ctx, background); err != nil {
 		return asset.Info{Size: -1}, err
 	}
-	time.Sleep(latency)
+	select {
+	case <-time.After(latency):
+	case <-ctx.Done():
+		time.Sleep(latency / 8) // ending a call takes a moment
+		return asset.Info{Size: -1}, context.Cause(ctx)
+	}
 	a, away := s.get(id)
 	if len(a.callErrs) > 0 {
 		s.set(id, func(a *remote) { a.callErrs = a.callErrs[1:] })

@@ -125,7 +125,7 @@ func (c *Catalog) board(a *Asset, background bool) (*flight, error) {
 		return nil, context.Canceled
 	case c.noCall, a.video != nil: // which has no metadata
 		return nil, ErrNoCall
-	case a.answered && !a.uploading && a.infoLocked().Size >= 0:
+	case a.answered && a.infoLocked().Size >= 0:
 		return nil, nil
 	case a.refused != nil && time.Since(a.refusedAt) < remembered && !background:
 		return nil, a.refused
@@ -175,9 +175,7 @@ func (c *Catalog) landed(a *Asset, f *flight, info asset.Info, err error) {
 	case errors.Is(err, ErrNoCall):
 		c.noCall = true
 	case errors.Is(err, ErrNotNow), errors.Is(err, context.Canceled):
-		if !f.background {
-			c.calls.resumeLocked() // it has left this one out
-		}
+		c.calls.resumeLocked() // it has left this one out, if a program asked
 	default:
 		a.refused, a.refusedAt, a.unseen = err, now, !header
 	}
@@ -190,7 +188,7 @@ func (c *Catalog) landed(a *Asset, f *flight, info asset.Info, err error) {
 func (c *Catalog) Stat(ctx context.Context, a *Asset) error {
 	c.mu.Lock()
 	info := a.infoLocked()
-	sized := info.Size >= 0 || info.Header && (a.metLocked().answered && a.sizeless || c.noCall || a.video != nil)
+	sized := info.Size >= 0 || info.Header && a.metLocked().answered && a.sizeless
 	sweeping := c.headers.running
 	if !sized && info.Header && a.unseen {
 		a.refused = nil // of an asset that is known to exist, the same answer means something else
