@@ -55,7 +55,7 @@ func Mount(mountpoint string, ids []string, client *remote.Client, store *servic
 	f.Service = service.New(mountpoint, ids, client, store, service.Hooks{
 		Changed: f.directoriesChanged, Failed: func(op string, a *catalog.Asset, err error) { _ = f.failed(op, a, err) },
 	}, o.Options)
-	f.Mount = mount.New(mountpoint, mount.Options{Log: o.Log, Suspend: f.Suspend, Lost: store.Dir().SetHolder})
+	f.Mount = mount.New(mountpoint, mount.Options{Log: o.Log, Suspend: f.Suspend, Holds: store.Dir().SetHolder})
 	err := mount.Available()
 	if err == nil {
 		// A fifth of the limit is left for the kernel's and go-fuse's own time: at least

@@ -32,7 +32,7 @@ var errCovered = errors.New("something else is mounted over it")
 type Options struct {
 	Log     *slog.Logger
 	Suspend func()           // has reads fail that wait
-	Lost    func(who string) // somebody else has detached the mount, and who goes on
+	Holds   func(who string) // somebody else has moved or detached the mount; who holds the spool now
 }
 
 // Mount is the life of a mounted file system.
@@ -162,7 +162,7 @@ func (m *Mount) cutOff(say func(string)) {
 func (m *Mount) lost() {
 	m.o.Log.Warn("detached while in use: this process ends when the last open file there is closed, or now by SIGTERM",
 		"mountpoint", m.Point, "files", m.files.Load(), "pid", os.Getpid())
-	m.o.Lost(fmt.Sprintf("pid %d, which was detached from %s and still has open files (kill %[1]d ends it)", os.Getpid(), m.Point))
+	m.o.Holds(fmt.Sprintf("pid %d, which was detached from %s and still has open files (kill %[1]d ends it)", os.Getpid(), m.Point))
 }
 
 // hasEnded waits briefly for the kernel to end the connection, and reports whether it has.

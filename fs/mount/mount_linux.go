@@ -40,15 +40,21 @@ func direct(point, source string, options []string) (fd int, err error) {
 	return fd, nil
 }
 
-// unmount unmounts: only if nobody uses the mount (otherwise EBUSY), or lazily. If it is not
-// mounted any more it succeeds.
+// unmount unmounts: only if nobody uses the mount (otherwise EBUSY), or lazily, with all bind
+// mounts of it. If it is not mounted any more it succeeds.
 func (m *Mount) unmount(lazy bool) error {
 	point, covered := m.Point, false
 	if m.device != "" { // else there is no /proc
 		point, covered = mountOf(m.device)
 	}
+	if !m.lives() { // what was found is another mount, with the same number
+		return nil
+	}
+	if lazy {
+		detachOthers(m.device, point)
+	}
 	switch {
-	case point == "", !m.lives(): // or what was found is another mount, with the same number
+	case point == "":
 		return nil
 	case covered:
 		return errCovered
@@ -56,6 +62,24 @@ func (m *Mount) unmount(lazy bool) error {
 		return Detach(point)
 	}
 	return unmountAt(point, 0)
+}
+
+// detachOthers unmounts a device lazily wherever it is mounted but at point, as far as this process
+// may. Otherwise bind mounts would stay as dead mounts. Those of other mount namespaces are out of reach.
+func detachOthers(device, point string) {
+	top := map[string]string{}
+	var others []string
+	eachMount("/proc/self/mountinfo", func(l mountLine) {
+		top[l.point] = l.device
+		if l.device == device && l.point != point {
+			others = append(others, l.point)
+		}
+	})
+	for _, other := range others {
+		if top[other] == device { // else another mount hides it
+			_ = unix.Unmount(other, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+		}
+	}
 }
 
 // Detach unmounts lazily.

@@ -3,6 +3,7 @@ package mount
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -30,13 +31,17 @@ func (m *Mount) watchTable() {
 		m.Wait()
 		unix.Close(end[1])
 	}()
-	for {
+	for at := m.Point; ; {
 		point, _ := mountOf(m.device)
 		if point == "" && !m.asked.Load() {
 			if !m.hasEnded() {
 				m.lost()
 			}
 			return
+		}
+		if point != at && point != "" { // it was moved, or a bind mount is left
+			at = point
+			m.o.Holds(fmt.Sprintf("pid %d, mounted at %s", os.Getpid(), point))
 		}
 		ready := []unix.PollFd{{Fd: int32(table), Events: unix.POLLPRI}, {Fd: int32(end[0])}}
 		if _, err := unix.Poll(ready, -1); err != nil && !errors.Is(err, unix.EINTR) || ready[1].Revents != 0 {
