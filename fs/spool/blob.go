@@ -223,11 +223,13 @@ func (b *Blob) openFile() (*os.File, error) {
 	if err := b.d.fault("create", b.name); err != nil {
 		return nil, err
 	}
-	// A file of that name is older than what the journal knows.
-	if err := b.d.root.Remove(b.name); err != nil && !errors.Is(err, iofs.ErrNotExist) {
-		return nil, err
-	}
 	f, err := b.d.root.OpenFile(b.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, iofs.ErrExist) { // it is older than what the journal knows
+		if err := b.d.root.Remove(b.name); err != nil {
+			return nil, err
+		}
+		f, err = b.d.root.OpenFile(b.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	}
 	if errors.Is(err, iofs.ErrNotExist) { // another blob would be no better
 		return nil, fmt.Errorf("spool directory %s has been removed: unmount, and mount again", b.d.Path())
 	}
