@@ -301,7 +301,7 @@ func owed(missing []miss) (n int64) {
 func (p *planner) comes(m miss) bool {
 	i := p.nearest(m.off)
 	switch {
-	case i >= 0 && (p.Ranging == RangeNo || p.waits(i, m) && !p.blocked(p.Streams[i].Reach, m.off)):
+	case i >= 0 && (p.Ranging == RangeNo || p.waits(i, m)):
 		p.use(i, m)
 	case p.brings(m):
 	case p.doubts() && p.headerComing():

@@ -80,7 +80,7 @@ func (p *planner) among(o Opening, off int64) int {
 		return -1
 	}
 	i := p.nearest(off)
-	if i >= 0 && p.Streams[i].Reach >= o.Start && p.arrival(i, off) < forever && !p.blocked(p.Streams[i].Reach, off) {
+	if i >= 0 && p.Streams[i].Reach >= o.Start && p.arrival(i, off) < forever {
 		return i
 	}
 	return -1

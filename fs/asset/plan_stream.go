@@ -71,7 +71,7 @@ func (p *planner) blocked(from, to int64) bool {
 func (p *planner) brings(m miss) bool {
 	for i := range p.Streams {
 		s := &p.Streams[i]
-		if !p.d.End[i] && s.Pos <= m.off && m.off < s.Least && p.arrival(i, m.off) < forever && !p.blocked(s.Reach, m.off) {
+		if !p.d.End[i] && s.Pos <= m.off && m.off < s.Least && p.arrival(i, m.off) < forever {
 			p.use(i, m)
 			return true
 		}
@@ -79,13 +79,13 @@ func (p *planner) brings(m miss) bool {
 	return false
 }
 
-// waits reports whether m should wait for stream i to reach it: the bytes between are paid for
-// anyway, or they are few and come before another request could be made, or sooner than a request is
-// worth.
+// waits reports whether m should wait for stream i to reach it: it is there, nearly, or the bytes between are
+// read ahead anyway, or few, and they come before another request could be made, or sooner than a request
+// is worth.
 func (p *planner) waits(i int, m miss) bool {
 	s, off := p.Streams[i], m.off
 	gap := off - s.Reach
-	if gap < block || off < s.Least && p.arrival(i, off) < forever {
+	if gap < block {
 		return true
 	}
 	whole := p.Whole && gap <= p.afford() // it is likely to be read at some time, as with others of its type
@@ -104,10 +104,12 @@ func (p *planner) waits(i int, m miss) bool {
 // forever is longer than any wait.
 const forever = 1000 * time.Hour
 
-// arrival returns how long stream i takes to reach off.
+// arrival returns how long stream i takes to reach off; forever if it ends before, or is silent.
 func (p *planner) arrival(i int, off int64) time.Duration {
 	s := p.Streams[i]
 	switch {
+	case p.blocked(s.Reach, off):
+		return forever
 	case s.Opening:
 		return 0
 	case !s.Paused && p.Now.Sub(s.LastByte) >= silence:

@@ -138,6 +138,14 @@ func TestPlan(t *testing.T) {
 			d.Limit = []int64{2*mib + 32<<10}
 			d.Wake = now.Add(silence)
 		}},
+		{"a stream that ends at present bytes before is not waited for", func(s *Snapshot) {
+			s.Present = present(ranges.Range{Start: mib + 2*block, End: mib + 4*block})
+			s.Streams = []StreamState{running(0, mib, 1e7)}
+			s.Waiters = []WaiterState{want(mib+6*block, mib+6*block+32<<10)}
+		}, func(d *Decision) {
+			d.Limit = []int64{mib + mib/4}
+			d.Open = []Opening{{Start: mib + 6*block, Least: mib + 6*block + 29*block/4}}
+		}},
 		{"a silent stream is not waited for ahead of it", func(s *Snapshot) {
 			s.Streams = []StreamState{running(0, 16*mib, 1e8)}
 			s.Streams[0].LastByte = now.Add(-silence)
