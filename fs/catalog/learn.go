@@ -284,7 +284,7 @@ func (c *Catalog) askTime(ctx context.Context, a *Asset) {
 	asked := true
 	if a.infoLocked().ModTime.IsZero() {
 		met := a.metLocked()
-		asked = met.answered || met.timed || c.noCall || time.Now().Before(c.noTimes)
+		asked = met.timed || time.Now().Before(c.noTimes)
 		met.timed = true
 	}
 	c.mu.Unlock()
@@ -325,7 +325,7 @@ func (c *Catalog) contact(ctx context.Context, a *Asset, patience time.Duration)
 		switch {
 		case err == nil && c.o.ByMetadata:
 			return nil
-		case err != nil && ctx.Err() != nil, c.gone(a, err), errors.Is(err, ErrUploading):
+		case c.gone(a, err), errors.Is(err, ErrUploading):
 			return err
 		}
 	}

@@ -313,12 +313,12 @@ func TestStatHeader(t *testing.T) {
 // TestTimeAlone uses headers with a size and no time.
 func TestTimeAlone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s := newServer(ids(3)...)
+		s := newServer(ids(4)...)
 		s.calls.interval = time.Hour // the sweep has the only slot
 		r := start(t, s, newBook(), nil, "re_1")
 		defer r.Close()
 		time.Sleep(time.Second)
-		r.SetList(ids(3))
+		r.SetList(ids(4))
 		_ = r.AwaitNames(t.Context())
 		stat := func(id string, want time.Duration) {
 			t.Helper()
@@ -336,7 +336,7 @@ func TestTimeAlone(t *testing.T) {
 		stat("re_3", 0) // so soon after re_2 was slow
 		time.Sleep(timePause)
 		s.setAway(true)
-		stat("re_3", 0)
+		stat("re_4", 0)
 		s.setAway(false)
 		r.Forget()
 		s.calls.mu.Lock()
@@ -345,6 +345,26 @@ func TestTimeAlone(t *testing.T) {
 		stat("re_2", latency)
 		if r.Listed("re_2").Facts().Info().ModTime.IsZero() {
 			t.Error("no time")
+		}
+	})
+}
+
+// TestTimeAskedOnce: metadata that fails is not asked again for the time of the same asset.
+func TestTimeAskedOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer("re_1")
+		s.set("re_1", func(a *remote) { a.callErr = errServer })
+		r := start(t, s, newBook(), nil)
+		defer r.Close()
+		a := r.meet("re_1")
+		remote, _ := s.get("re_1")
+		r.engine("re_1").header(remote)
+		for range 2 {
+			if err := r.Stat(t.Context(), a); err != nil {
+				t.Error(err)
+			}
+			r.expectCounts(1, 0)
+			time.Sleep(2 * timePause)
 		}
 	})
 }

@@ -18,7 +18,6 @@ type shelf struct {
 	delay  time.Duration // of each page
 	err    error
 	short  int                 // videos at the end that don't come, though they are counted
-	calls  int                 // pages asked for
 	passes int                 // begun
 	turned func(scope string)  // called after each page but the last, with mu held
 	asked  map[string]struct{} // scopes
@@ -46,7 +45,6 @@ func (s *shelf) ListVideos(ctx context.Context, scope string, found func([]Video
 		case <-ctx.Done():
 		}
 		s.mu.Lock()
-		s.calls++
 		if s.err != nil || ctx.Err() != nil {
 			return l, errors.Join(s.err, ctx.Err())
 		}
@@ -86,10 +84,10 @@ func (s *shelf) change(f func(*shelf)) {
 	f(s)
 }
 
-func (s *shelf) counts() (passes, calls int) {
+func (s *shelf) passed() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.passes, s.calls
+	return s.passes
 }
 
 // clip returns video n, named after n.

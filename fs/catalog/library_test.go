@@ -51,6 +51,9 @@ func TestLibraryInRoot(t *testing.T) {
 		if a := r.Known("VI3"); a == nil || a.Path() != "clip 3.mp4" {
 			t.Error("its ID does not lead to it")
 		}
+		if a := r.Links().Known("VI3"); a == nil || a.Path() != "clip 3.mp4" {
+			t.Error("nor in by-id")
+		}
 		if got := r.looks; len(got) != 1 || got[0] != (Look{Scope: "default", Videos: 4, First: true}) {
 			t.Errorf("looks %+v", got)
 		}
@@ -128,7 +131,7 @@ func TestLibraryLives(t *testing.T) {
 			time.Sleep(time.Second)
 			look()
 		}
-		if passes, _ := s.counts(); passes != 1 {
+		if passes := s.passed(); passes != 1 {
 			t.Errorf("%d passes within a minute", passes)
 		}
 		if !r.Root().Changed().Equal(before) {
@@ -353,6 +356,9 @@ func TestListedAndInLibrary(t *testing.T) {
 			r.SetList(nil)
 			want(t, r.Root())
 			want(t, dir, "clip 1.mp4", "clip 1 (VI1).mp4", "clip 7.mp4")
+			if r.Root().Known("re_1") != nil || r.Root().Known("VI1") != nil {
+				t.Error("the root knows what only a library shows")
+			}
 			r.SetList([]string{"re_1", "re_3"})
 			want(t, r.Root(), "clip 1.mp4", "clip 7 (re_3).mp4")
 			want(t, dir, "clip 1 (VI1).mp4")
@@ -383,5 +389,87 @@ func TestUnlistedToTakenName(t *testing.T) {
 		want(t, r.Root())
 		want(t, dir, "clip 1.mp4", "clip 1 (re_1).mp4")
 		r.Close()
+	})
+}
+
+// TestLaterLook: a later look at a library holds up nobody, and is not called the first.
+func TestLaterLook(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newShelf("a", clip(1), clip(2), clip(3))
+		r := open(t, s, &notebook{}, newBook(), "a", "b")
+		defer r.Close()
+		refresh(t, r)
+		s.change(func(s *shelf) { s.delay = time.Second })
+		time.Sleep(lookEvery)
+		dir := r.Dirs()[0]
+		for range 2 { // the first begins the look
+			if took := since(func() { _ = dir.AwaitNames(t.Context()) }); took != 0 {
+				t.Errorf("a listing waits %v for a list that is known", took)
+			}
+			synctest.Wait()
+		}
+		time.Sleep(10 * time.Second)
+		if passes := s.passed(); passes != 3 {
+			t.Errorf("%d passes, want one of each library, and one more", passes)
+		}
+		refresh(t, r)
+		for i, look := range r.looks {
+			if first := i < 2; look.First != first {
+				t.Errorf("look %d: %+v", i, look)
+			}
+		}
+	})
+}
+
+// TestDirectoryTakesItsName: no file in the root is called as the directory of a library, which belongs to
+// what the root shows.
+func TestDirectoryTakesItsName(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, notes, b := newShelf("a", clip(1)), &notebook{}, newBook()
+		r := open(t, s, notes, b, "a", "b")
+		r.s.set("re_1", func(a *remote) { a.name = "A" })
+		r.SetList([]string{"re_1"})
+		_ = r.AwaitNames(t.Context())
+		want(t, r.Root(), "A (re_1)")
+		r.Close()
+		var before time.Time
+		for i, scopes := range [][]string{{"a", "b"}, {"a", "b"}, {"a", "b", "c"}} {
+			r = open(t, s, notes, b, scopes...)
+			if now := r.Root().Changed(); now.After(before) != (i != 1) {
+				t.Errorf("mount %d of %q: the root changed at %v, before that at %v", i, scopes, now, before)
+			} else {
+				before = now
+			}
+			r.Close()
+		}
+	})
+}
+
+// TestEmptyLibrary: a listing waits for the list of a library, and no longer.
+func TestEmptyLibrary(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newShelf("a")
+		s.delay = time.Second
+		r := open(t, s, &notebook{}, newBook(), "a")
+		defer r.Close()
+		if took := since(func() { _ = r.AwaitNames(t.Context()) }); took != time.Second {
+			t.Errorf("a listing took %v", took)
+		}
+	})
+}
+
+// TestBrokenLibrary: once a library could not be read, no listing and no name waits for it until it is looked at
+// again.
+func TestBrokenLibrary(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newShelf("a", clip(1))
+		s.err, s.delay = ErrNotNow, time.Second
+		r := open(t, s, &notebook{}, newBook(), "a")
+		defer r.Close()
+		for _, want := range []time.Duration{time.Second, 0} {
+			if took := since(func() { _ = r.AwaitNames(t.Context()) }); took != want {
+				t.Errorf("a listing took %v, want %v", took, want)
+			}
+		}
 	})
 }
