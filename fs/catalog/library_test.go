@@ -473,3 +473,22 @@ func TestBrokenLibrary(t *testing.T) {
 		}
 	})
 }
+
+// TestLookupOfUnlisted: an ID that nobody lists is looked for in the root and in by-id, and not in a library.
+func TestLookupOfUnlisted(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := open(t, newShelf("a", clip(1)), &notebook{}, newBook(), "a", "b")
+		defer r.Close()
+		refresh(t, r)
+		for i, id := range ids(3) {
+			r.s.set(id, func(a *remote) { a.name, a.size = id+".mp4", 1 })
+			d := []*Dir{r.Dirs()[0], r.Root(), r.Links()}[i]
+			if a, err := d.Lookup(t.Context(), id); err != nil || (a != nil) != (d != r.Dirs()[0]) {
+				t.Errorf("%s in %q: %v, %v", id, d.Name, a, err)
+			}
+			if n := r.s.heads.count(); n != i {
+				t.Errorf("%d downloads, want %d", n, i)
+			}
+		}
+	})
+}

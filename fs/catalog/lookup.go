@@ -120,7 +120,7 @@ func (d *Dir) Lookup(ctx context.Context, name string) (*Asset, error) {
 	now := time.Now()
 	c.mu.Lock()
 	for _, l := range d.libraries() { // nobody has opened the directory for this name
-		if l.failed && !l.known {
+		if !l.known {
 			l.openedLocked(now)
 		}
 	}
