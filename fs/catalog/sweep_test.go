@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"assetfs/fs/asset"
 )
 
 // fair is how long n requests may take under the documented limit.
@@ -261,4 +263,81 @@ func TestNamesToCome(t *testing.T) {
 			t.Errorf("in the end %d come, %.2f a second", left, pace)
 		}
 	})
+}
+
+// TestListingEndsPause: a listing asks at once, however long the sweep would have paused after calls that could not
+// be made.
+func TestListingEndsPause(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer("re_1")
+		s.set("re_1", func(a *remote) {
+			for range 8 { // the last one 13 s after the first
+				a.callErrs = append(a.callErrs, ErrNotNow)
+			}
+		})
+		r := start(t, s, newBook(), byMetadata, "re_1")
+		defer r.Close()
+		time.Sleep(15 * time.Second)
+		r.expectCounts(8, 0)
+		if took := since(func() { _ = r.AwaitNames(t.Context()) }); took != latency {
+			t.Errorf("it took %v", took)
+		}
+		r.expect("file-1.bin")
+	})
+}
+
+// TestWhatIsAsked: a sweep asks only about what is lacking.
+func TestWhatIsAsked(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	for name, c := range map[string]struct {
+		o            func(*Options)
+		info         asset.Info
+		name         string // recorded
+		uploading    bool
+		calls, heads int
+	}{
+		"nothing is known":                   {info: asset.Info{Size: -1}, calls: 1, heads: 1},
+		"its name is":                        {info: asset.Info{Size: -1}, name: "a", calls: 1},
+		"its header is, without a size":      {info: asset.Info{Size: -1, ModTime: now, Header: true}, calls: 1},
+		"its header is, without a time":      {info: asset.Info{Size: 5, Header: true}, calls: 1},
+		"all is":                             {info: asset.Info{Size: 5, ModTime: now, Header: true}},
+		"it is being uploaded":               {info: asset.Info{Size: -1}, uploading: true, calls: 1},
+		"by metadata: nothing is known":      {o: byMetadata, info: asset.Info{Size: -1}, calls: 1},
+		"by metadata: all but its name":      {o: byMetadata, info: asset.Info{Size: 5, ModTime: now}, calls: 1},
+		"by metadata: its header is":         {o: byMetadata, info: asset.Info{Size: 5, ModTime: now, Header: true}},
+		"by metadata: its own name is":       {o: byMetadata, info: asset.Info{Size: 5, ModTime: now, Name: "a"}},
+		"by metadata: its name is, no size":  {o: byMetadata, info: asset.Info{Size: -1, ModTime: now, Name: "a"}, calls: 1},
+		"by metadata: it is being uploaded":  {o: byMetadata, info: asset.Info{Size: -1}, uploading: true, calls: 1},
+		"by metadata: its header, no length": {o: byMetadata, info: asset.Info{Size: -1, ModTime: now, Header: true}, calls: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s, b := newServer("re_1"), newBook()
+				if c.uploading {
+					s.set("re_1", func(a *remote) { a.ready = time.Now().Add(time.Hour) })
+				}
+				if c.name != "" {
+					b.names["re_1"] = c.name
+				}
+				r := start(t, s, b, c.o)
+				defer r.Close()
+				r.meet("re_1")
+				e := r.engine("re_1")
+				e.mu.Lock()
+				e.info = c.info
+				e.mu.Unlock()
+				e.learnt()
+				r.SetList([]string{"re_1"})
+				synctest.Wait()
+				time.Sleep(time.Second)
+				_ = r.AwaitNames(t.Context())
+				time.Sleep(time.Second)
+				r.expectCounts(c.calls, c.heads)
+				time.Sleep(10 * time.Minute) // an upload may end, but only metadata tells for nothing
+				if n := s.heads.count(); n != c.heads {
+					t.Errorf("%d downloads later, want %d", n, c.heads)
+				}
+			})
+		})
+	}
 }
