@@ -224,7 +224,12 @@ const (
 )
 
 // fetchPinned starts fetching pinned assets in the background, one after the other.
-func (v *Service) fetchPinned() { nudge(v.pins) }
+func (v *Service) fetchPinned() {
+	select {
+	case v.pins <- struct{}{}:
+	default: // it has one already
+	}
+}
 
 // keepPinned fetches absent bytes of pinned assets until the mount ends.
 func (v *Service) keepPinned() {

@@ -131,14 +131,6 @@ func (v *Service) Start() {
 	v.background.Go(v.keepPinned)
 }
 
-// nudge puts an element into c, which has room for one.
-func nudge(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default: // it has one already
-	}
-}
-
 // SetList makes ids the listed assets, in that order.
 func (v *Service) SetList(ids []string) { v.Catalog.SetList(ids) }
 
