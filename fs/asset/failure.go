@@ -73,7 +73,7 @@ func (f *failure) note(err error, now time.Time, progress bool) {
 	case f.final:
 		return
 	}
-	f.last(now, now)
+	f.waited(now, now)
 	f.err = err
 	f.count++
 	requests, after := retry(err)
@@ -96,8 +96,8 @@ func (f *failure) note(err error, now time.Time, progress bool) {
 	}
 }
 
-// last records that somebody has waited from start to end, but not for the rate limit.
-func (f *failure) last(start, end time.Time) {
+// waited records that somebody has waited from start to end, but not for the rate limit.
+func (f *failure) waited(start, end time.Time) {
 	if f.began.IsZero() {
 		f.began = start
 	}

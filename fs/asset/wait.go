@@ -100,7 +100,7 @@ func (a *Asset) tendLocked(now time.Time, b Budget) {
 	// first one, too.
 	trying := slices.ContainsFunc(a.streams, func(s *stream) bool { return s.state.Opening && (b.Queued == 0 || !s.sent.IsZero()) })
 	if queued := b.Available <= 0 && b.Down == nil && !now.Before(a.fail.until); trying || a.fail.err != nil && !queued {
-		a.fail.last(a.tended, now)
+		a.fail.waited(a.tended, now)
 	}
 	a.finishLocked(func(w *waiter) (bool, error) {
 		err := a.overdueLocked(w, b, now)

@@ -3,6 +3,8 @@ package catalog
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // TestVideoMoves: a video that has gone over to another library is there in the next mount, too, without network.
@@ -75,5 +77,84 @@ func TestVideosTakeNames(t *testing.T) {
 			r = open(t, s, notes, b, "s")
 		}
 		r.Close()
+	})
+}
+
+// root, and in its library when it is no longer listed, each time under a name that leads to it.
+func TestListedAndInLibrary(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		first, second := clip(1), clip(7)
+		first.ID, second.ID = "re_1", "re_3"
+		s := newShelf("a", first, clip(1), second)
+		notes, b := &notebook{}, newBook()
+		b.names["re_2"] = "clip 7.mp4" // stays taken in the root
+		for range 2 {                  // a start, and a restart
+			r := open(t, s, notes, b, "a", "b")
+			r.SetList([]string{"re_1"})
+			dir := r.Dirs()[0]
+			if err := dir.AwaitNames(t.Context()); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+			want(t, r.Root(), "clip 1.mp4")
+			want(t, dir, "clip 1 (VI1).mp4", "clip 7.mp4")
+			r.SetList(nil)
+			want(t, r.Root())
+			want(t, dir, "clip 1.mp4", "clip 1 (VI1).mp4", "clip 7.mp4")
+			if r.Root().Known("re_1") != nil || r.Root().Known("VI1") != nil {
+				t.Error("the root knows what only a library shows")
+			}
+			r.SetList([]string{"re_1", "re_3"})
+			want(t, r.Root(), "clip 1.mp4", "clip 7 (re_3).mp4")
+			want(t, dir, "clip 1 (VI1).mp4")
+			r.Close()
+		}
+	})
+}
+
+// there has its own meanwhile.
+func TestUnlistedToTakenName(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		same := named(1, "clip 1.mp4")
+		same.ID = "re_1"
+		s := newShelf("a", clip(1), same)
+		b := newBook()
+		b.names["re_1"] = "clip 1.mp4" // from the time before its library
+		r := open(t, s, &notebook{}, b, "a", "b")
+		r.SetList([]string{"re_1", "re_1"})
+		dir := r.Dirs()[0]
+		if err := dir.AwaitNames(t.Context()); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		want(t, r.Root(), "clip 1.mp4")
+		want(t, dir, "clip 1.mp4")
+		r.SetList(nil)
+		want(t, r.Root())
+		want(t, dir, "clip 1.mp4", "clip 1 (re_1).mp4")
+		r.Close()
+	})
+}
+
+// what the root shows.
+func TestDirectoryTakesItsName(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, notes, b := newShelf("a", clip(1)), &notebook{}, newBook()
+		r := open(t, s, notes, b, "a", "b")
+		r.s.set("re_1", func(a *remote) { a.name = "A" })
+		r.SetList([]string{"re_1"})
+		_ = r.AwaitNames(t.Context())
+		want(t, r.Root(), "A (re_1)")
+		r.Close()
+		var before time.Time
+		for i, scopes := range [][]string{{"a", "b"}, {"a", "b"}, {"a", "b", "c"}} {
+			r = open(t, s, notes, b, scopes...)
+			if now := r.Root().Changed(); now.After(before) != (i != 1) {
+				t.Errorf("mount %d of %q: the root changed at %v, before that at %v", i, scopes, now, before)
+			} else {
+				before = now
+			}
+			r.Close()
+		}
 	})
 }

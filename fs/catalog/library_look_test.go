@@ -1,0 +1,64 @@
+package catalog
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestLaterLook: a later look at a library holds up nobody, and is not called the first.
+func TestLaterLook(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newShelf("a", clip(1), clip(2), clip(3))
+		r := open(t, s, &notebook{}, newBook(), "a", "b")
+		defer r.Close()
+		refresh(t, r)
+		s.change(func(s *shelf) { s.delay = time.Second })
+		time.Sleep(lookEvery)
+		dir := r.Dirs()[0]
+		for range 2 { // the first begins the look
+			if took := since(func() { _ = dir.AwaitNames(t.Context()) }); took != 0 {
+				t.Errorf("a listing waits %v for a list that is known", took)
+			}
+			synctest.Wait()
+		}
+		time.Sleep(10 * time.Second)
+		if passes := s.passed(); passes != 3 {
+			t.Errorf("%d passes, want one of each library, and one more", passes)
+		}
+		refresh(t, r)
+		for i, look := range r.looks {
+			if first := i < 2; look.First != first {
+				t.Errorf("look %d: %+v", i, look)
+			}
+		}
+	})
+}
+
+// TestEmptyLibrary: a listing waits for the list of a library, and no longer.
+func TestEmptyLibrary(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newShelf("a")
+		s.delay = time.Second
+		r := open(t, s, &notebook{}, newBook(), "a")
+		defer r.Close()
+		if took := since(func() { _ = r.AwaitNames(t.Context()) }); took != time.Second {
+			t.Errorf("a listing took %v", took)
+		}
+	})
+}
+
+// again.
+func TestBrokenLibrary(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newShelf("a", clip(1))
+		s.err, s.delay = ErrNotNow, time.Second
+		r := open(t, s, &notebook{}, newBook(), "a")
+		defer r.Close()
+		for _, want := range []time.Duration{time.Second, 0} {
+			if took := since(func() { _ = r.AwaitNames(t.Context()) }); took != want {
+				t.Errorf("a listing took %v, want %v", took, want)
+			}
+		}
+	})
+}
