@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Body streams the bytes of a download. Read and Stop must be called from one
@@ -28,6 +30,7 @@ type Body struct {
 	left    atomic.Int64 // bytes still to come, -1: unknown; atomic because Close reads it
 	got     atomic.Int64 // bytes read from net/http
 	held    bool         // the receive window may not grow
+	stopped bool         // and never will
 	peeked  []byte       // read to judge the response, not yet returned by Read
 	err     error        // returned by every further Read
 	closing sync.Once
@@ -127,9 +130,16 @@ func (b *Body) Close() error {
 }
 
 // Stop lets the server send no more than it has, as far as that is possible, and returns
-// how many bytes Read would return without waiting for the network.
+// how many bytes Read would return without waiting for the network. Read them before Close.
 func (b *Body) Stop() int {
-	b.control(shutWindow)
+	b.stopped = true
+	b.control(func(fd int) {
+		shutWindow(fd)
+		// Close resets the connection. If it only ended our side, a server that waits for room in
+		// the window would learn of it when it probes next, after a long pause minutes later, and
+		// until then count the download as open.
+		_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	})
 	return b.buffered()
 }
 
@@ -202,6 +212,9 @@ func (b *Body) queued() (n int64, secure bool) {
 // holdWindow lets the kernel's receive window grow only with what was read. Otherwise a fast server
 // fills it with megabytes that a program which looks only at the start of a file never reads.
 func (b *Body) holdWindow() {
+	if b.stopped {
+		return
+	}
 	b.control(func(fd int) {
 		if hold := int64(receiveBuffer(fd)) >= max(youngWindow, b.got.Load()/2); hold != b.held {
 			b.held = hold

@@ -1,9 +1,11 @@
 package remote
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"testing"
 	"time"
 
@@ -83,8 +85,51 @@ func TestStopShutsWindow(t *testing.T) {
 	if _, err := io.CopyN(io.Discard, b, int64(held)); err != nil {
 		t.Fatal(err)
 	}
+	b.control(func(fd int) {
+		if lock, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BUF_LOCK); err == nil && lock == 0 {
+			t.Error("the kernel may make the window larger again")
+		}
+	})
 	if again := quiet(t, b); held < 128<<10 || again > held/2 {
 		t.Errorf("the socket held %d bytes, and %d again after these were read", held, again)
+	}
+}
+
+// A server that waits for room in the window must hear of Close at once, also if all that came was read.
+func TestStopThenCloseResets(t *testing.T) {
+	full, ended := make(chan error, 1), make(chan error, 1)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			full <- err
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, err = conn.Write([]byte("HTTP/1.1 200 OK\r\nContent-Disposition: attachment; filename=x\r\nContent-Length: 1073741824\r\n\r\n"))
+		_ = conn.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
+		for p := make([]byte, 64<<10); err == nil; {
+			_, err = conn.Write(p)
+		}
+		full <- err
+		_, err = conn.Read(make([]byte, 1))
+		ended <- err
+	}))
+	t.Cleanup(srv.Close)
+	resp, err := newTestClient(t, srv.URL, Options{}).Download(t.Context(), Request{ID: testID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-full; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err)
+	}
+	for held := resp.Body.Stop(); held > 0; held = quiet(t, resp.Body) {
+		if _, err := io.CopyN(io.Discard, resp.Body, int64(held)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = resp.Body.Close()
+	if err := <-ended; !errors.Is(err, unix.ECONNRESET) {
+		t.Errorf("the server reads %v, want %v", err, unix.ECONNRESET)
 	}
 }
 
