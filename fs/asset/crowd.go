@@ -2,8 +2,11 @@ package asset
 
 import "time"
 
+// noticed is how long a server has to notice that we closed a connection, before the next request.
+const noticed = 50 * time.Millisecond
+
 // giveWay ends the least recently used paused stream of all assets, because the server refuses
-// another one beside them, and returns when it is closed. It ends at most one a second, so that
+// another one beside them, and returns when the server should know. It ends at most one a second, so that
 // readers that take turns still get something done.
 func (s *Store) giveWay(now time.Time) bool {
 	s.mu.Lock()
@@ -40,6 +43,7 @@ func (s *Store) giveWay(now time.Time) bool {
 	s.mu.Lock()
 	s.gaveWay = now
 	s.mu.Unlock()
+	time.Sleep(noticed)
 	return true
 }
 

@@ -192,6 +192,7 @@ func (s *stream) accept(r *Response) error {
 		if crowded(err) { // by r itself
 			s.close(r.Body)
 			r.Body = nil
+			time.Sleep(noticed)
 			if err = s.prove(sample); err == nil {
 				err = errUseless
 			}
