@@ -200,7 +200,8 @@ func (a *api) until(ok func([]fakeapi.Request) bool) error {
 	return nil
 }
 
-// count implements "api requests|metadata|billed|acknowledged [ID] [<=|>=|=]N".
+// count implements "api requests|metadata|billed|acknowledged [ID] [<=|>=|=]N". A number that is too small has some seconds to grow: a
+// program may have got its bytes before the server has counted them.
 func (a *api) count(ts *testscript.TestScript, op string, args []string, of func(fakeapi.Request) int64) {
 	if len(args) != 1 && len(args) != 2 {
 		usage(ts, "api requests|metadata|billed|acknowledged [ID] [<=|>=|=]N")
@@ -209,36 +210,40 @@ func (a *api) count(ts *testscript.TestScript, op string, args []string, of func
 	if len(args) == 2 {
 		id = args[0]
 	}
-	compare(ts, a.fake.Requests(), limit, func(r fakeapi.Request) (int64, bool) {
-		return of(r), r.Op == op && (id == "" || r.ID == id)
-	})
+	counts := func(r fakeapi.Request) (int64, bool) { return of(r), r.Op == op && (id == "" || r.ID == id) }
+	if relation, want := parseLimit(ts, limit); relation != "<=" {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = a.fake.Wait(ctx, func(all []fakeapi.Request) bool {
+			got, _ := sum(all, counts)
+			return got >= want
+		}) // compare judges
+	}
+	compare(ts, a.fake.Requests(), limit, counts)
 }
 
-// compare sums up of over all requests that it counts, and fails the script unless the sum is within limit.
+// compare fails the script unless the sum of of is within limit.
 func compare(ts *testscript.TestScript, all []fakeapi.Request, limit string, of func(fakeapi.Request) (int64, bool)) {
-	var got int64
-	var counted []fakeapi.Request
-	for _, r := range all {
-		if n, ok := of(r); ok {
-			got += n
-			counted = append(counted, r)
-		}
-	}
+	got, counted := sum(all, of)
 	if !within(ts, got, limit) {
 		ts.Fatalf("%d, want %s:\n%s", got, limit, list(counted))
 	}
 }
 
+// sum adds up of over all requests that it counts, and returns these, too.
+func sum(all []fakeapi.Request, of func(fakeapi.Request) (int64, bool)) (total int64, counted []fakeapi.Request) {
+	for _, r := range all {
+		if n, ok := of(r); ok {
+			total += n
+			counted = append(counted, r)
+		}
+	}
+	return total, counted
+}
+
 // within reports whether a number is within a limit: [<=|>=|=]N. N may be "stdout", the number that the last program printed.
 func within(ts *testscript.TestScript, got int64, limit string) bool {
-	bare := strings.TrimLeft(limit, "<=>")
-	number := bare
-	if bare == "stdout" {
-		number = strings.TrimSpace(ts.ReadFile("stdout"))
-	}
-	want, err := size(number)
-	ts.Check(err)
-	switch strings.TrimSuffix(limit, bare) {
+	switch relation, want := parseLimit(ts, limit); relation {
 	case "<=":
 		return got <= want
 	case ">=":
@@ -247,6 +252,17 @@ func within(ts *testscript.TestScript, got int64, limit string) bool {
 		return got == want
 	}
 	return false
+}
+
+func parseLimit(ts *testscript.TestScript, limit string) (relation string, want int64) {
+	bare := strings.TrimLeft(limit, "<=>")
+	number := bare
+	if bare == "stdout" {
+		number = strings.TrimSpace(ts.ReadFile("stdout"))
+	}
+	want, err := size(number)
+	ts.Check(err)
+	return strings.TrimSuffix(limit, bare), want
 }
 
 // refused implements "api refused [download|metadata] [<=|>=|=]N": the number of requests of one kind, or of all, beyond a limit.
