@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -42,6 +43,7 @@ func repeat(part string, count int) string {
 func FuzzLibraryRecord(f *testing.F) {
 	f.Add("VI1", "a.mp4", "bucket", "x/VI1.mp4", int64(5), int64(1729388400000), []byte("1\nx\ty"))
 	f.Add("VI2", "a\\n", "\n", "\t%41\\", int64(-1), int64(0), []byte("1\n\n\t\t\t\t\t\t\n\\"))
+	f.Add("VI3", "a", "", "", int64(0), int64(0), []byte("1"+strings.Repeat("\n", 2*perRecord))) // longer than any note
 	f.Fuzz(func(t *testing.T, id, name, bucket, blob string, size, millis int64, damaged []byte) {
 		if id == "" || name == "" || size < -1 || SafeName(id) != id || SafeName(name) != name {
 			t.Skip()

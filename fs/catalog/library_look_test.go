@@ -48,6 +48,7 @@ func TestEmptyLibrary(t *testing.T) {
 	})
 }
 
+// TestBrokenLibrary: once a library could not be read, no listing and no name waits for it until it is looked at
 // again.
 func TestBrokenLibrary(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -80,6 +80,7 @@ func TestVideosTakeNames(t *testing.T) {
 	})
 }
 
+// TestListedAndInLibrary: an ID that is both listed and a video of one of several libraries is shown in the
 // root, and in its library when it is no longer listed, each time under a name that leads to it.
 func TestListedAndInLibrary(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -112,6 +113,7 @@ func TestListedAndInLibrary(t *testing.T) {
 	})
 }
 
+// TestUnlistedToTakenName: in its library a video that was listed in the root takes another name if a file
 // there has its own meanwhile.
 func TestUnlistedToTakenName(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -120,7 +122,8 @@ func TestUnlistedToTakenName(t *testing.T) {
 		s := newShelf("a", clip(1), same)
 		b := newBook()
 		b.names["re_1"] = "clip 1.mp4" // from the time before its library
-		r := open(t, s, &notebook{}, b, "a", "b")
+		notes := &notebook{}
+		r := open(t, s, notes, b, "a", "b")
 		r.SetList([]string{"re_1", "re_1"})
 		dir := r.Dirs()[0]
 		if err := dir.AwaitNames(t.Context()); err != nil {
@@ -130,12 +133,20 @@ func TestUnlistedToTakenName(t *testing.T) {
 		want(t, r.Root(), "clip 1.mp4")
 		want(t, dir, "clip 1.mp4")
 		r.SetList(nil)
-		want(t, r.Root())
-		want(t, dir, "clip 1.mp4", "clip 1 (re_1).mp4")
+		for range 2 { // and after a restart
+			want(t, r.Root())
+			want(t, r.Dirs()[0], "clip 1.mp4", "clip 1 (re_1).mp4")
+			if got := r.Listed("re_1").Info().Size; got != same.Size {
+				t.Errorf("the size is %d, want %d", got, same.Size)
+			}
+			r.Close()
+			r = open(t, s, notes, b, "a", "b")
+		}
 		r.Close()
 	})
 }
 
+// TestDirectoryTakesItsName: no file in the root is called as the directory of a library, which belongs to
 // what the root shows.
 func TestDirectoryTakesItsName(t *testing.T) {
 	bubble(t, func(t *testing.T) {

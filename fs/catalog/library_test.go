@@ -334,10 +334,6 @@ func TestLibraryIsSlow(t *testing.T) {
 	})
 }
 
-// TestListedAndInLibrary: an ID that is both listed and a video of one of several libraries is shown in the
-// TestUnlistedToTakenName: in its library a video that was listed in the root takes another name if a file
-// TestDirectoryTakesItsName: no file in the root is called as the directory of a library, which belongs to
-// TestBrokenLibrary: once a library could not be read, no listing and no name waits for it until it is looked at
 // TestLookupOfUnlisted: an ID that nobody lists is looked for in the root and in by-id, and not in a library.
 func TestLookupOfUnlisted(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -98,13 +98,12 @@ func (c *Catalog) chooseLocked(force bool) map[*Asset]string {
 	}
 	given := map[*Asset]string{}
 	for _, a := range slices.SortedFunc(maps.Keys(c.unnamed), func(a, b *Asset) int { return cmp.Compare(a.place, b.place) }) {
-		info := a.infoLocked()
-		told := info.Header || c.o.ByMetadata && info.Name != ""
-		if told && a.place > barrier {
-			continue
+		if a.place > barrier {
+			break
 		}
+		info := a.infoLocked()
 		delete(c.unnamed, a) // what is learnt later brings it back
-		if told {
+		if info.Header || c.o.ByMetadata && info.Name != "" {
 			given[a] = c.top.takeLocked(a, ownName(a.ID, info.Name, info.Type))
 		}
 	}
@@ -147,11 +146,10 @@ func (d *Dir) takeLocked(a *Asset, name string) string {
 // holdLocked takes a name for a. It returns false if another asset has it.
 func (d *Dir) holdLocked(a *Asset, name string) bool {
 	fold := FoldName(name)
-	other := d.names[fold]
-	if other == nil {
+	if d.names[fold] == nil {
 		d.names[fold] = a
 	}
-	return other == nil || other == a
+	return d.names[fold] == a
 }
 
 func (d *Dir) takenLocked(a *Asset, name string) bool {

@@ -65,7 +65,7 @@ func TestClashes(t *testing.T) {
 // TestPatternChanged lists an ID that an earlier mount, to which it was none, has given as a name. With a
 // pattern that all names match, all are called by their ID.
 func TestPatternChanged(t *testing.T) {
-	for _, pattern := range []string{"re_[0-9]+|clip.*", ".+"} {
+	for n, pattern := range []string{"re_[0-9]+|clip.*", ".+", "re_[0-9]+|clip.*"} {
 		bubble(t, func(t *testing.T) {
 			s, b := newServer("re_1", "re_2", "clip"), newBook()
 			s.set("re_1", func(a *remote) { a.name = "clip" })
@@ -73,7 +73,9 @@ func TestPatternChanged(t *testing.T) {
 			_ = r.AwaitNames(t.Context())
 			r.expect("clip", "file-2.bin")
 			r.Close()
-			other := func(o *Options) { o.Pattern = regexp.MustCompile("^(?:" + pattern + ")$") }
+			other := func(o *Options) {
+				o.Pattern, o.Fold = regexp.MustCompile("^(?:"+pattern+")$"), n == 2
+			}
 			s.setAway(true)
 			r = start(t, s, b, other, "re_1", "re_2", "clip")
 			r.expect("re_1", "file-2.bin", "clip")
@@ -109,6 +111,53 @@ func TestNamesStay(t *testing.T) {
 			t.Error("an asset that is not listed is found by its name")
 		}
 		r.Close()
+	})
+}
+
+// slowBook calls during when names are recorded.
+type slowBook struct {
+	*book
+	during func()
+}
+
+func (b slowBook) SetNames(names map[string]string) {
+	b.during()
+	b.book.SetNames(names)
+}
+
+// TestListingWhileRecording has a second listing come while the first one's names are being recorded: it shows them, too.
+func TestListingWhileRecording(t *testing.T) {
+	b, second := newBook(), make(chan struct{})
+	var r *rig
+	r = start(t, newServer("re_1"), b, func(o *Options) {
+		o.Names = slowBook{b, func() {
+			go func() {
+				defer close(second)
+				_ = r.AwaitNames(t.Context())
+				want(t, r.Root(), "file-1.bin")
+			}()
+			time.Sleep(100 * time.Millisecond)
+		}}
+	}, "re_1")
+	defer r.Close()
+	_ = r.AwaitNames(t.Context())
+	<-second
+}
+
+// TestUnlistedWhileAsked takes an asset from the list while its name is on the way.
+func TestUnlistedWhileAsked(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(ids(2)...)
+		for _, id := range ids(2) {
+			s.set(id, func(a *remote) { a.name, a.latency = "a.mp4", time.Second })
+		}
+		r := start(t, s, newBook(), nil, "re_1")
+		defer r.Close()
+		go func() { _ = r.AwaitNames(t.Context()) }()
+		time.Sleep(time.Second / 2)
+		r.SetList([]string{"re_2"})
+		_ = r.AwaitNames(t.Context())
+		r.expect("a.mp4")
 	})
 }
 

@@ -30,9 +30,6 @@ func (l *library) recordsLocked(numbers map[int]bool, names map[*Asset]string) m
 		for _, a := range l.videos[n*perRecord : min((n+1)*perRecord, len(l.videos))] {
 			b.WriteByte('\n')
 			v := a.video
-			if v.library != l {
-				continue // it has moved to another one
-			}
 			name, coming := names[a]
 			if !coming {
 				name = a.name
@@ -115,7 +112,7 @@ func (l *library) loadVideoLocked(line string, space *loaded) {
 	blob, err4 := url.PathUnescape(text[5])
 	a, ino := c.findLocked(id)
 	listed := text[6] == "listed"
-	elsewhere := a != nil && a.video != nil && (a.video.listed || !listed) // it may have moved from one library to another
+	elsewhere := a != nil && a.video != nil && !listed // it may have moved from one library to another
 	unsafe := id == "" || name == "" || SafeName(id) != id || SafeName(name) != name
 	if unsafe || size < -1 || cmp.Or(err1, err2, err3, err4) != nil || elsewhere {
 		return
