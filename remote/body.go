@@ -43,7 +43,7 @@ type Body struct {
 // ErrBudget beyond Options.MaxDownload or Client.Allow. Streams read at the same time
 // may exceed that budget by one Read each.
 func (b *Body) Read(p []byte) (int, error) {
-	if b.err != nil || len(p) == 0 {
+	if b.err != nil {
 		return 0, b.err
 	}
 	if b.left.Load() != 0 && len(b.peeked) == 0 {
@@ -67,8 +67,7 @@ func (b *Body) Read(p []byte) (int, error) {
 	case errors.Is(err, io.EOF) && left > 0:
 		err = b.fail(classify(b.ctx, b.life, io.ErrUnexpectedEOF))
 	case errors.Is(err, io.EOF):
-		b.err = io.EOF
-		err = io.EOF
+		b.err = err
 	default:
 		err = b.fail(classify(b.ctx, b.life, err))
 	}
@@ -165,11 +164,11 @@ func (b *Body) received() int64 {
 	return b.bounded(inHTTP + n)
 }
 
-// inHTTP returns how many bytes net/http has read but not returned. It is 0, since
-// unknown, for a chunked body and where net/http does TLS itself.
+// inHTTP returns how many bytes net/http has read but not returned. For a chunked body it is a lower
+// bound. It is 0, since unknown, where net/http does TLS itself.
 func (b *Body) inHTTP() int64 {
 	c, ok := b.conn.(*filterConn)
-	if !ok || b.chunked {
+	if !ok {
 		return 0
 	}
 	got := b.got.Load() // before passed, for the same reason

@@ -172,3 +172,61 @@ func TestHeldByHTTP(t *testing.T) {
 		srv.Close()
 	}
 }
+
+// What surrounds a body does not count as bytes of it.
+func TestNotHeld(t *testing.T) {
+	for _, tc := range []struct {
+		name, fields, body string
+	}{
+		{"behind its end", "Content-Length: 3\r\n", "abcdef"},
+		{"chunk framing", "Transfer-Encoding: chunked\r\n", chunks("abc")},
+	} {
+		c, _ := raw(t, reply(200, attachment+tc.fields, tc.body))
+		resp, err := c.Download(t.Context(), Request{ID: testID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := resp.Body.buffered(); n > 3 {
+			t.Errorf("%s: %d bytes can be read of 3", tc.name, n)
+		}
+		_ = resp.Body.Close()
+		if n := c.Stats().Bytes; n > 3 {
+			t.Errorf("%s: %d bytes counted of 3", tc.name, n)
+		}
+	}
+}
+
+// Of a chunk whose header has come nothing can be read yet.
+func TestChunkHeaderHeld(t *testing.T) {
+	more := make(chan struct{})
+	c := start(t, func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = io.WriteString(conn, reply(200, attachment+"Transfer-Encoding: chunked\r\n", ""))
+		<-more
+		_, _ = io.WriteString(conn, "1000\r\n")
+		<-r.Context().Done()
+	}, Options{})
+	resp, err := c.Download(t.Context(), Request{ID: testID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	close(more)
+	held := func() (n int) {
+		resp.Body.control(func(fd int) { n = receiveQueue(fd) })
+		return n
+	}
+	for deadline := time.Now().Add(10 * time.Second); held() < 6; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the kernel holds %d bytes, want 6", held())
+		}
+	}
+	if n := resp.Body.buffered(); n != 0 {
+		t.Errorf("%d bytes can be read", n)
+	}
+}

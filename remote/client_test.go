@@ -254,11 +254,15 @@ func TestMaxDownload(t *testing.T) {
 
 // It is no error if the budget ends with the asset.
 func TestMaxDownloadExact(t *testing.T) {
-	c := start(t, func(w http.ResponseWriter, _ *http.Request) {
-		attach(w, "x")
-		_, _ = w.Write(make([]byte, 600))
-	}, Options{MaxDownload: 600})
-	if _, body, err := fetch(t, c, Request{}); err != nil || len(body) != 600 {
-		t.Errorf("%d bytes, %v, want all 600", len(body), err)
+	for _, size := range []int{600, 100} { // of the second all is read to judge the answer
+		c := start(t, func(w http.ResponseWriter, _ *http.Request) {
+			if size == 600 {
+				attach(w, "x")
+			}
+			_, _ = w.Write(make([]byte, size))
+		}, Options{MaxDownload: int64(size)})
+		if _, body, err := fetch(t, c, Request{}); err != nil || len(body) != size {
+			t.Errorf("%d bytes, %v, want all %d", len(body), err, size)
+		}
 	}
 }

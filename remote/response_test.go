@@ -286,9 +286,14 @@ func TestBodyLength(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c, _ := raw(t, tc.answer)
-			_, body, err := fetch(t, c, Request{})
+			resp, body, err := fetch(t, c, Request{})
 			if e := failure(t, err); !errors.Is(err, tc.is) || retries(e) != tc.temporary || len(body) != tc.delivered {
 				t.Errorf("%d bytes, %v (temporary %v), want %d, %v (%v)", len(body), err, retries(e), tc.delivered, tc.is, tc.temporary)
+			}
+			if resp != nil {
+				if _, again := resp.Body.Read(make([]byte, 1)); !errors.Is(again, err) {
+					t.Errorf("the next Read returns %v, want %v again", again, err)
+				}
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"testing"
+	"time"
 )
 
 // Bytes are charged to the program that they are for when they arrive, and so is what the kernel still holds.
@@ -33,6 +34,11 @@ func TestSpent(t *testing.T) {
 	resp.Body.Close()
 	if resp, err = c.Download(t.Context(), Request{ID: "re_2"}); err != nil {
 		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); c.Spent()[""].Bytes == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("what came of an open body, and nobody has read, does not count")
+		}
 	}
 	resp.Body.Close()
 	want := map[string]Spent{"cat": {1, 1000}, "mpv": {0, size - 1000}}
@@ -65,5 +71,20 @@ func TestAllow(t *testing.T) {
 		if spent := errors.Is(err, ErrBudget); len(body) != step.want || spent != (step.want < 600) {
 			t.Errorf("%d allowed: %d bytes, %v, want %d", step.allow, len(body), err, step.want)
 		}
+	}
+}
+
+// No budget is needed to learn of an end that came together with the last bytes.
+func TestAllowAtEnd(t *testing.T) {
+	c, _ := raw(t, reply(200, attachment+"Transfer-Encoding: chunked\r\n", chunks("abc")))
+	resp, err := c.Download(t.Context(), Request{ID: testID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	n, first := resp.Body.Read(make([]byte, 10))
+	c.Allow(0)
+	if m, err := resp.Body.Read(make([]byte, 10)); n != 3 || first != nil || m != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("read %d bytes, %v, then %d, %v", n, first, m, err)
 	}
 }
