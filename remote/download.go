@@ -33,8 +33,7 @@ type Request struct {
 // Response is the answer to a Request. The receiver closes Body.
 type Response struct {
 	Info    Info
-	Partial bool  // the server honoured Range (206)
-	Ignored bool  // the server ignored Range and sends everything
+	Partial bool  // the server honoured Range (206); else it sends everything
 	Start   int64 // offset of the body's first byte, as the server says; at most Request.Start
 	End     int64 // exclusive; -1: unknown
 	// Doubtful means that Start and End come from a broken field. Known bytes should
@@ -95,7 +94,7 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 		switch {
 		case fail == nil:
 			if ranged != nil {
-				resp.insteadOf(ranged)
+				resp.complete(ranged.size)
 			}
 			c.ranging.answered(r, resp, ranged)
 			c.call.downloaded(r.ID)
@@ -108,7 +107,7 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 			}
 		case fail.unauthorized() && !refused && c.o.Key.changed(key):
 			refused = true
-		case fail.plain && !r.NoRange && c.ranging.refuse(r, fail):
+		case fail.plain && c.ranging.refuse(r, fail):
 			// No valid range exists for an empty asset, some servers refuse all
 			// ranges, and a part without a position is useless. The answer to a
 			// request without Range is useful in all these cases.
@@ -123,13 +122,11 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 	}
 }
 
-// insteadOf adapts the answer to a request without Range, whose range failed with e.
-func (r *Response) insteadOf(e *Error) {
-	// A server that sends unusable parts is treated like one that ignores Range.
-	r.Ignored = success(e.Status) || e.refusesAny() && r.End != 0
-	if r.End < 0 && e.size > 0 && e.size <= maxSize {
-		r.Info.Size, r.End = e.size, e.size
-		r.Body.left.Store(e.size)
+// complete gives an answer of unknown length the size that the refusal of a range told; 0: none.
+func (r *Response) complete(size int64) {
+	if r.End < 0 && size > 0 && size <= maxSize {
+		r.Info.Size, r.End = size, size
+		r.Body.left.Store(size)
 	}
 }
 

@@ -176,6 +176,25 @@ func TestKeyReadAgain(t *testing.T) {
 	}
 }
 
+// A key that changes all the time is tried once more, and for no other refusal.
+func TestKeyChangesAlways(t *testing.T) {
+	for status, want := range map[int]int{http.StatusUnauthorized: 2, http.StatusPaymentRequired: 1} {
+		name, hits := keyFile(t, "key"), 0
+		c := start(t, func(w http.ResponseWriter, _ *http.Request) {
+			hits++
+			writeKey(t, name, fmt.Sprint("key", hits))
+			if hits > 9 {
+				status = http.StatusPaymentRequired
+			}
+			w.WriteHeader(status)
+			_, _ = fmt.Fprintf(w, `{"code":%d,"msg":"no"}`, status)
+		}, Options{Key: NewKey(name, "")})
+		if _, _, err := fetch(t, c, Request{}); err == nil || hits != want {
+			t.Errorf("%d: %v after %d requests, want %d", status, err, hits, want)
+		}
+	}
+}
+
 func TestForgetFailuresReadsKey(t *testing.T) {
 	name := keyFile(t, "old")
 	var key string

@@ -59,7 +59,6 @@ func (g *ranging) refuse(r Request, e *Error) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	a := g.ofLocked(r.ID)
-	a.refusal = e
 	if !e.refusesAny() {
 		return true
 	}
@@ -95,8 +94,7 @@ func (g *ranging) answered(r Request, resp *Response, refusal *Error) {
 	case resp.Partial:
 		*a = assetRanging{works: true}
 		g.works, g.refused, g.until = true, 0, time.Time{}
-	case !refusal.refusesAny() || resp.End == 0:
-		a.refusal = nil // it was only about this range
+	case !refusal.refusesAny(), resp.End == 0: // it was only about this range
 	case g.works && a.refused < 2, time.Now().Before(a.until):
 		// The server sends parts, so one refusal may be a gateway's trouble.
 	default:

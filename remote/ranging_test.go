@@ -3,11 +3,14 @@ package remote
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -47,12 +50,70 @@ func TestSentAgain(t *testing.T) {
 	}
 }
 
+// What is refused for its range alone, and what is empty, says nothing of other ranges.
+func TestRangeRefusedHere(t *testing.T) {
+	for status, size := range map[int]int{http.StatusRequestedRangeNotSatisfiable: 5, http.StatusForbidden: 0} {
+		hits, parts := 0, 0
+		c := start(t, func(w http.ResponseWriter, r *http.Request) {
+			hits++
+			from := r.Header.Get("Range")
+			if from == "bytes=9-" {
+				w.WriteHeader(status)
+				return
+			}
+			if from != "" {
+				parts++
+			}
+			attach(w, "x")
+			_, _ = w.Write(make([]byte, size))
+		}, Options{})
+		for i := range severalAssets {
+			for _, start := range []int64{9, 1} {
+				if _, body, err := fetch(t, c, Request{ID: fmt.Sprint("re_", i), Start: start}); err != nil || len(body) != size {
+					t.Errorf("%d: %d bytes, %v", status, len(body), err)
+				}
+			}
+		}
+		if hits != 3*severalAssets || parts != severalAssets {
+			t.Errorf("%d: %d requests, %d of them for another range, want %d and %d", status, hits, parts, 3*severalAssets, severalAssets)
+		}
+	}
+}
+
+// After a while ranges are tried again, whatever was downloaded in between.
+func TestRangesRefusedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hits := 0
+		c, _, stop := bubble(t, func(w http.ResponseWriter, r *http.Request) {
+			hits++
+			if r.Header.Get("Range") != "" {
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			attach(w, "x")
+			_, _ = io.WriteString(w, "0123456789")
+		}, Options{})
+		defer stop()
+		for _, tc := range []struct {
+			id    string
+			after time.Duration
+			want  int
+		}{{"re_1", 0, 2}, {"re_1", refusedFor, 2}, {"re_1", refusedFor, 2}, {"re_2", 0, 2}, {"re_3", 0, 2}, {"re_4", refusedFor / 2, 1}, {"re_5", refusedFor / 2, 2}} {
+			time.Sleep(tc.after)
+			before := hits
+			if _, _, err := fetch(t, c, Request{ID: tc.id, Start: 4}); err != nil || hits-before != tc.want {
+				t.Errorf("%s: %v after %d requests, want %d", tc.id, err, hits-before, tc.want)
+			}
+		}
+	})
+}
+
 // A 500 is seldom about the range. The third one in a row is taken for that, of an asset of which no part was sent.
 func TestRangesBreak(t *testing.T) {
 	c, count := refusing(t, 500, `{"code":500,"msg":"oops"}`, Options{})
 	for n := 1; n <= triesOfDoubt; n++ {
 		resp, body, err := fetch(t, c, Request{ID: "re_1"})
-		if broken := n < triesOfDoubt; broken != (err != nil) || !broken && (body != "0123456789" || !resp.Ignored) {
+		if broken := n < triesOfDoubt; broken != (err != nil) || !broken && (body != "0123456789" || resp.Partial) {
 			t.Errorf("request %d: %q of %+v, %v", n, body, resp, err)
 		}
 	}
@@ -74,7 +135,7 @@ func TestRangesRefused(t *testing.T) {
 				t.Helper()
 				before := count()
 				resp, body, err := fetch(t, c, r)
-				if err != nil || body != "0123456789" || resp.Partial || resp.Start != 0 || !resp.Ignored {
+				if err != nil || body != "0123456789" || resp.Partial || resp.Start != 0 {
 					t.Errorf("%+v: %q of %+v, %v", r, body, resp, err)
 				}
 				if n := count() - before; n != requests {
@@ -100,11 +161,21 @@ func TestRangesRefused(t *testing.T) {
 // One refusal in the middle of an asset that is served in parts says nothing yet: the range is tried again, and the asset is
 // not downloaded as a whole.
 func TestRangeRefusedOnce(t *testing.T) {
-	part := reply(206, attachment+"Content-Range: bytes 4-9/10\r\nContent-Length: 6\r\n", "456789")
-	no := reply(403, "", "<html>")
 	const all = "0123456789"
-	plain := reply(200, attachment+"Content-Length: 10\r\n", all)
-	c, hits := raw(t, part, no, part, no, plain, part, no, no, plain, plain)
+	ranged := []bool{true, false, true, false, true, false, false, false} // which ranges are served
+	var hits atomic.Int64
+	c := start(t, func(w http.ResponseWriter, r *http.Request) {
+		hits.Add(1)
+		if r.Header.Get("Range") != "" {
+			served := ranged[0]
+			if ranged = ranged[1:]; !served {
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+		}
+		attach(w, "x")
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(all))
+	}, Options{})
 	for i, tc := range []struct {
 		start    int64
 		body     string
@@ -125,6 +196,44 @@ func TestRangeRefusedOnce(t *testing.T) {
 			t.Errorf("answer %d: %q, %v by %d requests, want %q by %d", i, got, err, hits.Load()-before, tc.body, tc.requests)
 		}
 	}
+}
+
+// If the account's limit refuses the request without Range, the next one goes without Range, too, but no other.
+func TestBackgroundLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent []string
+		c, _, stop := bubble(t, func(w http.ResponseWriter, r *http.Request) {
+			sent = append(sent, r.Header.Get("Range"))
+			switch {
+			case r.Header.Get("Range") != "":
+				w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
+			case len(sent) == 2:
+				w.WriteHeader(http.StatusTooManyRequests)
+			default:
+				attach(w, "x")
+			}
+		}, Options{})
+		defer stop()
+		ask := func() error {
+			resp, err := c.Download(t.Context(), Request{ID: testID, Class: Background, End: 5})
+			if err == nil {
+				_ = resp.Body.Close()
+			}
+			return err
+		}
+		if err := ask(); !errors.Is(err, ErrNoSlot) {
+			t.Errorf("limited: %v", err)
+		}
+		time.Sleep(backoffMost)
+		for range 2 {
+			if err := ask(); err != nil {
+				t.Error(err)
+			}
+		}
+		if !slices.Equal(sent, []string{"bytes=0-4", "", "", "bytes=0-4", ""}) {
+			t.Errorf("requests for %q", sent)
+		}
+	})
 }
 
 // In the background there may be a slot for one request only. The next one goes without Range. Otherwise no listing would ever

@@ -21,7 +21,7 @@ func judge(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 	case status == http.StatusPartialContent && (!r.NoRange || saysRange(resp)), allOfIt(status) && saysPart(resp, r):
 		return partial(resp, r, body)
 	case allOfIt(status), status == http.StatusPartialContent, named(resp):
-		return whole(resp, r, body)
+		return whole(resp, body)
 	case status < 400:
 		return nil, errorInside(resp, body, malformed(status, "unexpected status"))
 	}
@@ -84,7 +84,7 @@ func refusesRange(e *Error) bool {
 	return e.refusesAny() && !e.api
 }
 
-func whole(resp *http.Response, r Request, body *Body) (*Response, *Error) {
+func whole(resp *http.Response, body *Body) (*Response, *Error) {
 	if err := refused(resp, resp.ContentLength); err != nil {
 		return nil, errorInside(resp, body, err)
 	}
@@ -93,7 +93,7 @@ func whole(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 	if err := impostor(resp, body, true); err != nil {
 		return nil, err
 	}
-	out := &Response{Info: infoOf(resp.Header), Ignored: !r.NoRange, End: resp.ContentLength, Body: body}
+	out := &Response{Info: infoOf(resp.Header), End: resp.ContentLength, Body: body}
 	out.Unframed = resp.ContentLength < 0 && len(resp.TransferEncoding) == 0
 	out.Info.Size = resp.ContentLength
 	return out, nil
@@ -120,8 +120,7 @@ func partial(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 		}
 	}
 	out := &Response{Info: infoOf(resp.Header), Start: cr.start, End: cr.end, Doubtful: doubtful, Body: body}
-	out.Ignored = !r.NoRange && r.Start > 0 && cr.all() // but for the status
-	out.Partial = !r.NoRange && !out.Ignored
+	out.Partial = !r.NoRange && (r.Start == 0 || !cr.all()) // else Range is ignored, but for the status
 	out.Info.Size = cr.size
 	return out, nil
 }
