@@ -200,7 +200,7 @@ func TestGateCancelledProbe(t *testing.T) {
 		time.Sleep(6 * time.Second) // the probe is running
 		wait := readers(t.Context(), c, 3)
 		synctest.Wait()
-		if b := c.Budget(Reader); hits.Load() != 2 || b.Down == nil {
+		if b := c.Budget(Reader); hits.Load() != 2 || b.Down == nil || time.Until(b.Next) != backoffFirst {
 			t.Errorf("%d requests, budget %+v, want the probe alone", hits.Load(), b)
 		}
 		if err := <-first; !errors.Is(err, context.DeadlineExceeded) {
@@ -334,8 +334,8 @@ func TestGateRefusedTogether(t *testing.T) {
 			t.Errorf("nine refusals close the gate for %v, want 1 to 1.1 s", d)
 		}
 		slots[0].done("re_1", &Error{Status: 429, RetryAfter: time.Minute}, false)
-		if d := time.Until(l.budget(Reader).Until); d != time.Minute {
-			t.Errorf("the last of the refusals asks for a minute, the gate is closed for %v", d)
+		if b := l.budget(Reader); time.Until(b.Until) != time.Minute || b.Next != b.Until {
+			t.Errorf("the last of the refusals asks for a minute: %+v", b)
 		}
 	})
 }
@@ -358,5 +358,20 @@ func TestGateProbeDue(t *testing.T) {
 		if b := l.budget(Reader); b.Down != nil {
 			t.Errorf("down although a call may pass: %v", b.Down)
 		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		l := testLimiter(t, "1/m", nil)
+		s, err := l.acquire(t.Context(), Reader, "re_1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.write(t.Context())
+		s.done("re_1", &Error{Err: ErrUnreachable, temporary: true}, false)
+		l.queue = append(l.queue, &ticket{slot: make(chan *slot, 1)})
+		time.Sleep(unreachableMost)
+		if b := l.budget(Reader); b.Down != nil || b.Available != 0 {
+			t.Errorf("it is only the limit that holds up the probe: %+v", b)
+		}
+		l.queue = nil
 	})
 }

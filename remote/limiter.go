@@ -81,7 +81,7 @@ func (t *ticket) isPatient() bool { return t.patient != nil && t.patient() }
 func newLimiter(call string, limit RateLimit, ledger Ledger, notes Notes, log *slog.Logger) *limiter {
 	l := &limiter{call: call, limit: limit, ledger: ledger, notes: notes, log: log}
 	now := time.Now()
-	if ledger != nil && len(limit.Rates) > 0 {
+	if ledger != nil {
 		for _, t := range ledger.Calls(call) {
 			// Ages come from the wall clock; from here on time is monotonic. A time
 			// in the future counts as now.
@@ -93,7 +93,6 @@ func newLimiter(call string, limit RateLimit, ledger Ledger, notes Notes, log *s
 	if notes != nil {
 		l.learnt.load(notes.Note(noteName(l.call)), now)
 	}
-	l.times.forget(l.ratesLocked(now), now)
 	return l
 }
 
@@ -143,12 +142,12 @@ func (l *limiter) take(ctx context.Context, class Class, id string, patient func
 	case <-ctx.Done():
 	}
 	l.mu.Lock()
-	if i := slices.Index(l.queue, t); i >= 0 {
+	i := slices.Index(l.queue, t)
+	if i >= 0 {
 		l.queue = slices.Delete(l.queue, i, i+1)
-		l.serveLocked()
-		l.mu.Unlock()
-	} else {
-		l.mu.Unlock()
+	}
+	l.mu.Unlock()
+	if i < 0 {
 		(<-t.slot).release() // it was granted at the same moment
 	}
 	return nil, waiting(ctx, l.closed())
@@ -200,7 +199,7 @@ func (l *limiter) beforeLocked(patient bool, others int) int {
 func (l *limiter) opensLocked(now time.Time, class Class, ahead int) time.Time {
 	at := l.gate.opens(now)
 	rates := l.ratesLocked(now)
-	if class == Background && !l.reader.IsZero() {
+	if class == Background {
 		at = later(at, l.reader.Add(worth(rates)*readersLead/2))
 	}
 	for _, r := range rates {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -237,7 +238,10 @@ func TestPatientCalls(t *testing.T) {
 		var wg sync.WaitGroup
 		for _, name := range "0PQRabcPdefg" {
 			waits := patient
-			if name >= 'a' {
+			switch {
+			case name >= 'd': // no longer
+				waits = func() bool { return false }
+			case name >= 'a':
 				waits = nil
 			}
 			wg.Go(func() {
@@ -282,6 +286,112 @@ func TestBudgetBesidePatientCalls(t *testing.T) {
 			t.Errorf("a background call before others: in %v", time.Until(b.Next))
 		}
 		wg.Wait()
+	})
+}
+
+// Whoever asks for a turn is told how many go first: as many as do.
+func TestTurnIsOrder(t *testing.T) {
+	l := testLimiter(t, "1/s", nil)
+	rnd := rand.New(rand.NewPCG(1, 1))
+	for range 1000 {
+		ahead := rnd.IntN(aheadMost + 1)
+		var queue []*ticket
+		for i := range rnd.IntN(10) {
+			waits := patient
+			if rnd.IntN(2) == 0 {
+				waits = nil
+			}
+			queue = append(queue, &ticket{id: strconv.Itoa(i), patient: waits})
+		}
+		told := map[string]int{}
+		l.queue, l.ahead = queue, ahead
+		for _, t := range queue {
+			told[t.id] = l.turn(t.id, rnd.IntN(2) == 0).Before
+		}
+		for _, waits := range []bool{true, false} { // one more
+			l.queue, l.ahead = slices.Clone(queue), ahead
+			told["new"] = l.turn("new", waits).Before
+			l.queue = append(l.queue, &ticket{id: "new", patient: func() bool { return waits }})
+			n := 0
+			for l.leaveLocked().id != "new" {
+				n++
+			}
+			if told["new"] != n {
+				t.Errorf("one more, patient %v, %d ahead: told %d, goes as %d of %d", waits, ahead, told["new"], n, len(queue))
+			}
+		}
+		l.queue, l.ahead = slices.Clone(queue), ahead
+		for n := range len(queue) {
+			if id := l.leaveLocked().id; told[id] != n {
+				t.Errorf("%s of %d, %d ahead: told %d, goes as %d", id, len(queue), ahead, told[id], n)
+			}
+		}
+	}
+}
+
+// A caller that gives up at the moment of its turn takes no slot.
+func TestLimiterGivesUpAtItsTurn(t *testing.T) {
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			l := testLimiter(t, "1/s", nil)
+			var w wire
+			ctx, cancel := context.WithTimeout(t.Context(), onePerSecond.window())
+			defer cancel()
+			for range 2 {
+				_ = w.call(ctx, l, Reader, 0)
+			}
+			if l.times.pending != 0 {
+				t.Fatalf("%d slots are lost", l.times.pending)
+			}
+		})
+	}
+}
+
+// A program that reads one asset after the other does not wait for a listing in between.
+func TestReaderComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := testLimiter(t, "1/s", nil)
+		var reading, listing wire
+		list := func(d time.Duration) {
+			for until := time.Now().Add(d); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+				_ = listing.call(t.Context(), l, Background, 0)
+			}
+		}
+		for range 5 {
+			asked := time.Now()
+			if err := reading.call(t.Context(), l, Reader, 0); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(asked); took != 0 {
+				t.Errorf("a reader waited %v", took)
+			}
+			list(1400 * time.Millisecond)
+		}
+		if n := len(listing.times); n != 0 {
+			t.Errorf("a listing made %d calls beside a reader", n)
+		}
+		if list(time.Second); len(listing.times) == 0 {
+			t.Error("a listing made no call after the reader")
+		}
+	})
+}
+
+// Connecting to a host that can't be reached is what the gate is for, so it does not begin early.
+func TestProbeConnectsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := testLimiter(t, "none", nil)
+		l.lead = leadMost
+		began := time.Now()
+		for range 2 {
+			s, err := l.acquire(t.Context(), Reader, "re_1", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.done("re_1", &Error{Err: ErrUnreachable, temporary: true}, false)
+		}
+		if took := time.Since(began); took < backoffFirst {
+			t.Errorf("the probe went after %v", took)
+		}
 	})
 }
 
@@ -349,4 +459,22 @@ func TestLimiterBudget(t *testing.T) {
 	if b := l.budget(Background); b.Available != noLimit || b.Worth != 0 {
 		t.Errorf("no limit: %+v", b)
 	}
+	l.gate.proven = false
+	if b := l.budget(Background); b.Available != 1 {
+		t.Errorf("no limit, before the first answer: %+v", b)
+	}
+	if b := testLimiter(t, "12/m", nil).budget(Background); b.Available != 1 {
+		t.Errorf("a limit, in the background: %+v", b)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		l := testLimiter(t, "1/s", nil)
+		if err := new(wire).call(t.Context(), l, Reader, 0); err != nil {
+			t.Fatal(err)
+		}
+		l.lead = 300 * time.Millisecond
+		time.Sleep(onePerSecond.window() - l.lead)
+		if b := l.budget(Reader); b.Available != 1 {
+			t.Errorf("a call may connect: %+v", b)
+		}
+	})
 }

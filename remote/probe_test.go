@@ -68,8 +68,12 @@ func TestGateFirstRequest(t *testing.T) {
 			if went.Load() != 0 {
 				t.Errorf("%d went before the first answer", went.Load())
 			}
+			time.Sleep(answer / 10)
+			if b := l.budget(Reader); b.Down != nil || b.Available != 0 || b.Next != began.Add(firstAnswer) {
+				t.Errorf("before the first answer: %+v", b)
+			}
 			go func() {
-				time.Sleep(answer)
+				time.Sleep(answer - answer/10)
 				first.done("re_1", nil, false)
 			}()
 			wg.Wait()
