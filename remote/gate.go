@@ -43,7 +43,7 @@ type gate struct {
 	probing bool
 	first   time.Time // when the very first request was sent; zero: not yet
 	proven  bool      // the server has answered something
-	round   int       // grows whenever the gate opens or closes
+	round   int       // grows whenever the gate closes, or calls that are running don't count any more
 	closed  int       // how often it closed since the last answer
 
 	trouble map[string]string    // assets that met trouble since the last good answer, and Error.away
@@ -58,7 +58,7 @@ func (g *gate) opens(now time.Time) time.Time {
 		return now.Add(perMost)
 	case g.cause != nil:
 		return later(now, g.until)
-	case !g.proven && g.probing:
+	case g.probing: // it is the very first
 		return later(now, g.first.Add(firstAnswer))
 	}
 	return now
@@ -75,12 +75,9 @@ func (g *gate) pass(now time.Time) (probe bool) {
 	return probe
 }
 
-// open opens the gate, whatever it was closed for.
+// open opens the gate, whatever it was closed for. It keeps which assets are in trouble.
 func (g *gate) open() {
 	g.cause, g.until, g.probing, g.proven, g.closed = nil, time.Time{}, false, true, 0
-	g.round++
-	clear(g.trouble)
-	clear(g.asked)
 }
 
 // close closes the gate after call s failed with cause; first is its shortest backoff. Of several calls that were running

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -185,6 +186,12 @@ func TestGateCancelledProbe(t *testing.T) {
 				w.WriteHeader(http.StatusTooManyRequests)
 			case 2:
 				<-r.Context().Done() // until the client goes away
+			case 3:
+				time.Sleep(time.Second)
+				if n := hits.Load(); n != 3 {
+					t.Errorf("%d requests, want the next probe alone", n)
+				}
+				attach(w, "x")
 			default:
 				attach(w, "x")
 			}
@@ -206,8 +213,8 @@ func TestGateCancelledProbe(t *testing.T) {
 		if err := <-first; !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("probe: %v, want its deadline", err)
 		}
-		if wait() != 3 || hits.Load() != 5 || time.Since(began) != 8*time.Second {
-			t.Errorf("%d requests after %v, want 5 after 8 s", hits.Load(), time.Since(began))
+		if wait() != 3 || hits.Load() != 5 || time.Since(began) != 9*time.Second {
+			t.Errorf("%d requests after %v, want 5 after 9 s", hits.Load(), time.Since(began))
 		}
 	})
 }
@@ -282,6 +289,109 @@ func TestGateSeveralAssets(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Only trouble that several assets have met lately, and since the last good answer, closes the gate.
+func TestGateForgets(t *testing.T) {
+	type step struct {
+		after time.Duration
+		id    string // "": ForgetFailures
+		err   *Error
+	}
+	fails, busy, ok := &Error{Status: 500}, &Error{Status: 503, RetryAfter: 100 * time.Second}, (*Error)(nil)
+	soon := &Error{Status: 503, RetryAfter: 30 * time.Second}
+	for name, tc := range map[string]struct {
+		steps []step
+		down  bool
+	}{
+		"three fail":                  {[]step{{0, "re_1", fails}, {0, "re_2", fails}, {0, "re_3", fails}}, true},
+		"an answer in between":        {[]step{{0, "re_1", fails}, {0, "re_2", fails}, {0, "re_9", ok}, {0, "re_3", fails}}, false},
+		"two failures are forgotten":  {[]step{{0, "re_1", fails}, {0, "re_2", fails}, {}, {0, "re_3", fails}}, false},
+		"two ask to wait":             {[]step{{0, "re_1", busy}, {0, "re_2", busy}}, true},
+		"the first has been answered": {[]step{{0, "re_1", busy}, {0, "re_1", ok}, {0, "re_2", busy}}, false},
+		"another has been answered":   {[]step{{0, "re_1", busy}, {0, "re_9", ok}, {0, "re_2", busy}}, true},
+		"the first is forgotten":      {[]step{{0, "re_1", busy}, {}, {0, "re_2", busy}}, false},
+		"the first was long ago":      {[]step{{0, "re_1", busy}, {100 * time.Second, "re_2", busy}}, false},
+		"a probe was answered":        {[]step{{0, "re_1", busy}, {0, "re_2", soon}, {0, "re_2", ok}, {0, "re_3", busy}}, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := testLimiter(t, "none", nil)
+			for _, step := range tc.steps {
+				time.Sleep(step.after)
+				if step.id == "" {
+					l.forgetFailures()
+					continue
+				}
+				s, err := l.acquire(t.Context(), Reader, step.id, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.write(t.Context())
+				s.done(step.id, step.err, false)
+			}
+			if b := l.budget(Reader); (b.Down != nil) != tc.down {
+				t.Errorf("%s: %+v, want down %v", name, b, tc.down)
+			}
+		})
+	}
+}
+
+// What is heard of a call counts from the time when it was made.
+func TestGateLateAnswers(t *testing.T) {
+	refused, dead := &Error{Status: 429, RetryAfter: 10 * time.Second}, &Error{Err: ErrUnreachable, temporary: true}
+	run := func(name string, down bool, do func(l *limiter, call func() *slot)) {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLimiter("download", RateLimit{}, nil, nil, slog.New(slog.DiscardHandler))
+			do(l, func() *slot {
+				s, err := l.acquire(t.Context(), Reader, "re_1", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.write(t.Context())
+				return s
+			})
+			if b := l.budget(Reader); (b.Down != nil) != down {
+				t.Errorf("%s: %+v, want down %v", name, b, down)
+			}
+		})
+	}
+	run("an answer to a call from before a refusal", true, func(_ *limiter, call func() *slot) {
+		first, second := call(), call()
+		second.done("re_1", refused, false)
+		first.done("re_1", nil, false)
+	})
+	run("a refusal of a call from before the first answer", true, func(_ *limiter, call func() *slot) {
+		first, second := call(), call()
+		first.done("re_1", nil, false)
+		second.done("re_1", refused, false)
+	})
+	run("a failure from before failures were forgotten", false, func(l *limiter, call func() *slot) {
+		first := call()
+		l.forgetFailures()
+		first.done("re_1", dead, false)
+	})
+	run("a probe that ended after another has begun", false, func(l *limiter, call func() *slot) {
+		call().done("re_1", refused, false)
+		old := call()
+		l.forgetFailures()
+		call().done("re_1", refused, false)
+		probe := call()
+		old.done("re_1", nil, true)
+		if _, err := l.acquire(t.Context(), Background, "re_2", nil); !errors.Is(err, ErrNoSlot) {
+			t.Errorf("beside a probe: %v, want ErrNoSlot", err)
+		}
+		probe.done("re_1", nil, true)
+	})
+	run("one after the first that ended early", false, func(_ *limiter, call func() *slot) {
+		call()
+		began := time.Now()
+		call().done("re_1", nil, true)
+		call()
+		call()
+		if took := time.Since(began); took != firstAnswer {
+			t.Errorf("the first call holds others up for %v", took)
+		}
+	})
 }
 
 // A request that was admitted before a refusal is not sent after it. A refused request is recorded like any other.

@@ -267,11 +267,14 @@ func (l *limiter) closed() *Error {
 	return nil
 }
 
-// forgetFailures opens the gate.
+// forgetFailures opens the gate. The failures of calls that are running say nothing of what comes.
 func (l *limiter) forgetFailures() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.gate.open()
+	l.gate.round++
+	clear(l.gate.trouble)
+	clear(l.gate.asked)
 	l.serveLocked()
 }
 

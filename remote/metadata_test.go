@@ -64,6 +64,22 @@ func TestMetadata(t *testing.T) {
 
 // Only the API's own statement that an asset does not exist counts as one. After any other failure callers go on with the
 // download.
+// A redirected call is one call, whose sender is told once.
+func TestMetadataRedirected(t *testing.T) {
+	c := start(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/moved" {
+			http.Redirect(w, r, "/moved", http.StatusFound)
+			return
+		}
+		_, _ = io.WriteString(w, resource(`"asset_id":"re_1","file_size":"3","original_filename":"x"`))
+	}, Options{})
+	sent := 0
+	_, err := c.Metadata(WithSent(t.Context(), func() { sent++ }), Reader, testID)
+	if l := c.metadata.limiter; err != nil || sent != 1 || l.times.pending != 0 || len(l.times.sent) != 1 {
+		t.Errorf("%v, told %d times, %d sent, %d pending", err, sent, len(l.times.sent), l.times.pending)
+	}
+}
+
 func TestMetadataErrors(t *testing.T) {
 	for _, tc := range []struct {
 		name, body string

@@ -86,9 +86,13 @@ func TestGateFirstRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimiter("download", RateLimit{}, nil, nil, slog.New(slog.DiscardHandler))
 		s, _ := l.acquire(t.Context(), Reader, "re_1", nil)
+		began := time.Now()
 		s.release()
 		if s, _ := l.acquire(t.Context(), Reader, "re_1", nil); !s.probe {
 			t.Error("the first request was abandoned, and the next is no probe")
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("it waited %v for an answer that does not come", took)
 		}
 	})
 }

@@ -3,7 +3,6 @@ package remote
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -61,11 +60,11 @@ func (s *slot) write(ctx context.Context) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now = time.Now() // so that the times are in order
 	l.lead += (min(took, leadMost) - l.lead) / 4
 	l.times.pending--
 	l.times.sent = append(l.times.sent, now)
 	l.last = now
-	slices.SortFunc(l.times.sent, time.Time.Compare) // two calls may get here in another order than they were written
 	l.times.forget(l.ratesLocked(now), now)
 	l.serveLocked()
 }
@@ -83,7 +82,6 @@ func (s *slot) release() {
 
 func (l *limiter) releaseLocked(s *slot) {
 	if !s.written {
-		s.written = true
 		l.times.pending--
 	}
 }
@@ -144,7 +142,7 @@ func (l *limiter) heardLocked(s *slot, id string, err *Error, gaveUp bool, now t
 		}
 		// The host was reached. Without an answer that says nothing about a rate limit.
 		if s.probe && current && (err.Status != 0 || err.away != "" || g.cause == nil || errors.Is(g.cause, ErrUnreachable)) {
-			l.openLocked()
+			g.open()
 		} else {
 			l.abandonedLocked(s)
 		}
@@ -158,15 +156,8 @@ func (l *limiter) heardLocked(s *slot, id string, err *Error, gaveUp bool, now t
 		// The answer to a call sent before the gate closed says nothing about now.
 		if s.probe && current {
 			g.open()
+			clear(g.asked)
 		}
 	}
 	return said
-}
-
-// openLocked opens the gate, but keeps which assets are in trouble.
-func (l *limiter) openLocked() {
-	trouble, asked := l.gate.trouble, l.gate.asked
-	l.gate.trouble, l.gate.asked = nil, nil
-	l.gate.open()
-	l.gate.trouble, l.gate.asked = trouble, asked
 }

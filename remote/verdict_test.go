@@ -156,3 +156,29 @@ func TestKeyRefusedWhileOthersWait(t *testing.T) {
 		}
 	})
 }
+
+// Only the API's own answers tell anything about the key, and a rate limit does not.
+func TestVerdict(t *testing.T) {
+	no := &Error{Status: 401, api: true}
+	for name, tc := range map[string]struct {
+		heard   []*Error // of one asset
+		refuses bool
+	}{
+		"refused":                      {[]*Error{no}, true},
+		"refused by something else":    {[]*Error{{Status: 401, foreign: true}}, false},
+		"refused, then limited":        {[]*Error{no, {Status: 429, api: true}}, true},
+		"refused, then a gateway":      {[]*Error{no, {Status: 502}}, true},
+		"refused, then another host":   {[]*Error{no, {Status: 404, api: true, away: "x"}}, true},
+		"refused, then no such asset":  {[]*Error{no, {Status: 404, api: true}}, false},
+		"refused after it was valid":   {[]*Error{nil, no}, false},
+		"refused, valid, then refused": {[]*Error{no, nil, no}, false},
+	} {
+		v := new(verdict)
+		for _, e := range tc.heard {
+			v.heard("key", "re_1", e)
+		}
+		if got := v.refuses("key", Reader) != nil; got != tc.refuses {
+			t.Errorf("%s: refuses %v, want %v", name, got, tc.refuses)
+		}
+	}
+}
