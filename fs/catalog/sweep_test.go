@@ -265,6 +265,51 @@ func TestNamesToCome(t *testing.T) {
 	})
 }
 
+// TestPace takes the pace from what is not too long ago.
+func TestPace(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	ago := func(seconds ...int) (times []time.Time) {
+		for _, s := range seconds {
+			times = append(times, now.Add(-time.Duration(s)*time.Second))
+		}
+		return times
+	}
+	for _, tc := range []struct {
+		times []time.Time
+		want  float64
+	}{
+		{nil, 0},
+		{ago(5), 0},
+		{ago(10, 5), 0.1},
+		{ago(20, 15, 10, 5), 0.15},
+		{ago(3600, 130, 10, 5), 0.1},
+		{ago(3600, 5), 0},
+		{ago(0, 0), 1000},
+	} {
+		if got := pace(tc.times, now); got != tc.want {
+			t.Errorf("%v: %v, want %v", tc.times, got, tc.want)
+		}
+	}
+}
+
+// TestNamesToComeAreThose counts only what has no name yet.
+func TestNamesToComeAreThose(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBook()
+		for _, id := range ids(10)[2:] {
+			b.names[id] = id + ".bin"
+		}
+		r := start(t, newServer(ids(10)...).limited(), b, nil, ids(10)...)
+		defer r.Close()
+		r.s.setAway(true)
+		go func() { _ = r.AwaitNames(t.Context()) }()
+		synctest.Wait()
+		if left, _ := r.Coming(); left != 2 {
+			t.Errorf("%d names come, want 2", left)
+		}
+	})
+}
+
 // TestListingEndsPause: a listing asks at once, however long the sweep would have paused after calls that could not
 // be made.
 func TestListingEndsPause(t *testing.T) {
