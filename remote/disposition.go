@@ -13,6 +13,8 @@ import (
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/ianaindex"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 // maxDisposition bounds how much of one Content-Disposition field is read, in bytes. The
@@ -152,7 +154,7 @@ func decodeExtended(value string) (string, bool) {
 }
 
 // decodeCharset decodes raw from a charset. Labels mean what they mean to browsers (WHATWG
-// Encoding): iso-8859-1 is windows-1252. It returns false for an unknown charset and for
+// Encoding): iso-8859-1 is windows-1252, and a byte order mark decides. It returns false for an unknown charset and for
 // bytes that are invalid in it.
 func decodeCharset(charset, raw string) (string, bool) {
 	enc, err := htmlindex.Get(charset)
@@ -162,7 +164,7 @@ func decodeCharset(charset, raw string) (string, bool) {
 	if name, err := htmlindex.Name(enc); err == nil && name == "utf-8" {
 		return raw, utf8.ValidString(raw) // the decoder would drop a byte order mark and replace invalid bytes
 	}
-	text, err := enc.NewDecoder().String(raw)
+	text, _, err := transform.String(unicode.BOMOverride(enc.NewDecoder()), raw)
 	return text, err == nil && !strings.ContainsRune(text, utf8.RuneError)
 }
 
