@@ -29,6 +29,12 @@ func TestErrorText(t *testing.T) {
 		{&Error{Op: "download", ID: "re_1", Err: ErrNoKey}, `download re_1: no API key (give one with --api-key-file or MEMORIES_API_KEY)`},
 		{&Error{Op: "download", ID: "re_1", Err: &causeError{ErrUnreachable, errCut}}, `download re_1: host unreachable: connection cut (is the network up, and --base-url right?)`},
 		{&Error{Op: "download", ID: "re_1", Status: 418, Err: errForeign, foreign: true}, `download re_1: HTTP 418 I'm a teapot: not an answer of the API (is there a proxy or a gateway in between?)`},
+		{&Error{Op: "download", ID: "re_1", Status: 401, Err: errForeign, foreign: true}, `download re_1: HTTP 401 Unauthorized: not an answer of the API (is the key right? see --api-key-file)`},
+		{&Error{Op: "download", ID: "re_1", Status: 511, Err: ErrUnreachable}, `download re_1: HTTP 511 Network Authentication Required: host unreachable`},
+		{&Error{Op: "download", ID: "re_1", Err: ErrUnreachable, proxy: true}, `download re_1: host unreachable`},
+		{&Error{Op: "download", ID: "re_1", Err: &proxyError{nil, errCut}, temporary: true}, `download re_1: a proxy: connection cut (are the network, HTTPS_PROXY and --base-url right?)`},
+		{&Error{Op: "download", ID: "re_1", Err: &proxyError{nil, errCut}}, `download re_1: a proxy: connection cut`},
+		{&Error{Op: "download", ID: "re_\xff", Status: 502}, `download re_\xff: HTTP 502 Bad Gateway`},
 		{&Error{Op: "download", ID: "re_1", Status: 502}, `download re_1: HTTP 502 Bad Gateway`},
 		{&Error{Op: "metadata", ID: "re_1", Err: ErrNoMetadata}, `metadata re_1: the API has no metadata call`},
 		{&Error{Op: "download", ID: "re_1", Status: 206, Err: ErrMalformed}, `download re_1: HTTP 206 Partial Content: malformed response`},
@@ -52,6 +58,12 @@ func TestErrorTextBounded(t *testing.T) {
 	checkText(t, e)
 	if !strings.Contains(e.Error(), "ü...") {
 		t.Errorf("cut inside a rune: %s", e)
+	}
+	if s := bounded("x" + e.Msg); !utf8.ValidString(s) || len(s) != maxText-1+len(ellipsis) {
+		t.Errorf("cut inside a rune: %q", s)
+	}
+	if s := bounded(strings.Repeat("\x80", 1<<16)); len(s) != maxText-utf8.UTFMax+len(ellipsis) {
+		t.Errorf("no runes: %d bytes", len(s))
 	}
 }
 
@@ -135,10 +147,35 @@ func TestRetryWhen(t *testing.T) {
 		{Error{Status: 402, RetryAfter: after}, 0, false},
 		{Error{Status: 404, RetryAfter: after, foreign: true}, after, false},
 		{Error{Status: 511, Err: ErrUnreachable}, 0, false},
+		{Error{Status: 503, Err: ErrUnreachable}, 0, false},
 	} {
 		e := tc.err
 		if _, d := e.Retry(); d != tc.after || e.Crowded() != tc.crowded {
 			t.Errorf("%+v: after %v, crowded %v, want %v, %v", e, d, e.Crowded(), tc.after, tc.crowded)
+		}
+	}
+}
+
+// Which errors say that a host is in trouble, and which that metadata is not to be had.
+func TestErrorSays(t *testing.T) {
+	for _, tc := range []struct {
+		err               Error
+		troubles, nothing bool
+	}{
+		{Error{Status: 500}, true, false},
+		{Error{Status: 500, plain: true}, false, false},
+		{Error{Err: ErrStalled, temporary: true}, true, false},
+		{Error{Err: ErrUploading, temporary: true}, false, false},
+		{Error{Err: errDescriptors, temporary: true}, false, false},
+		{Error{Err: ErrMalformed}, false, true},
+		{Error{Status: 404}, false, true},
+		{Error{Status: 404, foreign: true}, false, true},
+		{Error{Status: 407, foreign: true}, false, false},
+		{Error{Status: 200, Code: "0402"}, false, false},
+		{Error{Status: 304}, false, false},
+	} {
+		if e := tc.err; e.troubles() != tc.troubles || e.SaysNothing() != tc.nothing {
+			t.Errorf("%+v: troubles %v, nothing %v, want %v, %v", e, e.troubles(), e.SaysNothing(), tc.troubles, tc.nothing)
 		}
 	}
 }
@@ -157,6 +194,25 @@ func TestRetryAfter(t *testing.T) {
 		h := http.Header{"Retry-After": {field}, "Date": {date}}
 		if got := retryAfter(h); got != want {
 			t.Errorf("Retry-After %q: %v, want %v", field, got, want)
+		}
+	}
+	if got := retryAfter(http.Header{"Retry-After": {date}}); got != 0 {
+		t.Errorf("a time long ago, without a Date: %v", got)
+	}
+}
+
+// The text of a page is no message, and a gateway's code says no more than the status.
+func TestErrorOf(t *testing.T) {
+	for _, tc := range []struct{ body, kind, code, msg string }{
+		{"<html>gone", "text/html", "", ""},
+		{"gone\nfor good", "text/plain", "", "gone"},
+		{`{"code":1,"msg":"x"}`, "text/plain", "1", "x"},
+		{`{"timestamp":1,"status":502,"error":"Bad Gateway"}`, "application/json", "", "Bad Gateway"},
+	} {
+		resp := &http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{"Content-Type": {tc.kind}}, ContentLength: -1}
+		e, fail := errorOf(resp, bodyOf([]byte(tc.body)))
+		if fail != nil || e.Code != tc.code || e.Msg != tc.msg {
+			t.Errorf("%q: %+v, %v, want code %q, msg %q", tc.body, e, fail, tc.code, tc.msg)
 		}
 	}
 }
@@ -202,6 +258,12 @@ func TestErrorObject(t *testing.T) {
 		{`{"status":404,"error":"Not Found"}`, "", "", "object"},
 		{`{"status":"404","error":"Not Found","path":"/x"}`, "", "", "object"},
 		{`{"status":200,"error":"none","path":"/x"}`, "", "", "object"},
+		{`{"timestamp":1,"status":404,"path":"/x"}`, "", "", "object"},
+		{`{"code":"0402","timestamp":1,"status":404,"error":"Not Found"}`, "0402", "", "object"},
+		{`{"msg":"no","timestamp":1,"status":404,"error":"Not Found"}`, "", "no", "object"},
+		{`{"code":-1,"msg":"x","data":null}`, "-1", "x", "object api bare replaces"},
+		{`{"code":1e300,"msg":"x"}`, "1e300", "x", "object api bare replaces"},
+		{`{"code":1e400,"msg":"x"}`, "1e400", "x", "object api bare replaces"},
 		{`{"code":400,"success":false} trailing`, "", "", ""},
 		{`{"code":400,"succ`, "", "", ""},
 		{`[1]`, "", "", ""},

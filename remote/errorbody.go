@@ -173,7 +173,7 @@ func Impostor(content []byte) bool {
 // keys of the envelope. For anything else the result is zero.
 func cutObject(b []byte) errorObject {
 	d := json.NewDecoder(bytes.NewReader(trimBOM(b)))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+	if t, _ := d.Token(); t != json.Delim('{') {
 		return errorObject{}
 	}
 	fields := map[string]json.RawMessage{}
@@ -190,8 +190,8 @@ func cutObject(b []byte) errorObject {
 		if err != nil {
 			return end(err)
 		}
-		name, ok := key.(string)
-		if !ok || !envelope[name] {
+		name, _ := key.(string)
+		if !envelope[name] {
 			return errorObject{}
 		}
 		var value json.RawMessage
@@ -207,11 +207,8 @@ func cutObject(b []byte) errorObject {
 func htmlPage(b []byte) bool {
 	b = bytes.TrimSpace(trimBOM(b))
 	for bytes.HasPrefix(b, []byte("<!--")) {
-		_, rest, ok := bytes.Cut(b, []byte("-->"))
-		if !ok {
-			return false
-		}
-		b = bytes.TrimSpace(rest)
+		_, b, _ = bytes.Cut(b, []byte("-->"))
+		b = bytes.TrimSpace(b)
 	}
 	for _, tag := range []string{"<!doctype html", "<html"} {
 		if len(b) > len(tag) && bytes.EqualFold(b[:len(tag)], []byte(tag)) && bytes.IndexByte([]byte(" \t\r\n\f/>"), b[len(tag)]) >= 0 {
@@ -225,9 +222,9 @@ func htmlPage(b []byte) bool {
 // 429.0.
 func codeOf(raw json.RawMessage) string {
 	s := strings.TrimSpace(textOf(raw))
-	if s == "" && len(raw) > 0 && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9') {
+	if len(raw) > 0 && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9') {
 		s = string(raw)
-		if f, err := strconv.ParseFloat(s, 64); err == nil && math.Abs(f) < 1<<53 && f == math.Trunc(f) {
+		if f, _ := strconv.ParseFloat(s, 64); math.Abs(f) < 1<<53 && f == math.Trunc(f) {
 			s = strconv.FormatInt(int64(f), 10)
 		}
 	}
@@ -253,17 +250,13 @@ func trimBOM(b []byte) []byte { return bytes.TrimPrefix(b, []byte("\ufeff")) }
 // of a second.
 func retryAfter(h http.Header) time.Duration {
 	field := strings.TrimSpace(h.Get("Retry-After"))
-	if n, err := strconv.ParseFloat(field, 64); strings.Trim(field, "0123456789.") == "" && (err == nil || n > 0) {
+	if n, _ := strconv.ParseFloat(field, 64); strings.Trim(field, "0123456789.") == "" {
 		return time.Duration(min(n, maxRetryAfter.Seconds()) * float64(time.Second))
-	}
-	until := httpTime(field)
-	if until.IsZero() {
-		return 0
 	}
 	// The difference of two times of one clock is right even if that clock is wrong.
 	now := httpTime(h.Get("Date"))
 	if now.IsZero() {
 		now = time.Now()
 	}
-	return min(max(0, until.Sub(now)), maxRetryAfter)
+	return min(max(0, httpTime(field).Sub(now)), maxRetryAfter) // what is no time is long ago
 }

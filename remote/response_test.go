@@ -137,6 +137,8 @@ func TestRefusedAnswers(t *testing.T) {
 		{"gateway 404", reply(404, "Content-Type: application/json\r\n", gateway), errForeign, 0, 3, "is --base-url right?"},
 		{"gateway 404 on 200", reply(200, "", gateway), errForeign, 0, 3, "is --base-url right?"},
 		{"gateway 503 on 200", reply(200, "", `{"timestamp":1,"path":"/","status":503,"error":"Service Unavailable"}`), nil, 503, -1, "Service Unavailable"},
+		{"gateway 429 on 200", reply(200, "", `{"timestamp":1,"path":"/","status":429,"error":"Too Many Requests"}`), nil, 429, -1, "Too Many Requests"},
+		{"html 408", reply(408, "Content-Type: text/html\r\n", page), nil, 408, -1, "408"},
 		{"gateway 503", reply(503, "", `{"timestamp":1,"path":"/","status":503,"error":"Service Unavailable"}`), nil, 503, -1, "Service Unavailable"},
 		{"no such route", reply(404, "", noRoute), errForeign, 0, 3, "is --base-url right?"},
 		{"no such route on 200", reply(200, "", noRoute), errForeign, 0, 3, "is --base-url right?"},

@@ -49,6 +49,20 @@ func TestStalls(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
+		c, _, stop := bubble(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "10")
+			w.WriteHeader(http.StatusPaymentRequired)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, Options{ResponseTimeout: timeout})
+		defer stop()
+		ctx, cancel := context.WithTimeout(t.Context(), timeout/2)
+		defer cancel()
+		if _, err := c.Download(ctx, Request{ID: testID}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("whoever gives up before the error's body has come gets %v", err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
 		c, _, stop := bubble(t, func(w http.ResponseWriter, _ *http.Request) {
 			attach(w, "x")
 			for range 10 {
