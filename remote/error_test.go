@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode"
@@ -148,6 +149,13 @@ func TestRetryWhen(t *testing.T) {
 		{Error{Status: 404, RetryAfter: after, foreign: true}, after, false},
 		{Error{Status: 511, Err: ErrUnreachable}, 0, false},
 		{Error{Status: 503, Err: ErrUnreachable}, 0, false},
+		{Error{Err: &causeError{ErrUnreachable, syscall.ECONNREFUSED}}, 0, true},
+		{Error{Err: &causeError{ErrUnreachable, syscall.ECONNREFUSED}, proxy: true}, 0, false},
+		{Error{Err: &causeError{ErrUnreachable, syscall.ECONNREFUSED}, away: "elsewhere"}, 0, false},
+		{Error{Err: &causeError{ErrUnreachable, syscall.ENETUNREACH}}, 0, false},
+		{Error{Err: &causeError{errCut, syscall.ECONNRESET}}, 0, true},
+		{Error{Err: io.ErrUnexpectedEOF}, 0, true},
+		{Error{Err: ErrStalled}, 0, true},
 	} {
 		e := tc.err
 		if _, d := e.Retry(); d != tc.after || e.Crowded() != tc.crowded {

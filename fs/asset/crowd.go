@@ -5,7 +5,80 @@ import "time"
 // noticed is how long a server has to notice that we closed a connection, before the next request.
 const noticed = 50 * time.Millisecond
 
-// giveWay ends the least recently used paused stream of all assets, because the server refuses
+// unanswered is how long a request may have no answer while paused streams hold what it may wait for: a
+// server with few workers lets it queue until one of them is free. It is longer than most servers take
+// to find a file, and shorter than a lookup waits.
+const unanswered = 3 * time.Second
+
+// refusalsMost is how many refusals in a row the rate limit explains. Some servers answer with 429, too,
+// where a client has too many downloads open.
+const refusalsMost = 1
+
+// noteSent records whether the running request has been sent. If it was and must wait again, it was refused.
+func (s *stream) noteSent(sent bool) {
+	s.a.mu.Lock()
+	refused := !sent && !s.sent.IsZero()
+	s.sent = time.Time{}
+	if sent {
+		s.sent = time.Now()
+	}
+	if refused {
+		s.refusals++
+	}
+	crowded := refused && s.refusals > refusalsMost
+	s.a.mu.Unlock()
+	if crowded && !s.request.Background {
+		s.a.store.giveWay(time.Now())
+	}
+}
+
+// anew prepares for a further request.
+func (s *stream) anew() {
+	s.a.mu.Lock()
+	defer s.a.mu.Unlock()
+	s.sent, s.refusals = time.Time{}, 0
+}
+
+// open makes the request of s. Where other open downloads may be the reason why it is not served, one of
+// them gives way.
+func (s *stream) open() (*Response, error) {
+	source, store := s.a.store.reading.Source, s.a.store
+	if s.request.Background {
+		return source.Open(s.ctx, s.a.id, s.request)
+	}
+	answered := make(chan struct{})
+	defer close(answered)
+	store.streams.Go(func() { s.hurry(answered) })
+	r, err := source.Open(s.ctx, s.a.id, s.request)
+	if crowded(err) && store.giveWay(time.Now()) {
+		s.anew()
+		r, err = source.Open(s.ctx, s.a.id, s.request)
+	}
+	return r, err
+}
+
+// hurry makes a stream give way when the running request is unanswered for so long, one for each time
+// that it is sent.
+func (s *stream) hurry(answered <-chan struct{}) {
+	t := time.NewTicker(idle)
+	defer t.Stop()
+	var gave time.Time
+	for {
+		select {
+		case <-answered:
+			return
+		case now := <-t.C:
+			s.a.mu.Lock()
+			sent := s.sent
+			s.a.mu.Unlock()
+			if !sent.IsZero() && !sent.Equal(gave) && now.Sub(sent) >= unanswered && s.a.store.giveWay(now) {
+				gave = sent
+			}
+		}
+	}
+}
+
+// giveWay ends the least recently used paused stream of all assets, because the server may not serve
 // another one beside them, and returns when the server should know. It ends at most one a second, so that
 // readers that take turns still get something done.
 func (s *Store) giveWay(now time.Time) bool {

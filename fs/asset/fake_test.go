@@ -74,6 +74,9 @@ type fakeServer struct {
 	unframed   bool                                     // with noLength: the end says nothing
 	endAt      int64                                    // a body without length ends there
 	single     bool                                     // refuses a download beside another
+	alone      bool                                     // the same in the name of the rate limit, so that the client tries again each second
+	queues     bool                                     // with alone: instead it waits for the other
+	limits     int                                      // so many requests are refused by the rate limit
 	most       int64                                    // parts have so many bytes at most; 0: any
 	unsized    bool                                     // parts don't tell the size
 	shift      int64                                    // parts come from so far behind where they should, doubtfully
@@ -88,6 +91,7 @@ type fakeServer struct {
 	times    []time.Time
 	billed   int64
 	open     int
+	again    int // times that the client has made a request again
 }
 
 func (f *fakeServer) Budget() Budget {
@@ -133,6 +137,33 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// await returns when the request is served.
+func (f *fakeServer) await(ctx context.Context, sent func(bool)) error {
+	for {
+		f.mu.Lock()
+		served := f.limits == 0 && (f.open == 0 || !f.alone)
+		if f.limits > 0 {
+			f.limits--
+		}
+		f.mu.Unlock()
+		if served {
+			return nil
+		}
+		if !f.queues {
+			sent(false)
+		}
+		if err := sleep(ctx, time.Second); err != nil {
+			return err
+		}
+		if !f.queues {
+			sent(true)
+			f.mu.Lock()
+			f.again++
+			f.mu.Unlock()
+		}
+	}
+}
+
 func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, error) {
 	for {
 		f.mu.Lock()
@@ -174,6 +205,9 @@ func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, 
 		sent(true)
 	}
 	err := sleep(ctx, f.latency)
+	if err == nil && sent != nil && !f.unsent {
+		err = f.await(ctx, sent)
+	}
 	f.mu.Lock()
 	f.waiting--
 	f.mu.Unlock()

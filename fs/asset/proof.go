@@ -101,7 +101,7 @@ func (s *stream) prove(sample ranges.Range) error {
 func (s *stream) sample(q Request) (*Response, error) {
 	a := s.a
 	for again := false; ; again = true {
-		s.noteSent(false)
+		s.anew()
 		r, err := a.store.reading.Source.Open(s.ctx, a.id, q)
 		if err != nil {
 			return nil, s.why(err)

@@ -131,6 +131,70 @@ func TestCrowdedGivesWay(t *testing.T) {
 	}
 }
 
+// TestUnservedGivesWay reads two assets of a server that serves one download at a time, but doesn't say so.
+func TestUnservedGivesWay(t *testing.T) {
+	for name, f := range map[string]*fakeServer{
+		"the second waits":                        {alone: true, queues: true},
+		"the rate limit seems to refuse a second": {alone: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f.size, f.ranged, f.etag = 64*mib, true, true
+			test(t, f, func(r *rig) {
+				second := r.store.Asset("re_2")
+				r.contact()
+				rd := r.Open()
+				defer rd.Close()
+				r.cat(rd, 0, mib)
+				time.Sleep(linger)
+				start := time.Now()
+				if _, err := second.Contact(context.Background(), Contact{}); err != nil {
+					t.Error(err)
+				}
+				if took := time.Since(start); took > 5*time.Second { // of virtual time; a lookup waits so long
+					t.Errorf("it took %v", took)
+				}
+				if f.again > 2 {
+					t.Errorf("a request was made %d times again", f.again)
+				}
+				time.Sleep(2 * linger)
+				r.cat(rd, mib, 9*mib) // and the first goes on
+				r.spent(3, 64*mib)
+			})
+		})
+	}
+}
+
+// TestPausedStreamStays: a rate limit may refuse a request, and an answer may take a while, without a stream
+// being given up.
+func TestPausedStreamStays(t *testing.T) {
+	for name, f := range map[string]*fakeServer{
+		"slow":    {latency: 2500 * time.Millisecond},
+		"refused": {limits: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f.size, f.ranged, f.etag = 64*mib, true, true
+			test(t, f, func(r *rig) {
+				r.contact()
+				rd := r.Open()
+				defer rd.Close()
+				r.cat(rd, 0, mib)
+				time.Sleep(linger)
+				f.mu.Lock()
+				f.limits = min(1, f.again)
+				f.mu.Unlock()
+				if _, err := r.store.Asset("re_2").Contact(context.Background(), Contact{}); err != nil {
+					t.Error(err)
+				}
+				r.cat(rd, mib, 9*mib)
+				r.spent(2, 64*mib)
+				if f.limits > 0 || f.again != 0 && f.again != 2 {
+					t.Errorf("%d requests were made again", f.again)
+				}
+			})
+		})
+	}
+}
+
 // TestStallWatch lets the watchdog fire at every moment of a stream's life.
 func TestStallWatch(t *testing.T) {
 	for seed := range 20 {

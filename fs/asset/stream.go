@@ -25,6 +25,7 @@ type stream struct {
 	// a.mu guards what follows.
 	state    StreamState
 	sent     time.Time // when its request was; zero while it waits for its turn
+	refusals int       // of the request, by the rate limit
 	caller   Caller    // who drives it; nil: nobody
 	limit    int64     // may read up to here
 	ending   bool
@@ -69,16 +70,6 @@ func (a *Asset) openLocked(o Opening, now time.Time) {
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	a.streams = append(a.streams, s)
 	a.store.streams.Go(s.run)
-}
-
-// noteSent records whether the running request has been sent.
-func (s *stream) noteSent(sent bool) {
-	s.a.mu.Lock()
-	defer s.a.mu.Unlock()
-	s.sent = time.Time{}
-	if sent {
-		s.sent = time.Now()
-	}
 }
 
 // endLocked makes the stream end: it stores what its socket holds, and closes.
@@ -137,10 +128,7 @@ func (s *stream) serve() error {
 	}
 	s.asked.Store(true)
 	start := time.Now()
-	r, err := s.a.store.reading.Source.Open(s.ctx, s.a.id, s.request)
-	if crowded(err) && !s.request.Background && s.a.store.giveWay(time.Now()) {
-		r, err = s.a.store.reading.Source.Open(s.ctx, s.a.id, s.request)
-	}
+	r, err := s.open()
 	if err != nil {
 		return s.why(err)
 	}
