@@ -281,6 +281,41 @@ func TestSOCKSLong(t *testing.T) {
 	})
 }
 
+// A connection for metadata serves the next call within the rate limit, and does not keep one of a server's
+// few workers from the downloads for long.
+func TestMetadataConnectionIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dials, ended := 0, make(chan time.Time, 2)
+		c := NewClient(&url.URL{Scheme: "http", Host: "api.test"}, Options{
+			Key: NewKey("", testKey),
+			Dial: func(context.Context, string, string) (net.Conn, error) {
+				dials++
+				near, far := net.Pipe()
+				go func() {
+					in := bufio.NewReader(far)
+					for {
+						if _, err := http.ReadRequest(in); err != nil {
+							ended <- time.Now()
+							return
+						}
+						_, _ = io.WriteString(far, reply(404, "Content-Length: 0\r\n", ""))
+					}
+				}()
+				return near, nil
+			},
+		})
+		defer c.Close()
+		for range 2 {
+			time.Sleep(1100 * time.Millisecond)
+			_, _ = c.Metadata(t.Context(), Reader, testID)
+		}
+		last := time.Now()
+		if kept := (<-ended).Sub(last); dials != 1 || kept > 5*time.Second { // of virtual time; many servers keep it so long
+			t.Errorf("%d connections, the last one was kept for %v", dials, kept)
+		}
+	})
+}
+
 // The certificate of a proxy is not the server's.
 func TestProxyUntrusted(t *testing.T) {
 	proxy := httptest.NewUnstartedServer(http.NotFoundHandler())

@@ -20,6 +20,9 @@ const (
 	connectTimeout = 5 * time.Second
 	// answerTimeout bounds a TLS handshake and the answer to a ping.
 	answerTimeout = 10 * time.Second
+	// idleTimeout is how long a connection for metadata is kept. That is longer than the documented rate
+	// limit lets one call wait for the next, but a server with few workers has one less for that time.
+	idleTimeout = 3 * time.Second
 	// maxHeader bounds a response's header, in bytes.
 	maxHeader = 64 << 10
 )
@@ -41,7 +44,7 @@ func metadataTransport(o Options) *http.Transport {
 	t := transport(o, "h2", "http/1.1")
 	t.ForceAttemptHTTP2 = true
 	t.MaxIdleConnsPerHost = metadataAtOnce
-	t.IdleConnTimeout = 30 * time.Second
+	t.IdleConnTimeout = idleTimeout
 	// Without pings HTTP/2 would keep using a connection that died silently (sleep, another
 	// network) until the kernel gives up after a quarter of an hour.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: answerTimeout, PingTimeout: answerTimeout}
