@@ -7,7 +7,7 @@ const noticed = 50 * time.Millisecond
 
 // unanswered is how long a request may have no answer while paused streams hold what it may wait for: a
 // server with few workers lets it queue until one of them is free. It is longer than most servers take
-// to find a file, and shorter than a lookup waits.
+// to find a file, and shorter than a lookup waits. A server known to be slower gets twice its usual time.
 const unanswered = 3 * time.Second
 
 // refusalsMost is how many refusals in a row the rate limit explains. Some servers answer with 429, too,
@@ -60,6 +60,7 @@ func (s *stream) open() (*Response, error) {
 // hurry makes a stream give way when the running request is unanswered for so long, one for each time
 // that it is sent.
 func (s *stream) hurry(answered <-chan struct{}) {
+	patience := max(unanswered, s.a.store.worth(0))
 	t := time.NewTicker(idle)
 	defer t.Stop()
 	var gave time.Time
@@ -71,7 +72,7 @@ func (s *stream) hurry(answered <-chan struct{}) {
 			s.a.mu.Lock()
 			sent := s.sent
 			s.a.mu.Unlock()
-			if !sent.IsZero() && !sent.Equal(gave) && now.Sub(sent) >= unanswered && s.a.store.giveWay(now) {
+			if !sent.IsZero() && !sent.Equal(gave) && now.Sub(sent) >= patience && s.a.store.giveWay(now) {
 				gave = sent
 			}
 		}

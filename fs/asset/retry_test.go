@@ -168,8 +168,9 @@ func TestUnservedGivesWay(t *testing.T) {
 // being given up.
 func TestPausedStreamStays(t *testing.T) {
 	for name, f := range map[string]*fakeServer{
-		"slow":    {latency: 2500 * time.Millisecond},
-		"refused": {limits: 1},
+		"slow":      {latency: 2500 * time.Millisecond},
+		"very slow": {latency: 8 * time.Second},
+		"refused":   {limits: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f.size, f.ranged, f.etag = 64*mib, true, true
