@@ -61,9 +61,9 @@ func hint(s string) string {
 func mediaType(s string) string {
 	s, _, _ = strings.Cut(s, ";")
 	s = strings.ToLower(strings.TrimSpace(s))
-	major, minor, ok := strings.Cut(s, "/")
+	major, minor, _ := strings.Cut(s, "/")
 	// RFC 6838, 4.2, allows 127 bytes for each name.
-	if !ok || !isToken(major) || !isToken(minor) || len(major) > 127 || len(minor) > 127 {
+	if !isToken(major) || !isToken(minor) || len(major) > 127 || len(minor) > 127 {
 		return ""
 	}
 	return s

@@ -36,7 +36,8 @@ func TestValidators(t *testing.T) {
 func TestMediaType(t *testing.T) {
 	for in, want := range map[string]string{
 		"video/mp4": "video/mp4", " Text/Plain ; charset=x": "text/plain", "image/svg+xml;": "image/svg+xml",
-		"": "", "video": "", "a/b/c": "", "a/\x1b[2J": "", "a b/c": "", "/": "", "a/" + strings.Repeat("x", 200): "",
+		"": "", "video": "", "a/b/c": "", "a/\x1b[2J": "", "a b/c": "", "/": "", "a/" + strings.Repeat("x", 200): "", strings.Repeat("x", 200) + "/a": "",
+		"video/\u0161": "",
 	} {
 		if got := mediaType(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)

@@ -2,7 +2,6 @@ package remote
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -39,8 +38,8 @@ func answerOf(resp *http.Response, body *Body, most int) ([]byte, *Error) {
 	}
 	// "0000" and 200 mean success, and so does an absent code.
 	code, err := strconv.Atoi(o.code)
-	good := !o.failed && !o.gateway && (o.code == "" || err == nil && (code == 0 || success(code)))
-	if o.object && (!good || o.noRoute()) {
+	good := !o.failed && (o.code == "" || err == nil && (code == 0 || success(code)))
+	if !good || o.noRoute() {
 		return nil, o.fault(resp)
 	}
 	return body.peeked, nil
@@ -155,7 +154,7 @@ func (v *number) UnmarshalJSON(b []byte) error {
 	}
 	// Java writes a double like this: 1.766989317192E12.
 	f, err := strconv.ParseFloat(s, 64)
-	if v.ok = (err == nil || errors.Is(err, strconv.ErrRange)) && f >= 0 && f <= 1<<62 && f == math.Trunc(f); v.ok {
+	if v.ok = err == nil && f >= 0 && f <= 1<<62 && f == math.Trunc(f); v.ok {
 		v.n = int64(f)
 	}
 	return nil
@@ -163,7 +162,7 @@ func (v *number) UnmarshalJSON(b []byte) error {
 
 // time converts milliseconds since 1970. It returns the zero time if v holds none.
 func (v number) time() time.Time {
-	if !v.ok || v.n <= 0 || v.n > maxMillis {
+	if v.n <= 0 || v.n > maxMillis {
 		return time.Time{}
 	}
 	return time.UnixMilli(v.n)
