@@ -42,17 +42,14 @@ func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o
 		if trusted = trusted && sameOrigin(origin, u); !trusted {
 			away = u.Host
 		}
-		req, err := o.request(ctx)
-		if err != nil {
-			return nil, away, err
-		}
+		req := o.request(ctx)
 		req.URL, req.Host = u, u.Host
 		if u.Opaque != "" && u.Scheme == "http" && c.proxyOf(req) != nil {
 			whole := *u
 			whole.Opaque = "//" + u.Host + u.Opaque // a proxy needs the whole URL
 			req.URL = &whole
 		}
-		if trusted && key != "" {
+		if trusted {
 			req.Header.Set("Authorization", key)
 		}
 		// Not by http.Client, whose errors contain the URL.
@@ -89,16 +86,14 @@ func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o
 }
 
 // request returns the request of one hop.
-func (o outgoing) request(ctx context.Context) (*http.Request, error) {
+func (o outgoing) request(ctx context.Context) *http.Request {
 	method, body := http.MethodGet, io.Reader(http.NoBody)
 	if o.body != nil {
 		method, body = http.MethodPost, bytes.NewReader(o.body)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "", body)
-	if err == nil {
-		req.Header = o.header.Clone()
-	}
-	return req, err
+	req, _ := http.NewRequestWithContext(ctx, method, "", body) // fails only for another method or URL
+	req.Header = o.header.Clone()
+	return req
 }
 
 func redirects(resp *http.Response) bool {
@@ -134,7 +129,6 @@ func redirectTarget(from *url.URL, resp *http.Response) (*url.URL, error) {
 	case from.Scheme == "https" && to.Scheme == "http":
 		return bad("a redirect from https to plain http")
 	}
-	to.User, to.Fragment, to.RawFragment = nil, "", ""
 	return to, nil
 }
 
@@ -145,17 +139,9 @@ const bare = "%00"
 // that are not ASCII are escaped, and a % in the path that escapes nothing becomes bare.
 func escapeLocation(s string) string {
 	s, _, _ = strings.Cut(s, "#")
-	path := 0 // index behind scheme and host
-	if i := strings.Index(s, "//"); i >= 0 && !strings.ContainsAny(s[:i], "/?") {
-		path = i + 2 + len(s[i+2:])
-		if j := strings.IndexAny(s[i+2:], "/?"); j >= 0 {
-			path = i + 2 + j
-		}
-	}
 	var b strings.Builder
-	b.WriteString(s[:path])
 	query := false
-	for i := path; i < len(s); i++ {
+	for i := range len(s) {
 		switch c := s[i]; {
 		case c == ' ' && query:
 			b.WriteByte('+')

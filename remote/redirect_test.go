@@ -74,7 +74,7 @@ func TestRedirectToStorage(t *testing.T) {
 		case strings.HasSuffix(r.URL.Path, "/download"):
 			http.Redirect(w, r, "../other", http.StatusMovedPermanently) // the same host, so the key is sent
 		default:
-			http.Redirect(w, r, storage.URL+"/blob?"+signature+"#part", http.StatusFound)
+			http.Redirect(w, r, strings.Replace(storage.URL, "//", "//user:password@", 1)+"/blob?"+signature+"#part", http.StatusFound)
 		}
 	}, Options{RateLimit: RateLimit{Rates: []Rate{twelveMore}}})
 	_, body, err := fetch(t, c, Request{Start: 2})
@@ -267,6 +267,7 @@ func TestSameOrigin(t *testing.T) {
 		{"https://a/x", "https://A:443/y?z", true},
 		{"http://a:80", "http://a", true},
 		{"https://a", "http://a", false},
+		{"https://a:444", "http://a:444", false},
 		{"https://a", "https://a:444", false},
 		{"https://a", "https://b.a", false},
 		{"https://a", "https://a.", false},
@@ -297,6 +298,9 @@ func TestOddLocation(t *testing.T) {
 		"?a=/b c//d":              "/re_1/download?a=/b+c//d",
 		"/a//b?u=http://c/d e":    "/a//b?u=http://c/d+e",
 		"/a%2Fb%3f":               "/a%2Fb%3f",
+		"/a%00b":                  "/a%00b",
+		"/5%5z":                   "/5%5z",
+		"/a\tb":                   "/a%09b",
 		"/sig?X-Signature=a%2Bb+": "/sig?X-Signature=a%2Bb+",
 	} {
 		for _, absolute := range []bool{false, true} {
@@ -326,19 +330,51 @@ func TestOddLocation(t *testing.T) {
 func TestBarePercentRefused(t *testing.T) {
 	var asked []string
 	c := start(t, func(w http.ResponseWriter, r *http.Request) { // net/http rejects it
-		asked = append(asked, r.URL.Path)
+		asked = append(asked, r.URL.EscapedPath())
 		if strings.HasSuffix(r.URL.Path, "/download") {
-			w.Header().Set("Location", "/100%/a")
+			w.Header().Set("Location", "/100%/a%2Fb")
 			w.WriteHeader(http.StatusFound)
 			return
 		}
 		attach(w, "x")
 	}, Options{})
-	if _, _, err := fetch(t, c, Request{}); err != nil || len(asked) != 2 || asked[1] != "/100%/a" {
+	if _, _, err := fetch(t, c, Request{}); err != nil || len(asked) != 2 || asked[1] != "/100%25/a%2Fb" {
 		t.Errorf("asked %q, %v", asked, err)
 	}
 	if n := c.Stats().Requests; n != 1 {
 		t.Errorf("%d requests counted, want 1", n)
+	}
+}
+
+// A server that rejects a path without a bare % is not asked again.
+func TestEscapeRefused(t *testing.T) {
+	var asked []string
+	c := start(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.EscapedPath())
+		if strings.HasSuffix(r.URL.Path, "/download") {
+			w.Header().Set("Location", "/a%20b")
+			w.WriteHeader(http.StatusFound)
+			return
+		}
+		w.WriteHeader(http.StatusBadRequest)
+	}, Options{})
+	if _, _, err := fetch(t, c, Request{NoRange: true}); err == nil || len(asked) != 2 || asked[1] != "/a%20b" {
+		t.Errorf("asked %q, %v", asked, err)
+	}
+}
+
+// A proxy gets a bare % in a whole URL.
+func TestBarePercentProxy(t *testing.T) {
+	var asked []string
+	proxy := rawServer(t, func(line string) string {
+		if asked = append(asked, line); len(asked) == 1 {
+			return reply(302, "Location: /100%\r\n", "")
+		}
+		return reply(200, attachment+"Content-Length: 1\r\n", "x")
+	})
+	c := newTestClient(t, "http://example.com", Options{Dial: proxy, proxy: through(t, "http://proxy.test")})
+	if _, _, err := fetch(t, c, Request{}); err != nil || len(asked) != 2 || asked[1] != "GET http://example.com/100% HTTP/1.1" {
+		t.Errorf("asked %q, %v", asked, err)
 	}
 }
 
