@@ -69,16 +69,14 @@ func parseContentRange(s string) (contentRange, error) {
 	bad := func(why string) (contentRange, error) {
 		return contentRange{}, fmt.Errorf("Content-Range %q: %s", bounded(s), why)
 	}
-	unit, rest, ok := strings.Cut(s, " ")
-	if !ok || !strings.EqualFold(unit, "bytes") {
+	unit, rest, _ := strings.Cut(s, " ")
+	if !strings.EqualFold(unit, "bytes") {
 		return bad("not in bytes")
 	}
-	span, total, ok := strings.Cut(rest, "/")
-	if !ok {
-		return bad("no size")
-	}
+	span, total, _ := strings.Cut(rest, "/")
 	r := contentRange{size: -1}
 	if total != "*" {
+		var ok bool
 		if r.size, ok = parseDigits(total); !ok {
 			return bad("bad size")
 		}
@@ -90,10 +88,7 @@ func parseContentRange(s string) (contentRange, error) {
 		r.none = true
 		return r, nil
 	}
-	first, last, ok := strings.Cut(span, "-")
-	if !ok {
-		return bad("no range")
-	}
+	first, last, _ := strings.Cut(span, "-")
 	var ok1, ok2 bool
 	r.start, ok1 = parseDigits(first)
 	r.end, ok2 = parseDigits(last)
@@ -133,7 +128,7 @@ func guessContentRange(s string) (r contentRange, known bool) {
 
 // parseDigits reads a decimal number that consists of digits only and fits an int64.
 func parseDigits(s string) (int64, bool) {
-	if s == "" || strings.Trim(s, "0123456789") != "" {
+	if strings.Trim(s, "0123456789") != "" {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
