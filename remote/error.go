@@ -227,11 +227,12 @@ func (e *Error) SaysNothing() bool {
 }
 
 // Crowded reports whether other open downloads of ours may be the reason for a refusal:
-// a 503 that does not say when to come back, a connection that the server refuses or
-// closes instead of answering, or no answer.
+// a 503 that does not say when to come back, a connection that the server closes instead of
+// answering, or no answer. Where nobody listens, those downloads are not the reason, and may
+// be all that somebody still can read.
 func (e *Error) Crowded() bool {
 	if e.Status == 0 && e.away == "" && !e.proxy {
-		return errors.Is(e, syscall.ECONNREFUSED) || errors.Is(e, syscall.ECONNRESET) || errors.Is(e, io.ErrUnexpectedEOF) || errors.Is(e, ErrStalled)
+		return errors.Is(e, syscall.ECONNRESET) || errors.Is(e, io.ErrUnexpectedEOF) || errors.Is(e, ErrStalled)
 	}
 	return e.Number() == http.StatusServiceUnavailable && e.RetryAfter == 0 && !errors.Is(e, ErrUnreachable)
 }
