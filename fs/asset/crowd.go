@@ -48,7 +48,7 @@ func (s *stream) open() (*Response, error) {
 	}
 	answered := make(chan struct{})
 	defer close(answered)
-	store.streams.Go(func() { s.hurry(answered) })
+	store.streams.Go(func() { store.Hurry(answered, s.sentAt) })
 	r, err := source.Open(s.ctx, s.a.id, s.request)
 	if crowded(err) && store.giveWay(time.Now()) {
 		s.anew()
@@ -57,25 +57,49 @@ func (s *stream) open() (*Response, error) {
 	return r, err
 }
 
-// hurry makes a stream give way when the running request is unanswered for so long, one for each time
-// that it is sent.
-func (s *stream) hurry(answered <-chan struct{}) {
-	patience := max(unanswered, s.a.store.worth(0))
+func (s *stream) sentAt() time.Time {
+	s.a.mu.Lock()
+	defer s.a.mu.Unlock()
+	return s.sent
+}
+
+// Hurry returns when a call to the server is answered. If that takes long, a paused stream gives way, once
+// each time that the call is sent. sent returns when it was, zero while the call waits for its turn.
+func (s *Store) Hurry(answered <-chan struct{}, sent func() time.Time) {
 	t := time.NewTicker(idle)
 	defer t.Stop()
-	var gave time.Time
+	var gave, last time.Time
 	for {
 		select {
 		case <-answered:
+			if !gave.IsZero() {
+				s.gaveFor(time.Since(gave))
+			}
 			return
 		case now := <-t.C:
-			s.a.mu.Lock()
-			sent := s.sent
-			s.a.mu.Unlock()
-			if !sent.IsZero() && !sent.Equal(gave) && now.Sub(sent) >= patience && s.a.store.giveWay(now) {
-				gave = sent
+			if at := sent(); !at.IsZero() && !at.Equal(last) && now.Sub(at) >= s.patience() && s.giveWay(now) {
+				gave, last = time.Now(), at
 			}
 		}
+	}
+}
+
+// patience returns how long a call may be unanswered before a stream gives way.
+func (s *Store) patience() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(unanswered, 2*s.ttfb) << s.inVain
+}
+
+// gaveFor records how long after a stream gave way for it a call was answered. If that was not at once, it had
+// not waited for that stream, and the next one waits twice as long.
+func (s *Store) gaveFor(took time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if took < idle {
+		s.inVain = 0
+	} else {
+		s.inVain = min(s.inVain+1, 5)
 	}
 }
 

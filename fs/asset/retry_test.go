@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -159,6 +160,16 @@ func TestUnservedGivesWay(t *testing.T) {
 				time.Sleep(2 * linger)
 				r.cat(rd, mib, 9*mib) // and the first goes on
 				r.spent(3, 64*mib)
+				other := second.Open()
+				defer other.Close()
+				for turn := range int64(12) { // and they take turns, which must not teach that the server is slow
+					time.Sleep(2 * linger)
+					start := time.Now()
+					r.read([]*Reader{other, rd}[turn%2], (20+turn)*mib, block)
+					if took := time.Since(start); took > 5*time.Second {
+						t.Errorf("turn %d took %v", turn, took)
+					}
+				}
 			})
 		})
 	}
@@ -194,6 +205,45 @@ func TestPausedStreamStays(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestCallGivesWay makes calls for metadata beside a paused stream. One that the server would answer without it gets no other.
+func TestCallGivesWay(t *testing.T) {
+	test(t, &fakeServer{size: 64 * mib, ranged: true, etag: true}, func(r *rig) {
+		r.contact()
+		rd := r.Open()
+		defer rd.Close()
+		r.cat(rd, 0, mib)
+		open := func() int {
+			synctest.Wait()
+			r.server.mu.Lock()
+			defer r.server.mu.Unlock()
+			return r.server.open
+		}
+		call := func(takes time.Duration, alone bool) (took time.Duration) {
+			start, answered := time.Now(), make(chan struct{})
+			go func() {
+				for time.Since(start) < takes || alone && open() > 0 {
+					time.Sleep(10 * time.Millisecond)
+				}
+				close(answered)
+			}()
+			r.store.Hurry(answered, func() time.Time { return start })
+			return time.Since(start)
+		}
+		for at, c := range []struct {
+			takes time.Duration
+			alone bool
+			gives bool
+		}{{2 * time.Second, false, false}, {0, true, true}, {8 * time.Second, false, true}, {5 * time.Second, false, false}, {0, true, true}, {0, true, true}} {
+			r.read(rd, int64(2+at)*mib, block)
+			time.Sleep(linger)
+			took := call(c.takes, c.alone)
+			if gave := open() == 0; gave != c.gives || took > c.takes+7*time.Second {
+				t.Errorf("call %d took %v, a stream gave way: %v", at, took, gave)
+			}
+		}
+	})
 }
 
 // TestStallWatch lets the watchdog fire at every moment of a stream's life.

@@ -8,6 +8,7 @@ type server struct {
 	lacking int                 // assets found to be served without Range
 	ttfb    time.Duration       // time to the first byte, smoothed
 	gaveWay time.Time           // when a stream was given up last
+	inVain  int                 // so often in a row a call was not answered sooner for it
 	kinds   map[string][2]usage // by kindOf, the latest assets first
 }
 
@@ -38,10 +39,15 @@ func (s *Store) learnRange(r Ranging) {
 	}
 }
 
-// answered records how long a request took until its header came.
-func (s *Store) answered(took time.Duration) {
+// answered records that the header came now of a request made at start. A request for which a stream gave
+// way says nothing: it waited for that.
+func (s *Store) answered(start time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	took := time.Since(start)
+	if s.gaveWay.After(start) {
+		return
+	}
 	if s.ttfb == 0 {
 		s.ttfb = took
 	}

@@ -132,7 +132,7 @@ func (s *stream) serve() error {
 	if err != nil {
 		return s.why(err)
 	}
-	s.a.store.answered(time.Since(start))
+	s.a.store.answered(start)
 	err = s.accept(r)
 	if err == nil {
 		err = s.pump(r.Body)

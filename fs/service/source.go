@@ -23,6 +23,8 @@ type Source struct {
 	Log    *slog.Logger
 	// Place returns where an asset is stored, by which it is downloaded; "" if by its ID.
 	Place func(id string) (bucket, blob string, err error)
+	// Hurry is asset.Store's.
+	Hurry func(answered <-chan struct{}, sent func() time.Time)
 
 	calls sync.Map // those for metadata under way, by asset ID: *atomic.Int64, when it was sent in nanoseconds, 0: not yet
 }
@@ -72,6 +74,11 @@ func (s *Source) Metadata(ctx context.Context, background bool, id string) (asse
 	s.calls.Store(id, &sent)
 	defer s.calls.CompareAndDelete(id, &sent)
 	ctx = remote.WithSent(ctx, func() { sent.Store(time.Now().UnixNano()) })
+	if s.Hurry != nil {
+		answered := make(chan struct{})
+		defer close(answered)
+		go s.Hurry(answered, func() time.Time { return sentAt(&sent) })
+	}
 	i, err := s.Client.Metadata(ctx, class(background), id)
 	if err != nil {
 		if re := (*remote.Error)(nil); errors.As(err, &re) && re.SaysNothing() {
@@ -89,10 +96,14 @@ func (s *Source) calling(id string) (sent time.Time, ok bool) {
 	if !ok {
 		return time.Time{}, false
 	}
-	if ns := at.(*atomic.Int64).Load(); ns > 0 {
+	return sentAt(at.(*atomic.Int64)), true
+}
+
+func sentAt(at *atomic.Int64) (sent time.Time) {
+	if ns := at.Load(); ns > 0 {
 		sent = time.Unix(0, ns)
 	}
-	return sent, true
+	return sent
 }
 
 // Budgets says what keeps background calls back.
