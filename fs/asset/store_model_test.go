@@ -94,25 +94,24 @@ func (m *storeModel) compare(kept bool) {
 			}
 		}
 	}
-	var sum int64
-	for _, f := range m.d.all() {
-		counted, blocks := m.counted(f)
-		for range 1000 { // a sync that has failed takes bytes out first, and their room when that is recorded
-			if counted == blocks {
-				break
+	for tries := 0; ; tries++ { // a sync that has failed takes bytes out first, and their room when that is recorded
+		used, sum, why := m.d.held(), int64(0), ""
+		for _, f := range m.d.all() {
+			counted, blocks := m.counted(f)
+			if sum += counted; counted != blocks {
+				why = fmt.Sprintf("%s: %d bytes counted for %v", f.id, counted, spooled(f))
 			}
-			time.Sleep(10 * time.Millisecond)
-			counted, blocks = m.counted(f)
 		}
-		if sum += counted; counted != blocks {
-			m.t.Errorf("%s: %d bytes counted for %v", f.id, counted, spooled(f))
+		if why == "" && used == sum {
+			if m.o.Size > 0 && sum > m.o.Size {
+				m.t.Fatalf("%d bytes taken of %d", sum, m.o.Size)
+			}
+			return
 		}
-	}
-	if used := m.d.held(); used != sum {
-		m.t.Fatalf("%d bytes accounted, %d taken", used, sum)
-	}
-	if m.o.Size > 0 && sum > m.o.Size {
-		m.t.Fatalf("%d bytes taken of %d", sum, m.o.Size)
+		if tries == 1000 {
+			m.t.Fatalf("%d bytes accounted, %d taken; %s", used, sum, why)
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 
