@@ -91,8 +91,8 @@ func (s *Store) patience() time.Duration {
 	return max(unanswered, 2*s.ttfb) << s.inVain
 }
 
-// gaveFor records how long after a stream gave way for it a call was answered. If that was not at once, it had
-// not waited for that stream, and the next one waits twice as long.
+// gaveFor records how long a call took to be answered once a stream had given way for it. If it was not
+// answered soon, the stream was not in its way, and the next one stays twice as long.
 func (s *Store) gaveFor(took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,7 +8,7 @@ type server struct {
 	lacking int                 // assets found to be served without Range
 	ttfb    time.Duration       // time to the first byte, smoothed
 	gaveWay time.Time           // when a stream was given up last
-	inVain  int                 // so often in a row a call was not answered sooner for it
+	inVain  int                 // so often in a row no answer came soon after that
 	kinds   map[string][2]usage // by kindOf, the latest assets first
 }
 
@@ -44,10 +44,10 @@ func (s *Store) learnRange(r Ranging) {
 func (s *Store) answered(start time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	took := time.Since(start)
 	if s.gaveWay.After(start) {
 		return
 	}
+	took := time.Since(start)
 	if s.ttfb == 0 {
 		s.ttfb = took
 	}

@@ -125,23 +125,25 @@ func (b slowBook) SetNames(names map[string]string) {
 	b.book.SetNames(names)
 }
 
-// TestListingWhileRecording has a second listing come while the first one's names are being recorded: it shows them, too.
+// TestListingWhileRecording: a listing that comes while names are being recorded for another one waits for them.
 func TestListingWhileRecording(t *testing.T) {
-	b, second := newBook(), make(chan struct{})
-	var r *rig
-	r = start(t, newServer("re_1"), b, func(o *Options) {
-		o.Names = slowBook{b, func() {
-			go func() {
-				defer close(second)
-				_ = r.AwaitNames(t.Context())
-				want(t, r.Root(), "file-1.bin")
-			}()
-			time.Sleep(100 * time.Millisecond)
-		}}
-	}, "re_1")
-	defer r.Close()
-	_ = r.AwaitNames(t.Context())
-	<-second
+	bubble(t, func(t *testing.T) {
+		b, recorded := newBook(), false
+		var r *rig
+		r = start(t, newServer("re_1"), b, func(o *Options) {
+			o.Names = slowBook{b, func() {
+				if recorded = true; !r.news() {
+					t.Error("there is nothing to wait for")
+				}
+			}}
+		}, "re_1")
+		defer r.Close()
+		_ = r.AwaitNames(t.Context())
+		r.expect("file-1.bin")
+		if !recorded || r.news() {
+			t.Errorf("recorded: %v, more to come: %v", recorded, r.news())
+		}
+	})
 }
 
 // TestUnlistedWhileAsked takes an asset from the list while its name is on the way.

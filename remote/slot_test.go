@@ -1,0 +1,205 @@
+package remote
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Only trouble that several assets have met lately, and since the last good answer, closes the gate.
+func TestGateForgets(t *testing.T) {
+	type step struct {
+		after time.Duration
+		id    string // "": ForgetFailures
+		err   *Error
+	}
+	fails, busy, ok := &Error{Status: 500}, &Error{Status: 503, RetryAfter: 100 * time.Second}, (*Error)(nil)
+	soon := &Error{Status: 503, RetryAfter: 30 * time.Second}
+	for name, tc := range map[string]struct {
+		steps []step
+		down  bool
+	}{
+		"three fail":                  {[]step{{0, "re_1", fails}, {0, "re_2", fails}, {0, "re_3", fails}}, true},
+		"an answer in between":        {[]step{{0, "re_1", fails}, {0, "re_2", fails}, {0, "re_9", ok}, {0, "re_3", fails}}, false},
+		"two failures are forgotten":  {[]step{{0, "re_1", fails}, {0, "re_2", fails}, {}, {0, "re_3", fails}}, false},
+		"two ask to wait":             {[]step{{0, "re_1", busy}, {0, "re_2", busy}}, true},
+		"the first has been answered": {[]step{{0, "re_1", busy}, {0, "re_1", ok}, {0, "re_2", busy}}, false},
+		"another has been answered":   {[]step{{0, "re_1", busy}, {0, "re_9", ok}, {0, "re_2", busy}}, true},
+		"the first is forgotten":      {[]step{{0, "re_1", busy}, {}, {0, "re_2", busy}}, false},
+		"the first was long ago":      {[]step{{0, "re_1", busy}, {100 * time.Second, "re_2", busy}}, false},
+		"a probe was answered":        {[]step{{0, "re_1", busy}, {0, "re_2", soon}, {0, "re_2", ok}, {0, "re_3", busy}}, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := testLimiter(t, "none", nil)
+			for _, step := range tc.steps {
+				time.Sleep(step.after)
+				if step.id == "" {
+					l.forgetFailures()
+					continue
+				}
+				s, err := l.acquire(t.Context(), Reader, step.id, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.write(t.Context())
+				s.done(step.id, step.err, false)
+			}
+			if b := l.budget(Reader); (b.Down != nil) != tc.down {
+				t.Errorf("%s: %+v, want down %v", name, b, tc.down)
+			}
+		})
+	}
+}
+
+// What is heard of a call counts from the time when it was made.
+func TestGateLateAnswers(t *testing.T) {
+	refused, dead := &Error{Status: 429, RetryAfter: 10 * time.Second}, &Error{Err: ErrUnreachable, temporary: true}
+	run := func(name string, down bool, do func(l *limiter, call func() *slot)) {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLimiter("download", RateLimit{}, nil, nil, slog.New(slog.DiscardHandler))
+			do(l, func() *slot {
+				s, err := l.acquire(t.Context(), Reader, "re_1", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.write(t.Context())
+				return s
+			})
+			if b := l.budget(Reader); (b.Down != nil) != down {
+				t.Errorf("%s: %+v, want down %v", name, b, down)
+			}
+		})
+	}
+	run("an answer to a call from before a refusal", true, func(_ *limiter, call func() *slot) {
+		first, second := call(), call()
+		second.done("re_1", refused, false)
+		first.done("re_1", nil, false)
+	})
+	run("a refusal of a call from before the first answer", true, func(_ *limiter, call func() *slot) {
+		first, second := call(), call()
+		first.done("re_1", nil, false)
+		second.done("re_1", refused, false)
+	})
+	run("a failure from before failures were forgotten", false, func(l *limiter, call func() *slot) {
+		first := call()
+		l.forgetFailures()
+		first.done("re_1", dead, false)
+	})
+	run("a probe that ended after another has begun", false, func(l *limiter, call func() *slot) {
+		call().done("re_1", refused, false)
+		old := call()
+		l.forgetFailures()
+		call().done("re_1", refused, false)
+		probe := call()
+		old.done("re_1", nil, true)
+		if _, err := l.acquire(t.Context(), Background, "re_2", nil); !errors.Is(err, ErrNoSlot) {
+			t.Errorf("beside a probe: %v, want ErrNoSlot", err)
+		}
+		probe.done("re_1", nil, true)
+	})
+	run("one after the first that ended early", false, func(_ *limiter, call func() *slot) {
+		call()
+		began := time.Now()
+		call().done("re_1", nil, true)
+		call()
+		call()
+		if took := time.Since(began); took != firstAnswer {
+			t.Errorf("the first call holds others up for %v", took)
+		}
+	})
+}
+
+// A request that was admitted before a refusal is not sent after it. A refused request is recorded like any other.
+func TestGateClosesWhileOthersWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var last time.Time
+		hits := 0
+		m := &memory{calls: map[string][]time.Time{"download": {began}}}
+		c, _, stop := bubble(t, func(w http.ResponseWriter, _ *http.Request) {
+			hits++
+			last = time.Now()
+			if hits == 1 {
+				w.Header().Set("Retry-After", "100")
+				w.WriteHeader(http.StatusTooManyRequests)
+				return
+			}
+			attach(w, "x")
+		}, Options{RateLimit: RateLimit{Rates: []Rate{{1, time.Minute}}}, Ledger: m, Notes: m})
+		defer stop()
+		wait := readers(t.Context(), c, 2)
+		if n := len(m.Calls("download")) - 1; wait() != 2 || hits != 3 || n != 0 && n != 3 {
+			t.Errorf("%d requests, %d noted, want 3 and 3", hits, n)
+		}
+		// One at 61 s, refused until 161 s, and 116 s more for the last, because others use the account.
+		if d := last.Sub(began); d < (61+100+61)*time.Second || d > (61+100+117)*time.Second {
+			t.Errorf("the last went after %v, want about 250 s", d)
+		}
+	})
+}
+
+// Requests that are refused together count as one refusal: the gate closes for the first pause of the backoff, not for the
+// tenth. The longest Retry-After applies.
+func TestGateRefusedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := testLimiter(t, "none", nil)
+		var slots []*slot
+		for range 10 {
+			s, err := l.acquire(t.Context(), Reader, "re_1", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.write(t.Context())
+			slots = append(slots, s)
+		}
+		for _, s := range slots[1:] {
+			s.done("re_1", &Error{Status: 429}, false)
+		}
+		if d := time.Until(l.budget(Reader).Until); d < time.Second || d > 11*time.Second/10 {
+			t.Errorf("nine refusals close the gate for %v, want 1 to 1.1 s", d)
+		}
+		slots[0].done("re_1", &Error{Status: 429, RetryAfter: time.Minute}, false)
+		if b := l.budget(Reader); time.Until(b.Until) != time.Minute || b.Next != b.Until {
+			t.Errorf("the last of the refusals asks for a minute: %+v", b)
+		}
+	})
+}
+
+// A reader that gives up when a probe is due, but not yet sent, is told why the gate was closed.
+func TestGateProbeDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := testLimiter(t, "none", nil)
+		s, err := l.acquire(t.Context(), Reader, "re_1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.done("re_1", &Error{Status: http.StatusTooManyRequests}, false)
+		l.queue = append(l.queue, &ticket{slot: make(chan *slot, 1)}) // as while the timer is late
+		time.Sleep(time.Minute)
+		if b := l.budget(Reader); b.Down == nil {
+			t.Errorf("not down: %+v", b)
+		}
+		l.queue = nil
+		if b := l.budget(Reader); b.Down != nil {
+			t.Errorf("down although a call may pass: %v", b.Down)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		l := testLimiter(t, "1/m", nil)
+		s, err := l.acquire(t.Context(), Reader, "re_1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.write(t.Context())
+		s.done("re_1", &Error{Err: ErrUnreachable, temporary: true}, false)
+		l.queue = append(l.queue, &ticket{slot: make(chan *slot, 1)})
+		time.Sleep(unreachableMost)
+		if b := l.budget(Reader); b.Down != nil || b.Available != 0 {
+			t.Errorf("it is only the limit that holds up the probe: %+v", b)
+		}
+		l.queue = nil
+	})
+}

@@ -1,0 +1,104 @@
+package remote
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"log/slog"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// quietTLS is a TLS server that does not print TLS errors of its clients.
+func quietTLS(t *testing.T, h http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	srv := httptest.NewUnstartedServer(h)
+	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+func trust(srv *httptest.Server) *tls.Config {
+	return &tls.Config{RootCAs: srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+}
+
+func TestTLS(t *testing.T) {
+	srv := quietTLS(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 1 && strings.HasSuffix(r.URL.Path, "/download") {
+			t.Errorf("a download over %s", r.Proto)
+		}
+		attach(w, "x")
+	})
+	other := trust(srv)
+	other.ServerName = "other.test"
+	late := trust(srv)
+	late.Time = func() time.Time { return time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC) }
+	modern := httptest.NewUnstartedServer(http.NotFoundHandler())
+	modern.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	modern.TLS = &tls.Config{MinVersion: tls.VersionTLS13}
+	modern.StartTLS()
+	defer modern.Close()
+	old := trust(modern)
+	old.MaxVersion = tls.VersionTLS12
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	nameless := httptest.NewUnstartedServer(http.NotFoundHandler())
+	nameless.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	nameless.TLS = &tls.Config{Certificates: []tls.Certificate{commonName(t)}}
+	nameless.StartTLS()
+	defer nameless.Close()
+	for _, tc := range []struct {
+		name, base string
+		o          Options
+		says       string
+	}{
+		{"trusted", srv.URL, Options{TLS: trust(srv)}, ""},
+		{"unknown authority", srv.URL, Options{}, "authority"},
+		{"other host", srv.URL, Options{TLS: other}, "another host"},
+		{"no host", nameless.URL, Options{TLS: trust(nameless)}, "a common name is not enough"},
+		{"expired", srv.URL, Options{TLS: late}, "expired"},
+		{"no common version", modern.URL, Options{TLS: old}, "can't agree"},
+		{"plain http", strings.Replace(plain.URL, "http:", "https:", 1), Options{}, "does not speak"},
+	} {
+		c := newTestClient(t, tc.base, tc.o)
+		resp, err := c.Download(t.Context(), Request{ID: testID})
+		if tc.says == "" {
+			if err != nil {
+				t.Fatalf("%s: %v", tc.name, err)
+			}
+			_ = resp.Body.Close()
+			continue
+		}
+		if e := failure(t, err); !strings.Contains(err.Error(), tc.says) || retries(e) || errors.Is(err, ErrUnreachable) {
+			t.Errorf("%s: %v, want a permanent error with %q", tc.name, err, tc.says)
+		}
+		if b := c.Budget(Reader); b.Down != nil {
+			t.Errorf("%s: the gate is closed by %v", tc.name, b.Down)
+		}
+	}
+}
+
+// commonName returns a certificate as it was usual once, without subjectAltName.
+func commonName(t *testing.T) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "127.0.0.1"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
