@@ -66,13 +66,23 @@ func (c *Client) CheckFirst(id string) func(ctx context.Context) Checkup {
 	c.early.Store(e)
 	return func(ctx context.Context) Checkup {
 		defer close(e.done)
-		p, info, fail := c.check(WithSent(ctx, sync.OnceFunc(func() { close(e.sent) })), id)
+		p, info, fail := c.check(WithSent(ctx, e.tell()), id)
 		e.info, e.at = info, time.Now()
 		if fail != nil {
 			own := *fail // Metadata may add to it
 			e.fail = &own
 		}
 		return p
+	}
+}
+
+// tell returns what is to be told whether the call was sent.
+func (e *early) tell() func(sent bool) {
+	once := sync.OnceFunc(func() { close(e.sent) })
+	return func(sent bool) {
+		if sent {
+			once()
+		}
 	}
 }
 
@@ -87,7 +97,7 @@ func (c *Client) known(ctx context.Context, id string) (info Info, fail *Error, 
 		select {
 		case <-sent:
 			sent = nil
-			tellSent(ctx)
+			tellSent(ctx, true)
 		case <-e.done:
 			done = true
 		case <-ctx.Done():

@@ -25,9 +25,6 @@ type Request struct {
 	End     int64  // exclusive; 0: to the end of the asset
 	NoRange bool   // send no Range header, whatever Start and End are
 	For     string // the program to charge it to
-	// Sent, if not nil, is called with true when the request is written to a connection,
-	// and with false when it was refused and waits for its turn again.
-	Sent func(sent bool)
 }
 
 // Response is the answer to a Request. The receiver closes Body.
@@ -61,12 +58,6 @@ func (c *Client) Download(ctx context.Context, r Request) (*Response, error) {
 	return resp, nil
 }
 
-func (r *Request) sent(sent bool) {
-	if r.Sent != nil {
-		r.Sent(sent)
-	}
-}
-
 func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 	u, err := callURL(c.base, r.ID, opDownload)
 	if r.Blob != "" {
@@ -82,7 +73,6 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 		r.NoRange = ranged != nil
 	}
 	for {
-		r.sent(false) // it waits for its turn, also when it is made again
 		if _, spent := c.left(); spent != nil {
 			return nil, spent
 		}
@@ -143,7 +133,6 @@ func (c *Client) admitted(ctx context.Context, u *url.URL, r Request, key string
 	onConn := func(net.Conn) {
 		if !slot.written {
 			slot.write(ctx)
-			r.sent(true)
 			c.meters.of(r.For).requests.Add(1)
 		}
 	}

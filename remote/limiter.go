@@ -104,6 +104,7 @@ func (l *limiter) ratesLocked(now time.Time) []Rate { return l.learnt.rates(l.li
 // acquire waits for a slot and records its time. An error comes from ctx, from the ledger,
 // or is ErrNoSlot for a Background call; no slot is then taken. id and patient are as in Request.
 func (l *limiter) acquire(ctx context.Context, class Class, id string, patient func() bool) (*slot, *Error) {
+	tellSent(ctx, false)
 	if ctx.Err() != nil {
 		return nil, waiting(ctx, l.closed())
 	}

@@ -65,8 +65,6 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// Only the API's own statement that an asset does not exist counts as one. After any other failure callers go on with the
-// download.
 // A redirected call is one call, whose sender is told once.
 func TestMetadataRedirected(t *testing.T) {
 	c := start(t, func(w http.ResponseWriter, r *http.Request) {
@@ -76,13 +74,33 @@ func TestMetadataRedirected(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, resource(`"asset_id":"re_1","file_size":"3","original_filename":"x"`))
 	}, Options{})
-	sent := 0
-	_, err := c.Metadata(WithSent(t.Context(), func() { sent++ }), Reader, testID)
-	if l := c.metadata.limiter; err != nil || sent != 1 || l.times.pending != 0 || len(l.times.sent) != 1 {
-		t.Errorf("%v, told %d times, %d sent, %d pending", err, sent, len(l.times.sent), l.times.pending)
+	var told []bool
+	_, err := c.Metadata(WithSent(t.Context(), func(sent bool) { told = append(told, sent) }), Reader, testID)
+	if l := c.metadata.limiter; err != nil || !slices.Equal(told, []bool{false, true}) || l.times.pending != 0 || len(l.times.sent) != 1 {
+		t.Errorf("%v, told %v, %d sent, %d pending", err, told, len(l.times.sent), l.times.pending)
 	}
 }
 
+// A call that is refused waits for its turn again, and its sender is told so.
+func TestMetadataSentAgain(t *testing.T) {
+	hits := 0
+	c := start(t, func(w http.ResponseWriter, _ *http.Request) {
+		if hits++; hits == 1 {
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		_, _ = io.WriteString(w, resource(`"asset_id":"re_1","file_size":"3","original_filename":"x"`))
+	}, Options{})
+	var told []bool
+	_, err := c.Metadata(WithSent(t.Context(), func(sent bool) { told = append(told, sent) }), Reader, testID)
+	if err != nil || !slices.Equal(told, []bool{false, true, false, true}) {
+		t.Errorf("%v, told %v", err, told)
+	}
+}
+
+// Only the API's own statement that an asset does not exist counts as one. After any other failure callers go on with the
+// download.
 func TestMetadataErrors(t *testing.T) {
 	for _, tc := range []struct {
 		name, body string

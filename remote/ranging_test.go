@@ -44,7 +44,10 @@ func refusing(t *testing.T, status int, body string, o Options) (c *Client, coun
 func TestSentAgain(t *testing.T) {
 	c, count := refusing(t, 400, "", Options{})
 	var told []bool
-	_, _, err := fetch(t, c, Request{ID: "re_1", Sent: func(sent bool) { told = append(told, sent) }})
+	resp, err := c.Download(WithSent(t.Context(), func(sent bool) { told = append(told, sent) }), Request{ID: "re_1"})
+	if err == nil {
+		_ = resp.Body.Close()
+	}
 	if n := len(told); err != nil || count() != 2 || n < 3 || !slices.Equal(told[n-3:], []bool{true, false, true}) {
 		t.Errorf("%v, %v", told, err)
 	}

@@ -18,18 +18,20 @@ type slot struct {
 	round   int // of the gate
 }
 
-// sentKey is the key of a context whose value is called when a call is written.
+// sentKey is the key of a context whose value is called when a call is written, and when
+// one begins to wait.
 type sentKey struct{}
 
-// WithSent returns a context for a call. sent is called when that is written, past all
-// that it waits for here; again if it is made again.
-func WithSent(ctx context.Context, sent func()) context.Context {
-	return context.WithValue(ctx, sentKey{}, sent)
+// WithSent returns a context for a call. tell is called with true when that is written,
+// past all that it waits for here, and with false when it begins to wait for its turn, also
+// when it is made again.
+func WithSent(ctx context.Context, tell func(sent bool)) context.Context {
+	return context.WithValue(ctx, sentKey{}, tell)
 }
 
-func tellSent(ctx context.Context) {
-	if sent, ok := ctx.Value(sentKey{}).(func()); ok {
-		sent()
+func tellSent(ctx context.Context, sent bool) {
+	if tell, ok := ctx.Value(sentKey{}).(func(bool)); ok {
+		tell(sent)
 	}
 }
 
@@ -50,7 +52,7 @@ func (s *slot) write(ctx context.Context) {
 		case <-ctx.Done(): // net/http may still write it, so it counts
 		}
 	}
-	tellSent(ctx)
+	tellSent(ctx, true)
 	now := time.Now()
 	if l.ledger != nil && now.Sub(s.noted) > noteAgain {
 		// A new process that knows only the earlier time would let the next call go too

@@ -1,6 +1,10 @@
 package asset
 
-import "time"
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
 
 // noticed is how long a server has to notice that we closed a connection, before the next request.
 const noticed = 50 * time.Millisecond
@@ -14,81 +18,108 @@ const unanswered = 3 * time.Second
 // where a client has too many downloads open.
 const refusalsMost = 1
 
-// noteSent records whether the running request has been sent. If it was and must wait again, it was refused.
-func (s *stream) noteSent(sent bool) {
-	s.a.mu.Lock()
-	refused := !sent && !s.sent.IsZero()
-	s.sent = time.Time{}
+// Call is a call to the server. Where open downloads may be the reason why it is not served, paused ones
+// give way.
+type Call struct {
+	store    *Store
+	sent     atomic.Pointer[time.Time] // when; nil while it waits for its turn
+	refusals int                       // in a row, by the rate limit
+}
+
+// Call returns a call other than a download. s may be nil: then nothing gives way.
+func (s *Store) Call() *Call { return &Call{store: s} }
+
+// Watch begins to look at how long c takes, also when it is made again; ended says that it has ended.
+func (c *Call) Watch() (ended func()) {
+	c.sent.Store(nil)
+	c.refusals = 0
+	if c.store == nil {
+		return func() {}
+	}
+	done := make(chan struct{})
+	var hurry sync.WaitGroup
+	hurry.Go(func() { c.hurry(done) })
+	return func() {
+		close(done)
+		hurry.Wait()
+	}
+}
+
+// Sent records whether c has been sent. If it was and must wait again, it was refused.
+func (c *Call) Sent(sent bool) {
 	if sent {
-		s.sent = time.Now()
+		now := time.Now()
+		c.sent.Store(&now)
+		return
 	}
-	if refused {
-		s.refusals++
+	if c.sent.Swap(nil) == nil {
+		return
 	}
-	crowded := refused && s.refusals > refusalsMost
-	s.a.mu.Unlock()
-	if crowded && !s.request.Background {
-		s.a.store.giveWay(time.Now())
+	if c.refusals++; c.refusals > refusalsMost && c.store != nil {
+		c.store.giveWay(time.Now())
 	}
 }
 
-// anew prepares for a further request.
-func (s *stream) anew() {
-	s.a.mu.Lock()
-	defer s.a.mu.Unlock()
-	s.sent, s.refusals = time.Time{}, 0
-}
-
-// open makes the request of s. Where other open downloads may be the reason why it is not served, one of
-// them gives way.
-func (s *stream) open() (*Response, error) {
-	source, store := s.a.store.reading.Source, s.a.store
-	if s.request.Background {
-		return source.Open(s.ctx, s.a.id, s.request)
+// SentAt returns when c was sent; zero while it waits for its turn.
+func (c *Call) SentAt() (at time.Time) {
+	if sent := c.sent.Load(); sent != nil {
+		at = *sent
 	}
-	answered := make(chan struct{})
-	defer close(answered)
-	store.streams.Go(func() { store.Hurry(answered, s.sentAt) })
-	r, err := source.Open(s.ctx, s.a.id, s.request)
-	if crowded(err) && store.giveWay(time.Now()) {
-		s.anew()
-		r, err = source.Open(s.ctx, s.a.id, s.request)
+	return at
+}
+
+// Answered records that an answer to c is here.
+func (c *Call) Answered() {
+	if c.store != nil {
+		c.store.answered(c.SentAt(), &c.store.other)
 	}
-	return r, err
 }
 
-func (s *stream) sentAt() time.Time {
-	s.a.mu.Lock()
-	defer s.a.mu.Unlock()
-	return s.sent
-}
-
-// Hurry returns when a call to the server is answered. If that takes long, a paused stream gives way, once
-// each time that the call is sent. sent returns when it was, zero while the call waits for its turn.
-func (s *Store) Hurry(answered <-chan struct{}, sent func() time.Time) {
+// hurry returns when c has ended. If it has no answer for long, a paused stream gives way, once each time
+// that c is sent.
+func (c *Call) hurry(ended <-chan struct{}) {
+	s := c.store
 	t := time.NewTicker(idle)
 	defer t.Stop()
 	var gave, last time.Time
 	for {
 		select {
-		case <-answered:
+		case <-ended:
 			if !gave.IsZero() {
 				s.gaveFor(time.Since(gave))
 			}
 			return
 		case now := <-t.C:
-			if at := sent(); !at.IsZero() && !at.Equal(last) && now.Sub(at) >= s.patience() && s.giveWay(now) {
+			if at := c.SentAt(); !at.IsZero() && !at.Equal(last) && now.Sub(at) >= s.patience() && s.giveWay(now) {
 				gave, last = time.Now(), at
 			}
 		}
 	}
 }
 
+// open makes the request of s. Where other open downloads may be the reason why it is refused, one of them
+// gives way.
+func (s *stream) open() (*Response, error) {
+	r, err := s.ask(s.request)
+	if crowded(err) && !s.request.Background && s.a.store.giveWay(time.Now()) {
+		r, err = s.ask(s.request)
+	}
+	return r, err
+}
+
+// ask makes a request for s.
+func (s *stream) ask(q Request) (*Response, error) {
+	if !q.Background {
+		defer s.call.Watch()()
+	}
+	return s.a.store.reading.Source.Open(s.ctx, s.a.id, q)
+}
+
 // patience returns how long a call may be unanswered before a stream gives way.
 func (s *Store) patience() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return max(unanswered, 2*s.ttfb) << s.inVain
+	return max(unanswered, 2*s.ttfb, 2*s.other) << s.inVain
 }
 
 // gaveFor records how long a call took to be answered once a stream had given way for it. If it was not

@@ -101,8 +101,7 @@ func (s *stream) prove(sample ranges.Range) error {
 func (s *stream) sample(q Request) (*Response, error) {
 	a := s.a
 	for again := false; ; again = true {
-		s.anew()
-		r, err := a.store.reading.Source.Open(s.ctx, a.id, q)
+		r, err := s.ask(q)
 		if err != nil {
 			return nil, s.why(err)
 		}

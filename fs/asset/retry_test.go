@@ -221,14 +221,12 @@ func TestCallGivesWay(t *testing.T) {
 			return r.server.open
 		}
 		call := func(takes time.Duration, alone bool) (took time.Duration) {
-			start, answered := time.Now(), make(chan struct{})
-			go func() {
-				for time.Since(start) < takes || alone && open() > 0 {
-					time.Sleep(10 * time.Millisecond)
-				}
-				close(answered)
-			}()
-			r.store.Hurry(answered, func() time.Time { return start })
+			start, c := time.Now(), r.store.Call()
+			defer c.Watch()()
+			c.Sent(true)
+			for time.Since(start) < takes || alone && open() > 0 {
+				time.Sleep(10 * time.Millisecond)
+			}
 			return time.Since(start)
 		}
 		for at, c := range []struct {
@@ -244,6 +242,57 @@ func TestCallGivesWay(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestCallOfSlowServer makes calls beside a paused stream that are answered late, or refused.
+func TestCallOfSlowServer(t *testing.T) {
+	const slow = 4 * time.Second
+	for name, tc := range map[string]struct {
+		known bool // how slow the server is
+		calls func(c *Call)
+		gives bool
+	}{
+		"slow":             {false, func(*Call) { time.Sleep(slow) }, true},
+		"known to be slow": {true, func(*Call) { time.Sleep(slow) }, false},
+		"refused once": {false, func(c *Call) {
+			c.Sent(false)
+			time.Sleep(time.Minute)
+			c.Sent(true)
+		}, false},
+		"refused twice": {false, func(c *Call) {
+			c.Sent(false)
+			c.Sent(true)
+			c.Sent(false)
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test(t, &fakeServer{size: 64 * mib, ranged: true, etag: true}, func(r *rig) {
+				call := func(f func(*Call)) {
+					c := r.store.Call()
+					defer c.Watch()()
+					c.Sent(false)
+					c.Sent(true)
+					f(c)
+					c.Answered()
+				}
+				if tc.known {
+					call(func(*Call) { time.Sleep(slow) })
+				}
+				r.contact()
+				rd := r.Open()
+				defer rd.Close()
+				r.cat(rd, 0, mib)
+				time.Sleep(linger)
+				call(tc.calls)
+				synctest.Wait()
+				r.server.mu.Lock()
+				defer r.server.mu.Unlock()
+				if gave := r.server.open == 0; gave != tc.gives {
+					t.Errorf("a stream gave way: %v", gave)
+				}
+			})
+		})
+	}
 }
 
 // TestStallWatch lets the watchdog fire at every moment of a stream's life.

@@ -6,7 +6,8 @@ import "time"
 type server struct {
 	ranging Ranging
 	lacking int                 // assets found to be served without Range
-	ttfb    time.Duration       // time to the first byte, smoothed
+	ttfb    time.Duration       // from a request for bytes to the header, smoothed
+	other   time.Duration       // and from other calls to their answers
 	gaveWay time.Time           // when a stream was given up last
 	inVain  int                 // so often in a row no answer came soon after that
 	kinds   map[string][2]usage // by kindOf, the latest assets first
@@ -39,19 +40,19 @@ func (s *Store) learnRange(r Ranging) {
 	}
 }
 
-// answered records that the header came now of a request made at start. A request for which a stream gave
-// way says nothing: it waited for that.
-func (s *Store) answered(start time.Time) {
+// answered records in usual, which is one of s's, that the answer came now to what was sent then. If a
+// stream has given way since, that says nothing: it waited for that.
+func (s *Store) answered(sent time.Time, usual *time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.gaveWay.After(start) {
+	if sent.IsZero() || s.gaveWay.After(sent) {
 		return
 	}
-	took := time.Since(start)
-	if s.ttfb == 0 {
-		s.ttfb = took
+	took := time.Since(sent)
+	if *usual == 0 {
+		*usual = took
 	}
-	s.ttfb += (took - s.ttfb) / 4
+	*usual += (took - *usual) / 4
 }
 
 // worth returns how long it pays to wait for bytes that come anyway, instead of making a request.

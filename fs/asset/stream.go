@@ -14,6 +14,7 @@ type stream struct {
 	request  Request
 	ctx      context.Context // ends with the stream; its cause says why
 	cancel   context.CancelCauseFunc
+	call     Call          // the latest
 	asked    atomic.Bool   // the source knows of the request
 	patient  atomic.Bool   // as Request.Patient reports
 	wake     chan struct{} // holds one: look at limit and ending again
@@ -24,10 +25,8 @@ type stream struct {
 
 	// a.mu guards what follows.
 	state    StreamState
-	sent     time.Time // when its request was; zero while it waits for its turn
-	refusals int       // of the request, by the rate limit
-	caller   Caller    // who drives it; nil: nobody
-	limit    int64     // may read up to here
+	caller   Caller // who drives it; nil: nobody
+	limit    int64  // may read up to here
 	ending   bool
 	discard  bool      // its bytes are of another content
 	gained   int64     // bytes that were absent before
@@ -56,7 +55,7 @@ func (a *Asset) openLocked(o Opening, now time.Time) {
 		}
 	}
 	s := &stream{
-		a: a, caller: caller, charged: caller,
+		a: a, caller: caller, charged: caller, call: Call{store: a.store},
 		request: Request{Start: o.Start, End: o.End, Background: o.Background, NoRange: a.info.Misranged},
 		wake:    make(chan struct{}, 1), done: make(chan struct{}),
 		state: StreamState{Opening: true, Head: o.End == block && o.Start == 0, Start: o.Start, Pos: o.Start, Reach: o.Start, End: -1, Frontier: o.Start, Delivered: o.Sequence, Least: o.Least, LastByte: now, Used: now},
@@ -64,7 +63,7 @@ func (a *Asset) openLocked(o Opening, now time.Time) {
 	if o.End > 0 {
 		s.state.End = o.End
 	}
-	s.request.Sent = s.noteSent
+	s.request.Sent = s.call.Sent
 	s.patient.Store(patient)
 	s.request.Patient = s.patient.Load
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
@@ -127,12 +126,11 @@ func (s *stream) serve() error {
 		s.request.Program, s.request.PID = s.charged.Program()
 	}
 	s.asked.Store(true)
-	start := time.Now()
 	r, err := s.open()
 	if err != nil {
 		return s.why(err)
 	}
-	s.a.store.answered(start)
+	s.a.store.answered(s.call.SentAt(), &s.a.store.ttfb)
 	err = s.accept(r)
 	if err == nil {
 		err = s.pump(r.Body)

@@ -98,7 +98,7 @@ func (a *Asset) tend() {
 func (a *Asset) tendLocked(now time.Time, b Budget) {
 	// Waiting for the rate limit does not count as retrying, but a request that has its turn does, the
 	// first one, too.
-	trying := slices.ContainsFunc(a.streams, func(s *stream) bool { return s.state.Opening && (b.Queued == 0 || !s.sent.IsZero()) })
+	trying := slices.ContainsFunc(a.streams, func(s *stream) bool { return s.state.Opening && (b.Queued == 0 || !s.call.SentAt().IsZero()) })
 	if queued := b.Available <= 0 && b.Down == nil && !now.Before(a.fail.until); trying || a.fail.err != nil && !queued {
 		a.fail.waited(a.tended, now)
 	}

@@ -68,15 +68,15 @@ func (a *Asset) whyLocked(s *stream, off int64, b Budget) Why {
 	now, stall := time.Now(), a.store.reading.StallTimeout
 	if s != nil {
 		st := &s.state
-		quiet := silence
+		sent, quiet := s.call.SentAt(), silence
 		if st.Speed == 0 && st.Pos == st.Start && st.Reach == st.Pos { // nothing but the header has come
 			quiet /= 4
 		}
 		switch {
 		case st.Stuck:
 			return Why{Cause: CauseRoom}
-		case st.Opening && !s.sent.IsZero():
-			return Why{Cause: CauseAnswer, Since: s.sent, Until: s.sent.Add(stall)}
+		case st.Opening && !sent.IsZero():
+			return Why{Cause: CauseAnswer, Since: sent, Until: sent.Add(stall)}
 		case st.Opening: // it is queued, or about to be
 		case now.Sub(st.LastByte) >= quiet:
 			return Why{Cause: CauseSilence, Since: st.LastByte, Until: st.LastByte.Add(stall)}

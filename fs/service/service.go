@@ -93,7 +93,7 @@ func New(point string, ids []string, client *remote.Client, store *asset.Store, 
 		Spent: client.Spent, Served: v.Served.Load, Allow: client.Allow, Log: o.Log,
 	})
 	v.ledger.Start()
-	api := &Source{Client: client, Log: o.Log, Place: func(id string) (bucket, blob string, err error) { return v.Catalog.Place(id) }, Hurry: store.Hurry}
+	api := &Source{Client: client, Log: o.Log, Place: func(id string) (bucket, blob string, err error) { return v.Catalog.Place(id) }, Store: store}
 	v.api = api
 	store.Serve(&asset.Options{
 		Source:       api,

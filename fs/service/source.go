@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"assetfs/fs/asset"
@@ -23,10 +22,10 @@ type Source struct {
 	Log    *slog.Logger
 	// Place returns where an asset is stored, by which it is downloaded; "" if by its ID.
 	Place func(id string) (bucket, blob string, err error)
-	// Hurry is asset.Store's.
-	Hurry func(answered <-chan struct{}, sent func() time.Time)
+	// Store is that whose streams may have to give way; nil: none has to.
+	Store *asset.Store
 
-	calls sync.Map // those for metadata under way, by asset ID: *atomic.Int64, when it was sent in nanoseconds, 0: not yet
+	calls sync.Map // those for metadata under way, by asset ID: *asset.Call
 }
 
 var (
@@ -41,8 +40,11 @@ func (s *Source) Open(ctx context.Context, id string, r asset.Request) (*asset.R
 	if err != nil {
 		return nil, err
 	}
+	if r.Sent != nil {
+		ctx = remote.WithSent(ctx, r.Sent)
+	}
 	resp, err := s.Client.Download(ctx, remote.Request{
-		ID: id, Bucket: bucket, Blob: blob, Class: class(r.Background), Patient: r.Patient, Start: r.Start, End: r.End, NoRange: r.NoRange, For: r.Program, Sent: r.Sent,
+		ID: id, Bucket: bucket, Blob: blob, Class: class(r.Background), Patient: r.Patient, Start: r.Start, End: r.End, NoRange: r.NoRange, For: r.Program,
 	})
 	if errors.Is(err, remote.ErrNoSlot) {
 		return nil, fmt.Errorf("%w: %w", asset.ErrNoSlot, err)
@@ -70,40 +72,29 @@ func (s *Source) Budget() asset.Budget {
 
 // Metadata makes a metadata call.
 func (s *Source) Metadata(ctx context.Context, background bool, id string) (asset.Info, error) {
-	var sent atomic.Int64
-	s.calls.Store(id, &sent)
-	defer s.calls.CompareAndDelete(id, &sent)
-	ctx = remote.WithSent(ctx, func() { sent.Store(time.Now().UnixNano()) })
-	if s.Hurry != nil {
-		answered := make(chan struct{})
-		defer close(answered)
-		go s.Hurry(answered, func() time.Time { return sentAt(&sent) })
-	}
-	i, err := s.Client.Metadata(ctx, class(background), id)
+	call := s.Store.Call()
+	s.calls.Store(id, call)
+	defer s.calls.CompareAndDelete(id, call)
+	defer call.Watch()()
+	i, err := s.Client.Metadata(remote.WithSent(ctx, call.Sent), class(background), id)
 	if err != nil {
 		if re := (*remote.Error)(nil); errors.As(err, &re) && re.SaysNothing() {
 			err = &meant{err, catalog.ErrUntold}
 		}
 		return asset.Info{Size: -1}, meaning(err)
 	}
+	call.Answered()
 	return info(i, false), nil
 }
 
 // calling reports whether a metadata call for an asset is running, and when it was sent; zero
 // if it still waits.
 func (s *Source) calling(id string) (sent time.Time, ok bool) {
-	at, ok := s.calls.Load(id)
+	call, ok := s.calls.Load(id)
 	if !ok {
 		return time.Time{}, false
 	}
-	return sentAt(at.(*atomic.Int64)), true
-}
-
-func sentAt(at *atomic.Int64) (sent time.Time) {
-	if ns := at.Load(); ns > 0 {
-		sent = time.Unix(0, ns)
-	}
-	return sent
+	return call.(*asset.Call).SentAt(), true
 }
 
 // Budgets says what keeps background calls back.
@@ -127,7 +118,13 @@ type Look = catalog.Look
 
 // ListVideos lists a library once.
 func (s *Source) ListVideos(ctx context.Context, scope string, found func([]catalog.Video)) (catalog.Listing, error) {
-	l, err := s.Client.ListVideos(ctx, scope, func(page []remote.Video) {
+	call := s.Store.Call()
+	ended := call.Watch()
+	defer func() { ended() }()
+	l, err := s.Client.ListVideos(remote.WithSent(ctx, call.Sent), scope, func(page []remote.Video) {
+		call.Answered()
+		ended()
+		ended = call.Watch() // the next page
 		videos := make([]catalog.Video, len(page))
 		for i, v := range page {
 			videos[i] = catalog.Video(v)

@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net/url"
 	"regexp"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,18 +66,19 @@ func TestWhyCall(t *testing.T) {
 	v := open(t, Options{StallTimeout: 30 * time.Second})
 	v.SetList([]string{"re_1"})
 	x := &Wait{Op: "stat", Asset: v.Catalog.Listed("re_1")}
-	var sent atomic.Int64
-	v.api.calls.Store("re_1", &sent)
+	call := v.Store.Call()
+	v.api.calls.Store("re_1", call)
 	for _, tc := range []struct {
-		sent int64
+		sent bool
 		want string
 	}{
-		{0, "a metadata call is about to be made"},
-		{time.Now().Add(-5 * time.Second).UnixNano(), "no answer to a metadata call for 5 s, gives up at 30 s"},
+		{false, "a metadata call is about to be made"},
+		{true, "no answer to a metadata call for 1 s, gives up at 30 s"},
+		{false, "a metadata call is about to be made"},
 	} {
-		sent.Store(tc.sent)
+		call.Sent(tc.sent)
 		if w := v.waiting([]*Wait{x})["re_1"]; len(w) != 1 || w[0].For != tc.want {
-			t.Errorf("sent at %d: %+v, want %q", tc.sent, w, tc.want)
+			t.Errorf("sent %v: %+v, want %q", tc.sent, w, tc.want)
 		}
 	}
 }
