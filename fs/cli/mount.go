@@ -234,19 +234,7 @@ func (a *app) serve() error {
 		}
 	}()
 	dir.Dir().SetHolder(fmt.Sprintf("pid %d, mounted at %s", os.Getpid(), point.Path))
-	client := remote.NewClient(a.base, remote.Options{
-		Key:             key,
-		RateLimit:       a.RateLimit,
-		Library:         a.libraryURL,
-		ListLimit:       a.listLimit,
-		Ledger:          dir,
-		Notes:           dir,
-		MaxDownload:     int64(a.MaxDownload),
-		ResponseTimeout: a.StallTimeout,
-		UserAgent:       "assetfs",
-		TLS:             trust,
-		Log:             a.log,
-	})
+	client := remote.NewClient(a.base, a.clientOptions(key, trust, dir))
 	defer client.Close()
 	review := a.newReview(client, a.base, dir, slices.Concat(always, listed))
 	defer review.close()
@@ -255,12 +243,7 @@ func (a *app) serve() error {
 		return fmt.Errorf("can't mount on %s: %w", point.Path, err)
 	}
 	point.Mounted()
-	commands, err := listen(m.Service, dir.Dir().Path(), a.log)
-	if err != nil {
-		a.log.Warn("commands (status, fetch, free, pin) are not possible", "error", err)
-	}
-	reread := make(chan struct{}, 1)
-	endWatch := a.watch(reread, func(ids []string) { m.SetList(slices.Concat(always, ids)) })
+	end := a.attend(m, client, key, dir.Dir().Path(), always, signals)
 	a.sayMounted(point.Path)
 	if a.noKey {
 		a.log.Warn("no API key (--api-key-file or MEMORIES_API_KEY): only what is in the spool can be read")
@@ -274,10 +257,28 @@ func (a *app) serve() error {
 		signals <- syscall.SIGTERM // the parent is gone, so unmount again
 	}
 	review.publish()
+	m.Wait()
+	dir.Dir().SetHolder(fmt.Sprintf("pid %d, %s", os.Getpid(), ending))
+	daemon.SdNotify(false, daemon.SdNotifyStopping) //nolint:errcheck // fails without systemd
+	end()
+	m.Close()
+	fmt.Fprintln(a.out, "assetfs:", m.Summary())
+	return nil
+}
+
+// attend serves commands, obeys signals, and follows changes of --ids, whose assets are listed beside always,
+// and of the key, until end is called. Later signals are obeyed still.
+func (a *app) attend(m *fs.FS, client *remote.Client, key *remote.Key, spool string, always []string, signals <-chan os.Signal) (end func()) {
+	commands, err := listen(m.Service, spool, a.log)
+	if err != nil {
+		a.log.Warn("commands (status, fetch, free, pin) are not possible", "error", err)
+	}
 	forget := func() {
 		client.ForgetFailures()
 		m.ForgetFailures()
 	}
+	reread := make(chan struct{}, 1)
+	endList := a.watch(reread, func(ids []string) { m.SetList(slices.Concat(always, ids)) })
 	endKey := watchKey(a.KeyFile, key, func() {
 		forget()
 		a.log.Info("the key has changed: failures are forgotten", "file", a.KeyFile)
@@ -290,18 +291,30 @@ func (a *app) serve() error {
 		default: // a reread is pending already
 		}
 	})
-	m.Wait()
-	dir.Dir().SetHolder(fmt.Sprintf("pid %d, %s", os.Getpid(), ending))
-	daemon.SdNotify(false, daemon.SdNotifyStopping) //nolint:errcheck // fails without systemd
-	endWatch()
-	endKey()
-	a.out.screen.Close(farewell)
-	if commands != nil {
-		commands.close()
+	return func() {
+		endList()
+		endKey()
+		a.out.screen.Close(farewell)
+		if commands != nil {
+			commands.close()
+		}
 	}
-	m.Close()
-	fmt.Fprintln(a.out, "assetfs:", m.Summary())
-	return nil
+}
+
+func (a *app) clientOptions(key *remote.Key, trust *tls.Config, dir *service.Store) remote.Options {
+	return remote.Options{
+		Key:             key,
+		RateLimit:       a.RateLimit,
+		Library:         a.libraryURL,
+		ListLimit:       a.listLimit,
+		Ledger:          dir,
+		Notes:           dir,
+		MaxDownload:     int64(a.MaxDownload),
+		ResponseTimeout: a.StallTimeout,
+		UserAgent:       "assetfs",
+		TLS:             trust,
+		Log:             a.log,
+	}
 }
 
 func (a *app) mountOptions(fewThreads bool) fs.Options {
