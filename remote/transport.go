@@ -129,12 +129,27 @@ func classify(ctx, life context.Context, err error) *Error {
 		return &Error{Err: &causeError{ErrStalled, err}, temporary: true}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return &Error{Err: &detailError{peer(err) + " closed the connection early", io.ErrUnexpectedEOF}, temporary: true}
-	case errors.As(err, &op), errors.As(err, &number), errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrClosedPipe):
+	case errors.As(err, &op), errors.As(err, &number), errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrClosedPipe), cutByText(err):
 		return &Error{Err: &causeError{errCut, err}, temporary: true}
 	}
 	// What remains is net/http refusing what it read: a bad status line, a control byte in
 	// a header, two lengths.
 	return &Error{Err: &causeError{ErrMalformed, err}}
+}
+
+// cutByText recognizes the ends of connections for which net/http has no exported error.
+func cutByText(err error) bool {
+	for _, text := range []string{
+		"http: server closed idle connection", // a new one, before the request was sent
+		"received from peer",                  // the end of a stream of HTTP/2
+		"http2: server sent GOAWAY",
+		"http2: client connection lost",
+	} {
+		if strings.Contains(err.Error(), text) {
+			return true
+		}
+	}
+	return false
 }
 
 const theServer = "the server"
