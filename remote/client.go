@@ -18,6 +18,7 @@ const (
 	// metadataAtOnce is how many metadata calls run at the same time: enough to
 	// hide latency, few enough not to look like an attack.
 	metadataAtOnce = 8
+	userAgent      = "assetfs"
 )
 
 // Options configure a Client. The zero value works, except that a Client without a
@@ -31,7 +32,6 @@ type Options struct {
 	Notes           Notes         // keeps what is learnt about the limits; nil: lost on exit
 	MaxDownload     int64         // bytes of bodies; 0: no limit
 	ResponseTimeout time.Duration // until the header has come, and for an error's body; 0: 30 s
-	UserAgent       string        // "": assetfs
 	Log             *slog.Logger  // nil: discarded
 
 	// Dial replaces the network and the proxy settings of the environment in tests;
@@ -40,7 +40,7 @@ type Options struct {
 	// TLS is the configuration for https; nil is the default one.
 	TLS *tls.Config
 
-	proxy func(*http.Request) (*url.URL, error) // the environment's, or a test's; nil: none
+	proxy func(*http.Request) (*url.URL, error) // the environment's, or a test's
 }
 
 // Client talks to one API. All methods may be called concurrently.
@@ -62,7 +62,7 @@ type Client struct {
 
 // callKind is what all calls of one kind share.
 type callKind struct {
-	http.RoundTripper
+	*http.Transport
 	limiter *limiter
 	*verdict
 }
@@ -73,20 +73,19 @@ func NewClient(base *url.URL, o Options) *Client {
 	if o.ResponseTimeout <= 0 {
 		o.ResponseTimeout = defaultTimeout
 	}
-	if o.UserAgent == "" {
-		o.UserAgent = "assetfs"
-	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	// Only the limit on downloads has a second documented form to learn.
 	free := RateLimit{Rates: o.RateLimit.Rates}
-	if o.proxy == nil && o.Dial == nil {
+	switch {
+	case o.proxy != nil:
+	case o.Dial != nil:
+		o.proxy = http.ProxyURL(nil)
+	default:
 		o.proxy = http.ProxyFromEnvironment
 	}
-	if o.proxy != nil {
-		o.proxy = checkProxy(o.proxy)
-	}
+	o.proxy = checkProxy(o.proxy)
 	c := &Client{
 		base:      base,
 		o:         o,
@@ -151,9 +150,7 @@ func (c *Client) ForgetFailures() {
 func (c *Client) Close() {
 	c.warming.Wait()
 	for _, k := range []callKind{c.downloads, c.metadata, c.lists} {
-		if t, ok := k.RoundTripper.(*http.Transport); ok {
-			t.CloseIdleConnections()
-		}
+		k.CloseIdleConnections()
 	}
 }
 

@@ -132,7 +132,7 @@ func TestDownload(t *testing.T) {
 		w.Header().Set("Content-Type", "Video/MP4; x=1")
 		w.Header().Set("ETag", `"v1"`)
 		http.ServeContent(w, r, "", modified, strings.NewReader(content))
-	}, Options{UserAgent: "assetfs/test"})
+	}, Options{})
 
 	resp, body, err := fetch(t, c, Request{Start: 3, End: 7})
 	if err != nil {
@@ -158,7 +158,7 @@ func TestDownload(t *testing.T) {
 	}
 	for field, want := range map[string]string{
 		"Authorization": testKey, "Range": "bytes=3-6", "If-Range": "",
-		"Accept-Encoding": "identity", "User-Agent": "assetfs/test",
+		"Accept-Encoding": "identity", "User-Agent": "assetfs",
 	} {
 		if v := got.Header.Get(field); v != want {
 			t.Errorf("%s: %q, want %q", field, v, want)

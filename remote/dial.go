@@ -20,20 +20,17 @@ import (
 type dialer struct {
 	dial  func(ctx context.Context, network, addr string) (net.Conn, error)
 	tls   *tls.Config
-	proxy func(*http.Request) (*url.URL, error) // nil: none
+	proxy func(*http.Request) (*url.URL, error)
 }
 
 // viaTransport returns the proxy that net/http itself should use for a request: any
 // proxy for plain http, and SOCKS proxies, which pass answers on unchanged.
 func (d *dialer) viaTransport(r *http.Request) (*url.URL, error) {
-	if d.proxy == nil {
+	proxy, err := d.proxy(r)
+	if proxy != nil && r.URL.Scheme == "https" && tunnels(proxy) {
 		return nil, nil
 	}
-	proxy, err := d.proxy(r)
-	if err != nil || proxy == nil || r.URL.Scheme == "https" && tunnels(proxy) {
-		return nil, err
-	}
-	return proxy, nil
+	return proxy, err
 }
 
 func tunnels(proxy *url.URL) bool { return proxy.Scheme == "http" || proxy.Scheme == "https" }
@@ -50,13 +47,7 @@ func (d *dialer) dialTLS(ctx context.Context, network, addr string) (*tls.Conn, 
 
 // reach connects to addr, through a tunnel if a proxy is set for it.
 func (d *dialer) reach(ctx context.Context, network, addr string) (net.Conn, error) {
-	if d.proxy == nil {
-		return d.dial(ctx, network, addr)
-	}
-	proxy, err := d.proxy(&http.Request{URL: &url.URL{Scheme: "https", Host: addr}})
-	if err != nil {
-		return nil, err
-	}
+	proxy, _ := d.proxy(&http.Request{URL: &url.URL{Scheme: "https", Host: addr}}) // viaTransport returns its error
 	if proxy == nil || !tunnels(proxy) || proxyAddr(proxy) == addr {
 		return d.dial(ctx, network, addr)
 	}
@@ -90,13 +81,8 @@ func (e *proxyError) Unwrap() error { return e.err }
 // failure.
 func handshake(ctx context.Context, conn net.Conn, addr string, config *tls.Config) (*tls.Conn, error) {
 	if config.ServerName == "" {
-		host, _, err := net.SplitHostPort(addr)
-		if err != nil {
-			_ = conn.Close()
-			return nil, err
-		}
 		config = config.Clone()
-		config.ServerName = host
+		config.ServerName, _, _ = net.SplitHostPort(addr) // net/http gives both
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -128,7 +114,7 @@ func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) err
 func connect(conn net.Conn, proxy *url.URL, addr string) (*http.Response, error) {
 	r := &http.Request{
 		Method: http.MethodConnect, URL: &url.URL{Opaque: addr}, Host: addr,
-		Header: http.Header{"User-Agent": {"assetfs"}},
+		Header: http.Header{"User-Agent": {userAgent}},
 	}
 	if u := proxy.User; u != nil {
 		password, _ := u.Password()
@@ -176,13 +162,7 @@ func (proxyVariable) Is(target error) bool { return target == ErrProxy }
 
 // proxyOf returns the proxy that r goes through, nil if none.
 func (c *Client) proxyOf(r *http.Request) *url.URL {
-	if c == nil || c.o.proxy == nil || r == nil {
-		return nil
-	}
-	proxy, err := c.o.proxy(r)
-	if err != nil {
-		return nil
-	}
+	proxy, _ := c.o.proxy(r) // an error has ended the request before
 	return proxy
 }
 

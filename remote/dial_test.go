@@ -86,6 +86,7 @@ func TestTunnel(t *testing.T) {
 		h, asked := proxyServer(t, api, http.StatusOK)
 		proxy := httptest.NewUnstartedServer(h)
 		if secure {
+			proxy.EnableHTTP2 = true // not for CONNECT
 			proxy.StartTLS()
 		} else {
 			proxy.Start()
@@ -118,7 +119,7 @@ func TestProxyRefuses(t *testing.T) {
 		retry int
 	}{
 		407: {ErrProxy, 0}, 403: {ErrProxy, 0}, 405: {ErrProxy, 0},
-		502: {ErrUnreachable, -1}, 503: {ErrUnreachable, -1}, 504: {ErrUnreachable, -1}, 511: {ErrUnreachable, -1}, 429: {ErrUnreachable, -1},
+		502: {ErrUnreachable, -1}, 503: {ErrUnreachable, -1}, 504: {ErrUnreachable, -1}, 511: {ErrUnreachable, -1}, 408: {ErrUnreachable, -1}, 429: {ErrUnreachable, -1},
 		204: {ErrProxy, 0}, 302: {ErrProxy, 0},
 	} {
 		h, _ := proxyServer(t, api, status)
@@ -129,6 +130,9 @@ func TestProxyRefuses(t *testing.T) {
 		_, metadata := c.Metadata(t.Context(), Reader, testID)
 		for _, err := range []error{download, metadata} {
 			e := failure(t, err)
+			if status == 407 && !strings.Contains(err.Error(), "a user and a password") {
+				t.Error(err)
+			}
 			if n, _ := e.Retry(); !errors.Is(err, want.is) || n != want.retry || e.Crowded() || e.NotFound() {
 				t.Errorf("CONNECT answered %d: %v, worth %d, want %v, %d", status, err, n, want.is, want.retry)
 			}
@@ -143,15 +147,59 @@ func TestProxyRefuses(t *testing.T) {
 	}
 }
 
-// A proxy for plain http gets the whole URL, and a 407 is its own.
+// A proxy for plain http gets the whole URL, and a 407 is its own. A proxy that speaks TLS is reached directly,
+// whatever the proxy for https is.
 func TestPlainProxy(t *testing.T) {
 	h, asked := proxyServer(t, nil, http.StatusProxyAuthRequired)
-	proxy := httptest.NewServer(h)
-	defer proxy.Close()
-	c := newTestClient(t, "http://example.com", Options{proxy: through(t, proxy.URL)})
-	_, err := c.Download(t.Context(), Request{ID: testID})
-	if !errors.Is(err, ErrProxy) || !strings.Contains(err.Error(), strings.TrimPrefix(proxy.URL, "http://")) || asked.Load() != "GET http://example.com/re_1/download " {
-		t.Errorf("asked %q, got %v", asked.Load(), err)
+	plain, secure := httptest.NewServer(h), httptest.NewTLSServer(h)
+	defer plain.Close()
+	defer secure.Close()
+	socks := through(t, "socks5://"+plain.Listener.Addr().String())
+	for name, proxy := range map[string]func(*http.Request) (*url.URL, error){
+		"plain":  through(t, plain.URL),
+		"secure": through(t, secure.URL),
+		"secure beside SOCKS": func(r *http.Request) (*url.URL, error) {
+			if r.URL.Scheme == "https" {
+				return socks(r)
+			}
+			return url.Parse(secure.URL)
+		},
+		"secure beside a broken one": func(r *http.Request) (*url.URL, error) {
+			if r.URL.Scheme == "https" {
+				return nil, errors.New("invalid proxy address")
+			}
+			return url.Parse(secure.URL)
+		},
+	} {
+		asked.Store("")
+		c := newTestClient(t, "http://example.com", Options{proxy: proxy, TLS: trust(secure)})
+		_, err := c.Download(t.Context(), Request{ID: testID})
+		if !errors.Is(err, ErrProxy) || !strings.Contains(err.Error(), "the proxy 127.0.0.1:") || asked.Load() != "GET http://example.com/re_1/download " {
+			t.Errorf("%s: asked %q, got %v", name, asked.Load(), err)
+		}
+	}
+}
+
+// What goes wrong behind a proxy is not the proxy's fault.
+func TestBehindProxy(t *testing.T) {
+	for _, tc := range []struct{ base, proxy, answer string }{
+		{"https", "http://proxy.test:3128", "HTTP/1.1 200 OK\r\n\r\n"},
+		{"https", "socks5://proxy.test:1080", "\x05\x00\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"},
+		{"http", "socks5://proxy.test:1080", "\x05\x00\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"},
+	} {
+		c := newTestClient(t, tc.base+"://api.test", Options{proxy: through(t, tc.proxy), Dial: func(context.Context, string, string) (net.Conn, error) {
+			near, far := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, far) }()
+			go func() {
+				_, _ = io.WriteString(far, tc.answer)
+				_ = far.Close()
+			}()
+			return near, nil
+		}})
+		_, err := c.Download(t.Context(), Request{ID: testID})
+		if e := failure(t, err); strings.Contains(err.Error(), "proxy") || !retries(e) {
+			t.Errorf("%s by %s: %v", tc.base, tc.proxy, err)
+		}
 	}
 }
 
@@ -202,7 +250,7 @@ func TestProxyBroken(t *testing.T) {
 				_, err := c.Download(t.Context(), Request{ID: testID})
 				took := time.Since(began)
 				e := failure(t, err)
-				if !strings.Contains(err.Error(), "the proxy proxy.test:3128") || strings.Contains(err.Error(), "secret") {
+				if strings.Count(err.Error(), "the proxy proxy.test:3128") != 1 || strings.Contains(err.Error(), "secret") {
 					t.Errorf("a proxy for %s that %s: %v", base, name, err)
 				}
 				if base == "https" && !strings.HasSuffix(err.Error(), "(are the network, HTTPS_PROXY and --base-url right?)") {
@@ -329,5 +377,10 @@ func TestProxyUntrusted(t *testing.T) {
 		if e := failure(t, err); !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), theServer) || e.verdict() != Untrusted {
 			t.Errorf("%s: %v, want %q", base, err, want)
 		}
+	}
+	proxy.Close()
+	_, err := newTestClient(t, "https://example.com", Options{proxy: through(t, proxy.URL)}).Download(t.Context(), Request{ID: testID})
+	if e := failure(t, err); !errors.Is(err, ErrUnreachable) || e.verdict() != ProxyInWay {
+		t.Errorf("switched off: %v, verdict %v", err, e.verdict())
 	}
 }

@@ -148,7 +148,7 @@ func (c *Client) admitted(ctx context.Context, u *url.URL, r Request, key string
 // exchange sends one request and judges the answer.
 func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, key string, onConn func(net.Conn)) (*Response, *Error) {
 	h := http.Header{
-		"User-Agent": {c.o.UserAgent},
+		"User-Agent": {userAgent},
 		// Otherwise a proxy might compress it.
 		"Accept-Encoding": {"identity"},
 	}

@@ -324,7 +324,7 @@ func TestCutObject(t *testing.T) {
 
 // bodyOf returns a body of unknown length that holds b.
 func bodyOf(b []byte) *Body {
-	body := &Body{c: &Client{}, ctx: context.Background(), life: context.Background(), rc: io.NopCloser(bytes.NewReader(b))}
+	body := &Body{c: &Client{o: Options{proxy: http.ProxyURL(nil)}}, ctx: context.Background(), life: context.Background(), rc: io.NopCloser(bytes.NewReader(b))}
 	body.left.Store(-1)
 	return body
 }

@@ -253,7 +253,7 @@ func (c *Client) sendList(ctx context.Context, scope string, body []byte, key st
 	if fail != nil {
 		return nil, fail
 	}
-	h := http.Header{"User-Agent": {c.o.UserAgent}, "Accept": {"application/json"}, "Content-Type": {"application/json"}}
+	h := http.Header{"User-Agent": {userAgent}, "Accept": {"application/json"}, "Content-Type": {"application/json"}}
 	b, fail := c.exchangeJSON(ctx, c.lists, below(c.o.Library, "list_videos"), outgoing{header: h, body: body}, key, maxList, func(net.Conn) { slot.write(ctx) })
 	var answer *listAnswer
 	if fail == nil {

@@ -77,7 +77,7 @@ func (c *Client) sendMetadata(ctx context.Context, class Class, id, key string, 
 		slot.release()
 		return Info{}, waiting(ctx, nil)
 	}
-	h := http.Header{"User-Agent": {c.o.UserAgent}, "Accept": {"application/json"}}
+	h := http.Header{"User-Agent": {userAgent}, "Accept": {"application/json"}}
 	b, fail := c.exchangeJSON(ctx, c.metadata, u, outgoing{header: h, seen: seen}, key, maxErrorBody, func(net.Conn) { slot.write(ctx) })
 	var i Info
 	if fail == nil {

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -10,9 +11,12 @@ import (
 	"errors"
 	"log/slog"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -36,6 +40,11 @@ func TestTLS(t *testing.T) {
 	srv := quietTLS(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 1 && strings.HasSuffix(r.URL.Path, "/download") {
 			t.Errorf("a download over %s", r.Proto)
+		}
+		if r.Host == "example.com" {
+			http.Redirect(w, r, "https://www.example.com", http.StatusFound)
+		} else if r.TLS.ServerName == "example.com" {
+			t.Errorf("a request to %s in the TLS of another host", r.Host)
 		}
 		attach(w, "x")
 	})
@@ -63,6 +72,7 @@ func TestTLS(t *testing.T) {
 		says       string
 	}{
 		{"trusted", srv.URL, Options{TLS: trust(srv)}, ""},
+		{"redirected", "https://example.com", Options{TLS: trust(srv)}, ""},
 		{"unknown authority", srv.URL, Options{}, "authority"},
 		{"other host", srv.URL, Options{TLS: other}, "another host"},
 		{"no host", nameless.URL, Options{TLS: trust(nameless)}, "a common name is not enough"},
@@ -70,6 +80,15 @@ func TestTLS(t *testing.T) {
 		{"no common version", modern.URL, Options{TLS: old}, "can't agree"},
 		{"plain http", strings.Replace(plain.URL, "http:", "https:", 1), Options{}, "does not speak"},
 	} {
+		var open atomic.Int32 // connections
+		tc.o.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if strings.HasSuffix(addr, "example.com:443") {
+				addr = srv.Listener.Addr().String()
+			}
+			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+			open.Add(1)
+			return &countedConn{conn, sync.OnceFunc(func() { open.Add(-1) })}, err
+		}
 		c := newTestClient(t, tc.base, tc.o)
 		resp, err := c.Download(t.Context(), Request{ID: testID})
 		if tc.says == "" {
@@ -82,10 +101,24 @@ func TestTLS(t *testing.T) {
 		if e := failure(t, err); !strings.Contains(err.Error(), tc.says) || retries(e) || errors.Is(err, ErrUnreachable) {
 			t.Errorf("%s: %v, want a permanent error with %q", tc.name, err, tc.says)
 		}
+		if n := open.Load(); n != 0 {
+			t.Errorf("%s: %d connections stay open", tc.name, n)
+		}
 		if b := c.Budget(Reader); b.Down != nil {
 			t.Errorf("%s: the gate is closed by %v", tc.name, b.Down)
 		}
 	}
+}
+
+// countedConn is a connection that calls closed when it is closed.
+type countedConn struct {
+	net.Conn
+	closed func()
+}
+
+func (c *countedConn) Close() error {
+	c.closed()
+	return c.Conn.Close()
 }
 
 // commonName returns a certificate as it was usual once, without subjectAltName.

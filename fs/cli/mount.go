@@ -311,7 +311,6 @@ func (a *app) clientOptions(key *remote.Key, trust *tls.Config, dir *service.Sto
 		Notes:           dir,
 		MaxDownload:     int64(a.MaxDownload),
 		ResponseTimeout: a.StallTimeout,
-		UserAgent:       "assetfs",
 		TLS:             trust,
 		Log:             a.log,
 	}
