@@ -85,7 +85,7 @@ func unmountByHelper(point string, lazy bool) error {
 	return fmt.Errorf("%w, and fusermount3: %w", unix.EPERM, err)
 }
 
-// helperError says why fusermount3 failed, in its own words if it wrote any.
+// helperError says why fusermount3 failed to mount, in its own words if it wrote any, and what to do.
 func helperError(said []byte, err error) error {
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
@@ -97,8 +97,9 @@ func helperError(said []byte, err error) error {
 	if !strings.Contains(text, "fusermount") {
 		text = "fusermount3: " + text
 	}
-	if status, err := os.ReadFile("/proc/self/status"); err == nil && bytes.Contains(status, []byte("\nNoNewPrivs:\t1\n")) {
-		text += " (it can't become root here: this process was started with no_new_privs)"
+	status, _ := os.ReadFile("/proc/self/status") // without /proc its own words must do
+	if trouble := helperTrouble(string(status)); trouble != nil {
+		text += "; " + trouble.Error()
 	}
 	return errors.New(text)
 }

@@ -16,7 +16,7 @@ import (
 func LookAtMachine() Machine {
 	status, _ := os.ReadFile("/proc/self/status") // without /proc nothing is known
 	m := Machine{
-		Device: Available(), MayMount: capable(string(status), unix.CAP_SYS_ADMIN), Timeout: RequestTimeout(),
+		Device: Available(), MayMount: capable(string(status), "CapEff", unix.CAP_SYS_ADMIN), Timeout: RequestTimeout(),
 	}
 	var name unix.Utsname
 	if unix.Uname(&name) == nil {
@@ -27,9 +27,9 @@ func LookAtMachine() Machine {
 	return m
 }
 
-// capable reports whether the status of a process shows a capability in effect.
-func capable(status string, capability uint) bool {
-	text, _, _ := strings.Cut(after(status, "\nCapEff:"), "\n")
+// capable reports whether the status of a process shows a capability in one of its sets.
+func capable(status, set string, capability uint) bool {
+	text, _, _ := strings.Cut(after(status, "\n"+set+":"), "\n")
 	mask, err := strconv.ParseUint(strings.TrimSpace(text), 16, 64)
 	return err == nil && mask&(1<<capability) != 0
 }
@@ -68,8 +68,8 @@ func helperTrouble(status string) error {
 		return fmt.Errorf("%s can't become root here: this process was started with no_new_privs", path)
 	case info.Mode()&os.ModeSetuid == 0 && !hasCapabilities(path):
 		return fmt.Errorf("%s can't become root: as root, run chown root %[1]s && chmod u+s %[1]s, or install fuse3 anew", path)
-	case os.Geteuid() == 0:
-		return errors.New("root may not mount here: give the container CAP_SYS_ADMIN (--cap-add SYS_ADMIN)")
+	case status != "" && !capable(status, "CapBnd", unix.CAP_SYS_ADMIN):
+		return errors.New("nobody may mount here: give the container CAP_SYS_ADMIN (--cap-add SYS_ADMIN)")
 	}
 	return nil
 }
