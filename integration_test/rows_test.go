@@ -32,7 +32,7 @@ var rows = []struct{ row, tests string }{
 
 	// SERVERS.md, "Refusals".
 	{"503 with Retry-After, on all assets", "remote TestGateSeveralAssets, script servers_habits, servers nginx_later"},
-	{"503 while another download of ours is open", "fs/asset TestCrowdedGivesWay, fs/asset TestUnservedGivesWay, script servers_bytes, servers nginx_single, servers nginx_single_429, servers haproxy_single"},
+	{"503 while another download of ours is open", "remote TestRetryWhen, fs/asset TestCrowdedGivesWay, fs/asset TestVainlyGivesWay, fs/asset TestUnservedGivesWay, script servers_bytes, servers nginx_single, servers nginx_single_429, servers haproxy_single"},
 	{"511, or 200 with HTML: a captive portal", "remote TestRefusedAnswers, script servers_habits, servers nginx_portal"},
 	{"a proxy answers CONNECT with 407, 502, 503", "remote TestTunnel, remote TestProxyRefuses, remote TestProxyBroken, servers squid"},
 	{"HTTP 200 with code 429 and no Content-Disposition", "remote TestRefusedAnswers, script servers_bodies"},

@@ -138,7 +138,7 @@ func refusal(resp *http.Response, proxy *url.URL) error {
 	case s >= 500, s == http.StatusTooManyRequests, s == http.StatusRequestTimeout:
 		return &Error{Err: &detailError{says, ErrUnreachable}, temporary: true, proxy: true}
 	}
-	return &Error{Err: &detailError{says, ErrProxy}}
+	return &Error{Err: &detailError{says, ErrProxy}, denied: resp.StatusCode == http.StatusForbidden}
 }
 
 // checkProxy returns proxy with another error, since that of the environment shows a password.

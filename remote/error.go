@@ -65,6 +65,7 @@ type Error struct {
 	api       bool // the API wrote the body
 	noRoute   bool // the server does not know the call
 	proxy     bool // a proxy reported it
+	denied    bool // a proxy forbids the connection, perhaps only because there are others
 	foreign   bool // something else than the API sent Status; it says nothing about the asset
 	plain     bool // the same request without Range may succeed
 	asked     bool // that request was made, and failed with this error
@@ -226,15 +227,20 @@ func (e *Error) SaysNothing() bool {
 	}
 }
 
-// Crowded reports whether other open downloads of ours may be the reason for a refusal:
-// a 503 that does not say when to come back, a connection that the server closes instead of
-// answering, or no answer. Where nobody listens, those downloads are not the reason, and may
-// be all that somebody still can read.
+// Crowded reports whether other open downloads of ours may be the reason for a refusal: a 503
+// that does not say when to come back, the 502 or 504 of a gateway whose servers are all busy, the
+// 403 of a proxy that counts connections (Squid's maxconn), a connection that the server closes
+// instead of answering, or no answer. Where nobody listens, those downloads are not the reason,
+// and may be all that somebody still can read.
 func (e *Error) Crowded() bool {
 	if e.Status == 0 && e.away == "" && !e.proxy {
-		return errors.Is(e, syscall.ECONNRESET) || errors.Is(e, io.ErrUnexpectedEOF) || errors.Is(e, ErrStalled)
+		return e.denied || errors.Is(e, syscall.ECONNRESET) || errors.Is(e, io.ErrUnexpectedEOF) || errors.Is(e, ErrStalled)
 	}
-	return e.Number() == http.StatusServiceUnavailable && e.RetryAfter == 0 && !errors.Is(e, ErrUnreachable)
+	switch e.Number() {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return e.RetryAfter == 0 && !errors.Is(e, ErrUnreachable)
+	}
+	return false
 }
 
 // NotFound reports whether the asset does not exist. The API answers an unknown asset with

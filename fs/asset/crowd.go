@@ -18,6 +18,10 @@ const unanswered = 3 * time.Second
 // where a client has too many downloads open.
 const refusalsMost = 1
 
+// vainMost is how many streams may give way in vain for one asset before bytes of it come. Two, because
+// a gateway may take longer than noticed until it tells its server.
+const vainMost = 2
+
 // Call is a call to the server. Where open downloads may be the reason why it is not served, paused ones
 // give way.
 type Call struct {
@@ -101,10 +105,21 @@ func (c *Call) hurry(ended <-chan struct{}) {
 // gives way.
 func (s *stream) open() (*Response, error) {
 	r, err := s.ask(s.request)
-	if crowded(err) && !s.request.Background && s.a.store.giveWay(time.Now()) {
-		r, err = s.ask(s.request)
+	if crowded(err) && !s.request.Background && !s.inVain(0) && s.a.store.giveWay(time.Now()) {
+		if r, err = s.ask(s.request); crowded(err) {
+			s.inVain(1)
+		}
 	}
 	return r, err
+}
+
+// inVain adds to the streams that gave way in vain, and reports whether there were enough: the server
+// refuses the asset for another reason, and the others may be all that can still be read.
+func (s *stream) inVain(n int) (enough bool) {
+	s.a.mu.Lock()
+	defer s.a.mu.Unlock()
+	s.a.fail.vain += n
+	return s.a.fail.vain >= vainMost
 }
 
 // ask makes a request for s.

@@ -57,6 +57,7 @@ type failure struct {
 	count  int           // in a row without a new byte
 	tries  int           // of these, those in a row that are worth only so many requests
 	worth  int           // so many
+	vain   int           // paused streams that gave way in that row, and it did not help
 	began  time.Time     // when somebody began to wait for the first in that row
 	lasted time.Duration // so long somebody has waited since, but not for the rate limit
 	until  time.Time     // no request before

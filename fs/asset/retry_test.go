@@ -132,6 +132,35 @@ func TestCrowdedGivesWay(t *testing.T) {
 	}
 }
 
+// TestVainlyGivesWay: a server that refuses an asset whatever gives way costs few of the others their streams.
+func TestVainlyGivesWay(t *testing.T) {
+	test(t, &fakeServer{size: 64 * mib, ranged: true, etag: true}, func(r *rig) {
+		for _, id := range []string{"re_2", "re_3", "re_4", "re_5"} {
+			a := r.store.Asset(id)
+			if _, err := a.Contact(context.Background(), Contact{}); err != nil {
+				t.Fatal(err)
+			}
+			rd := a.Open()
+			defer rd.Close()
+			r.cat(rd, 0, mib)
+		}
+		time.Sleep(linger)
+		r.server.mu.Lock()
+		for range 100 {
+			r.server.failures = append(r.server.failures, &apiError{status: 502, temp: true, crowded: true})
+		}
+		r.server.mu.Unlock()
+		if _, err := r.Contact(context.Background(), Contact{RetryFor: time.Minute}); err == nil {
+			t.Error("no error")
+		}
+		r.server.mu.Lock()
+		defer r.server.mu.Unlock()
+		if r.server.open != 4-vainMost {
+			t.Errorf("%d of 4 streams are left, want %d", r.server.open, 4-vainMost)
+		}
+	})
+}
+
 // TestUnservedGivesWay reads two assets of a server that serves one download at a time, but doesn't say so.
 func TestUnservedGivesWay(t *testing.T) {
 	for name, f := range map[string]*fakeServer{
