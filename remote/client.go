@@ -26,7 +26,7 @@ const (
 type Options struct {
 	Key             *Key          // nil: none
 	RateLimit       RateLimit     // for downloads, and separately for metadata
-	Library         *url.URL      // root of the API that lists videos, checked like base; nil: none
+	Library         *url.URL      // root of the API that lists videos, checked like base; only ListVideos needs it
 	ListLimit       RateLimit     // for lists of videos
 	Ledger          Ledger        // keeps the times of calls; nil: they are lost on exit
 	Notes           Notes         // keeps what is learnt about the limits; nil: lost on exit
@@ -56,7 +56,7 @@ type Client struct {
 	meters  meters       // of downloads
 	call    metadataCall // whether the API has it
 	ranging ranging      // servers that refuse Range
-	page    pageSize     // of lists of videos
+	page    atomic.Int32 // index of pageSizes: the largest page that the server is known to accept
 	early   atomic.Pointer[early]
 }
 

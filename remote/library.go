@@ -9,10 +9,8 @@ import (
 	"net/http"
 	"path"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
-	"unicode/utf8"
 )
 
 const (
@@ -54,7 +52,7 @@ type Listing struct {
 	Short   bool // it ended before the length that it gave
 }
 
-// ListVideos passes once over the videos of a scope. The server creates a scope that does
+// ListVideos passes once over the videos of a scope in Options.Library. The server creates a scope that does
 // not exist, so scope must be one that the user has named. found is called with the videos
 // of each page that are new to the pass, and must not keep the slice. Calls are free, have
 // a rate limit and a gate of their own, and are repeated when there is trouble on the way;
@@ -157,24 +155,6 @@ func (p *pass) take(answer *listAnswer) (videos []Video, more bool) {
 	return videos, true // even if all are counted: a total that is too small must not hide videos
 }
 
-// pageSize is the largest page that the server is known to accept.
-type pageSize struct {
-	mu    sync.Mutex // guards index
-	index int        // of pageSizes
-}
-
-func (s *pageSize) get() (index int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.index
-}
-
-func (s *pageSize) set(index int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.index = index
-}
-
 // listPage requests a page, and retries on trouble on the way: the last of 500 pages must
 // not cost all the others.
 func (c *Client) listPage(ctx context.Context, scope string, number int) (*listAnswer, *Error) {
@@ -187,11 +167,9 @@ func (c *Client) listPage(ctx context.Context, scope string, number int) (*listA
 			return nil, fail // nothing is lost, and somebody may wait
 		}
 		_, after := fail.Retry()
-		t := time.NewTimer(max(after, backoff(0, tries)))
 		select {
-		case <-t.C:
+		case <-time.After(max(after, backoff(0, tries))):
 		case <-ctx.Done():
-			t.Stop()
 			return nil, waiting(ctx, fail)
 		}
 	}
@@ -200,36 +178,24 @@ func (c *Client) listPage(ctx context.Context, scope string, number int) (*listA
 // sizedPage requests a page of the largest size that the server accepts. Sizes are tried on
 // the first page only.
 func (c *Client) sizedPage(ctx context.Context, scope string, number int) (*listAnswer, *Error) {
-	known := c.page.get()
-	answer, fail := c.askList(ctx, scope, number, pageSizes[known])
-	if number > 1 {
-		return answer, fail
-	}
-	first := fail
-	for i := known + 1; i < len(pageSizes) && fail != nil && fail.api && fail.Number() == http.StatusBadRequest && !errors.Is(fail, ErrExceeded); i++ {
-		if answer, fail = c.askList(ctx, scope, number, pageSizes[i]); fail == nil {
-			c.page.set(i)
-			return answer, nil
+	known := c.page.Load()
+	for i := known; ; i++ {
+		answer, fail := c.askList(ctx, scope, number, pageSizes[i])
+		if fail == nil && i > known {
+			c.page.Store(i)
+		}
+		if fail == nil || number > 1 || int(i+1) == len(pageSizes) || fail.Number() != http.StatusBadRequest || errors.Is(fail, ErrExceeded) {
+			return answer, fail
 		}
 	}
-	if fail != nil {
-		fail = first // the size was not the reason
-	}
-	return answer, fail
 }
 
 func (c *Client) askList(ctx context.Context, scope string, number, size int) (*listAnswer, *Error) {
-	if c.o.Library == nil {
-		return nil, &Error{Err: errors.New("no library")}
-	}
-	body, err := json.Marshal(struct {
+	body, _ := json.Marshal(struct {
 		Page  int    `json:"page"`
 		Size  int    `json:"size"`
 		Scope string `json:"unique_id"`
 	}{number, size, scope})
-	if err != nil {
-		return nil, &Error{Err: err}
-	}
 	for refused := false; ; {
 		key, fail := c.key(c.lists.verdict, Reader)
 		if fail != nil {
@@ -239,7 +205,7 @@ func (c *Client) askList(ctx context.Context, scope string, number, size int) (*
 		switch {
 		case fail == nil:
 			return answer, nil
-		case fail.limits() && ctx.Err() == nil: // wait at the gate
+		case fail.limits(): // wait at the gate
 		case fail.unauthorized() && !refused && c.o.Key.changed(key):
 			refused = true
 		default:
@@ -307,9 +273,7 @@ type rawVideo struct {
 // UnmarshalJSON never fails: one odd video must not cost the others.
 func (r *rawVideo) UnmarshalJSON(b []byte) error {
 	type plain rawVideo
-	if json.Unmarshal(b, (*plain)(r)) != nil {
-		*r = rawVideo{}
-	}
+	_ = json.Unmarshal(b, (*plain)(r)) // fails only if b is no object
 	return nil
 }
 
@@ -320,7 +284,7 @@ func (r *rawVideo) video() (v Video, created time.Time, ok bool) {
 	if !usableID(v.ID) {
 		return Video{}, time.Time{}, false
 	}
-	if r.Size.ok && r.Size.n > 0 && r.Size.n <= maxSize { // 0 means that the server has not measured it yet
+	if r.Size.n > 0 && r.Size.n <= maxSize { // 0 means that the server has not measured it yet
 		v.Size = r.Size.n
 	}
 	created = r.Created.time()
@@ -338,7 +302,7 @@ func (r *rawVideo) video() (v Video, created time.Time, ok bool) {
 }
 
 func usableID(id string) bool {
-	return id != "" && id != "." && id != ".." && len(id) <= maxVideoID && utf8.ValidString(id) &&
+	return id != "" && id != "." && id != ".." && len(id) <= maxVideoID &&
 		!strings.ContainsFunc(id, func(r rune) bool { return r == '/' || !unicode.IsPrint(r) })
 }
 
