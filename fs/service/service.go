@@ -141,6 +141,7 @@ func (v *Service) Refresh(ctx context.Context) ([]Look, error) { return v.Catalo
 func (v *Service) ForgetFailures() {
 	v.Store.ForgetFailures()
 	v.Catalog.Forget()
+	v.fetchPinned()
 }
 
 // Suspend makes waiting reads fail.
