@@ -135,9 +135,12 @@ func (v *Service) whyNames(since, now time.Time) string {
 		}
 	}
 	text, b := fmt.Sprintf("for names, %d are unknown", unknown), v.client.Budget(remote.Background)
-	if unknown == 0 {
+	switch {
+	case unknown == 0:
 		text, b = "for the list of a library", v.client.ListBudget()
 		b.Available = max(1, b.Available) // it is never the limit, of several a second, that takes long
+	case v.o.ByMetadata:
+		b = v.client.MetadataBudget(remote.Background)
 	}
 	if l := limited(b, now); l != "" {
 		text += ": " + l

@@ -1,9 +1,13 @@
 package service
 
 import (
+	"context"
 	"log/slog"
+	"net"
 	"net/url"
 	"regexp"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,6 +61,29 @@ func TestWhyNames(t *testing.T) {
 			if len(w) != 1 || w[0].For != tc.want {
 				t.Errorf("%s %s with %v listed waits %+v, want %q", tc.op, tc.name, tc.listed, w, tc.want)
 			}
+		}
+	})
+}
+
+// Where names come from metadata calls, those decide how long they take, and not downloads.
+func TestWhyNamesByMetadata(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := open(t, Options{ListWait: time.Minute, ByMetadata: true})
+		v.client = remote.NewClient(&url.URL{Scheme: "http", Host: "api.test"}, remote.Options{
+			Key:  remote.NewKey("", "secret"),
+			Dial: func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED },
+		})
+		defer v.client.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, _ = v.client.Metadata(ctx, remote.Reader, "re_1") // fails
+		v.SetList([]string{"re_1"})
+		x := &Wait{Op: "list"}
+		v.Waits.Begin(x)
+		defer v.Waits.End(x)
+		w := v.waiting(v.Waits.list())[""]
+		if want := "for names, 1 are unknown: host unreachable"; len(w) != 1 || !strings.HasPrefix(w[0].For, want) {
+			t.Errorf("a listing waits %+v, want %q", w, want)
 		}
 	})
 }
