@@ -34,9 +34,14 @@ func (o *once) Set(text string) error {
 func (o *once) String() string { return string(*o) }
 func (o *once) Type() string   { return "string" }
 
-// interruptible returns the context of a command. It ends with Ctrl-C.
+// interruptible returns the context of a command. It ends with Ctrl-C, and with the terminal unless
+// nohup(1) has started the command.
 func interruptible() (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	ending := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		ending = append(ending, syscall.SIGHUP)
+	}
+	return signal.NotifyContext(context.Background(), ending...)
 }
 
 // fetcher is one run of "assetfs fetch".
