@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -255,5 +256,25 @@ func TestLogRefusesTraps(t *testing.T) {
 		if !errors.As(err, &log) {
 			t.Errorf("%s: OpenLog gives %v, want a LogError", name, err)
 		}
+	}
+}
+
+// Under systemd the log is standard error, to which the parent still writes after it has closed the log.
+func TestJournal(t *testing.T) {
+	var st unix.Stat_t
+	if err := unix.Fstat(2, &st); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("JOURNAL_STREAM", fmt.Sprintf("%d:%d", st.Dev, st.Ino))
+	f, err := OpenLog(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if f.Fd() == 2 {
+		t.Error("closing the log would close standard error")
+	}
+	if got, err := f.Stat(); err != nil || got.Sys().(*syscall.Stat_t).Ino != st.Ino {
+		t.Errorf("the log is not standard error: %v, %v", got, err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/journal"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -32,7 +33,11 @@ func (e *LogError) Unwrap() error { return e.Err }
 // caller closes the file.
 func OpenLog(dir string) (*os.File, error) {
 	if journaled, err := journal.StderrIsJournalStream(); err == nil && journaled {
-		return os.NewFile(uintptr(syscall.Stderr), "journal"), nil
+		fd, err := unix.FcntlInt(uintptr(syscall.Stderr), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return nil, &LogError{"journal", err}
+		}
+		return os.NewFile(uintptr(fd), "journal"), nil
 	}
 	path := filepath.Join(dir, LogName)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
