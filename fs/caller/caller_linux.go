@@ -1,8 +1,6 @@
 package caller
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -68,21 +66,21 @@ func interrupted(tid uint32) (ended, known bool) {
 		gone := unix.Kill(int(tid), 0) == unix.ESRCH
 		return gone, gone
 	}
-	return pending(status), true
+	return pending(string(status)), true
 }
 
 // pending reports whether the status of a thread shows a pending signal that is neither
 // blocked, nor ignored, nor harmless.
-func pending(status []byte) bool {
+func pending(status string) bool {
 	mask := signals(status)
 	return (mask["SigPnd"]|mask["ShdPnd"])&^mask["SigBlk"]&^mask["SigIgn"]&^harmless != 0
 }
 
 // signals reads the signal masks out of /proc/TID/status (proc_pid_status(5)).
-func signals(status []byte) map[string]uint64 {
+func signals(status string) map[string]uint64 {
 	masks := map[string]uint64{}
-	for lines := bufio.NewScanner(bytes.NewReader(status)); lines.Scan(); {
-		key, value, _ := strings.Cut(lines.Text(), ":")
+	for line := range strings.Lines(status) {
+		key, value, _ := strings.Cut(line, ":")
 		if mask, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64); err == nil {
 			masks[key] = mask
 		}

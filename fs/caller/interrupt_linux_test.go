@@ -2,11 +2,12 @@ package caller
 
 import (
 	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 )
 
-// TestInterruptMasks tells which pending signals end a read.
+// TestInterruptMasks tells which pending signals end a read, also of a user in thousands of groups.
 func TestInterruptMasks(t *testing.T) {
 	bit := func(s syscall.Signal) uint64 { return 1 << (s - 1) }
 	tests := []struct {
@@ -29,9 +30,9 @@ func TestInterruptMasks(t *testing.T) {
 		{"ignored", 0, bit(syscall.SIGTERM), 0, bit(syscall.SIGTERM), false},
 	}
 	for _, tt := range tests {
-		status := fmt.Sprintf("Name:\tdd\nSigQ:\t0/96000\nSigPnd:\t%016x\nShdPnd:\t%016x\nSigBlk:\t%016x\nSigIgn:\t%016x\nSigCgt:\t0000000000000002\n",
-			tt.thread, tt.shared, tt.blocked, tt.ignored)
-		if got := pending([]byte(status)); got != tt.want {
+		status := fmt.Sprintf("Name:\tdd\nGroups:\t%s\nSigQ:\t0/96000\nSigPnd:\t%016x\nShdPnd:\t%016x\nSigBlk:\t%016x\nSigIgn:\t%016x\nSigCgt:\t0000000000000002\n",
+			strings.Repeat("1000000 ", 10_000), tt.thread, tt.shared, tt.blocked, tt.ignored)
+		if got := pending(status); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
 	}

@@ -2,6 +2,9 @@ package mount
 
 import (
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -30,6 +33,20 @@ func made(t *testing.T) *Mount {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// A mount with many layers has a line of any length.
+func TestLongMountLine(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "mountinfo")
+	text := "29 1 0:25 / / rw - overlay overlay rw,lowerdir=" + strings.Repeat("/layer:", 10_000) + "\n30 29 0:26 / /mnt\\040x ro - fuse.assetfs assetfs ro\n"
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var points []string
+	eachMount(name, func(l mountLine) { points = append(points, l.point) })
+	if want := []string{"/", "/mnt x"}; !slices.Equal(points, want) {
+		t.Errorf("mounted on %q, want %q", points, want)
+	}
 }
 
 // The kernel gives the number of a device that has gone to the next mount, whoever makes it.

@@ -1,7 +1,6 @@
 package mount
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -97,13 +96,12 @@ type mountLine struct {
 
 // eachMount calls f for each mount in a mountinfo file, in their order.
 func eachMount(name string, f func(mountLine)) {
-	file, err := os.Open(name)
+	text, err := os.ReadFile(name)
 	if err != nil {
 		return
 	}
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		front, back, _ := strings.Cut(lines.Text(), " - ")
+	for line := range strings.Lines(string(text)) {
+		front, back, _ := strings.Cut(line, " - ")
 		a, b := strings.Fields(front), strings.Fields(back)
 		if len(a) > 4 && len(b) > 1 {
 			f(mountLine{a[2], unescape(a[3]), unescape(a[4]), b[0], unescape(b[1])})

@@ -4,8 +4,6 @@
 package limits
 
 import (
-	"bufio"
-	"bytes"
 	iofs "io/fs"
 	"os"
 	"path"
@@ -98,11 +96,7 @@ func lines(root iofs.FS, name string) []string {
 	if err != nil {
 		return nil
 	}
-	var all []string
-	for s := bufio.NewScanner(bytes.NewReader(text)); s.Scan(); {
-		all = append(all, s.Text())
-	}
-	return all
+	return strings.Split(string(text), "\n")
 }
 
 // read returns the limit in a file, or none if it is "max" or the file does not exist.

@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"strings"
 	"testing"
 	"testing/fstest"
 )
@@ -36,6 +37,7 @@ func TestAllowed(t *testing.T) {
 			"user.slice/a.service/memory.max": "max\n", "user.slice/memory.max": "4194304\n",
 		}, 4 << 20},
 		{"both", "4:memory:/\n0::/\n", v1 + v2, map[string]string{"memory/memory.limit_in_bytes": "8\n", "memory.max": "9\n"}, 8},
+		{"behind a mount of many layers", "0::/\n", "29 1 0:25 / / rw - overlay overlay rw,lowerdir=" + strings.Repeat("/layer:", 10_000) + "\n" + v2, map[string]string{"memory.max": "7\n"}, 7},
 		{"nonsense", "4:memory\n0::/\n::\n", "a b c\n" + v2, map[string]string{"memory.max": "-1\n"}, none},
 	} {
 		root := fstest.MapFS{

@@ -1,7 +1,6 @@
 package mountopt
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"strings"
@@ -17,13 +16,12 @@ func (e *AllowOtherError) Error() string {
 // MayAllowOther returns an *AllowOtherError unless conf, the configuration of fusermount, lets
 // users share their mounts. A conf that can't be read does not. Root needs no permission.
 func MayAllowOther(conf string) error {
-	f, err := os.Open(conf)
+	text, err := os.ReadFile(conf)
 	if err != nil {
 		return &AllowOtherError{conf}
 	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		line, _, _ := strings.Cut(lines.Text(), "#")
+	for line := range strings.Lines(string(text)) {
+		line, _, _ = strings.Cut(line, "#")
 		if strings.TrimSpace(line) == "user_allow_other" {
 			return nil
 		}
