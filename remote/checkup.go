@@ -126,7 +126,7 @@ func (p *Checkup) heard(c *Client, resp *http.Response, start time.Time) {
 	if proxy := c.proxyOf(resp.Request); proxy != nil {
 		p.Proxy = printable(proxy.Host)
 	}
-	if resp.TLS != nil && len(resp.TLS.PeerCertificates) > 0 {
+	if resp.TLS != nil {
 		p.Expires = resp.TLS.PeerCertificates[0].NotAfter
 	}
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
@@ -152,8 +152,7 @@ func (e *Error) verdict() Verdict {
 	switch {
 	case tlsRefusal(e.Err) != "":
 		return Untrusted
-	case errors.Is(e, ErrProxy), e.Status == http.StatusNetworkAuthenticationRequired,
-		errors.Is(e, ErrUnreachable) && (e.Status != 0 || e.proxy), atProxy(e):
+	case errors.Is(e, ErrProxy), errors.Is(e, ErrUnreachable) && (e.Status != 0 || e.proxy), atProxy(e):
 		return ProxyInWay
 	case errors.Is(e, ErrUnreachable):
 		return Unreachable
@@ -165,7 +164,7 @@ func (e *Error) verdict() Verdict {
 		return AccessDenied
 	case n == http.StatusTooManyRequests, errors.Is(e, ErrExceeded):
 		return Busy
-	case e.foreign, e.noRoute, errors.Is(e, ErrMalformed):
+	case e.foreign, errors.Is(e, ErrMalformed):
 		return NotTheAPI
 	case n >= http.StatusInternalServerError, e.Status == 0:
 		return Faulty
@@ -173,9 +172,10 @@ func (e *Error) verdict() Verdict {
 	return Accepted
 }
 
-// atProxy reports whether a connection to a proxy, or through it, failed.
+// atProxy reports whether a connection to a proxy, or through it, failed. For one that net/http itself
+// makes to a proxy for plain http, only Client.named knows.
 func atProxy(err error) bool {
 	var p *proxyError
 	var op *net.OpError
-	return errors.As(err, &p) || errors.As(err, &op) && (op.Op == "proxyconnect" || strings.HasPrefix(op.Op, "socks"))
+	return errors.As(err, &p) || errors.As(err, &op) && strings.HasPrefix(op.Op, "socks")
 }

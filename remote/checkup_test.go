@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -204,6 +206,7 @@ func TestCheckFirst(t *testing.T) {
 		"no asset": {`{"code":400,"msg":"Asset not found","data":null}`, 2, false},
 		"key":      {`{"code":401,"msg":"Unauthorized","data":null}`, 1, false}, // later ones would be refused, too
 		"trouble":  {`{"code":500,"msg":"internal","data":null}`, 3, false},
+		"odd":      {`{"code":200,"data":[]}`, 3, false},
 	} {
 		var calls atomic.Int64
 		c := start(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -223,5 +226,23 @@ func TestCheckFirst(t *testing.T) {
 		if n := calls.Load(); n != tt.calls {
 			t.Errorf("%s: %d calls, want %d", name, n, tt.calls)
 		}
+	}
+}
+
+// The answer about one asset is not used for another.
+func TestCheckFirstOther(t *testing.T) {
+	c := start(t, func(w http.ResponseWriter, r *http.Request) {
+		id := path.Base(path.Dir(r.URL.Path))
+		_, _ = fmt.Fprintf(w, `{"code":200,"data":{"resource":[{"asset_id":%q,"file_size":%s}]}}`, id, id[3:])
+	}, Options{})
+	c.CheckFirst("re_1")(t.Context())
+	if i, err := c.Metadata(t.Context(), Reader, "re_2"); err != nil || i.Size != 2 {
+		t.Errorf("%+v, %v", i, err)
+	}
+}
+
+func TestVerdictOfStall(t *testing.T) {
+	if v := (&Error{Err: ErrStalled}).verdict(); v != Silent {
+		t.Errorf("%v", v)
 	}
 }

@@ -33,10 +33,10 @@ func (c *filterConn) filterChunks() {
 			return
 		}
 		text, rest, ok := bytes.Cut(c.raw, []byte("\n"))
-		if !ok && len(c.raw) > maxHeader {
-			c.err = malformed(0, "a line between chunks of more than %d bytes", maxHeader)
-		}
 		if !ok {
+			if len(c.raw) > maxHeader {
+				c.err = malformed(0, "a line between chunks of more than %d bytes", maxHeader)
+			}
 			return
 		}
 		c.raw = rest

@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/tls"
-	"errors"
 	"net"
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 )
 
 // filterConn is a connection for HTTP/1. It holds the header of a response back until that is
@@ -25,7 +23,7 @@ type filterConn struct {
 	line   int          // index in raw of the last line of the header
 	mended []byte       // to be delivered before anything else
 	err    error        // to be delivered after that
-	passed atomic.Int64 // bytes of the body that were read, including its framing
+	passed atomic.Int64 // bytes of bodies that were read, including their framing
 }
 
 func (c *filterConn) Write(p []byte) (int, error) {
@@ -41,7 +39,6 @@ func (c *filterConn) Read(p []byte) (n int, err error) {
 		n, err = c.Conn.Read(p) // net/http waits here while it keeps the connection
 		if c.asked.CompareAndSwap(true, false) {
 			c.next, c.plain, c.raw, c.line = inHeader, 0, nil, 0
-			c.passed.Store(0)
 		}
 		if c.plain > 0 {
 			c.plain -= int64(n)
@@ -107,19 +104,11 @@ func (c *filterConn) headerEnd() int {
 		if n < 0 {
 			return -1
 		}
-		blank := c.line > 0 && (n == 0 || n == 1 && c.raw[c.line] == '\r')
+		blank := n == 0 || n == 1 && c.raw[c.line] == '\r'
 		if c.line += n + 1; blank {
 			return c.line
 		}
 	}
-}
-
-// SyscallConn gives access to the socket.
-func (c *filterConn) SyscallConn() (syscall.RawConn, error) {
-	if sc, ok := c.Conn.(syscall.Conn); ok {
-		return sc.SyscallConn()
-	}
-	return nil, errors.ErrUnsupported
 }
 
 // state returns the state of TLS, nil without it: net/http does not see it through the filter.

@@ -28,6 +28,24 @@ func (r *reading) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// endless is a connection from which a header comes that does not end.
+type endless struct {
+	reading
+	read int
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.read > 2*maxHeader {
+		return 0, errors.New("nobody refuses it")
+	}
+	if e.in == "" {
+		e.in, e.size = "HTTP/1.1 200 OK\r\n", len(p)
+	}
+	n, err := e.reading.Read(p)
+	e.read += n
+	return n, err
+}
+
 // filtered reads in through a filter, in pieces of at most size bytes.
 func filtered(in string, size int) (string, error) {
 	b, err := io.ReadAll(&filterConn{Conn: &reading{in: in, size: size, end: io.EOF}})
@@ -40,6 +58,8 @@ func TestHeaderFilter(t *testing.T) {
 		{"control bytes", "HTTP/1.1 200 O\x01K\r\nA\x02: \x00b\x1b\x7f\r\n\r\n\x01\r\n\r\n\x02", "HTTP/1.1 200 O_K\r\nA_: _b__\r\n\r\n\x01\r\n\r\n\x02"},
 		{"bare carriage returns", "HTTP/1.1 200 OK\r\nA: b\rc\r\r\nD: \r\n\r\n\r", "HTTP/1.1 200 OK\r\nA: b_c_\r\nD: \r\n\r\n\r"},
 		{"line feeds alone", "HTTP/1.1 200 OK\nA: \x01\n\n\x01\n", "HTTP/1.1 200 OK\r\nA: _\r\n\r\n\x01\n"},
+		{"short lines", "HTTP/1.1 200 OK\nX\n\rY: z\n\n\x01\n", "HTTP/1.1 200 OK\r\nX: \r\n_Y: z\r\n\r\n\x01\n"},
+		{"no status", "HTTP/1.1\r\n\r\n", "HTTP/1.1 \r\n\r\n"},
 		{"no fields", "HTTP/1.0 200 OK\r\n\r\n\x01", "HTTP/1.0 200 OK\r\n\r\n\x01"},
 		{"interim", "HTTP/1.1 103 Early\r\nA: \x01\r\n\r\nHTTP/1.1 100 \x01\r\n\r\nHTTP/1.1 200 OK\r\nA: \x01\r\n\r\n\x01", "HTTP/1.1 200 OK\r\nA: _\r\n\r\n\x01"},
 		{"nothing but interim", "HTTP/1.1 103 Early\r\n\r\n", ""},
@@ -60,6 +80,11 @@ func TestHeaderFilter(t *testing.T) {
 				t.Errorf("%s, by %d: %q, %v, want %q", tc.name, size, got, err, tc.want)
 			}
 		}
+	}
+	// net/http refuses a header that never ends.
+	e := new(endless)
+	if _, err := (&filterConn{Conn: e}).Read(make([]byte, 1)); err != nil || e.read != maxHeader+1 {
+		t.Errorf("a header without end: %d bytes, %v", e.read, err)
 	}
 	// What is too long for a header is not held back, so that net/http refuses it.
 	long := "HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", maxHeader/6)

@@ -1,9 +1,12 @@
 package remote
 
 import (
+	"bufio"
+	"context"
 	"errors"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"strconv"
 	"testing"
@@ -53,6 +56,36 @@ func TestSpent(t *testing.T) {
 	delete(got, "")
 	if !maps.Equal(got, want) {
 		t.Errorf("spent %+v, want %+v", got, want)
+	}
+}
+
+// What net/http holds of an open body is charged, too, at once and to the right program.
+func TestSpentHeld(t *testing.T) {
+	near, far := net.Pipe()
+	defer far.Close()
+	c := newTestClient(t, "http://api.test", Options{Dial: func(context.Context, string, string) (net.Conn, error) { return near, nil }})
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		_, _ = http.ReadRequest(bufio.NewReader(far))
+		_, _ = io.WriteString(far, reply(200, attachment+"Content-Length: 10000\r\n", "0"))
+		_, _ = far.Write(make([]byte, 1000))
+	}()
+	resp, err := c.Download(t.Context(), Request{ID: "re_1", For: "cat"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.CopyN(io.Discard, resp.Body, 2); err != nil {
+		t.Fatal(err)
+	}
+	<-sent
+	want := map[string]Spent{"cat": {1, 1001}}
+	if got := c.Spent(); !maps.Equal(got, want) {
+		t.Errorf("open: %+v, want %+v", got, want)
+	}
+	_ = resp.Body.Close()
+	if got := c.Spent(); !maps.Equal(got, want) {
+		t.Errorf("closed: %+v, want %+v", got, want)
 	}
 }
 
