@@ -32,7 +32,7 @@ func (n *file) Getxattr(_ context.Context, attr string, dest []byte) (uint32, sy
 	case xattrSpooled:
 		return give(dest, strconv.FormatInt(service.SpooledOf(n.asset), 10))
 	case xattrError:
-		if _, err := service.LastError(n.asset); err != nil {
+		if _, _, err := service.LastError(n.asset); err != nil {
 			return give(dest, err.Error())
 		}
 	case xattrPinned:

@@ -60,6 +60,7 @@ type Status struct {
 	Pinned      bool      // it stays, whatever room is needed
 	LastError   error     // of its downloads; nil: none
 	LastErrorAt time.Time
+	WellAt      time.Time // when a download last went well
 }
 
 // Status returns the asset's present state.
@@ -69,6 +70,9 @@ func (a *Asset) Status() Status {
 	s := Status{Info: a.info, Version: a.version, FirstSeen: a.firstSeen, Present: a.present.Len(), Whole: a.wholeLocked(), Pinned: a.pinned}
 	if a.lastErr != nil {
 		s.LastError, s.LastErrorAt = a.lastErr.err, a.lastErr.at
+	}
+	if a.engine != nil {
+		s.WellAt = a.well
 	}
 	return s
 }

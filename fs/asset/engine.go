@@ -24,6 +24,7 @@ type engine struct {
 	span      ranges.Range // of the readers
 	lastClose time.Time
 	fail      failure
+	well      time.Time   // when a download last brought a header of the content, or all that was asked for
 	timer     *time.Timer // see tend
 	tended    time.Time   // the last time, while somebody waits
 }

@@ -149,7 +149,7 @@ func (a *Asset) failedLocked(s *stream, err error) error {
 		}
 		return nil
 	case err == nil && s.gained > 0:
-		a.fail = failure{} // all that was asked for has come
+		a.fail, a.well = failure{}, time.Now() // all that was asked for has come
 		return nil
 	case s.discard, errors.Is(err, ErrChanged), a.store.suspension() != nil:
 		return nil

@@ -152,6 +152,9 @@ func (s *stream) accept(r *Response) error {
 		}
 		if err == nil && sample.Empty() {
 			a.startLocked(s, r)
+			if remove == nil {
+				a.well = time.Now()
+			}
 		}
 		a.mu.Unlock()
 		switch {

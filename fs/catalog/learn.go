@@ -160,7 +160,7 @@ func (c *Catalog) landed(a *Asset, f *flight, info asset.Info, err error) {
 	case err == nil:
 		a.answered, a.sizeless = true, info.Size < 0
 		if a.uploading {
-			a.uploading, a.polls, a.ready = false, 0, true
+			a.uploading, a.polls, a.ready, a.err = false, 0, true, nil
 			a.failed[byHeader] = time.Time{}
 			if c.headers.wanted {
 				c.headers.kickLocked(false)

@@ -75,16 +75,18 @@ func (v *Service) Prepare(ctx context.Context, a *catalog.Asset) error {
 	return nil
 }
 
-// LastError is the last that went wrong with a, and when, for people.
-func LastError(a *catalog.Asset) (at time.Time, err error) {
-	if at, err = a.Err(); err != nil {
-		return at, err
-	}
+// LastError is the last that went wrong with a, and when, for people. It stands until the server sends
+// something of a again.
+func LastError(a *catalog.Asset) (at time.Time, stands bool, err error) {
+	at, err = a.Err()
+	var well time.Time
 	if e := Awake(a); e != nil {
 		s := e.Status()
-		return s.LastErrorAt, s.LastError
+		if well = s.WellAt; err == nil || s.LastError != nil && s.LastErrorAt.After(at) {
+			at, err = s.LastErrorAt, s.LastError
+		}
 	}
-	return time.Time{}, nil
+	return at, err != nil && !well.After(at), err
 }
 
 // ErrUnmounting is the error of waiting reads when the mount ends.

@@ -114,7 +114,7 @@ type AssetStatus struct {
 	Pinned   bool           `json:"pinned,omitempty"`
 	Streams  []StreamStatus `json:"streams,omitempty"`
 	Waiting  []WaitStatus   `json:"waiting,omitempty"`
-	Error    string         `json:"error,omitempty"`
+	Error    string         `json:"error,omitempty"`             // that stands
 	ErrorAge float64        `json:"error_age_seconds,omitempty"` // 0: unknown
 }
 
@@ -222,7 +222,7 @@ func (v *Service) assetStatus(listed *catalog.Asset) AssetStatus {
 	if name, own := listed.Name(); own {
 		a.Name = name
 	}
-	if at, err := LastError(listed); err != nil {
+	if at, stands, err := LastError(listed); stands {
 		a.Error = err.Error()
 		if !at.IsZero() {
 			a.ErrorAge = time.Since(at).Seconds()
