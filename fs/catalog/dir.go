@@ -54,7 +54,7 @@ func (d *Dir) moveLocked() string {
 	if d.timed == d.sum && !d.changed.IsZero() {
 		return ""
 	}
-	now := time.Now()
+	now := time.Now().Round(0) // without the clock that is never set back
 	if !now.After(d.changed) {
 		now = d.changed.Add(1) // the clock was set back; who compares times must see it all the same
 	}
