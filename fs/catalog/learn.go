@@ -314,13 +314,10 @@ func (c *Catalog) Contact(ctx context.Context, a *Asset) error {
 }
 
 func (c *Catalog) contact(ctx context.Context, a *Asset, patience time.Duration) error {
-	c.mu.Lock()
-	header, call := a.infoLocked().Header, c.o.ByMetadata || a.seenLocked().uploading
-	c.mu.Unlock()
-	if header {
+	if a.Info().Header {
 		return nil
 	}
-	if call {
+	if a.CallsFirst() {
 		err := c.call(ctx, a, false)
 		switch {
 		case err == nil && c.o.ByMetadata:
@@ -331,6 +328,13 @@ func (c *Catalog) contact(ctx context.Context, a *Asset, patience time.Duration)
 	}
 	_, err := a.Facts().Contact(ctx, asset.Contact{RetryFor: patience})
 	return err
+}
+
+// CallsFirst reports whether Contact makes the metadata call before it asks for a header.
+func (a *Asset) CallsFirst() bool {
+	a.c.mu.Lock()
+	defer a.c.mu.Unlock()
+	return a.c.o.ByMetadata || a.seenLocked().uploading
 }
 
 // SetErr keeps err as the asset's last error, for people.

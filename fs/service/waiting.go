@@ -84,7 +84,7 @@ func (v *Service) waiting(all []*Wait) map[string][]WaitStatus {
 		switch {
 		case e == nil:
 			s.For = v.whyNames(x.since, now)
-		case calling && x.Op != "read":
+		case calling && x.calls(e.Info()):
 			s.For = v.whyCall(id, sent, now)
 		default:
 			need := x.Need
@@ -115,6 +115,19 @@ func (v *Service) subject(x *Wait) (under, id string, e *asset.Asset) {
 		return "", x.Name, v.Store.Asset(x.Name)
 	}
 	return "", "", nil
+}
+
+// calls reports whether x may wait for a metadata call on the asset of which that is known.
+func (x *Wait) calls(known asset.Info) bool {
+	switch {
+	case x.Op == "read":
+		return false
+	case x.Op == "stat", x.Asset == nil:
+		return true
+	case known.Header:
+		return x.Op == "open" && known.Size < 0
+	}
+	return x.Asset.CallsFirst()
 }
 
 // whyCall says what a metadata call waits for. sent is when it was sent; zero if it has not been.

@@ -110,6 +110,34 @@ func TestWhyCall(t *testing.T) {
 	}
 }
 
+// A metadata call that is made for other reasons is not what an open or a fetch waits for.
+func TestWhyOtherCall(t *testing.T) {
+	unseen, seen, unsized := asset.Info{Size: -1}, asset.Info{Header: true}, asset.Info{Header: true, Size: -1}
+	for _, tc := range []struct {
+		byMetadata bool // come names
+		op         string
+		known      asset.Info
+		want       bool
+	}{
+		{false, "open", unseen, false},
+		{false, "fetch", unseen, false},
+		{false, "stat", unseen, true},
+		{false, "read", unseen, false},
+		{false, "open", unsized, true},
+		{false, "fetch", unsized, false},
+		{true, "open", unseen, true},
+		{true, "fetch", unseen, true},
+		{true, "fetch", seen, false},
+	} {
+		v := open(t, Options{ByMetadata: tc.byMetadata})
+		v.SetList([]string{"re_1"})
+		x := &Wait{Op: tc.op, Asset: v.Catalog.Listed("re_1")}
+		if got := x.calls(tc.known); got != tc.want {
+			t.Errorf("names by metadata %t, %s of %+v: %t", tc.byMetadata, tc.op, tc.known, got)
+		}
+	}
+}
+
 // A wait for an asset that is not listed, or no more, is shown, too.
 func TestUnlistedWaits(t *testing.T) {
 	v := open(t, Options{})
