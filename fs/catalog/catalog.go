@@ -270,6 +270,14 @@ func (c *Catalog) notifyLocked() {
 	c.changed = make(chan struct{})
 }
 
+// Met returns the asset of an ID, listed or not, or nil if nobody has met it.
+func (c *Catalog) Met(id string) *Asset {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a, _ := c.findLocked(id)
+	return a
+}
+
 // Listed returns the listed asset of an ID, or nil.
 func (c *Catalog) Listed(id string) *Asset {
 	c.mu.Lock()

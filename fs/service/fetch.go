@@ -31,6 +31,15 @@ func (v *Service) find(ctx context.Context, id string) (*catalog.Asset, error) {
 	return a, err
 }
 
+// known returns the asset of an ID that is listed, or of which something is in the spool; nil if there
+// is none.
+func (v *Service) known(id string) *catalog.Asset {
+	if v.Store.Holds(id) {
+		return v.Catalog.Met(id)
+	}
+	return v.Catalog.Listed(id)
+}
+
 // Asset returns the status of one asset. If its size is unknown it asks for it; ctx ends that
 // wait. The status is valid even with an error.
 func (v *Service) Asset(ctx context.Context, id string) (AssetStatus, error) {
@@ -46,7 +55,7 @@ func (v *Service) Asset(ctx context.Context, id string) (AssetStatus, error) {
 
 // Peek returns the status of one asset from memory only.
 func (v *Service) Peek(id string) AssetStatus {
-	a := v.Catalog.Listed(id)
+	a := v.known(id)
 	if a == nil {
 		return AssetStatus{ID: id, Size: -1}
 	}
@@ -139,18 +148,18 @@ func (v *Service) Hold(ids []string) (release func()) {
 	return func() {
 		for id, r := range held {
 			r.Close()
-			if a := v.Catalog.Listed(id); a != nil {
+			if a := v.Catalog.Met(id); a != nil {
 				v.FreeAtClose(a)
 			}
 		}
 	}
 }
 
-// Free drops an asset from the spool. Programs that have it open can go on reading. If the
+// Free drops an asset, listed or not, from the spool. Programs that have it open can go on reading. If the
 // kernel may be reading it by itself, nothing is dropped until its last close: then later is
 // true.
 func (v *Service) Free(id string) (freed int64, later bool, err error) {
-	a := v.Catalog.Listed(id)
+	a := v.known(id)
 	if a == nil {
 		return 0, false, errNoAsset
 	}
@@ -206,7 +215,7 @@ func (v *Service) SetPinned(ctx context.Context, ids []string, pinned bool) []er
 		}
 	}
 	for i, id := range ids {
-		if a := v.Catalog.Listed(id); pinned && errs[i] == nil && a != nil {
+		if a := v.Catalog.Met(id); pinned && errs[i] == nil && a != nil {
 			Engine(a).freeLater.Store(false)
 		}
 	}
