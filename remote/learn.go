@@ -73,7 +73,7 @@ func (k *learnt) rates(limit RateLimit, now time.Time) []Rate {
 // gap returns the distance of calls beside another client, 0 if there is none. Without any, but
 // only just, calls are spread evenly: a burst would fill the window of both.
 func (k *learnt) gap(rates []Rate) time.Duration {
-	if k.Stretch == 0 && k.Hold == 0 && !k.trying || len(rates) == 0 {
+	if k.Stretch == 0 && k.Hold == 0 && !k.trying {
 		return 0
 	}
 	gap := worth(rates)

@@ -12,8 +12,6 @@ func Learnt(limit RateLimit, note func(name string) string, now time.Time) []str
 	for _, call := range []string{opDownload, opMetadata} {
 		var k learnt
 		k.load(note(noteName(call)), now)
-		limit := limit
-		limit.Auto = limit.Auto && call == opDownload
 		rates := k.rates(limit, now)
 		if limit.Auto && now.Before(k.Until) {
 			lines = append(lines, fmt.Sprintf("%s calls: the account has %s until %s", call, rateList(rates), k.Until.Local().Format("15:04")))
