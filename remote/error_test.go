@@ -184,6 +184,7 @@ func TestErrorSays(t *testing.T) {
 		{Error{Status: 404}, false, true},
 		{Error{Status: 404, foreign: true}, false, true},
 		{Error{Status: 407, foreign: true}, false, false},
+		{Error{Status: 200, foreign: true}, false, true},
 		{Error{Status: 200, Code: "0402"}, false, false},
 		{Error{Status: 304}, false, false},
 	} {

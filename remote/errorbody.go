@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"html"
 	"io"
 	"math"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -36,9 +38,12 @@ func errorOf(resp *http.Response, body *Body) (*Error, *Error) {
 		o = cutObject(body.peeked)
 	}
 	e := o.fault(resp)
-	if !o.object && mediaType(resp.Header.Get("Content-Type")) == "text/plain" {
-		line, _, _ := strings.Cut(strings.TrimSpace(string(body.peeked)), "\n")
-		e.Msg = bounded(strings.TrimSpace(line))
+	switch {
+	case o.object:
+	case mediaType(resp.Header.Get("Content-Type")) == "text/plain":
+		e.Msg = firstLine(body.peeked)
+	case isHTML(resp):
+		e.Msg = scriptWords(body.peeked)
 	}
 	empty := cut == nil && len(bytes.TrimSpace(body.peeked)) == 0
 	switch status := resp.StatusCode; {
@@ -216,6 +221,38 @@ func htmlPage(b []byte) bool {
 		}
 	}
 	return false
+}
+
+func isHTML(resp *http.Response) bool {
+	switch mediaType(resp.Header.Get("Content-Type")) {
+	case "text/html", "application/xhtml+xml":
+		return true
+	}
+	return false
+}
+
+// markup matches one tag of HTML.
+var markup = regexp.MustCompile("<[^>]*>")
+
+// scriptWords returns the first line of what a script says went wrong, "" if b is no such text.
+// PHP calls everything HTML that a script does not call anything else: "no credit",
+// {"error":"no credit"}, and its own errors, which begin with a line break. Any other markup
+// is a page for somebody who looks at it.
+func scriptWords(b []byte) string {
+	b = bytes.TrimSpace(trimBOM(b))
+	own := len(b) > 3 && bytes.EqualFold(b[:3], []byte("<br"))
+	if bytes.HasPrefix(b, []byte("<")) && !own {
+		return ""
+	}
+	if own {
+		b = markup.ReplaceAll(b, nil)
+	}
+	return html.UnescapeString(firstLine(b))
+}
+
+func firstLine(b []byte) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
+	return bounded(strings.TrimSpace(line))
 }
 
 // codeOf returns the code of an object, "" if it has none. Java may write a number like this:

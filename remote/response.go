@@ -220,13 +220,18 @@ func objectError(resp *http.Response, b []byte) *Error {
 	return nil
 }
 
-// pageError returns an error if b, the beginning of a success's body, is a web page.
+// pageError returns an error if b, the beginning of a success's body, is a web page, or if a
+// script says in its place what went wrong.
 func pageError(resp *http.Response, b []byte) *Error {
 	page := htmlPage(b)
-	switch mediaType(resp.Header.Get("Content-Type")) {
-	case "text/html", "application/xhtml+xml":
+	if !page && isHTML(resp) {
 		// Some servers send this type for everything they don't know.
-		page = page || len(b) == 0 || strings.HasPrefix(http.DetectContentType(b), "text/")
+		page = len(b) == 0 || strings.HasPrefix(http.DetectContentType(b), "text/")
+		if words := scriptWords(b); page && words != "" {
+			e := &Error{Status: resp.StatusCode, Msg: words, RetryAfter: retryAfter(resp.Header)}
+			e.disown()
+			return e
+		}
 	}
 	if !page {
 		return nil

@@ -155,9 +155,15 @@ func TestRefusedAnswers(t *testing.T) {
 		{"plain text", reply(503, "Content-Type: text/plain\r\n", "down for \x1b[1mrepair\nsecond line"), nil, 503, -1, `"down for \x1b[1mrepair"`},
 		{"html 502", reply(502, "Content-Type: text/html\r\n", "<html>not found"), nil, 502, -1, "502 Bad Gateway"},
 		{"error body that breaks off", reply(500, "Content-Length: 500\r\n", `{"code":500`), nil, 500, -1, "500"},
+		// From a script that names no type, so that PHP does.
+		{"words of a script", reply(200, "Content-Type: text/html; charset=UTF-8\r\n", "\nNo credit\nbye"), errForeign, 0, 3, `"No credit": not an answer`},
+		{"object of a script", reply(200, "Content-Type: text/html; charset=UTF-8\r\n", `{"error":"No credit"}`), errForeign, 0, 3, "No credit"},
+		{"error of PHP", reply(200, "Content-Type: text/html; charset=UTF-8\r\n", "<br />\n<b>Fatal error</b>:  No &quot;f&quot; in <b>/x.php</b>\n"), errForeign, 0, 3, `"Fatal error:  No \"f\" in /x.php"`},
+		{"words of a script, with a status", reply(403, "Content-Type: text/html; charset=UTF-8\r\n", "No credit"), errForeign, 0, 2, "No credit"},
+		{"error of PHP on 500", reply(500, "Content-Type: text/html; charset=UTF-8\r\n", "<br />\n<b>Fatal error</b>: No f"), nil, 500, -1, "Fatal error: No f"},
 
 		// From a network that answers instead of the API.
-		{"login page", reply(200, "Content-Type: text/html; charset=utf-8\r\n", "hello"), ErrUnreachable, 0, -1, "HTML page"},
+		{"login page", reply(200, "Content-Type: text/html; charset=utf-8\r\n", "<p>hello"), ErrUnreachable, 0, -1, "HTML page"},
 		{"login page in disguise", reply(200, "Content-Type: video/mp4\r\n", "\n"+page), ErrUnreachable, 0, -1, "login page"},
 		{"login page of nothing", reply(200, "Content-Type: text/html\r\nContent-Length: 0\r\n", ""), ErrUnreachable, 0, -1, "login page"},
 		{"login wanted", reply(511, "Content-Type: text/html\r\n", page), ErrUnreachable, 511, -1, "login page"},
