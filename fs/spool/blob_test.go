@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 
 	"assetfs/fs/ranges"
@@ -124,5 +125,65 @@ func TestHolesAndPunch(t *testing.T) {
 	holes, size, err := b.Holes([]ranges.Range{{End: 8 * n}})
 	if err != nil || size != 8*n || fmt.Sprint(holes.Ranges()) != fmt.Sprint(set) {
 		t.Errorf("holes %v of %d, %v", holes.Ranges(), size, err)
+	}
+}
+
+// TestBlobDescriptors has a descriptor closed once, when its blob is closed or removed, or its directory closed.
+func TestBlobDescriptors(t *testing.T) {
+	d := open(t, t.TempDir())
+	closed, removed, left := d.Blob("a", 1, false), d.Blob("b", 1, false), d.Blob("c", 1, false)
+	for _, b := range []*Blob{closed, removed, left} {
+		if _, err := b.WriteAt([]byte("x"), 0); err != nil || !b.Open() {
+			t.Fatal(err)
+		}
+	}
+	closed.Close()
+	closed.Close()
+	if closed.Open() {
+		t.Error("still open after Close")
+	}
+	if err := closed.Sync(); err != nil { // Close twice is no error
+		t.Error(err)
+	}
+	if err := removed.Remove(); err != nil || removed.Open() {
+		t.Errorf("after Remove: %v, open %v", err, removed.Open())
+	}
+	closeDir(t, d)
+	if _, err := d.journal.f.Stat(); left.Open() || !errors.Is(err, os.ErrClosed) {
+		t.Errorf("still open after Close of the directory: a blob %v, the index %v", left.Open(), err)
+	}
+	d.journal.Queue(record("1"))
+	if _, err := left.WriteAt([]byte("x"), 0); !errors.Is(err, ErrClosed) || !errors.Is(d.journal.Write(), ErrClosed) {
+		t.Errorf("a write after Close: %v", err)
+	}
+}
+
+// TestReadBesideClose has a read go on whose descriptor is closed, since too many are open, or has become stale.
+func TestReadBesideClose(t *testing.T) {
+	var b *Blob
+	var first *os.File
+	stale := false
+	d := openWith(t, t.TempDir(), func(point, _ string) error {
+		switch f := b.fd.Load(); {
+		case point != "read" || f != first:
+		case stale:
+			return syscall.ESTALE
+		default:
+			b.Close()
+		}
+		return nil
+	})
+	defer closeDir(t, d)
+	b = d.Blob("a", 1, false)
+	if _, err := b.WriteAt([]byte("x"), 0); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		first = b.fd.Load()
+		p := make([]byte, 1)
+		if _, err := b.ReadAt(p, 0); err != nil || p[0] != 'x' || b.fd.Load() == first {
+			t.Errorf("stale %v: %q, %v", stale, p, err)
+		}
+		stale = true
 	}
 }

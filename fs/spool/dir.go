@@ -128,12 +128,8 @@ var errIrregular = fmt.Errorf("no regular file: %w", iofs.ErrNotExist)
 // openRegular opens a file in dir. It neither follows links, which os.Root does within dir, nor waits for
 // the other end of a FIFO.
 func openRegular(dir *os.Root, name string, flags int) (*os.File, error) {
-	fi, err := dir.Lstat(name)
-	switch {
-	case err == nil && !fi.Mode().IsRegular():
+	if fi, err := dir.Lstat(name); err == nil && !fi.Mode().IsRegular() {
 		return nil, &iofs.PathError{Op: "open", Path: name, Err: errIrregular}
-	case err != nil && (flags&os.O_CREATE == 0 || !errors.Is(err, iofs.ErrNotExist)):
-		return nil, err
 	}
 	return dir.OpenFile(name, flags, 0o600)
 }

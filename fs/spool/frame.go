@@ -105,7 +105,7 @@ func next(r *bufio.Reader) ([]byte, error) {
 	frame, err := r.Peek(frameLen)
 	if err == nil {
 		length, sum := binary.LittleEndian.Uint32(frame), binary.LittleEndian.Uint32(frame[4:])
-		if length == 0 || length > MaxRecord {
+		if length == 0 || length > MaxRecord { // no record is empty
 			return nil, errDamaged
 		}
 		if frame, err = r.Peek(frameLen + int(length)); err == nil && checksum(frame[:4], frame[frameLen:]) != sum {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -105,4 +106,60 @@ func TestRenameNotSynced(t *testing.T) {
 		t.Error(err)
 	}
 	closeDir(t, d)
+}
+
+// TestRenameFails has nothing lost that is written after a compaction whose last step failed.
+func TestRenameFails(t *testing.T) {
+	root := t.TempDir()
+	d, broken := openBreaking(t, root, syscall.EIO, "rename")
+	j := d.Journal()
+	j.Queue(record("1"))
+	*broken = true
+	if err := j.Compact(func(b []byte) []byte { return append(b, record("x")...) }); !errors.Is(err, syscall.EIO) {
+		t.Errorf("Compact: %v", err)
+	}
+	j.Queue(record("2"))
+	if err := j.Sync(); err != nil {
+		t.Error(err)
+	}
+	closeDir(t, d)
+	if got, whole := records(t, root); !whole || !slices.Equal(got, []string{"1", "2"}) {
+		t.Errorf("records %q", got)
+	}
+}
+
+// TestGarbage has a journal compacted when it is long, and when a sync failed although nothing was written since.
+func TestGarbage(t *testing.T) {
+	d, broken := openBreaking(t, t.TempDir(), syscall.EIO, "index-sync")
+	defer closeDir(t, d)
+	j := d.Journal()
+	compactions := 0
+	compact := func() {
+		t.Helper()
+		old := j.f
+		if err := j.Compact(func(b []byte) []byte { compactions++; return append(b, record("1")...) }); err != nil || j.Garbage() {
+			t.Errorf("Compact: %v", err)
+		}
+		if _, err := old.Stat(); j.f != old && !errors.Is(err, os.ErrClosed) {
+			t.Errorf("the old index stays open: %v", err)
+		}
+	}
+	long := record(strings.Repeat("x", compactAbove/2))
+	for _, want := range []bool{false, true} {
+		j.Queue(long)
+		if err := j.Sync(); err != nil || j.Garbage() != want {
+			t.Errorf("garbage is %v, want %v, %v", !want, want, err)
+		}
+	}
+	compact()
+	compact() // is idle
+	*broken = true
+	if err := j.Sync(); err == nil || !j.Garbage() {
+		t.Errorf("no garbage after %v", err)
+	}
+	*broken = false
+	compact()
+	if err := j.Sync(); err != nil || compactions != 2 {
+		t.Errorf("%d compactions, then %v", compactions, err)
+	}
 }

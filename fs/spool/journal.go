@@ -193,9 +193,9 @@ func (j *Journal) Compact(snapshot func([]byte) []byte) error {
 
 // named reports whether f is what has the journal's name.
 func (j *Journal) named(f *os.File) bool {
-	there, err := j.d.root.Lstat(indexName)
-	fi, ferr := f.Stat()
-	return err == nil && ferr == nil && os.SameFile(there, fi)
+	there, _ := j.d.root.Lstat(indexName)
+	fi, _ := f.Stat()
+	return os.SameFile(there, fi) // not if one is nil, after an error
 }
 
 // cut writes what is queued. It returns where that ends, and whether nothing was added since the last

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/iotest"
 )
 
 func record(text string) []byte {
@@ -161,6 +164,35 @@ func TestJournalFails(t *testing.T) {
 	}
 }
 
+// TestJournalFailsLog has one line in the log when writes begin to fail, and one when they don't any more.
+func TestJournalFailsLog(t *testing.T) {
+	var log strings.Builder
+	broken := false
+	d, err := Open(t.TempDir(), baseURL, Options{
+		Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Fault: func(point, _ string) error {
+			if broken && point == "append" {
+				return syscall.ENOSPC
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeDir(t, d)
+	for _, broken = range []bool{false, true, true, true, false, false, true} {
+		d.Journal().Queue(record("x"))
+		if err := d.Journal().Write(); (err != nil) != broken {
+			t.Error(err)
+		}
+	}
+	got := log.String()
+	if failed, again := strings.Count(got, "not written"), strings.Count(got, "written again"); failed != 2 || again != 1 {
+		t.Errorf("%d and %d lines:\n%s", failed, again, got)
+	}
+}
+
 // TestSyncFails has no sync succeed after one that failed, since the kernel tells of
 // an error once and then takes the pages for clean, until all is written anew.
 func TestSyncFails(t *testing.T) {
@@ -277,5 +309,34 @@ func TestDamage(t *testing.T) {
 		if bit%8 == bit/8%8 {
 			try(fmt.Sprint("bit flipped: ", bit), damaged, want)
 		}
+	}
+}
+
+// TestIndexUnreadable has an error of the disk taken for what it is: what follows a damage is cut off.
+func TestIndexUnreadable(t *testing.T) {
+	broken := errors.New("broken")
+	whole := append(header(), record("1")...)
+	for n := range whole {
+		_, err := replay(io.MultiReader(bytes.NewReader(whole[:n]), iotest.ErrReader(broken)), "", func([]byte) { t.Errorf("a record of %d bytes", n) })
+		if !errors.Is(err, broken) || errors.Is(err, errDamaged) {
+			t.Errorf("after %d bytes: %v", n, err)
+		}
+	}
+}
+
+// TestLongRecord leaves out what would count as damage.
+func TestLongRecord(t *testing.T) {
+	for n, want := range map[int]int{MaxRecord: 3 + frameLen + MaxRecord, MaxRecord + 1: 3} {
+		if b := AppendFrame([]byte("old"), func(b []byte) []byte { return append(b, make([]byte, n)...) }); len(b) != want {
+			t.Errorf("%d bytes became %d, want %d", n, len(b), want)
+		}
+	}
+}
+
+// TestEmptyRecord takes a record of nothing for damage, though its checksum is right.
+func TestEmptyRecord(t *testing.T) {
+	empty := append(make([]byte, 4), binary.LittleEndian.AppendUint32(nil, checksum(make([]byte, 4)))...)
+	if _, err := replay(bytes.NewReader(append(header(), empty...)), "", func(p []byte) { t.Errorf("a record of %d bytes", len(p)) }); !errors.Is(err, errDamaged) {
+		t.Error(err)
 	}
 }

@@ -202,3 +202,18 @@ func TestNames(t *testing.T) {
 		t.Errorf("directory %q", got)
 	}
 }
+
+// TestPrivateAgain has a directory that was opened to others closed to them.
+func TestPrivateAgain(t *testing.T) {
+	root := t.TempDir()
+	d := open(t, root)
+	path := d.Path()
+	closeDir(t, d)
+	if err := os.Chmod(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	closeDir(t, open(t, root))
+	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", fi.Mode(), err)
+	}
+}
