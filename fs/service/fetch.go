@@ -59,7 +59,11 @@ func (v *Service) Peek(id string) AssetStatus {
 	if a == nil {
 		return AssetStatus{ID: id, Size: -1}
 	}
-	return v.assetStatus(a)
+	s := v.assetStatus(a)
+	if v.Catalog.Listed(id) == nil {
+		s.Name = "" // which no directory shows
+	}
+	return s
 }
 
 // Cost is the price of n bytes in dollars.
