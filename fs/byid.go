@@ -15,7 +15,7 @@ import (
 // linkNode returns the link to a in by-id.
 func (n *dir) linkNode(ctx context.Context, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode {
 	l := &link{fs: n.fs, asset: a}
-	out.SetEntryTimeout(settled)
+	out.SetEntryTimeout(n.fs.stays(a))
 	out.SetAttrTimeout(l.attr(&out.Attr))
 	return n.NewInode(ctx, l, fusefs.StableAttr{Mode: syscall.S_IFLNK, Ino: a.LinkIno()})
 }

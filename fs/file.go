@@ -58,15 +58,19 @@ var (
 func (n *dir) fileNode(ctx context.Context, a *catalog.Asset, out *fuse.EntryOut) *fusefs.Inode {
 	f := n.fs
 	s := f.stateOf(a)
-	if f.Catalog.Listed(a.ID) != nil && !a.IsVideo() {
-		out.SetEntryTimeout(settled)
-	} else {
-		out.SetEntryTimeout(unsettled) // nobody knows yet whether it is there, or for how long
-	}
+	out.SetEntryTimeout(f.stays(a))
 	f.fileAttr(a, &out.Attr)
 	gen := f.kernelGen(s)
 	f.told(a, gen, out.Size)
 	return n.NewInode(ctx, &file{fs: f, asset: a}, fusefs.StableAttr{Mode: syscall.S_IFREG, Ino: a.Ino, Gen: gen})
+}
+
+// stays returns how long the kernel may keep a name of a.
+func (f *FS) stays(a *catalog.Asset) time.Duration {
+	if f.Catalog.Listed(a.ID) != nil && !a.IsVideo() {
+		return settled
+	}
+	return unsettled // nobody knows yet whether it is there, or for how long
 }
 
 // fileAttr fills in the known attributes of a.
