@@ -114,9 +114,6 @@ func (a *Asset) replaceLocked(s *stream, info Info) (remove func() int64) {
 	a.young.Clear()
 	a.first, a.trusted, a.endedAt = nil, false, -1
 	a.lastErr = &mishap{ErrChanged, time.Now()}
-	if a.pinned {
-		nudge(a.store.pinsChanged)
-	}
 	if a.factsAdded != nil {
 		a.factsAdded()
 	}

@@ -30,8 +30,8 @@ func (a *Asset) pinLocked(pinned bool) {
 	a.store.journal.Queue(appendRecord(nil, kindPin, a.id, pinned))
 }
 
-// PinsChanged returns a channel that has an element when a pinned asset has new content, which must
-// be fetched.
+// PinsChanged returns a channel that has an element when a pinned asset has new content, or has lost its
+// bytes, which must be fetched.
 func (s *Store) PinsChanged() <-chan struct{} { return s.pinsChanged }
 
 // AbsentPins returns the IDs of pinned assets that are not whole.

@@ -189,6 +189,24 @@ func TestPinnedChanges(t *testing.T) {
 	}
 }
 
+// So is that its bytes are lost, as when its spool file was deleted.
+func TestPinnedLost(t *testing.T) {
+	d := open(t, t.TempDir(), keep{})
+	defer closeDir(t, d)
+	f := d.Asset("re_1")
+	f.acquire()
+	defer f.release()
+	f.change(func(m *facts) { m.info.Size = mib })
+	put(t, f, span(0, mib))
+	if err := d.SetPinned(true, f); err != nil {
+		t.Fatal(err)
+	}
+	f.lose(f.incarnation)
+	if len(d.PinsChanged()) == 0 {
+		t.Error("a loss is not told")
+	}
+}
+
 // TestPinnedWhileRoomIsMade pins an asset when it has been decided to drop a part of it.
 func TestPinnedWhileRoomIsMade(t *testing.T) {
 	d := open(t, t.TempDir(), keep{})

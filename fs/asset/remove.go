@@ -22,6 +22,9 @@ func (a *Asset) dropLocked() (remove func() int64) {
 	a.epoch++
 	a.incarnation++
 	a.blob, a.unchecked = nil, false
+	if a.pinned {
+		nudge(a.store.pinsChanged)
+	}
 	a.markLocked()
 	a.queueLocked()
 	return func() int64 {
