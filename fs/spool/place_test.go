@@ -217,3 +217,60 @@ func TestPrivateAgain(t *testing.T) {
 		t.Errorf("%v, %v", fi.Mode(), err)
 	}
 }
+
+// TestNamesStay has the names of earlier versions, under which paid bytes are kept.
+func TestNamesStay(t *testing.T) {
+	for got, want := range map[string]string{
+		BlobName("re_657739295220518912", 3):         "re_657739295220518912.3",
+		BlobName("VI6-a.b/Ä", 10):                    "%56%496-a%2eb%2f%c3%84.10",
+		directoryName("https://api.memories.ai/v2/"): "api.memories.ai-e4a197dda2a6",
+		directoryName("http://[::1]:8080"):           "%3a%3a1-23f440d84221",
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestInspectDamaged has a spool described whose files are missing or damaged, and one of a newer assetfs refused.
+func TestInspectDamaged(t *testing.T) {
+	root := t.TempDir()
+	d := open(t, root)
+	d.Journal().Queue(record("1"))
+	if err := d.Journal().Write(); err != nil {
+		t.Fatal(err)
+	}
+	closeDir(t, d)
+	whole, err := os.ReadFile(indexPath(root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer := slices.Clone(whole)
+	newer[8], newer[12] = indexVersion+1, newer[12]+1
+	for name, tc := range map[string]struct {
+		change  func() error
+		records int
+		says    string // of the error; "": none
+	}{
+		"whole":    {func() error { return nil }, 1, ""},
+		"no lock":  {func() error { return os.Remove(filepath.Join(d.Path(), lockName)) }, 1, ""},
+		"no index": {func() error { return os.Remove(indexPath(root)) }, 0, ""},
+		"damaged": {func() error {
+			return os.WriteFile(indexPath(root), append(whole[:len(whole):len(whole)], "damage"...), 0o600)
+		}, 1, ""},
+		"newer": {func() error { return os.WriteFile(indexPath(root), newer, 0o600) }, 0, "newer assetfs"},
+	} {
+		if err := errors.Join(os.WriteFile(indexPath(root), whole, 0o600), tc.change()); err != nil {
+			t.Fatal(err)
+		}
+		records := 0
+		s, err := Inspect(root, baseURL, func([]byte) { records++ })
+		if records != tc.records || !s.Exists || (err == nil) != (tc.says == "") || err != nil && !strings.Contains(err.Error(), tc.says) {
+			t.Errorf("%s: %d records, %+v, %v", name, records, s, err)
+		}
+		if tc.says != "" {
+			continue
+		}
+		closeDir(t, open(t, root)) // makes what is missing
+	}
+}
