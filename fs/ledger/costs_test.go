@@ -44,6 +44,9 @@ func TestMonthLimit(t *testing.T) {
 			Served: func() int64 { return 0 },
 			Allow:  func(n int64) { allowed = append(allowed, n) },
 		})
+		if len(allowed) == 0 {
+			t.Error("no limit until the first record")
+		}
 		l.record(time.Now())
 		spent["cat"] = remote.Spent{Requests: 1, Bytes: 30}
 		time.Sleep(31 * 24 * time.Hour)
