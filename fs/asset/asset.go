@@ -3,6 +3,7 @@ package asset
 import (
 	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -176,6 +177,9 @@ func (a *Asset) planAgainLocked(wait time.Duration) {
 func (a *Asset) rangingLocked() Ranging {
 	if a.info.Ranging != RangeUnknown {
 		return a.info.Ranging
+	}
+	if a.engine != nil && slices.Contains(a.streams, a.only) {
+		return RangeNo // for now
 	}
 	return a.store.Ranging()
 }

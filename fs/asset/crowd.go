@@ -28,6 +28,7 @@ type Call struct {
 	store    *Store
 	sent     atomic.Pointer[time.Time] // when; nil while it waits for its turn
 	refusals int                       // in a row, by the rate limit
+	stuck    func()                    // called while it is unanswered and nothing gives way; may be nil
 }
 
 // Call returns a call other than a download. s may be nil: then nothing gives way.
@@ -94,8 +95,12 @@ func (c *Call) hurry(ended <-chan struct{}) {
 			}
 			return
 		case now := <-t.C:
-			if at := c.SentAt(); !at.IsZero() && !at.Equal(last) && now.Sub(at) >= s.patience() && s.giveWay(now) {
+			switch at := c.SentAt(); {
+			case at.IsZero(), at.Equal(last), now.Sub(at) < s.patience():
+			case s.giveWay(now):
 				gave, last = time.Now(), at
+			case c.stuck != nil:
+				c.stuck()
 			}
 		}
 	}
@@ -120,6 +125,25 @@ func (s *stream) inVain(n int) (enough bool) {
 	defer s.a.mu.Unlock()
 	s.a.fail.vain += n
 	return s.a.fail.vain >= vainMost
+}
+
+// yield ends the request of s where another stream of its asset is on its way there, which is all that
+// the server seems to serve: a worker that knows no Range, and serves nothing else before that is read
+// to its end. Its readers wait for that stream.
+func (s *stream) yield() {
+	a := s.a
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.info.Ranging != RangeUnknown || !s.state.Opening || s.ending {
+		return
+	}
+	for _, o := range a.streams {
+		if o != s && !o.ending && !o.state.Opening && o.state.Start == 0 && o.state.Pos <= s.request.Start {
+			a.only = o
+			s.endLocked()
+			return
+		}
+	}
 }
 
 // ask makes a request for s.

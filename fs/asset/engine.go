@@ -14,6 +14,7 @@ type engine struct {
 	denied    bool       // the last answer had no Range, though that was proved
 	pieces    bool       // the server sends less at a time than it is asked for
 	gaveWay   bool       // a stream was given up for another asset's
+	only      *stream    // beside which the server seems to serve nothing; nil: none
 	endedAt   int64      // where a body ended properly, but not at the size; -1 nowhere
 	disproved int64      // a size that metadata gave and that is wrong; -1 none
 	streams   []*stream

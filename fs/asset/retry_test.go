@@ -204,6 +204,25 @@ func TestUnservedGivesWay(t *testing.T) {
 	}
 }
 
+// TestUnservedSeek seeks in an asset of a server that knows no Range and serves one download at a time: the first stream
+// brings what is read, without another.
+func TestUnservedSeek(t *testing.T) {
+	test(t, &fakeServer{size: 64 * mib, etag: true, alone: true, queues: true}, func(r *rig) {
+		r.contact()
+		rd := r.Open()
+		defer rd.Close()
+		r.cat(rd, 0, mib)
+		time.Sleep(linger / 2)
+		start := time.Now()
+		r.read(rd, 60*mib, block)
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		r.read(rd, 62*mib, block)
+		r.spent(2, 64*mib)
+	})
+}
+
 // TestPausedStreamStays: a rate limit may refuse a request, and an answer may take a while, without a stream
 // being given up.
 func TestPausedStreamStays(t *testing.T) {
