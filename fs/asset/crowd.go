@@ -1,10 +1,6 @@
 package asset
 
-import (
-	"sync"
-	"sync/atomic"
-	"time"
-)
+import "time"
 
 // noticed is how long a server has to notice that we closed a connection, before the next request.
 const noticed = 50 * time.Millisecond
@@ -21,90 +17,6 @@ const refusalsMost = 1
 // vainMost is how many streams may give way in vain for one asset before bytes of it come. Two, because
 // a gateway may take longer than noticed until it tells its server.
 const vainMost = 2
-
-// Call is a call to the server. Where open downloads may be the reason why it is not served, paused ones
-// give way.
-type Call struct {
-	store    *Store
-	sent     atomic.Pointer[time.Time] // when; nil while it waits for its turn
-	refusals int                       // in a row, by the rate limit
-	stuck    func()                    // called while it is unanswered and nothing gives way; may be nil
-}
-
-// Call returns a call other than a download. s may be nil: then nothing gives way.
-func (s *Store) Call() *Call { return &Call{store: s} }
-
-// Watch begins to look at how long c takes, also when it is made again; ended says that it has ended.
-func (c *Call) Watch() (ended func()) {
-	c.sent.Store(nil)
-	c.refusals = 0
-	if c.store == nil {
-		return func() {}
-	}
-	done := make(chan struct{})
-	var hurry sync.WaitGroup
-	hurry.Go(func() { c.hurry(done) })
-	return func() {
-		close(done)
-		hurry.Wait()
-	}
-}
-
-// Sent records whether c has been sent. If it was and must wait again, it was refused.
-func (c *Call) Sent(sent bool) {
-	if sent {
-		now := time.Now()
-		c.sent.Store(&now)
-		return
-	}
-	if c.sent.Swap(nil) == nil {
-		return
-	}
-	if c.refusals++; c.refusals > refusalsMost && c.store != nil {
-		c.store.giveWay(time.Now())
-	}
-}
-
-// SentAt returns when c was sent; zero while it waits for its turn.
-func (c *Call) SentAt() (at time.Time) {
-	if sent := c.sent.Load(); sent != nil {
-		at = *sent
-	}
-	return at
-}
-
-// Answered records that an answer to c is here.
-func (c *Call) Answered() {
-	if c.store != nil {
-		c.store.answered(c.SentAt(), &c.store.other)
-	}
-}
-
-// hurry returns when c has ended. If it has no answer for long, a paused stream gives way, once each time
-// that c is sent.
-func (c *Call) hurry(ended <-chan struct{}) {
-	s := c.store
-	t := time.NewTicker(idle)
-	defer t.Stop()
-	var gave, last time.Time
-	for {
-		select {
-		case <-ended:
-			if !gave.IsZero() {
-				s.gaveFor(time.Since(gave))
-			}
-			return
-		case now := <-t.C:
-			switch at := c.SentAt(); {
-			case at.IsZero(), at.Equal(last), now.Sub(at) < s.patience():
-			case s.giveWay(now):
-				gave, last = time.Now(), at
-			case c.stuck != nil:
-				c.stuck()
-			}
-		}
-	}
-}
 
 // open makes the request of s. Where other open downloads may be the reason why it is refused, one of them
 // gives way.
@@ -177,10 +89,7 @@ func (s *Store) gaveFor(took time.Duration) {
 // another one beside them, and returns when the server should know. It ends at most one a second, so that
 // readers that take turns still get something done.
 func (s *Store) giveWay(now time.Time) bool {
-	s.mu.Lock()
-	soon := now.Sub(s.gaveWay) < idle
-	s.mu.Unlock()
-	if soon {
+	if now.Sub(s.gaveWayAt()) < idle {
 		return false
 	}
 	var victim *stream
@@ -213,6 +122,13 @@ func (s *Store) giveWay(now time.Time) bool {
 	s.mu.Unlock()
 	time.Sleep(noticed)
 	return true
+}
+
+// gaveWayAt returns when a stream was given up last.
+func (s *Store) gaveWayAt() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gaveWay
 }
 
 // givesWayLocked returns when s was used last, if it may be given up. A stream that can't be resumed by

@@ -3,6 +3,7 @@ package asset
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -341,6 +342,29 @@ func TestCallOfSlowServer(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestUnservedCall has nothing done about a call without an answer as long as the server may still notice that
+// a stream gave way.
+func TestUnservedCall(t *testing.T) {
+	test(t, &fakeServer{size: mib}, func(r *rig) {
+		var told atomic.Int32
+		c := r.store.Call()
+		c.unserved = func() { told.Add(1) }
+		defer c.Watch()()
+		c.Sent(true)
+		for range 20 {
+			r.store.mu.Lock()
+			r.store.gaveWay = time.Now()
+			r.store.mu.Unlock()
+			time.Sleep(idle / 2)
+		}
+		soon := told.Load()
+		time.Sleep(3 * idle)
+		if soon > 0 || told.Load() == 0 {
+			t.Errorf("told %d times while a stream had just given way, then %d times", soon, told.Load())
+		}
+	})
 }
 
 // TestStallWatch lets the watchdog fire at every moment of a stream's life.

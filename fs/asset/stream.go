@@ -63,7 +63,7 @@ func (a *Asset) openLocked(o Opening, now time.Time) {
 	if o.End > 0 {
 		s.state.End = o.End
 	}
-	s.request.Sent, s.call.stuck = s.call.Sent, s.yield
+	s.request.Sent, s.call.unserved = s.call.Sent, s.yield
 	s.patient.Store(patient)
 	s.request.Patient = s.patient.Load
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
