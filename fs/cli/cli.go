@@ -59,7 +59,7 @@ func Main() {
 		err = run(os.Args[1:], child, out)
 	}
 	status := exitStatus(err)
-	if err != nil && !unread(err) {
+	if err != nil && !unread(err) && !journaled(err) {
 		fmt.Fprint(out, report(err))
 		if child != nil {
 			child.Fail(err.Error(), status)
@@ -74,6 +74,13 @@ func Main() {
 func unread(err error) bool {
 	var p *iofs.PathError
 	return errors.As(err, &p) && p.Path == os.Stdout.Name() && errors.Is(p.Err, syscall.EPIPE)
+}
+
+// journaled reports whether the process in the background has written err to the journal, which is our
+// standard error, too.
+func journaled(err error) bool {
+	var inner *background.Error
+	return errors.As(err, &inner) && inner.Reported && background.Journaled()
 }
 
 // report returns the line about err. Much of that may be the user's own text, or a file's name.

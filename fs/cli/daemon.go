@@ -40,8 +40,12 @@ func (a *app) startChild(args []string) error {
 		return a.spoolError(err)
 	}
 	defer logFile.Close()
-	err = background.Start(background.Options{Args: args, Log: logFile, Handover: handover, Warn: a.warn})
-	if err != nil {
+	o := background.Options{Args: args, Log: logFile, Handover: handover, Warn: a.warn}
+	said := background.Journaled() // by the child, all that it tells us
+	if said {
+		o.Warn = nil
+	}
+	if err := background.Start(o); err != nil || said {
 		return err
 	}
 	point, err := filepath.EvalSymlinks(a.Mountpoint)

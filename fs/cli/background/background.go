@@ -49,8 +49,9 @@ type report struct {
 
 // Error says why the child ended before it was ready.
 type Error struct {
-	Problem string // one line
-	Status  int    // its exit status
+	Problem  string // one line
+	Status   int    // its exit status
+	Reported bool   // it has said so itself, also in its log
 }
 
 func (e *Error) Error() string { return e.Problem }
@@ -132,7 +133,7 @@ func await(cmd *exec.Cmd, from io.Reader, warn func(string)) error {
 		}
 		return &Error{Problem: problem, Status: 1}
 	}
-	return &Error{r.Problem, r.Status}
+	return &Error{r.Problem, r.Status, true}
 }
 
 // without returns the environment without some variables.

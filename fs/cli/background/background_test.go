@@ -156,8 +156,8 @@ func TestChildIsReady(t *testing.T) {
 
 func TestChildFails(t *testing.T) {
 	for what, want := range map[string]Error{
-		"fail": {"no such place", 2},
-		"die":  {"the process in the background ended before it was ready: exit status 7", 1},
+		"fail": {"no such place", 2, true},
+		"die":  {"the process in the background ended before it was ready: exit status 7", 1, false},
 	} {
 		_, err := run(t, Handover{}, what)
 		var got *Error

@@ -27,12 +27,17 @@ type LogError struct {
 func (e *LogError) Error() string { return fmt.Sprintf("can't write the log %s: %v", e.Path, e.Err) }
 func (e *LogError) Unwrap() error { return e.Err }
 
+// Journaled reports whether standard error is systemd's journal, which is the log of a child then.
+func Journaled() bool {
+	journaled, err := journal.StderrIsJournalStream()
+	return err == nil && journaled
+}
+
 // OpenLog opens the log of a child: LogName in dir, for appending, readable by its owner
-// alone. A log of more than 10 MiB is first renamed to LogName.1, which is replaced. If
-// standard error is systemd's journal, that is the log. Errors are of type *LogError. The
-// caller closes the file.
+// alone. A log of more than 10 MiB is first renamed to LogName.1, which is replaced. See
+// Journaled for the other one. Errors are of type *LogError. The caller closes the file.
 func OpenLog(dir string) (*os.File, error) {
-	if journaled, err := journal.StderrIsJournalStream(); err == nil && journaled {
+	if Journaled() {
 		fd, err := unix.FcntlInt(uintptr(syscall.Stderr), unix.F_DUPFD_CLOEXEC, 0)
 		if err != nil {
 			return nil, &LogError{"journal", err}
