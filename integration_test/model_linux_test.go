@@ -126,7 +126,6 @@ func (m *modelRun) start(t *testing.T) {
 		args = append(args, a.ID)
 	}
 	m.mount(t, m.limit, args...)
-	m.job.Mnt = m.mnt()
 }
 
 // run lets processes read for span, while events happen. It calls also regularly.
@@ -134,6 +133,7 @@ func (m *modelRun) run(t *testing.T, span time.Duration, also func()) {
 	t.Helper()
 	m.limit = span + 5*time.Minute + 2*m.job.Patience
 	m.start(t)
+	m.job.Mnt = m.mnt() // it stays the same; processes read m.job from now on
 	stop := make(chan struct{})
 	kill := make(chan struct{})
 	var wg sync.WaitGroup
