@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -114,6 +115,81 @@ func TestFullForLong(t *testing.T) {
 		if fi, err := os.Stat(filepath.Join(r.store.dir.Path(), "index")); err != nil || fi.Size() > 60<<10 {
 			t.Errorf("an index of %d bytes, %v", fi.Size(), err)
 		}
+	})
+}
+
+// TestQuota has a user's quota used up, of which the disk's free space says nothing: reads cost nothing
+// until the quota is raised, and then they go on, though there is nothing that could be dropped.
+func TestQuota(t *testing.T) {
+	var over atomic.Bool
+	hardship(t, &fakeServer{size: 8 * mib, ranged: true, etag: true}, func(point, _ string) error {
+		if over.Load() && point == "write" {
+			return syscall.EDQUOT
+		}
+		return nil
+	}, func(r *rig) {
+		rd := r.Open()
+		defer rd.Close()
+		over.Store(true)
+		read := func() error {
+			_, err := rd.ReadAt(context.Background(), make([]byte, 4096), 0)
+			return err
+		}
+		if err := read(); !errors.Is(err, ErrNoSpace) {
+			t.Fatalf("error %v", err)
+		}
+		requests := len(r.server.requests)
+		for range 20 {
+			time.Sleep(time.Minute)
+			if err := read(); !errors.Is(err, ErrNoSpace) {
+				t.Fatalf("error %v", err)
+			}
+		}
+		if n := len(r.server.requests) - requests; n > 0 {
+			t.Errorf("%d requests that can't be stored", n)
+		}
+		over.Store(false)
+		if err := read(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestNoPlace has a file system that can't store an asset, though it has room, as one without sparse files
+// can't store its end: nothing is dropped for it, others are read on, and it is seldom tried.
+func TestNoPlace(t *testing.T) {
+	hardship(t, &fakeServer{size: 8 * mib, ranged: true, etag: true}, func(point, name string) error {
+		if point == "write" && strings.HasPrefix(name, "re_2.") {
+			return syscall.ENOSPC
+		}
+		return nil
+	}, func(r *rig) {
+		rd := r.Open()
+		r.cat(rd, 0, mib)
+		rd.Close()
+		other := r.store.Asset("re_2")
+		defer other.Close()
+		rd2 := other.Open()
+		defer rd2.Close()
+		requests := len(r.server.requests)
+		const minutes = 2
+		for range minutes * 60 {
+			if _, err := rd2.ReadAt(context.Background(), make([]byte, 4096), 0); !errors.Is(err, syscall.ENOSPC) {
+				t.Fatalf("error %v", err)
+			}
+			time.Sleep(time.Second)
+		}
+		if n := len(r.server.requests) - requests; n > minutes*60/5+1 {
+			t.Errorf("%d requests that can't be stored", n)
+		}
+		rd = r.Open()
+		defer rd.Close()
+		requests = len(r.server.requests)
+		r.cat(rd, 0, mib)
+		if n := len(r.server.requests) - requests; n > 0 {
+			t.Errorf("%d requests for what was present", n)
+		}
+		r.cat(rd, 4*mib, 5*mib)
 	})
 }
 

@@ -1,6 +1,7 @@
 package asset
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -83,12 +84,11 @@ func (s *Store) askDiskNowAndThen() {
 type fullness struct {
 	need int64 // bytes
 	why  error // of the disk, nil if there was none
-	free int64 // what the disk had left
 }
 
 // roomLocked makes room for the first bytes of what is needed, if the last attempt to make room failed, and
 // releases the lock meanwhile: then again is true. A request is paid for even if nothing of its response can
-// be stored. As long as the disk has no more left than at that failure, it is as full, whatever it has left.
+// be stored.
 func (a *Asset) roomLocked(state WaiterState) (again bool, err error) {
 	s := a.store
 	full := s.full.Load()
@@ -100,18 +100,20 @@ func (a *Asset) roomLocked(state WaiterState) (again bool, err error) {
 	need := max(full.need, a.growthLocked(r))
 	a.mu.Unlock()
 	defer a.mu.Lock()
-	why := full.why
-	if disk, err := s.dir.State(); err == nil && disk.Free >= full.free+need {
-		why = nil
-	}
-	return true, s.makeRoom(need, a, r, 1, why)
+	return true, s.makeRoom(need, a, r, 1, full.why)
 }
 
 // makeRoom drops bytes until need more fit for a write of r to a. If the disk said that it is full,
-// with the error why, it drops that many. [Reclaim] decides what is dropped. The error wraps
-// ErrNoSpace.
+// with the error why, and still is, it drops that many. [Reclaim] decides what is dropped. The error
+// wraps ErrNoSpace, unless the disk has room, but again and again not for this write.
 func (s *Store) makeRoom(need int64, a *Asset, r ranges.Range, round int, why error) error {
 	defer hold(s.making)()
+	if why != nil && s.diskTakes(need) {
+		if round > 2 {
+			return fmt.Errorf("the spool's file system has room, but not for bytes %v of %s: %w", r, a.id, why)
+		}
+		why = nil
+	}
 	if s.o.MinFree > 0 {
 		s.askDisk()
 	}
@@ -137,15 +139,23 @@ func (s *Store) makeRoom(need int64, a *Asset, r ranges.Range, round int, why er
 	}
 	if freed < short {
 		// Some of it came into use meanwhile, or can't be punched out.
-		full := &fullness{need: need, why: why}
-		if disk, err := s.dir.State(); err == nil {
-			full.free = disk.Free
-		}
-		s.full.Store(full)
+		s.full.Store(&fullness{need: need, why: why})
 		return s.noSpace(need, a, why)
 	}
 	s.full.Store(nil)
 	return nil
+}
+
+// diskTakes reports whether the disk takes n bytes more. It is tried: what a disk has free says nothing
+// of a user's quota. The caller must be the one that makes room.
+func (s *Store) diskTakes(n int64) bool {
+	probe, p := s.dir.Blob("", 0, false), make([]byte, n)
+	_, _ = rand.Read(p) // some file systems store no zeros
+	_, err := probe.WriteAt(p, 0)
+	if err == nil {
+		err = probe.Sync() // NFS finds out then
+	}
+	return errors.Join(err, probe.Remove()) == nil
 }
 
 // holdings returns what all assets hold, for a write of r to own.
