@@ -126,6 +126,8 @@ func diskFindings(d spool.State, s *settings) []finding {
 		found = append(found, warning(what, "--spool-dir is in memory, so what was paid for is lost at the next boot; give a directory on a disk"))
 	case spool.Network:
 		found = append(found, warning(what, "--spool-dir is on a network or FUSE file system: slow, and locks may not hold; give a directory on a disk"))
+	case spool.FAT:
+		found = append(found, warning(what, "--spool-dir is on FAT or exFAT, which store the end of a file only with all that is before it; give a directory on another file system"))
 	case spool.Lasting:
 	}
 	return found

@@ -36,6 +36,7 @@ const (
 	Lasting Kind = iota
 	Memory       // lost at the next boot, and takes memory
 	Network      // slow, and locks and holes may not hold
+	FAT          // without sparse files: who stores the end of a file writes all of it
 )
 
 // Inspect describes the spool of baseURL below the directory root, and changes nothing. It calls apply

@@ -16,6 +16,7 @@ func TestKinds(t *testing.T) {
 		unix.SMB2_SUPER_MAGIC:      {StackDepth: 1, Kind: Network},
 		unix.FUSE_SUPER_MAGIC:      {StackDepth: 2, Kind: Network},
 		unix.OVERLAYFS_SUPER_MAGIC: {StackDepth: 2},
+		unix.EXFAT_SUPER_MAGIC:     {StackDepth: 1, Kind: FAT},
 		zfsMagic:                   {StackDepth: 1, ZerosAreHoles: true},
 	} {
 		got := State{StackDepth: 1}

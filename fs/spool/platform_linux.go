@@ -76,5 +76,7 @@ func (s *State) judge(st *unix.Statfs_t) {
 		s.Kind = Memory
 	case unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.V9FS_MAGIC, unix.CEPH_SUPER_MAGIC, unix.AFS_SUPER_MAGIC:
 		s.Kind = Network
+	case unix.MSDOS_SUPER_MAGIC, unix.EXFAT_SUPER_MAGIC:
+		s.Kind = FAT
 	}
 }
