@@ -174,6 +174,7 @@ func (a *Asset) forget(set []ranges.Range, incarnation uint64) error {
 	}
 	err := a.withdrawLocked(set)
 	a.recountLocked()
+	a.missedLocked()
 	return err
 }
 

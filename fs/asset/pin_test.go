@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"assetfs/fs/ranges"
 )
 
 // TestPinned: a pin survives a kill, a compaction, changed content and a thousand evictions.
@@ -189,21 +191,41 @@ func TestPinnedChanges(t *testing.T) {
 	}
 }
 
-// So is that its bytes are lost, as when its spool file was deleted.
+// So is that some of its bytes are lost.
 func TestPinnedLost(t *testing.T) {
-	d := open(t, t.TempDir(), keep{})
-	defer closeDir(t, d)
-	f := d.Asset("re_1")
-	f.acquire()
-	defer f.release()
-	f.change(func(m *facts) { m.info.Size = mib })
-	put(t, f, span(0, mib))
-	if err := d.SetPinned(true, f); err != nil {
-		t.Fatal(err)
-	}
-	f.lose(f.incarnation)
-	if len(d.PinsChanged()) == 0 {
-		t.Error("a loss is not told")
+	var broken atomic.Bool
+	for name, c := range map[string]struct {
+		lose func(*Asset)
+		told int
+	}{
+		"its spool file was deleted": {func(a *Asset) { a.lose(a.incarnation) }, 1},
+		"a hole was found":           {func(a *Asset) { _ = a.forget([]ranges.Range{span(0, 4096)}, a.incarnation) }, 1},
+		// It would be paid for again and again.
+		"the disk fails": {func(a *Asset) { _, _ = a.sync(time.Now()) }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := open(t, t.TempDir(), keep{Fault: func(point, _ string) error {
+				if point == "sync" && broken.Load() {
+					return syscall.EIO
+				}
+				return nil
+			}})
+			defer closeDir(t, d)
+			f := d.Asset("re_1")
+			f.acquire()
+			defer f.release()
+			f.change(func(m *facts) { m.info.Size = mib })
+			put(t, f, span(0, mib-1))
+			if err := d.SetPinned(true, f); err != nil {
+				t.Fatal(err)
+			}
+			broken.Store(true)
+			c.lose(f)
+			broken.Store(false)
+			if told := len(d.PinsChanged()); f.Status().Present == mib-1 || told != c.told {
+				t.Errorf("%d bytes are left, and that is told %d times, want %d", f.Status().Present, told, c.told)
+			}
+		})
 	}
 }
 

@@ -1,8 +1,6 @@
 package asset
 
-import (
-	"assetfs/fs/ranges"
-)
+import "assetfs/fs/ranges"
 
 // removeLocked marks the bytes of r absent. Running reads of them will notice.
 func (a *Asset) removeLocked(r ranges.Range) {
@@ -11,20 +9,24 @@ func (a *Asset) removeLocked(r ranges.Range) {
 	a.unsynced.Remove(r)
 }
 
+// missedLocked sees to it that bytes that were lost are fetched again if the asset is pinned. It is not for
+// what a disk fails to keep: that would be paid for again and again.
+func (a *Asset) missedLocked() {
+	if a.pinned {
+		nudge(a.store.pinsChanged)
+	}
+}
+
 // dropLocked forgets all bytes and the blob. The caller must call remove after releasing the lock: it
 // removes the blob, and returns the room that it took. The journal records that first. If the journal
 // can't, the bytes go all the same, since a claim on a missing blob has no effect.
 func (a *Asset) dropLocked() (remove func() int64) {
 	blob, freed := a.blobLocked(), a.bytes
-	a.present.Clear()
-	a.unsynced.Clear()
+	a.removeLocked(ranges.Range{End: maxSize})
 	a.bytes = 0
-	a.epoch++
 	a.incarnation++
 	a.blob, a.unchecked = nil, false
-	if a.pinned {
-		nudge(a.store.pinsChanged)
-	}
+	a.missedLocked()
 	a.markLocked()
 	a.queueLocked()
 	return func() int64 {
