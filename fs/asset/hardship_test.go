@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"assetfs/fs/ranges"
 	"assetfs/fs/spool"
 	"assetfs/fs/spool/spooltest"
 )
@@ -271,4 +272,42 @@ func TestFullCostsNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRemovalFails has a read come for bytes just when they are removed, which the disk then can't record:
+// they are present again, so the read goes on, without a request.
+func TestRemovalFails(t *testing.T) {
+	var during atomic.Pointer[func()]
+	hardship(t, &fakeServer{size: mib, ranged: true, etag: true, perMin: 1}, func(point, _ string) error {
+		if point == "index-sync" {
+			if f := during.Swap(nil); f != nil {
+				(*f)()
+				return syscall.EIO
+			}
+		}
+		return nil
+	}, func(r *rig) {
+		rd := r.Open()
+		defer rd.Close()
+		r.cat(rd, 0, mib)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+		defer cancel()
+		read := make(chan error, 1)
+		during.Store(new(func() {
+			go func() {
+				_, err := rd.ReadAt(ctx, make([]byte, 4096), 0)
+				read <- err
+			}()
+			synctest.Wait()
+		}))
+		if err := r.withdraw([]ranges.Range{span(0, mib)}); !errors.Is(err, syscall.EIO) {
+			t.Errorf("the removal: %v", err)
+		}
+		if err := <-read; err != nil {
+			t.Errorf("the read: %v", err)
+		}
+		r.spent(1, mib)
+	})
 }

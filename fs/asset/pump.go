@@ -168,12 +168,10 @@ func (s *stream) same(p []byte, off int64) error {
 func (s *stream) noRoomLocked(err error) bool {
 	a := s.a
 	a.lastErr = &mishap{err, time.Now()}
+	a.finishPresentLocked() // there was room for so much
 	a.finishLocked(func(w *waiter) (bool, error) {
-		gap := a.missingLocked(w)
-		if gap.Empty() {
-			return !w.state.Header, nil // there was room for so much
-		}
-		return !w.state.Header && s.state.Pos <= gap.Start && gap.Start < max(s.limit, s.state.Reach), err
+		at := a.missingLocked(w).Start
+		return !w.state.Header && s.state.Pos <= at && at < max(s.limit, s.state.Reach), err
 	})
 	if !s.ending {
 		s.state.Stuck = true

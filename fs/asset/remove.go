@@ -102,6 +102,7 @@ func (a *Asset) withdrawLocked(set []ranges.Range) error {
 			a.present.Add(r)
 			a.unsynced.Add(r)
 		}
+		a.finishPresentLocked() // they came meanwhile
 		a.markLocked()
 		a.pendLocked()
 	}

@@ -148,6 +148,11 @@ func (a *Asset) comingLocked(w *waiter) bool {
 	return a.servingLocked(a.missingLocked(w).Start, false) != nil
 }
 
+// finishPresentLocked finishes the reads whose bytes are present.
+func (a *Asset) finishPresentLocked() {
+	a.finishLocked(func(w *waiter) (bool, error) { return !w.state.Header && a.missingLocked(w).Empty(), nil })
+}
+
 // finishLocked finishes the waiters for which f returns true, with its error.
 func (a *Asset) finishLocked(f func(*waiter) (bool, error)) {
 	if a.engine == nil {
