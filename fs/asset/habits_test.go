@@ -7,12 +7,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"assetfs/fs/ranges"
 )
 
 // Servers with the habits that SERVERS.md lists. Each test counts what they cost.
 
-// fails reads n bytes at off and wants an error of the kind of want.
-// fails reads, and wants an error that is want or says the same.
+// fails reads n bytes at off, and wants an error that is want or says the same.
 func (r *rig) fails(rd *Reader, off, n int64, want error) {
 	r.t.Helper()
 	got, err := rd.ReadAt(context.Background(), make([]byte, n), off)
@@ -129,6 +130,50 @@ func TestUnknownValidatorStoresNothing(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestComparedAsItComes has a download begin again at 0, with another validator: what is present of it proves
+// that the content is the same, without another request.
+func TestComparedAsItComes(t *testing.T) {
+	test(t, &fakeServer{size: 4 * mib, validators: perAnswer, cutAfter: mib}, func(r *rig) {
+		r.contact()
+		rd := r.Open()
+		defer rd.Close()
+		r.read(rd, 0, 512<<10)
+		r.set(func(f *fakeServer) { f.cutAfter = 0 })
+		r.cat(rd, 512<<10, 4*mib)
+		r.spent(2, 5*mib+128<<10)
+	})
+}
+
+// TestSample: of what is present, the bytes right before a response prove most that it has the same content,
+// unless the latest responses brought them.
+func TestSample(t *testing.T) {
+	const at = 4 * mib
+	for name, c := range map[string]struct {
+		present, young []ranges.Range
+		ranging        Ranging
+		want           ranges.Range
+	}{
+		"nothing is present":     {nil, nil, RangeYes, span(at, at)},
+		"what is before":         {[]ranges.Range{span(0, mib), span(2*mib, at)}, nil, RangeYes, span(at-block, at)},
+		"too little is before":   {[]ranges.Range{span(0, mib), span(at-100, at)}, nil, RangeYes, span(0, block)},
+		"it is young":            {[]ranges.Range{span(0, mib), span(2*mib, at)}, []ranges.Range{span(2*mib, at)}, RangeYes, span(0, block)},
+		"so is what comes first": {[]ranges.Range{span(0, mib), span(2*mib, 5*mib)}, []ranges.Range{span(0, mib), span(2*mib, at)}, RangeYes, span(at, at+block)},
+		"all is young":           {[]ranges.Range{span(0, mib), span(2*mib, at)}, []ranges.Range{span(0, at)}, RangeYes, span(at-block, at)},
+		"without Range":          {[]ranges.Range{span(mib, at)}, []ranges.Range{span(0, at)}, RangeNo, span(mib, mib+block)},
+	} {
+		test(t, &fakeServer{size: 8 * mib, ranged: true}, func(r *rig) {
+			defer r.Open().Close()
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.present, r.young, r.info.Ranging = ranges.Of(c.present...), ranges.Of(c.young...), c.ranging
+			if got := r.sampleLocked(at); got != c.want {
+				t.Errorf("%s: the sample is %v, want %v", name, got, c.want)
+			}
+			r.present.Clear()
+		})
 	}
 }
 

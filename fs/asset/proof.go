@@ -39,32 +39,26 @@ func (a *Asset) compareLocked(s *stream, r *Response) ranges.Range {
 // entity tag with new bytes for a while after a change. Without Range all bytes before the sample
 // must be read again, so it is the first.
 func (a *Asset) sampleLocked(at int64) ranges.Range {
-	start := max(0, at-block)
-	for start < at {
-		gap := a.present.Gap(ranges.Range{Start: start, End: at})
-		if gap.Empty() {
-			break
+	var next ranges.Range // right before at
+	if a.rangingLocked() != RangeNo {
+		next = ranges.Range{Start: max(0, at-block), End: at}
+		for gap := a.present.Gap(next); !gap.Empty(); gap = a.present.Gap(next) {
+			next.Start = gap.End
 		}
-		start = gap.End
 	}
-	next := ranges.Range{Start: start, End: at}
-	var first, old ranges.Range
-	for run := a.present.Next(0); !run.Empty() && old.Empty(); run = a.present.Next(run.End) {
-		if first.Empty() {
-			first = ranges.Range{Start: run.Start, End: min(run.End, run.Start+block)}
-		}
-		old = a.young.Gap(run)
-		old.End = min(old.End, old.Start+block)
-	}
-	switch {
-	case a.rangingLocked() != RangeNo && next.Len() >= leastSample && a.young.Gap(next) == next:
-		return next
-	case !old.Empty():
-		return old
-	case a.rangingLocked() != RangeNo && !next.Empty():
+	if next.Len() >= leastSample && a.young.Gap(next) == next {
 		return next
 	}
-	return first
+	runs := a.present.Ranges()
+	for _, run := range runs {
+		if old := a.young.Gap(run); !old.Empty() {
+			return old.First(block)
+		}
+	}
+	if next.Empty() && len(runs) > 0 {
+		return runs[0].First(block)
+	}
+	return next
 }
 
 // prove asks the server for sample again and compares it. If it is the same, the validator that came

@@ -95,8 +95,7 @@ func (a *Asset) roomLocked(state WaiterState) (again bool, err error) {
 	if full == nil || state.Header {
 		return false, nil // a header needs no room
 	}
-	gap := a.present.Gap(state.Need)
-	r := ranges.Range{Start: gap.Start, End: min(gap.End, gap.Start+block)}
+	r := a.present.Gap(state.Need).First(block)
 	need := max(full.need, a.growthLocked(r))
 	a.mu.Unlock()
 	defer a.mu.Lock()

@@ -26,6 +26,9 @@ func (r Range) Contains(o Range) bool {
 	return o.Empty() || r.Start <= o.Start && o.End <= r.End
 }
 
+// First returns the first n bytes of r, or as many as there are.
+func (r Range) First(n int64) Range { return Range{r.Start, min(r.End, r.Start+n)} }
+
 // Outer returns r extended to whole units.
 func (r Range) Outer(unit int64) Range {
 	return Range{r.Start / unit * unit, (r.End + unit - 1) / unit * unit}
