@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/tls"
+	"errors"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -60,7 +62,8 @@ func (c *filterConn) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// filterHeader looks for the end of the header in what has come so far.
+// filterHeader looks for the end of the header in what has come so far. A header that is cut off
+// is not delivered: net/http would find fault with its last line instead.
 func (c *filterConn) filterHeader() {
 	const proto = "HTTP/"
 	for {
@@ -70,10 +73,10 @@ func (c *filterConn) filterHeader() {
 		case !strings.EqualFold(begin, proto[:len(begin)]), end < 0 && len(c.raw) > maxHeader:
 			c.plain, c.mended, c.raw = everything, c.raw, nil // net/http will refuse it
 			return
-		case end < 0 && c.err != nil:
-			c.mended = c.raw // net/http will say that it is cut off
-			return
 		case end < 0:
+			if errors.Is(c.err, io.EOF) && len(c.raw) > 0 {
+				c.err = io.ErrUnexpectedEOF
+			}
 			return
 		}
 		header, rest := c.raw[:end], c.raw[end:]
