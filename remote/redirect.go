@@ -13,8 +13,14 @@ import (
 	"time"
 )
 
-// maxRedirects is how many redirects one request follows.
-const maxRedirects = 5
+const (
+	// maxRedirects is how many redirects one request follows.
+	maxRedirects = 5
+	// maxSent is how often net/http may send one request. It sends it again if the server ends a
+	// kept connection, or a stream of HTTP/2 that it has not looked at; without end and without
+	// a pause if each new connection ends like that (GOAWAY).
+	maxSent = 2
+)
 
 // outgoing is a request without its URL. One with a body is a POST.
 type outgoing struct {
@@ -31,7 +37,13 @@ type outgoing struct {
 // which may be a signature. The caller closes the response's body.
 func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o outgoing, key string, onConn func(net.Conn)) (resp *http.Response, away string, err error) {
 	var filter *filterConn
+	sent := 0
+	ctx, cancel := context.WithCancel(ctx) // ends with its parent, like the body
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
+		if sent++; sent > maxSent {
+			cancel()
+			return
+		}
 		filter, _ = i.Conn.(*filterConn)
 		_ = i.Conn.SetDeadline(time.Time{}) // what it was for connecting
 		onConn(i.Conn)
@@ -52,8 +64,12 @@ func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o
 		if trusted {
 			req.Header.Set("Authorization", key)
 		}
+		sent = 0
 		// Not by http.Client, whose errors contain the URL.
 		resp, err := rt.RoundTrip(req)
+		if sent > maxSent {
+			err = &Error{Err: &detailError{"the server ends each one before it answers", errCut}, temporary: true}
+		}
 		if err != nil {
 			return nil, away, c.named(req, err)
 		}

@@ -142,7 +142,7 @@ func cutByText(err error) bool {
 	for _, text := range []string{
 		"http: server closed idle connection", // a new one, before the request was sent
 		"received from peer",                  // the end of a stream of HTTP/2
-		"http2: server sent GOAWAY",
+		"GOAWAY",
 		"http2: client connection lost",
 	} {
 		if strings.Contains(err.Error(), text) {

@@ -2,10 +2,13 @@ package remote
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,11 +60,65 @@ func TestStreamReset(t *testing.T) {
 	}
 	for text, want := range map[string]error{
 		"http2: server sent GOAWAY and closed the connection; LastStreamID=1, ErrCode=NO_ERROR, debug=\"\"": errCut,
+		"http2: Transport received GOAWAY from server ErrCode:ENHANCE_YOUR_CALM":                            errCut,
 		"http2: client connection lost":                                           errCut,
 		"net/http: HTTP/1.x transport connection broken: malformed HTTP response": ErrMalformed,
 	} {
 		if e := classify(t.Context(), t.Context(), errors.New(text)); !errors.Is(e, want) {
 			t.Error(e)
+		}
+	}
+}
+
+// net/http sends a call again, at once, if the server ends the connection before it looks at the call. A gateway that is
+// shut down may do so for minutes.
+func TestNoConnectionLasts(t *testing.T) {
+	const (
+		settings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+		goAway   = "\x00\x00\x08\x07\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" // the last stream is 0; no error
+		refused  = "\x00\x00\x04\x03\x00\x00\x00\x00\x01" + "\x00\x00\x00\x07"                      // of stream 1
+	)
+	for name, answer := range map[string]string{"go away": goAway, "refused": refused} {
+		srv := quietTLS(t, nil)
+		l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: srv.TLS.Certificates, NextProtos: []string{"h2"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var calls atomic.Int32
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = io.CopyN(io.Discard, conn, 24) // the preface
+				_, _ = io.WriteString(conn, settings)
+				head := make([]byte, 9)
+				for {
+					if _, err := io.ReadFull(conn, head); err != nil {
+						break
+					}
+					_, _ = io.CopyN(io.Discard, conn, int64(head[1])<<8|int64(head[2]))
+					if head[3] == 1 { // the header of a call
+						calls.Add(1)
+						_, _ = io.WriteString(conn, answer)
+						break
+					}
+				}
+				_ = conn.Close()
+			}
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		c := newTestClient(t, "https://"+l.Addr().String(), Options{TLS: trust(srv)})
+		_, err = c.Metadata(ctx, Reader, testID)
+		cancel()
+		c.Close()
+		_ = l.Close()
+		<-done
+		if e := failure(t, err); !errors.Is(err, errCut) || !retries(e) || calls.Load() > maxSent {
+			t.Errorf("%s: %v after %d calls", name, err, calls.Load())
 		}
 	}
 }
