@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"syscall"
-	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -190,98 +189,4 @@ func (v *Service) FreeAtClose(a *catalog.Asset) {
 	}
 	e.freeLater.Store(false)
 	v.o.Log.Info("freed at its last close", "asset", a.ID, "bytes", freed)
-}
-
-// SetPinned pins assets, so that they are never dropped from the spool and their absent bytes are
-// fetched in the background, or unpins them. It returns the error of each. What is fetched takes no
-// room from those that are still to be pinned; those that are not listed come last.
-func (v *Service) SetPinned(ctx context.Context, ids []string, pinned bool) []error {
-	errs := make([]error, len(ids))
-	var at, unlisted []int
-	var assets []*asset.Asset
-	for i, id := range ids {
-		switch {
-		case v.Catalog.Listed(id) != nil, !pinned && v.Store.Asset(id).Status().Pinned: // also of what nobody lists any more
-			at, assets = append(at, i), append(assets, v.Store.Asset(id))
-		case pinned:
-			unlisted = append(unlisted, i)
-		default:
-			errs[i] = errNoAsset
-		}
-	}
-	err := v.Store.SetPinned(pinned, assets...)
-	for _, i := range at {
-		errs[i] = err
-	}
-	for _, i := range unlisted {
-		if _, errs[i] = v.find(ctx, ids[i]); errs[i] == nil {
-			errs[i] = v.Store.SetPinned(true, v.Store.Asset(ids[i]))
-		}
-	}
-	for i, id := range ids {
-		if a := v.Catalog.Met(id); pinned && errs[i] == nil && a != nil {
-			Engine(a).freeLater.Store(false)
-		}
-	}
-	if pinned {
-		v.fetchPinned()
-	}
-	return errs
-}
-
-const (
-	// pinRetry is how long to wait before fetching a pinned asset again that could not be
-	// fetched. It doubles each time, up to pinRetryMost.
-	pinRetry     = time.Minute
-	pinRetryMost = time.Hour
-)
-
-// fetchPinned starts fetching pinned assets in the background, one after the other.
-func (v *Service) fetchPinned() {
-	select {
-	case v.pins <- struct{}{}:
-	default: // it has one already
-	}
-}
-
-// keepPinned fetches absent bytes of pinned assets until the mount ends.
-func (v *Service) keepPinned() {
-	pause := pinRetry
-	for {
-		var retry <-chan time.Time
-		if !v.fetchAbsentPins() {
-			retry = time.After(pause)
-			pause = min(2*pause, pinRetryMost)
-			select {
-			case <-v.Store.PinsChanged(): // what changes again and again is not paid for without end
-			default:
-			}
-		}
-		select {
-		case <-v.pins:
-			pause = pinRetry
-		case <-v.Store.PinsChanged():
-		case <-retry:
-		case <-v.ctx.Done():
-			return
-		}
-	}
-}
-
-// fetchAbsentPins fetches the absent bytes of pinned assets, and reports whether none are
-// absent afterwards.
-func (v *Service) fetchAbsentPins() bool {
-	all := true
-	for _, id := range v.Store.AbsentPins() {
-		if v.ctx.Err() != nil {
-			return false
-		}
-		release, err := v.Fetch(v.ctx, id)
-		if err != nil {
-			all = false
-			continue
-		}
-		release()
-	}
-	return all
 }
