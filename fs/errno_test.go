@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"syscall"
 	"testing"
@@ -91,5 +94,22 @@ func TestErrno(t *testing.T) {
 		if got == syscall.ENOSYS || got == syscall.ENOTSUP || got == syscall.EAGAIN {
 			t.Errorf("%s: the kernel or programs misunderstand %s", tt.name, unix.ErrnoName(got))
 		}
+	}
+}
+
+// An asset that metadata does not list does not exist, although that call succeeds.
+func TestErrnoNotListed(t *testing.T) {
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"code":200,"msg":"success","data":{"total":0,"resource":[]},"success":true,"failed":false}`)
+	}))
+	defer api.Close()
+	base, err := remote.CheckBaseURL(api.URL, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := remote.NewClient(base, remote.Options{Key: remote.NewKey("", "sk-1")})
+	defer c.Close()
+	if _, err := c.Metadata(t.Context(), remote.Reader, "re_1"); errno(err) != syscall.ENOENT {
+		t.Errorf("%v is %v, want ENOENT", err, errno(err))
 	}
 }

@@ -138,6 +138,8 @@ func (e *Error) Number() int {
 	switch {
 	case e.foreign:
 		return 0
+	case e.missing:
+		return http.StatusNotFound
 	case success(e.Status):
 		return codeNumber(e.Code)
 	case e.Status == http.StatusBadRequest:
@@ -253,7 +255,7 @@ func (e *Error) NotFound() bool {
 	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusTooManyRequests:
 		return false
 	default:
-		return e.missing || n >= 400 && n <= 499 && saysNotFound(e.Msg)
+		return n >= 400 && n <= 499 && saysNotFound(e.Msg)
 	}
 }
 

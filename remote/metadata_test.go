@@ -115,7 +115,7 @@ func TestMetadataErrors(t *testing.T) {
 		{"unknown asset, newer", `{"code":400,"msg":"Asset not found","data":null}`, 400, nil, 400, 0, true, "Asset not found"},
 		{"unknown asset on 404", `{"code":404,"msg":"Asset not found","success":false}`, 404, nil, 404, 0, true, "Asset not found"},
 		{"unknown asset on 200", `{"code":400,"msg":"Asset not found","data":null}`, 200, nil, 400, 0, true, "Asset not found"},
-		{"empty list", `{"code":200,"data":{"total":0,"resource":[]},"success":true}`, 200, nil, 0, 0, true, "does not list"},
+		{"empty list", `{"code":200,"data":{"total":0,"resource":[]},"success":true}`, 200, nil, 404, 0, true, "does not list"},
 
 		{"error on 200", `{"code":"0401","msg":"expired","success":false}`, 200, nil, 401, 0, false, "expired"},
 		{"newer error on 200", `{"code":429,"msg":"slow","data":null}`, 200, nil, 429, -1, false, "slow"},
