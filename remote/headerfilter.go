@@ -45,6 +45,9 @@ func (c *filterConn) Read(p []byte) (n int, err error) {
 		if c.plain > 0 {
 			c.plain -= int64(n)
 			c.passed.Add(int64(n))
+			if failsTLS(err) {
+				err = &causeError{errCut, err} // TLS had been agreed on: what came was damaged
+			}
 			return n, err
 		}
 		c.raw, c.err = append(c.raw, p[:n]...), err

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -134,4 +135,51 @@ func commonName(t *testing.T) tls.Certificate {
 		t.Fatal(err)
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// A record that was damaged on the way cuts a download, which is then resumed. It does not mean that TLS is impossible.
+func TestDamagedRecord(t *testing.T) {
+	for _, fields := range []string{"Content-Length: 10", "Transfer-Encoding: chunked"} {
+		srv := quietTLS(t, func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n"+attachment+fields+"\r\n\r\n5\r\nabc")
+			_, _ = conn.(*tls.Conn).NetConn().Write(append([]byte{23, 3, 3, 0, 30}, make([]byte, 30)...))
+			_, _ = io.Copy(io.Discard, conn)
+			_ = conn.Close()
+		})
+		_, _, err := fetch(t, newTestClient(t, srv.URL, Options{TLS: trust(srv)}), Request{})
+		if e := failure(t, err); !errors.Is(err, errCut) || !retries(e) {
+			t.Errorf("%s: %v", fields, err)
+		}
+	}
+}
+
+// A server that knows only an old version of TLS.
+func TestOldTLS(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // nothing is waited for
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		hello := append([]byte{22, 3, 1, 0, 42, 2, 0, 0, 38, 3, 1}, make([]byte, 36)...) // of TLS 1.0
+		_, _ = conn.Write(hello)
+		_, _ = io.Copy(io.Discard, conn)
+		_ = conn.Close()
+	}()
+	_, err = newTestClient(t, "https://"+l.Addr().String(), Options{}).Metadata(t.Context(), Reader, testID)
+	_ = l.Close()
+	<-done
+	if e := failure(t, err); e.verdict() != Untrusted || retries(e) || !strings.Contains(err.Error(), "can't agree") {
+		t.Error(err)
+	}
 }

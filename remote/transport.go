@@ -119,6 +119,8 @@ func classify(ctx, life context.Context, err error) *Error {
 		return &Error{Err: ErrStalled, temporary: true}
 	case life.Err() != nil:
 		return &Error{Err: errClosed}
+	case errors.Is(err, errCut):
+		return &Error{Err: err, temporary: true}
 	case tlsRefusal(err) != "":
 		return &Error{Err: &detailError{strings.ReplaceAll(tlsRefusal(err), theServer, peer(err)), err}}
 	case ownShortage(err):
@@ -220,7 +222,6 @@ func tlsRefusal(err error) string {
 	var invalid x509.CertificateInvalidError
 	var verify *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
-	var op *net.OpError
 	switch {
 	case errors.As(err, &authority):
 		return "TLS: the server's certificate is signed by an authority that this machine does not know: give it with --ca-file"
@@ -234,8 +235,14 @@ func tlsRefusal(err error) string {
 		return "TLS: the server's certificate is not valid"
 	case errors.As(err, &record):
 		return "TLS: the server does not speak it (is this port for plain http?)"
-	case errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error"):
+	case failsTLS(err), err != nil && strings.Contains(err.Error(), "tls: server selected unsupported protocol"):
 		return "TLS: client and server can't agree"
 	}
 	return ""
+}
+
+// failsTLS reports whether one side broke TLS off.
+func failsTLS(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error")
 }
