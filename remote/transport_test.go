@@ -76,9 +76,12 @@ func TestNoConnectionLasts(t *testing.T) {
 	const (
 		settings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 		goAway   = "\x00\x00\x08\x07\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" // the last stream is 0; no error
-		refused  = "\x00\x00\x04\x03\x00\x00\x00\x00\x01" + "\x00\x00\x00\x07"                      // of stream 1
 	)
-	for name, answer := range map[string]string{"go away": goAway, "refused": refused} {
+	refused := func(stream []byte) string { return "\x00\x00\x04\x03\x00" + string(stream) + "\x00\x00\x00\x07" }
+	for name, answer := range map[string]func([]byte) string{
+		"go away": func([]byte) string { return goAway },
+		"refused": refused,
+	} {
 		srv := quietTLS(t, nil)
 		l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: srv.TLS.Certificates, NextProtos: []string{"h2"}})
 		if err != nil {
@@ -98,13 +101,12 @@ func TestNoConnectionLasts(t *testing.T) {
 				head := make([]byte, 9)
 				for {
 					if _, err := io.ReadFull(conn, head); err != nil {
-						break
+						break // the client has closed it
 					}
 					_, _ = io.CopyN(io.Discard, conn, int64(head[1])<<8|int64(head[2]))
 					if head[3] == 1 { // the header of a call
 						calls.Add(1)
-						_, _ = io.WriteString(conn, answer)
-						break
+						_, _ = io.WriteString(conn, answer(head[5:]))
 					}
 				}
 				_ = conn.Close()
