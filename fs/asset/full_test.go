@@ -3,6 +3,7 @@ package asset
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -208,4 +209,32 @@ func TestDiskStaysFull(t *testing.T) {
 	}
 	full.Store(false)
 	put(t, d.Asset("z"), span(0, 4096))
+}
+
+// TestEmptyBacking: the kernel reads an empty asset, too, unless there is no room for its file.
+func TestEmptyBacking(t *testing.T) {
+	var full atomic.Bool
+	d := open(t, t.TempDir(), keep{Fault: func(point, _ string) error {
+		if point == "create" && full.Load() {
+			return syscall.ENOSPC
+		}
+		return nil
+	}})
+	f := d.Asset("re_1")
+	f.change(func(m *facts) { m.info.Size = 0 })
+	f.acquire()
+	defer f.release()
+	full.Store(true)
+	if _, err := f.Backing(); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("on a full disk: %v", err)
+	}
+	full.Store(false)
+	b, err := f.Backing()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if n, err := b.Read(make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("read: %d, %v", n, err)
+	}
 }
