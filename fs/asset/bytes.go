@@ -59,8 +59,8 @@ func (a *Asset) blobLocked() *spool.Blob {
 	return a.blob
 }
 
-// users returns how many have the asset open. The caller holds mu.
-func (a *Asset) users() int {
+// usersLocked returns how many have the asset open.
+func (a *Asset) usersLocked() int {
 	if a.engine == nil {
 		return 0
 	}
@@ -68,7 +68,7 @@ func (a *Asset) users() int {
 }
 
 // idleLocked reports whether nobody uses the asset's bytes.
-func (a *Asset) idleLocked() bool { return a.users() == 0 && len(a.writing) == 0 }
+func (a *Asset) idleLocked() bool { return a.usersLocked() == 0 && len(a.writing) == 0 }
 
 // Runs returns the runs of present bytes.
 func (a *Asset) Runs() []ranges.Range {

@@ -53,7 +53,7 @@ func merged(was, info Info, proven bool) Info {
 
 // learnLocked lets change alter what is known of the content.
 func (a *Asset) learnLocked(change func(*Info)) {
-	if a.update(func(f *facts) { change(&f.info) }) && a.factsAdded != nil {
+	if a.updateLocked(func(f *facts) { change(&f.info) }) && a.factsAdded != nil {
 		a.factsAdded()
 	}
 }

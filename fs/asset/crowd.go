@@ -70,7 +70,7 @@ func (s *stream) ask(q Request) (*Response, error) {
 func (s *Store) patience() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return max(unanswered, 2*s.ttfb, 2*s.other) << s.inVain
+	return max(unanswered, 2*s.ttfb, 2*s.other) << s.gaveInVain
 }
 
 // gaveFor records how long a call took to be answered once a stream had given way for it. If it was not
@@ -79,9 +79,9 @@ func (s *Store) gaveFor(took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if took < idle {
-		s.inVain = 0
+		s.gaveInVain = 0
 	} else {
-		s.inVain = min(s.inVain+1, 5)
+		s.gaveInVain = min(s.gaveInVain+1, 5)
 	}
 }
 

@@ -23,9 +23,9 @@ const (
 	compactAgain = time.Minute
 )
 
-// update lets change alter the facts, which are recorded within a second. If no record can hold
-// them, they are not changed. The caller holds mu.
-func (a *Asset) update(change func(*facts)) bool {
+// updateLocked lets change alter the facts, which are recorded within a second. If no record can hold
+// them, they are not changed.
+func (a *Asset) updateLocked(change func(*facts)) bool {
 	f := a.facts
 	change(&f)
 	if f == a.facts || !f.acceptable() {
@@ -201,7 +201,7 @@ func (a *Asset) sync(old time.Time) (claims bool, err error) {
 	a.mu.Lock()
 	blob, incarnation, epoch := a.blobLocked(), a.incarnation, a.epoch
 	pending := slices.Clone(a.unsynced.Ranges())
-	early := a.users() > 0 && !a.wholeLocked() && !a.muchLocked() && a.unsyncedSince.After(old)
+	early := a.usersLocked() > 0 && !a.wholeLocked() && !a.muchLocked() && a.unsyncedSince.After(old)
 	a.mu.Unlock()
 	if early {
 		return false, nil

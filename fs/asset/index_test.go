@@ -270,5 +270,5 @@ func TestNamesBesideFlush(t *testing.T) {
 func (a *Asset) changeLater() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.update(func(f *facts) { f.cost++ })
+	a.updateLocked(func(f *facts) { f.cost++ })
 }

@@ -138,7 +138,7 @@ func (a *Asset) kept() facts {
 func (a *Asset) change(change func(*facts)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.update(func(f *facts) {
+	a.updateLocked(func(f *facts) {
 		change(f)
 		f.info.Header = f.info.Header || f.info.Size >= 0
 	})

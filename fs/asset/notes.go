@@ -138,7 +138,7 @@ func (s *Store) SetNames(names map[string]string) {
 	for id, name := range names {
 		a := s.Asset(id)
 		a.mu.Lock()
-		a.update(func(f *facts) { f.name = name })
+		a.updateLocked(func(f *facts) { f.name = name })
 		a.mu.Unlock()
 	}
 	_ = s.flush()

@@ -165,7 +165,7 @@ func (s *Store) holdings(own *Asset, r ranges.Range) ([]*Asset, Holdings) {
 		a.mu.Lock()
 		x := &h.Assets[i]
 		x.LastUse, x.Bytes, x.Closed, x.Pinned, x.Own = a.lastUse, a.bytes, a.idleLocked(), a.pinned, a == own
-		if a.users() > 0 {
+		if a.usersLocked() > 0 {
 			x.Span = a.span
 			x.Spare = a.spareLocked()
 			if x.Own && !x.Span.Empty() {
@@ -181,7 +181,7 @@ func (s *Store) holdings(own *Asset, r ranges.Range) ([]*Asset, Holdings) {
 
 // spareLocked returns what may be dropped of an open asset: see Holding.Spare.
 func (a *Asset) spareLocked() []ranges.Range {
-	if a.pinned || a.users() == 0 || a.wholeLocked() || a.store.noPunch.Load() {
+	if a.pinned || a.usersLocked() == 0 || a.wholeLocked() || a.store.noPunch.Load() {
 		return nil
 	}
 	spare := a.present.Clone()

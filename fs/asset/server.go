@@ -4,13 +4,13 @@ import "time"
 
 // server is what the assets of a store learn together about the server. The store's mu guards it.
 type server struct {
-	ranging Ranging
-	lacking int                 // assets found to be served without Range
-	ttfb    time.Duration       // from a request for bytes to the header, smoothed
-	other   time.Duration       // and from other calls to their answers
-	gaveWay time.Time           // when a stream was given up last
-	inVain  int                 // so often in a row no answer came soon after that
-	kinds   map[string][2]usage // by kindOf, the latest assets first
+	ranging    Ranging
+	lacking    int                 // assets found to be served without Range
+	ttfb       time.Duration       // from a request for bytes to the header, smoothed
+	other      time.Duration       // and from other calls to their answers
+	gaveWay    time.Time           // when a stream was given up last
+	gaveInVain int                 // so often in a row no answer came soon after that
+	kinds      map[string][2]usage // by kindOf, the latest assets first
 }
 
 // Ranging returns what is likely for an asset of which it is unknown whether it is served with Range.

@@ -101,7 +101,7 @@ func (s *testStore) limit(size int64) {
 func (s *testStore) users() (n int) {
 	for _, a := range s.all() {
 		a.mu.Lock()
-		n += a.users()
+		n += a.usersLocked()
 		a.mu.Unlock()
 	}
 	return n
