@@ -93,3 +93,27 @@ func TestCallsOnFullDisk(t *testing.T) {
 		t.Errorf("%d bytes were recorded", n)
 	}
 }
+
+// TestLRUClockSetBack: what was used after the clock was set back was used last all the same.
+func TestLRUClockSetBack(t *testing.T) {
+	root := t.TempDir()
+	const size = 16 * kib
+	d := open(t, root, keep{})
+	for _, id := range []string{"before", "after"} {
+		f := d.Asset(id)
+		f.acquire()
+		f.change(func(m *facts) { m.info.Size = size })
+		put(t, f, span(0, size))
+		f.release()
+	}
+	d.Asset("before").change(func(m *facts) { m.lastUse = time.Now().Add(time.Hour) }) // as the clock said then
+	closeDir(t, d)
+
+	d = open(t, root, keep{Size: 2 * size})
+	d.Asset("after").acquire()
+	d.Asset("after").release()
+	put(t, d.Asset("new"), span(0, size))
+	if before, after := d.Asset("before").Status().Present, d.Asset("after").Status().Present; before != 0 || after != size {
+		t.Errorf("of what was used before and after %d and %d bytes are left, want 0 and %d", before, after, size)
+	}
+}

@@ -57,6 +57,9 @@ func (r *loader) apply(payload []byte) {
 		}
 		f.pinned = a.pinned
 		a.facts = f
+		if f.lastUse.After(s.lastUse) {
+			s.lastUse = f.lastUse
+		}
 		delete(r.old, a)
 		if old {
 			r.old[a] = true

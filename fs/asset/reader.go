@@ -61,7 +61,7 @@ func (r *Reader) Close() {
 // touchLocked records the time of use. For an asset of which nothing else is known, it makes no
 // record.
 func (a *Asset) touchLocked() {
-	a.lastUse = time.Now()
+	a.lastUse = a.store.useTime()
 	if a.recorded {
 		a.markLocked()
 	}

@@ -74,9 +74,10 @@ type Store struct {
 	notes   map[string]string
 	// newNotes are the names of the notes that a flush has to record.
 	newNotes map[string]struct{}
-	bytes    int64 // of the blocks of assets
-	free     int64 // estimate of what the disk has left
-	since    int64 // bytes taken since the disk was asked
+	bytes    int64     // of the blocks of assets
+	free     int64     // estimate of what the disk has left
+	since    int64     // bytes taken since the disk was asked
+	lastUse  time.Time // the latest of an asset
 	server
 }
 
@@ -191,6 +192,18 @@ func (s *Store) newAsset(id string) *Asset {
 	s.assets[id] = a
 	s.list = append(s.list, a)
 	return a
+}
+
+// useTime returns the time of a use now: later than that of any before, even if the clock was set back.
+func (s *Store) useTime() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := seenNow()
+	if !now.After(s.lastUse) {
+		now = s.lastUse.Add(time.Microsecond)
+	}
+	s.lastUse = now
+	return now
 }
 
 // seenNow returns the time rounded as it is recorded, so that a restart doesn't change it.
