@@ -31,7 +31,11 @@ type Body struct {
 	got     atomic.Int64 // bytes read from net/http
 	held    bool         // the receive window may not grow
 	stopped bool         // and never will
-	peeked  []byte       // read to judge the response, not yet returned by Read
+	peeked  []byte       // read, but not yet returned by Read
+	suspect []byte       // behind these: perhaps an error in place of the rest, see appended
+	began   bool         // Read has returned bytes
+	status  int          // of the response
+	key     string       // of the request
 	err     error        // returned by every further Read
 	closing sync.Once
 }
@@ -41,8 +45,20 @@ type Body struct {
 // where the response said the body ends. Every other error is an *Error: it
 // wraps io.ErrUnexpectedEOF for a cut, ErrMalformed for a body that is too long, and
 // ErrBudget beyond Options.MaxDownload or Client.Allow. Streams read at the same time
-// may exceed that budget by one Read each.
+// may exceed that budget by one Read each. An error that the server sends in place of the
+// rest is never returned as bytes.
 func (b *Body) Read(p []byte) (int, error) {
+	for {
+		n, err := b.next(p)
+		if n > 0 || err != nil || len(p) == 0 {
+			b.began = b.began || n > 0
+			return n, err
+		}
+	}
+}
+
+// next is Read, but may return nothing.
+func (b *Body) next(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
@@ -53,23 +69,30 @@ func (b *Body) Read(p []byte) (int, error) {
 		}
 		p = p[:min(int64(len(p)), allowed)]
 	}
+	if len(b.peeked) == 0 && len(b.suspect) > 0 {
+		if e := b.resolve(); e != nil {
+			return 0, b.fail(e)
+		}
+	}
 	n, err := b.gather(p)
 	b.holdWindow()
 	left := b.left.Load()
 	if left >= 0 && int64(n) > left {
 		return 0, b.fail(malformed(0, "the body is longer than the header says"))
 	}
+	all := left >= 0 && int64(n) == left || left < 0 && errors.Is(err, io.EOF)
+	if !all && len(b.peeked)+len(b.suspect) == 0 {
+		n = b.holdBack(p[:n])
+	}
 	if left > 0 {
-		left = b.left.Add(-int64(n))
+		b.left.Add(-int64(n))
 	}
 	switch {
 	case err == nil:
-	case errors.Is(err, io.EOF) && left > 0:
-		err = b.fail(classify(b.ctx, b.life, io.ErrUnexpectedEOF))
-	case errors.Is(err, io.EOF):
+	case all && errors.Is(err, io.EOF):
 		b.err = err
 	default:
-		err = b.fail(classify(b.ctx, b.life, err))
+		err = b.fail(b.cut(err))
 	}
 	if n > 0 {
 		return n, nil
@@ -82,18 +105,23 @@ func (b *Body) gather(p []byte) (n int, err error) {
 	for {
 		m, err := b.read(p[n:])
 		n += m
-		if err != nil || n == len(p) || b.buffered() == 0 {
+		if err != nil || n == len(p) || len(b.suspect) > 0 || b.buffered() == 0 {
 			return n, err
 		}
 	}
 }
 
 func (b *Body) read(p []byte) (int, error) {
-	if len(b.peeked) > 0 {
+	if len(b.peeked)+len(b.suspect) > 0 {
 		n := copy(p, b.peeked)
 		b.peeked = b.peeked[n:]
 		return n, nil
 	}
+	return b.fill(p)
+}
+
+// fill reads from net/http.
+func (b *Body) fill(p []byte) (int, error) {
 	n, err := b.rc.Read(p)
 	b.got.Add(int64(n))
 	b.c.meters.count(b, int64(n))
@@ -107,6 +135,9 @@ func (b *Body) Charge(program string) { b.meter.Store(b.c.meters.of(program)) }
 func (b *Body) accept() {
 	b.asset = true
 	b.c.meters.count(b, int64(len(b.peeked)))
+	if int64(len(b.peeked)) != b.left.Load() {
+		b.peeked = b.peeked[:b.holdBack(b.peeked)]
+	}
 	b.c.meters.opened(b)
 }
 

@@ -156,7 +156,7 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, key string
 		h.Set("Range", rangeField(r.Start, r.End))
 	}
 	life, cancel := context.WithCancelCause(ctx)
-	body := &Body{c: c, id: r.ID, ctx: ctx, life: life, cancel: cancel}
+	body := &Body{c: c, id: r.ID, ctx: ctx, life: life, cancel: cancel, key: key}
 	body.left.Store(-1)
 	body.Charge(r.For)
 	//nolint:bodyclose // Body.Close does it
@@ -170,7 +170,7 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, key string
 		cancel(nil)
 		return nil, fail
 	}
-	body.rc = resp.Body
+	body.rc, body.status = resp.Body, resp.StatusCode
 	// Judging may read the body, which the server may never send.
 	stop := body.bound(c.o.ResponseTimeout)
 	out, fail := judge(resp, r, body)

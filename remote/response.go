@@ -183,6 +183,9 @@ func impostor(resp *http.Response, body *Body, complete bool) *Error {
 		return nil
 	}
 	if err := body.peek(512); err != nil { // as much as DetectContentType looks at
+		if said := objectError(resp, body.peeked); said != nil && err.temporary {
+			return said // the header was written for the asset
+		}
 		return err
 	}
 	begin := bytes.TrimSpace(trimBOM(body.peeked))

@@ -1,0 +1,143 @@
+package remote
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// inPieces returns a client of a server that sends each piece of its answer on its own, and then ends the connection.
+func inPieces(t *testing.T, pieces ...string) *Client {
+	t.Helper()
+	return newTestClient(t, "http://api.test", Options{Dial: func(context.Context, string, string) (net.Conn, error) {
+		near, far := net.Pipe()
+		go func() {
+			lines := bufio.NewReader(far)
+			for line := "-"; strings.TrimSpace(line) != ""; {
+				line, _ = lines.ReadString('\n')
+			}
+			for _, p := range pieces {
+				_, _ = io.WriteString(far, p)
+			}
+			_ = far.Close()
+		}()
+		return near, nil
+	}})
+}
+
+const (
+	springError  = `{"code":500,"msg":"Premature EOF of {the} \"storage\"","data":null,"success":false,"failed":true}`
+	gatewayError = `{"timestamp":"2026-11-27T06:53:56.279+00:00","path":"/serve","status":503,"error":"Service Unavailable","requestId":"1-2"}`
+)
+
+// A Spring application that fails in the middle of an asset appends its error object to what it has sent (measured with Tomcat
+// and Jetty), and the connection ends. The object is no part of the asset, however the network cuts it into pieces.
+func TestErrorAppendedToAsset(t *testing.T) {
+	content := strings.Repeat("0123456789", 60) + `{"a":{"code":1}}{`
+	for name, tc := range map[string]struct{ tail, code, msg string }{
+		"the API's":         {springError, "500", `Premature EOF of {the} "storage"`},
+		"the API's, pretty": {"{\r\n  \"success\" : false,\n  \"code\" : \"0500\",\n  \"msg\" : \"no\nstorage\" }\n", "0500", "no storage"},
+		"nested":            {`{"code":500,"msg":"x","data":{"code":1,"message":"y"}}`, "500", "x"},
+		"the gateway's":     {gatewayError, "503", "Service Unavailable"},
+		"cut off itself":    {springError[:40], "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			head := reply(200, "Content-Disposition: attachment; filename=a.mp4\r\nContent-Length: 5000\r\n", "")
+			part := reply(206, "Content-Disposition: attachment; filename=a.mp4\r\nContent-Length: 5000\r\nContent-Range: bytes 0-4999/9000\r\n", "")
+			bare := reply(200, "Content-Length: 5000\r\n", "")
+			for split := range len(tc.tail) + 1 {
+				for _, pieces := range [][]string{
+					{head, content, tc.tail[:split], tc.tail[split:]},
+					{head, content + tc.tail[:split], tc.tail[split:]},
+					{part + content, tc.tail[:split], tc.tail[split:]},
+					{bare + content + tc.tail[:split], tc.tail[split:]},
+				} {
+					c := inPieces(t, pieces...)
+					resp, err := c.Download(t.Context(), Request{ID: testID})
+					if err != nil {
+						t.Fatal(err)
+					}
+					b, err := io.ReadAll(resp.Body)
+					_ = resp.Body.Close()
+					var e *Error
+					if string(b) != content || !errors.As(err, &e) || !errors.Is(err, io.ErrUnexpectedEOF) || e.Msg != tc.msg || e.Code != tc.code {
+						t.Fatalf("split at %d: %q, %v", split, b, err)
+					}
+					if n, _ := e.Retry(); n >= 0 || e.Number() != 0 {
+						t.Errorf("%v: %d requests, number %d", e, n, e.Number())
+					}
+					if got, want := c.Stats().Bytes, int64(len(content)+len(tc.tail)); got != want {
+						t.Errorf("%d bytes counted, %d were sent", got, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// If the error is all that comes, although the header was written for the asset, it is the answer.
+func TestErrorUnderHeaderOfAsset(t *testing.T) {
+	for name, head := range map[string]string{
+		"with its name": "Content-Disposition: attachment; filename=a.mp4\r\nContent-Length: 100000\r\n",
+		"without":       "Content-Length: 100000\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := inPieces(t, reply(200, head, `{"code":402,"msg":"Insufficient balance","data":null}`))
+			resp, err := c.Download(t.Context(), Request{ID: testID})
+			if err == nil {
+				_, err = resp.Body.Read(make([]byte, 10))
+				_ = resp.Body.Close()
+			}
+			var e *Error
+			if !errors.As(err, &e) || e.Number() != 402 || e.Msg != "Insufficient balance" {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// What looks like an error is content if more follows, or if the asset ends with it.
+func TestContentLikeAppendedError(t *testing.T) {
+	words := []string{"{", "}", `"`, `{"code"`, `{"code":500,"msg":"x"}`, springError, gatewayError, "0123456789", "\n", `{"data":[`, "]", strings.Repeat("z", 5000)}
+	for range 300 {
+		var content strings.Builder
+		var pieces []string
+		for range rand.N(8) {
+			var p strings.Builder
+			for range 1 + rand.N(4) {
+				p.WriteString(words[rand.N(len(words))])
+			}
+			content.WriteString(p.String())
+			pieces = append(pieces, p.String())
+		}
+		plain := reply(200, "Content-Disposition: attachment; filename=a\r\nContent-Length: "+strconv.Itoa(content.Len())+"\r\n", "")
+		chunked := []string{reply(200, "Content-Disposition: attachment; filename=a\r\nTransfer-Encoding: chunked\r\n", "")}
+		for _, p := range pieces {
+			chunked = append(chunked, strconv.FormatInt(int64(len(p)), 16)+"\r\n"+p+"\r\n")
+		}
+		for _, answer := range [][]string{append([]string{plain}, pieces...), append(chunked, "0\r\n\r\n")} {
+			c := inPieces(t, answer...)
+			resp, err := c.Download(t.Context(), Request{ID: testID})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []byte
+			for err == nil {
+				buf := make([]byte, 1+rand.N(1000))
+				var n int
+				n, err = resp.Body.Read(buf)
+				got = append(got, buf[:n]...)
+			}
+			_ = resp.Body.Close()
+			if string(got) != content.String() || !errors.Is(err, io.EOF) {
+				t.Fatalf("%q: got %q, %v", pieces, got, err)
+			}
+		}
+	}
+}
