@@ -62,6 +62,7 @@ func errorOf(resp *http.Response, body *Body) (*Error, *Error) {
 // errorObject is a body, read as a JSON error object.
 type errorObject struct {
 	object    bool   // it is a JSON object, or the beginning of one
+	more      bool   // something follows the object
 	api       bool   // written by the API: it has a code, and a msg or failure flags
 	failed    bool   // the flags say failure
 	hasMsg    bool   // there is a msg, perhaps null
@@ -84,10 +85,13 @@ func parseErrorObject(body []byte) errorObject {
 		}
 		return r
 	}, trimBOM(body))
-	if json.Unmarshal(line, &fields) != nil || fields == nil {
+	d := json.NewDecoder(bytes.NewReader(line))
+	if d.Decode(&fields) != nil || fields == nil {
 		return errorObject{}
 	}
-	return errorObjectOf(fields)
+	o := errorObjectOf(fields)
+	o.more = len(bytes.TrimSpace(line[d.InputOffset():])) > 0
+	return o
 }
 
 // errorObjectOf reads the fields of an object. The API itself may fail to give its error a code.
@@ -136,7 +140,7 @@ var documented = map[string]bool{
 // replaces reports whether the object, as the whole body of a success, is an error instead
 // of an asset: it holds nothing else, or its code is a documented one.
 func (o errorObject) replaces() bool {
-	return o.gateway || o.api && o.hasMsg && (o.bare || documented[o.code])
+	return !o.more && (o.gateway || o.api && o.hasMsg && (o.bare || documented[o.code]))
 }
 
 // noRoute reports whether the server does not know the call. The text is Spring's.
@@ -258,12 +262,10 @@ func firstLine(b []byte) string {
 // codeOf returns the code of an object, "" if it has none. Java may write a number like this:
 // 429.0.
 func codeOf(raw json.RawMessage) string {
-	s := strings.TrimSpace(textOf(raw))
-	if len(raw) > 0 && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9') {
-		s = string(raw)
-		if f, _ := strconv.ParseFloat(s, 64); math.Abs(f) < 1<<53 && f == math.Trunc(f) {
-			s = strconv.FormatInt(int64(f), 10)
-		}
+	s := strings.TrimSpace(codeText(raw))
+	f, err := strconv.ParseFloat(s, 64)
+	if err == nil && strings.ContainsAny(s, ".eE") && math.Abs(f) < 1<<53 && f == math.Trunc(f) {
+		s = strconv.FormatInt(int64(f), 10)
 	}
 	return s[:min(len(s), maxCode)]
 }
