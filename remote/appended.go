@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 const (
@@ -95,7 +96,7 @@ func (b *Body) resolve() *Error {
 	buf := slices.Grow(b.suspect, 4<<10)
 	n, err := b.fill(buf[len(buf):cap(buf)])
 	buf = buf[:len(buf)+n]
-	if errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) && !b.failed(buf) {
 		b.left.CompareAndSwap(-1, int64(len(buf)))
 	}
 	if left := b.left.Load(); left >= 0 && int64(len(buf)) >= left { // this is all
@@ -107,6 +108,26 @@ func (b *Body) resolve() *Error {
 		return b.cut(err)
 	}
 	return nil
+}
+
+// failed reports whether a body without a length, of which p are the last bytes, ends with an
+// error. Then its end proves nothing: the chunks of a server that can't go on end like any
+// others. Behind text an error may be part of the asset, which may be a log.
+func (b *Body) failed(p []byte) bool {
+	i := appended(p)
+	o := parseErrorObject(p[i:])
+	return o.replaces() && codeNumber(o.code) != 0 && (binary(p[:i]) || i == 0 && b.binary)
+}
+
+// binary reports whether b does not end like text.
+func binary(b []byte) bool {
+	b = b[max(0, len(b)-64):]
+	for range utf8.UTFMax - 1 {
+		if len(b) > 0 && !utf8.RuneStart(b[0]) {
+			b = b[1:] // its beginning is missing
+		}
+	}
+	return !utf8.Valid(b) || bytes.IndexByte(b, 0) >= 0
 }
 
 // cut returns the error of a body that err ended too early, with the server's own words if

@@ -102,6 +102,51 @@ func TestErrorUnderHeaderOfAsset(t *testing.T) {
 	}
 }
 
+// A server that sends chunks ends them as usual after the error: Tomcat when the time of an asynchronous answer is over, and Spring's
+// error handler always. Behind bytes of a video that is no end. Behind text it may be a log's last line, and a success says nothing.
+func TestErrorAppendedToChunks(t *testing.T) {
+	const video, text = "\x00\x00\x00\x18ftypmp42\xe1\xff", "0123456789\n"
+	const success = `{"code":200,"msg":"success","data":null,"success":true,"failed":false}`
+	for name, tc := range map[string]struct {
+		before, tail string
+		cut          bool
+	}{
+		"error behind a video":   {video, springError, true},
+		"gateway behind a video": {video, gatewayError, true},
+		"error behind text":      {text, springError, false},
+		"error behind nothing":   {"", springError, false},
+		"success behind a video": {video, success, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all := tc.before + tc.tail
+			for split := range len(all) + 1 {
+				pieces := []string{reply(200, "Content-Disposition: attachment; filename=a\r\nTransfer-Encoding: chunked\r\n", "")}
+				for _, p := range []string{all[:split], all[split:]} {
+					if p != "" {
+						pieces = append(pieces, strconv.FormatInt(int64(len(p)), 16)+"\r\n"+p+"\r\n")
+					}
+				}
+				for _, pieces := range [][]string{append(pieces, "0\r\n\r\n"), {strings.Join(pieces, "") + "0\r\n\r\n"}} {
+					c := inPieces(t, pieces...)
+					resp, err := c.Download(t.Context(), Request{ID: testID})
+					if err != nil {
+						t.Fatal(err)
+					}
+					b, err := io.ReadAll(resp.Body)
+					_ = resp.Body.Close()
+					want := all
+					if tc.cut {
+						want = tc.before
+					}
+					if string(b) != want || errors.Is(err, io.ErrUnexpectedEOF) != tc.cut || err != nil && !tc.cut {
+						t.Fatalf("split at %d: %q, %v", split, b, err)
+					}
+				}
+			}
+		})
+	}
+}
+
 // What looks like an error is content if more follows, or if the asset ends with it.
 func TestContentLikeAppendedError(t *testing.T) {
 	words := []string{"{", "}", `"`, `{"code"`, `{"code":500,"msg":"x"}`, springError, gatewayError, "0123456789", "\n", `{"data":[`, "]", strings.Repeat("z", 5000)}

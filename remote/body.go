@@ -34,6 +34,7 @@ type Body struct {
 	peeked  []byte       // read, but not yet returned by Read
 	suspect []byte       // behind these: perhaps an error in place of the rest, see appended
 	began   bool         // Read has returned bytes
+	binary  bool         // and the last ones were not text
 	status  int          // of the response
 	key     string       // of the request
 	err     error        // returned by every further Read
@@ -51,7 +52,9 @@ func (b *Body) Read(p []byte) (int, error) {
 	for {
 		n, err := b.next(p)
 		if n > 0 || err != nil || len(p) == 0 {
-			b.began = b.began || n > 0
+			if n > 0 {
+				b.began, b.binary = true, binary(p[:n])
+			}
 			return n, err
 		}
 	}
@@ -80,7 +83,7 @@ func (b *Body) next(p []byte) (int, error) {
 	if left >= 0 && int64(n) > left {
 		return 0, b.fail(malformed(0, "the body is longer than the header says"))
 	}
-	all := left >= 0 && int64(n) == left || left < 0 && errors.Is(err, io.EOF)
+	all := left >= 0 && int64(n) == left || left < 0 && errors.Is(err, io.EOF) && !b.failed(p[:n])
 	if !all && len(b.peeked)+len(b.suspect) == 0 {
 		n = b.holdBack(p[:n])
 	}
