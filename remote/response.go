@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path"
 	"strings"
 )
 
@@ -176,10 +177,13 @@ func coding(h http.Header) string {
 }
 
 // impostor looks for an error in a success without Content-Disposition: a JSON error of the
-// API or its gateway, or the HTML page of a proxy or a login. complete means that the body
-// is the whole asset. Bytes that it reads are kept for the reader.
+// API or its gateway, or the HTML page of a proxy or a login. With a Content-Disposition only
+// the former is looked for, and only in place of a film, a picture or sound: some programs
+// write the error under the header that they had made for the asset. complete means that the
+// body is the whole asset. Bytes that it reads are kept for the reader.
 func impostor(resp *http.Response, body *Body, complete bool) *Error {
-	if disposed(resp.Header) {
+	named := disposed(resp.Header)
+	if named && (!complete || !mayReplaceMedia(resp)) {
 		return nil
 	}
 	if err := body.peek(512); err != nil { // as much as DetectContentType looks at
@@ -197,7 +201,28 @@ func impostor(resp *http.Response, body *Body, complete bool) *Error {
 			return err
 		}
 	}
+	if named {
+		return nil
+	}
 	return pageError(resp, body.peeked)
+}
+
+// mayReplaceMedia reports whether the body of a success may be an error in place of a film, a
+// picture or sound, which are never JSON.
+func mayReplaceMedia(resp *http.Response) bool {
+	size := resp.ContentLength
+	if size > maxErrorBody || size < 0 && !strings.Contains(mediaType(resp.Header.Get("Content-Type")), "json") {
+		return false
+	}
+	name := FileName(resp.Header.Values("Content-Disposition"))
+	return mediaExtensions[strings.ToLower(path.Ext(name))]
+}
+
+// mediaExtensions are those of what can be uploaded (API.md, section 2).
+var mediaExtensions = map[string]bool{
+	".mp4": true, ".m4v": true, ".mov": true, ".avi": true, ".webm": true, ".mkv": true, ".flv": true, ".wmv": true, ".mpeg": true, ".mpg": true,
+	".mp3": true, ".wav": true, ".aac": true, ".flac": true, ".ogg": true, ".m4a": true,
+	".jpg": true, ".jpeg": true, ".png": true, ".gif": true, ".webp": true, ".bmp": true, ".tif": true, ".tiff": true,
 }
 
 // disposed reports whether there is a Content-Disposition. An empty one says nothing.
