@@ -3,8 +3,11 @@ package asset
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // program is a caller with a name.
@@ -51,6 +54,35 @@ func (p *paid) Read(b []byte) (int, error) {
 	defer p.till.mu.Unlock()
 	p.till.bytes[p.by] += int64(n)
 	return n, err
+}
+
+// patientProgram is a caller that lets others go before it.
+type patientProgram struct{ program }
+
+func (patientProgram) Patient() bool { return true }
+
+// TestPatience: a request is patient as long as all who wait for it are.
+func TestPatience(t *testing.T) {
+	test(t, &fakeServer{size: mib, ranged: true, etag: true, latency: time.Second}, func(r *rig) {
+		rd := r.Open()
+		defer rd.Close()
+		var wg sync.WaitGroup
+		for _, by := range []Caller{patientProgram{"backup"}, patientProgram{"fetch"}, program("mpv")} {
+			wg.Go(func() {
+				if _, err := rd.ReadAt(context.WithValue(context.Background(), CallerKey{}, by), make([]byte, 1000), 0); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+			r.server.mu.Lock()
+			requests := slices.Clone(r.server.requests)
+			r.server.mu.Unlock()
+			if len(requests) != 1 || requests[0].Patient() != by.Patient() {
+				t.Errorf("when %v has come: %d requests, the first is patient: %v", by, len(requests), requests[0].Patient())
+			}
+		}
+		wg.Wait()
+	})
 }
 
 // A download is charged to the program whose wait opened it, and from then on to

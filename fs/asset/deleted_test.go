@@ -201,3 +201,16 @@ func TestDeletedInOpen(t *testing.T) {
 		t.Errorf("%d bytes present", a.Status().Present)
 	}
 }
+
+// TestForgetOld: what was found to be lost of a blob says nothing of the next one.
+func TestForgetOld(t *testing.T) {
+	d := open(t, t.TempDir(), keep{})
+	f := d.Asset("re_1")
+	put(t, f, span(0, 8192))
+	old := f.incarnation
+	f.lose(old)
+	put(t, f, span(0, 8192))
+	if err := f.forget([]ranges.Range{span(0, 8192)}, old); err != nil || f.Status().Present != 8192 {
+		t.Errorf("%d bytes are present, %v", f.Status().Present, err)
+	}
+}

@@ -81,3 +81,18 @@ func observe(t *testing.T, f *fakeServer, q Request) string {
 	}
 	return fmt.Sprintf("%s; %d bytes, %s", text, len(body), end)
 }
+
+// TestLessIsSaid: what a later response leaves out stays known, and the time of the content stays as it was.
+func TestLessIsSaid(t *testing.T) {
+	first := Info{Name: "a.mp4", Type: "video/mp4", Size: mib, ModTime: time.Unix(1e9, 0), ETag: `"1"`, LastModified: "then"}
+	for name, later := range map[string]Info{
+		"nothing":      {Size: -1},
+		"another time": {Size: -1, ModTime: time.Unix(2e9, 0)},
+	} {
+		was := merged(Info{Size: -1}, first, true)
+		is := merged(was, later, false)
+		if is != was {
+			t.Errorf("%s: %+v, want %+v", name, is, was)
+		}
+	}
+}
