@@ -51,12 +51,8 @@ func (a *Asset) restLocked(now time.Time) {
 	if used || e.trusted || e.denied || e.pieces || e.gaveWay || e.endedAt >= 0 || e.disproved >= 0 || e.young.Len()+e.history.received+e.history.bytes > 0 {
 		return
 	}
-	over := e.fail.until
-	if gaveUp := e.fail.gaveUp.Add(giveUpFor); gaveUp.After(over) {
-		over = gaveUp
-	}
-	if now.Before(over) {
-		a.planAgainLocked(over.Sub(now))
+	if now.Before(e.fail.until) {
+		a.planAgainLocked(e.fail.until.Sub(now))
 		return
 	}
 	if e.timer != nil {
