@@ -90,6 +90,19 @@ func TestPlanEdges(t *testing.T) {
 		}, func(d *Decision) {
 			d.Open = []Opening{{Start: 300*mib - block - mib, End: 300 * mib, Least: 300 * mib}}
 		}},
+		{"a silent stream on the way is not waited for instead of a request from before it", func(s *Snapshot) {
+			s.ReadAhead = mib
+			s.Streams = []StreamState{running(300*mib, 400*mib-4*block, 1e7)}
+			s.Streams[0].LastByte = now.Add(-silence)
+			s.Waiters = []WaiterState{want(400*mib-8192, 400*mib)}
+			s.Waiters[0].Last = ranges.Range{Start: 400 * mib, End: 400*mib + 8192}
+			s.History = &history{received: 108 * mib}
+			s.History.add(ranges.Range{Start: 300 * mib, End: 400*mib - 4*block})
+			s.History.add(ranges.Range{Start: 400 * mib, End: 408 * mib})
+		}, func(d *Decision) {
+			d.Limit = []int64{401*mib - 4*block}
+			d.Open = []Opening{{Start: 400*mib - 9*block, End: 400 * mib, Least: 400 * mib}}
+		}},
 		{"Range as other assets have it is tried with one request", func(s *Snapshot) {
 			s.Guessed = true
 			s.Waiters = []WaiterState{want(100*mib, 100*mib+32<<10), want(300*mib, 300*mib+32<<10)}
