@@ -63,7 +63,7 @@ func (g *ranging) refuse(r Request, e *Error) bool {
 		return true
 	}
 	a.refused++
-	if e.Status == http.StatusInternalServerError { // far more often it has nothing to do with the range
+	if e.refusal() == http.StatusInternalServerError { // far more often it has nothing to do with the range
 		return !a.works && a.refused%triesOfDoubt == 0
 	}
 	return !a.works || r.Start == 0 || a.refused > 1
@@ -117,10 +117,19 @@ func (g *ranging) forget() {
 // refusesAny reports whether e, the answer to a range, may apply to every range. Servers say that
 // with any status that means nothing else.
 func (e *Error) refusesAny() bool {
-	switch e.Status {
+	status := e.refusal()
+	switch status {
 	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusNotFound, http.StatusProxyAuthRequired,
 		http.StatusRequestTimeout, http.StatusGone, http.StatusRequestedRangeNotSatisfiable, http.StatusTooManyRequests:
 		return false
 	}
-	return e.Status >= 400 && e.Status <= http.StatusNotImplemented
+	return status >= 400 && status <= http.StatusNotImplemented
+}
+
+// refusal returns the HTTP status that classifies the error, whoever wrote it.
+func (e *Error) refusal() int {
+	if e.api {
+		return e.Number()
+	}
+	return e.Status
 }

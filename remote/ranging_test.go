@@ -53,6 +53,49 @@ func TestSentAgain(t *testing.T) {
 	}
 }
 
+// Spring refuses ranges of what is empty, or a stream, with an exception, which the API's error handler answers like any other
+// (measured with Spring 4.3). That an asset is missing or a limit exceeded says nothing of ranges.
+func TestRangeRefusedInWordsOfAPI(t *testing.T) {
+	const stream = `{"code":%s,"msg":"Cannot convert an InputStreamResource to a ResourceRegion","data":null,"success":false,"failed":true}`
+	for name, tc := range map[string]struct {
+		status, requests int // the latter until the asset is there; 0: it never is
+		body             string
+	}{
+		"400":               {400, 2, fmt.Sprintf(stream, "400")},
+		"0001 on 200":       {200, 2, fmt.Sprintf(stream, `"0001"`)},
+		"empty":             {400, 2, `{"code":400,"msg":"Resource content length should be > 0","data":null}`},
+		"500":               {500, triesOfDoubt + 1, `{"code":500,"msg":"InputStream has already been read","data":null}`},
+		"500 on 200":        {200, triesOfDoubt + 1, `{"code":500,"msg":"InputStream has already been read","data":null}`},
+		"missing":           {400, 0, `{"code":400,"msg":"Asset not found","data":null}`},
+		"missing on 200":    {200, 0, `{"code":"0001","msg":"Resource does not exist","data":null}`},
+		"too many":          {400, 0, `{"code":400,"msg":"Request has exceeded the limit.","data":null}`},
+		"no money":          {200, 0, `{"code":402,"msg":"Insufficient balance","data":null}`},
+		"not allowed":       {403, 0, `{"code":403,"msg":"Forbidden","data":null}`},
+		"not allowed, 9009": {400, 0, `{"code":"9009","msg":"Forbidden","data":null}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, count := refusing(t, tc.status, tc.body, Options{})
+			made := 0
+			for try := range triesOfDoubt {
+				resp, err := c.Download(t.Context(), Request{ID: "re_1"})
+				if made = count(); err == nil {
+					_ = resp.Body.Close()
+					if made != tc.requests {
+						t.Errorf("after %d requests, want %d", made, tc.requests)
+					}
+					return
+				}
+				if tc.requests == 0 && made != try+1 {
+					t.Errorf("%d requests for %d tries", made, try+1)
+				}
+			}
+			if tc.requests > 0 {
+				t.Errorf("no asset after %d requests", made)
+			}
+		})
+	}
+}
+
 // What is refused for its range alone, and what is empty, says nothing of other ranges.
 func TestRangeRefusedHere(t *testing.T) {
 	for status, size := range map[int]int{http.StatusRequestedRangeNotSatisfiable: 5, http.StatusForbidden: 0} {

@@ -18,6 +18,15 @@ const maxSize = 1 << 60
 // header rather than the request, and rejects a response that contradicts itself. body has
 // not been read yet; the caller closes it on error.
 func judge(resp *http.Response, r Request, body *Body) (*Response, *Error) {
+	out, err := assetIn(resp, r, body)
+	if err != nil && !r.NoRange && refusesRange(err) {
+		err.plain = true
+	}
+	return out, err
+}
+
+// assetIn is judge, but does not say whether a request without Range may succeed.
+func assetIn(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 	switch status := resp.StatusCode; {
 	case status == http.StatusPartialContent && (!r.NoRange || saysRange(resp)), allOfIt(status) && saysPart(resp, r):
 		return partial(resp, r, body)
@@ -30,7 +39,6 @@ func judge(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	e.plain = !r.NoRange && refusesRange(e)
 	if cr, err := parseContentRange(resp.Header.Get("Content-Range")); err == nil && cr.none && e.Status == http.StatusRequestedRangeNotSatisfiable {
 		e.size = cr.size
 	}
@@ -76,11 +84,14 @@ func saysRange(resp *http.Response) bool {
 
 // refusesRange reports whether e may be about the range while the asset exists. It may be
 // shorter than expected, or empty, or the server refuses all ranges, and servers say this in
-// many ways. A request without Range will show it.
+// many ways. A request without Range will show it. A 400 may be the API's own words for what
+// Spring says of a range of an empty asset, or of a stream.
 func refusesRange(e *Error) bool {
-	switch e.Status {
+	switch e.refusal() {
 	case http.StatusRequestedRangeNotSatisfiable, http.StatusInternalServerError:
 		return true
+	case http.StatusBadRequest:
+		return !e.NotFound() && !errors.Is(e, ErrExceeded)
 	}
 	return e.refusesAny() && !e.api
 }
