@@ -94,8 +94,6 @@ func replay(in io.Reader, dir string, apply func(payload []byte)) (good int64, e
 		return good, nil
 	case !errors.Is(err, io.EOF) && !errors.Is(err, errDamaged):
 		return good, fmt.Errorf("read the spool index: %w", err)
-	case good == headerLen && !whole:
-		return 0, errDamaged // nothing of it is ours
 	}
 	return good, errDamaged
 }

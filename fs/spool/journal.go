@@ -51,10 +51,8 @@ func (j *Journal) Replay(apply func(payload []byte)) (whole bool, err error) {
 	}
 	if whole = err == nil; !whole {
 		j.d.o.Log.Warn("spool index damaged: what follows is forgotten", "dir", j.d.Path(), "good", good)
-		if good > 0 {
-			if _, err := j.f.WriteAt(header(), 0); err != nil {
-				return false, err
-			}
+		if _, err := j.f.WriteAt(header(), 0); err != nil {
+			return false, err
 		}
 	}
 	j.size = good
@@ -154,7 +152,7 @@ func (j *Journal) append(b []byte) error {
 // be on the disk.
 func (j *Journal) Garbage() bool {
 	defer hold(j.turn)()
-	return j.unsure.Load() || j.size > max(compactAbove, 4*j.base) || !j.closed && !j.named(j.f)
+	return j.unsure.Load() || j.size > max(compactAbove, 4*j.base) || !j.named(j.f)
 }
 
 // Compact replaces the journal by what snapshot appends, which must be frames with the same meaning, if

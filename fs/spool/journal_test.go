@@ -295,6 +295,7 @@ func TestDamage(t *testing.T) {
 	for n := range b {
 		try(fmt.Sprint("cut at ", n), b[:n], max(0, n-headerLen)/frame)
 	}
+	try("another file", bytes.Repeat([]byte{0xff}, 100), 0)
 	for bit := range 8 * len(b) {
 		damaged := slices.Clone(b)
 		damaged[bit/8] ^= 1 << (bit % 8)
