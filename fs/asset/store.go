@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -167,6 +168,49 @@ func (s *Store) Serve(o *Options) {
 	s.suspended.Store(nil)
 }
 
+// Suspend makes waiting reads fail with err, and later ones that would have to wait, until Serve. Streams
+// read no further than was planned. An unmount uses it.
+func (s *Store) Suspend(err error) {
+	s.suspended.Store(&err)
+	each(s.all(), func(a *Asset) { a.finishLocked(func(*waiter) (bool, error) { return true, err }) })
+}
+
+// suspension returns why no read may wait; nil if they may.
+func (s *Store) suspension() error {
+	if err := s.suspended.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// CloseAssets ends all streams, makes all waiting reads fail with ErrClosed, and waits for the assets'
+// goroutines. It first stores what the sockets hold.
+func (s *Store) CloseAssets() {
+	s.Suspend(ErrClosed)
+	each(s.all(), func(a *Asset) {
+		if a.engine == nil {
+			return
+		}
+		for _, o := range a.streams {
+			o.endLocked()
+		}
+		if a.timer != nil {
+			a.timer.Stop()
+		}
+	})
+	s.streams.Wait()
+}
+
+// ForgetFailures lets reads of all assets try again at once.
+func (s *Store) ForgetFailures() {
+	each(s.all(), func(a *Asset) {
+		if a.engine != nil {
+			a.fail = failure{}
+			a.planLocked()
+		}
+	})
+}
+
 // Asset returns the asset with that ID, always the same one. Nothing is on the disk until something
 // is recorded.
 func (s *Store) Asset(id string) *Asset {
@@ -192,6 +236,22 @@ func (s *Store) newAsset(id string) *Asset {
 	s.assets[id] = a
 	s.list = append(s.list, a)
 	return a
+}
+
+// all returns all assets, also those of which nothing is recorded.
+func (s *Store) all() []*Asset {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.list)
+}
+
+// each calls do for each of assets, under the asset's lock.
+func each(assets []*Asset, do func(*Asset)) {
+	for _, a := range assets {
+		a.mu.Lock()
+		do(a)
+		a.mu.Unlock()
+	}
 }
 
 // useTime returns the time of a use now: later than that of any before, even if the clock was set back.
