@@ -58,10 +58,10 @@ func (a *Asset) learnLocked(change func(*Info)) {
 	}
 }
 
-// followLocked lets readers go on with the next content, of which size is known to be the size, -1 unknown.
-// They must have got nothing of this one, and the kernel must have nothing of it: others have got
-// nothing either since they were opened. Nobody else may be left behind, since the kernel would give
-// him pages that they have read. And the size must be the one that the kernel was told.
+// followLocked lets readers go on with the next content instead of getting ErrChanged, if neither they
+// nor the kernel have bytes of this one: nobody was given any since each of them was opened. All go on or
+// none, since they share the kernel's pages. The next content must have the size that the kernel was told;
+// size is -1 if it is unknown.
 func (a *Asset) followLocked(size int64) {
 	if size != a.info.Size {
 		return

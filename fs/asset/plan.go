@@ -145,7 +145,7 @@ type planner struct {
 //     worth (or than one may be made), if those between lie in the stream's own read-ahead,
 //     or are at most 1 MiB behind what was read of it, or as much as its own request would
 //     bring before it; and by one that brings its bytes in any case. Else it gets a request,
-//     or waits for one: no byte is fetched since no request is left. (TestPlan; e2fsck)
+//     or waits for one: no byte is fetched only because no request is left. (TestPlan; e2fsck)
 //  2. Read-ahead is a quarter of what has been read in sequence, as far as credit allows, and
 //     at least 128 KiB, less what its request brought before the first read. (TestPromise)
 //  3. Waiters share a request if they are at most 1 MiB apart, or, where requests have no

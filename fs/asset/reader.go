@@ -17,8 +17,8 @@ type Reader struct {
 	pos  int64        // end of the last read
 	last ranges.Range // given to it, empty if nothing was
 
-	// given is what the asset's was at the open, when the kernel dropped all pages of the inode; if it
-	// kept them, more than that can be.
+	// given is the asset's at the open, when the kernel dropped all pages of the inode. If it kept them
+	// it may have any byte of the content, and given is that of no asset; see Kept.
 	given uint64
 }
 
