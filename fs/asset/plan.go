@@ -304,7 +304,7 @@ func (p *planner) comes(m miss) bool {
 	case i >= 0 && (p.Ranging == RangeNo || p.waits(i, m)):
 		p.use(i, m)
 	case p.brings(m):
-	case p.doubts() && p.headerComing():
+	case p.doubts() && p.asking():
 		// it will tell whether a stream can be opened there
 	default:
 		return false
@@ -319,7 +319,7 @@ func (p *planner) doubts() bool {
 
 // contact makes the header come.
 func (p *planner) contact(w WaiterState) {
-	if p.Header || p.headerComing() || p.until(p.NotBefore) {
+	if p.Header || p.asking() || p.until(p.NotBefore) {
 		return
 	}
 	o := Opening{Background: w.Background}
@@ -329,15 +329,9 @@ func (p *planner) contact(w WaiterState) {
 	p.open(o)
 }
 
-// headerComing reports whether a stream is about to show whether the server supports Range.
-func (p *planner) headerComing() bool {
-	for i := range p.Streams {
-		s := &p.Streams[i]
-		if s.Opening && !p.d.End[i] {
-			return true
-		}
-	}
-	return len(p.d.Open) > 0
+// asking reports whether a request has no answer yet, or is about to be made.
+func (p *planner) asking() bool {
+	return len(p.d.Open) > 0 || slices.ContainsFunc(p.Streams, func(s StreamState) bool { return s.Opening })
 }
 
 // until reports whether t is still to come, and if so sees to it that Plan is called again then.

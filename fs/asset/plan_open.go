@@ -12,7 +12,6 @@ import (
 type group struct {
 	first  miss          // with the lowest offset
 	end    int64         // of the furthest need
-	since  time.Time     // of the oldest
 	waited time.Duration // by all
 }
 
@@ -32,8 +31,8 @@ func (p *planner) ask(missing []miss) {
 			p.wake(p.Next)
 			return
 		}
-		if p.gathers(g) && p.until(g.since.Add(together)) {
-			continue
+		if p.Limited && p.until(g.first.Since.Add(together)) {
+			continue // others may join it
 		}
 		if !p.room() {
 			return
@@ -70,7 +69,7 @@ func (o Opening) long() bool { return o.End == 0 || o.End-o.Start > block }
 // better decided when a request is left. Behind others none ever might be, since they come back to
 // the queue; one place is as much as each of them has.
 func (p *planner) joins() bool {
-	return p.Queued && len(p.d.Open) == 0 && !slices.ContainsFunc(p.Streams, func(s StreamState) bool { return s.Opening })
+	return p.Queued && !p.asking()
 }
 
 // among returns a stream whose position lies in o, before off; -1 if there is none. It brings the
@@ -86,12 +85,6 @@ func (p *planner) among(o Opening, off int64) int {
 	return -1
 }
 
-// gathers reports whether to wait a moment for others to join g: if requests are limited, and they
-// would not all wait for this request anyway.
-func (p *planner) gathers(g group) bool {
-	return p.Limited && p.Header && g.first.off >= block && p.History.before(g.first.Need.Start, sequence) < sequence
-}
-
 // groups puts reads together that are so close that waiting for the bytes between them is better
 // than another request. Without Range one request serves all.
 func (p *planner) groups(missing []miss) []group {
@@ -99,33 +92,32 @@ func (p *planner) groups(missing []miss) []group {
 	if !p.Limited {
 		gap = block // they are asked for at the same time, and cost nothing but bytes
 	}
-	if speed := p.speed(); speed > 0 {
-		gap = min(gap, int64(speed*p.Worth.Seconds()))
-	}
+	gap = min(gap, p.meanwhile())
 	groups := p.found[:0]
 	for _, m := range missing {
 		if n := len(groups) - 1; n >= 0 && (p.Ranging == RangeNo || m.off-groups[n].end <= gap && !p.blocked(groups[n].end, m.off)) {
 			g := &groups[n]
 			g.end = max(g.end, m.Need.End)
 			g.waited += p.Now.Sub(m.Since)
-			if m.Since.Before(g.since) {
-				g.since = m.Since
-			}
 			continue
 		}
-		groups = append(groups, group{m, m.Need.End, m.Since, p.Now.Sub(m.Since)})
+		groups = append(groups, group{m, m.Need.End, p.Now.Sub(m.Since)})
 	}
 	p.found = groups
 	return groups
 }
 
-// speed returns the speed of the fastest stream, 0 if unknown.
-func (p *planner) speed() float64 {
-	var most float64
-	for _, s := range p.Streams {
-		most = max(most, s.Speed)
+// meanwhile returns how many bytes the fastest stream brings in the time that a request is worth; if no
+// speed is known, more than any asset has.
+func (p *planner) meanwhile() int64 {
+	var speed float64
+	for i := range p.Streams {
+		speed = max(speed, p.Streams[i].Speed)
 	}
-	return most
+	if speed == 0 {
+		return maxSize
+	}
+	return int64(speed * p.Worth.Seconds())
 }
 
 // coming returns what running requests will still bring at least.
@@ -157,22 +149,17 @@ func (p *planner) opening(g group) Opening {
 	if p.Ranging == RangeNo {
 		return Opening{Start: off} // comes from 0, but asking costs nothing
 	}
-	o := Opening{Start: off}
 	at := off - off%block
 	if g.end > at+block {
 		at = off // it would be two blocks
 	}
-	for at <= off {
-		gap := p.Present.Gap(ranges.Range{Start: at, End: off + 1})
-		o.Start, at = gap.Start, gap.End
-	}
+	o := Opening{Start: p.absent(at, off+1)}
 	if p.Size >= 0 {
 		o.Start = p.backTo(o.Start, p.end(off, o.Start, g.end))
 	}
 	o.Sequence = p.History.before(g.first.Need.Start, p.ReadAhead) + off - g.first.Need.Start
 	switch {
-	case o.Sequence >= sequence || o.Sequence > 0 && o.Sequence == p.History.bytes:
-	case p.Ranging == RangeUnknown:
+	case o.Sequence >= sequence, p.Ranging == RangeUnknown:
 	case p.Size >= 0 && p.Size-off <= mostGap && !g.first.backward():
 		o.Least = max(o.Start+block, g.end) // an index, most often: read to the end
 		if end := (ranges.Range{Start: p.Size - mostGap, End: p.Size}); p.Limited && p.History.within(end) {
@@ -239,7 +226,9 @@ func (p *planner) end(off, start, needed int64) (n int64) {
 func (p *planner) scattered(o *Opening, g group) {
 	need := ranges.Range{Start: g.first.Need.Start, End: g.end}
 	if n := p.around(need); n > 0 && !g.first.onward() {
-		p.surround(o, g, n)
+		o.Start = p.backTo(g.first.off, n)
+		o.End = (max(g.end, o.Start+2*n) + block - 1) / block * block
+		o.Least = o.End
 		return
 	}
 	cluster := p.History.cluster(need)
@@ -272,14 +261,6 @@ func (p *planner) tries() bool {
 	return p.Limited && p.Habit == 0 && p.Short < 2 && p.afford() > 4*block
 }
 
-// surround makes o a request for g and for the absent bytes up to n before it, 2n in all.
-func (p *planner) surround(o *Opening, g group, n int64) {
-	o.Start = p.backTo(g.first.off, n)
-	o.End = max(g.end, o.Start+2*n)
-	o.End += (block - o.End%block) % block
-	o.Least = o.End
-}
-
 // around returns how much a request may bring on each side of a small read, where requests are
 // limited and reads are scattered: half of the usual span of reads, as far as skips make up that
 // span. A span of less than two gaps means nothing.
@@ -289,10 +270,7 @@ func (p *planner) around(need ranges.Range) (n int64) {
 	}
 	skips := min(1, float64(p.History.skipped())/float64(p.History.bill()))
 	n = min((p.History.span()-2*mostGap)/2, p.afford()/2)
-	n = min(int64(float64(n)*skips), 8*mostGap)
-	if speed := p.speed(); speed > 0 {
-		n = min(n, int64(speed*p.Worth.Seconds())) // what is before the read comes first
-	}
+	n = min(int64(float64(n)*skips), 8*mostGap, p.meanwhile()) // what is before the read comes first
 	if n < 2*block {
 		return 0
 	}
@@ -304,8 +282,11 @@ func (p *planner) backTo(end, n int64) int64 {
 	if n <= 0 {
 		return end
 	}
-	start := max(0, end-n)
-	start -= start % block
+	return p.absent(max(0, end-n)/block*block, end)
+}
+
+// absent returns where the absent bytes right before end begin, from start on.
+func (p *planner) absent(start, end int64) int64 {
 	for at := start; at < end; {
 		gap := p.Present.Gap(ranges.Range{Start: at, End: end})
 		start, at = gap.Start, gap.End
@@ -352,7 +333,7 @@ func (p *planner) room() bool {
 			continue
 		}
 		n++
-		if (s.Stuck || s.Paused && p.d.Limit[i] <= s.Pos) && (victim < 0 || cmp.Less(s.Used.UnixNano(), p.Streams[victim].Used.UnixNano())) {
+		if (s.Stuck || s.Paused && p.d.Limit[i] <= s.Pos) && (victim < 0 || s.Used.Before(p.Streams[victim].Used)) {
 			victim = i
 		}
 	}
