@@ -20,9 +20,6 @@ func (a *Asset) startLocked(s *stream, r *Response) {
 	}
 	s.mark, s.limit = st.LastByte, r.Start
 	s.unframed, s.doubtful = r.Unframed, r.Doubtful
-	if st.End < 0 && a.info.Size >= 0 && r.Info.Size >= 0 {
-		st.End = a.info.Size
-	}
 	a.finishLocked(func(w *waiter) (bool, error) {
 		return w.state.Header || a.missingLocked(w).Empty(), nil
 	})
@@ -124,22 +121,16 @@ func (a *Asset) replaceLocked(s *stream, info Info) (remove func() int64) {
 func (a *Asset) complete(s *stream) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	pos := s.state.Pos
+	pos, size, least := s.state.Pos, a.info.Size, a.leastLocked()
 	switch {
 	case s.discard:
 		return ErrChanged
-	case a.info.Size == pos:
+	case pos == size, s.state.End >= 0 && size >= 0: // the source sees to it that all came
 		return nil
-	case s.state.End >= 0 && a.info.Size >= 0:
-		return nil // the source sees to it that all came
-	case a.info.Size >= 0 && s.unframed:
-		return wrongLength(pos, a.info.Size, 3)
-	case a.info.Size >= 0:
-		return a.shorterLocked(pos, a.info.Size)
+	case s.unframed && size >= 0:
+		return wrongLength(pos, size, 3)
 	case s.unframed:
 		return wrongLength(pos, -1, 2)
-	}
-	switch least := a.leastLocked(); {
 	case pos == 0 && least > 0: // far more often a broken server than an asset that has become empty
 		return wrongLength(pos, least, 0)
 	case pos < least:

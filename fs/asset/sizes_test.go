@@ -120,3 +120,48 @@ func TestSizeBeyondAllFileSystems(t *testing.T) {
 		r.server.size = 10
 	})
 }
+
+// TestEmptyBody: a body that ends before its first byte is far more often that of a broken server than of an
+// asset that has become empty. It is not believed, however often it comes, and costs nothing that is there.
+func TestEmptyBody(t *testing.T) {
+	for name, known := range map[string]Info{"size unknown": {Size: -1}, "size known": {Size: 4 * mib}} {
+		t.Run(name, func(t *testing.T) {
+			test(t, &fakeServer{size: 4 * mib, noLength: true}, func(r *rig) {
+				r.Learn(known)
+				rd := r.Open()
+				r.cat(rd, 0, mib)
+				rd.Close()
+				time.Sleep(time.Minute)
+				r.set(func(f *fakeServer) { f.size = 0 })
+				rd = r.Open()
+				defer rd.Close()
+				for range 5 {
+					r.fails(rd, 3*mib, 1000, wrongLength(0, r.leastLocked(), 0))
+					time.Sleep(rememberFor)
+				}
+				if s := r.Status(); s.Present < mib || s.Version != 0 {
+					t.Errorf("%d bytes of content %d", s.Present, s.Version)
+				}
+				r.spent(6, 5*mib)
+			})
+		})
+	}
+}
+
+// TestEndsWhereItShould: a body without length that ends at the size that is known is all right.
+func TestEndsWhereItShould(t *testing.T) {
+	for _, unframed := range []bool{true, false} {
+		test(t, &fakeServer{size: 4 * mib, noLength: true, unframed: unframed}, func(r *rig) {
+			r.Learn(Info{Size: 4 * mib})
+			rd := r.Open()
+			defer rd.Close()
+			r.cat(rd, 0, 4*mib)
+			synctest.Wait()
+			time.Sleep(time.Minute)
+			if s := r.Status(); !s.Whole || s.LastError != nil {
+				t.Errorf("unframed %v: whole %v, error %v", unframed, s.Whole, s.LastError)
+			}
+			r.spent(1, 4*mib)
+		})
+	}
+}

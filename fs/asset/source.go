@@ -75,7 +75,7 @@ type Response struct {
 	Unframed bool  // nothing tells where the body ends, so its end proves nothing
 	Doubtful bool  // where the bytes belong is not sure
 	Start    int64 // of the body's first byte, never behind that asked for
-	End      int64 // exclusive, -1 unknown
+	End      int64 // exclusive; -1 unknown, like Info.Size then
 	Body     Body
 }
 
