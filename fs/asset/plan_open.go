@@ -204,7 +204,7 @@ func (p *planner) step(off, n int64) int64 {
 func (p *planner) busy() int {
 	n := len(p.d.Open)
 	for i := range p.Streams {
-		if s := &p.Streams[i]; !p.d.End[i] && (s.Opening || p.Now.Sub(s.Used) < idle) {
+		if s := &p.Streams[i]; s.Opening || p.Now.Sub(s.Used) < idle {
 			n++
 		}
 	}
@@ -214,7 +214,7 @@ func (p *planner) busy() int {
 // end returns how much to ask for before start, for reads of the end of an asset.
 func (p *planner) end(off, start, needed int64) (n int64) {
 	if fromEnd := p.Size - off; fromEnd < p.Tail {
-		n = min(max(p.Tail-fromEnd, min(p.Size/64, 2*block)), p.afford()-(needed-start))
+		n = min(p.Tail-fromEnd, p.afford()-(needed-start))
 	}
 	if p.Size-start < block { // what is read of an end is often a little more
 		n = max(n, min(max(p.Size/64, block), 2*block))
