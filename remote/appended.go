@@ -23,6 +23,10 @@ var errorKeys = []string{
 	"code", "msg", "data", "success", "failed", "timestamp", "path", "status", "error", "requestId", "message",
 }
 
+// fatalError is how PHP begins to say why a script ended, with html_errors and without: at its
+// max_execution_time, for example.
+var fatalError = []string{"<br />\n<b>Fatal error</b>: ", "\nFatal error: "}
+
 // appended returns where in b an error may begin that takes the place of the rest of an asset,
 // len(b) if there is none. b is what has come so far, so the error may be incomplete.
 //
@@ -44,6 +48,16 @@ func appended(b []byte) int {
 	for _, i := range begins[max(0, len(begins)-appendedTries):] {
 		if lastsToEnd(b[i:]) {
 			return i
+		}
+	}
+	for _, words := range fatalError {
+		if i := bytes.Index(b[from:], []byte(words)); i >= 0 && !binary(b[from+i:]) {
+			return from + i
+		}
+		for n := min(len(words)-1, len(b)); n > 0; n-- {
+			if bytes.HasSuffix(b, []byte(words[:n])) {
+				return len(b) - n
+			}
 		}
 	}
 	return len(b)
@@ -142,6 +156,9 @@ func (b *Body) cut(err error) *Error {
 		if !b.began { // it is the whole answer
 			e.Status = b.status
 		}
+	}
+	if words := scriptWords(b.suspect); e.temporary && strings.HasPrefix(words, "Fatal error: ") {
+		e.Msg = hide(words, b.key)
 	}
 	b.suspect = nil
 	return e

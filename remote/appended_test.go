@@ -33,6 +33,7 @@ func inPieces(t *testing.T, pieces ...string) *Client {
 
 const (
 	springError  = `{"code":500,"msg":"Premature EOF of {the} \"storage\"","data":null,"success":false,"failed":true}`
+	phpError     = "Fatal error:  Maximum execution time of 1 second exceeded in /x.php on line 9"
 	gatewayError = `{"timestamp":"2026-11-27T06:53:56.279+00:00","path":"/serve","status":503,"error":"Service Unavailable","requestId":"1-2"}`
 )
 
@@ -46,6 +47,8 @@ func TestErrorAppendedToAsset(t *testing.T) {
 		"nested":            {`{"code":500,"msg":"x","data":{"code":1,"message":"y"}}`, "500", "x"},
 		"the gateway's":     {gatewayError, "503", "Service Unavailable"},
 		"cut off itself":    {springError[:40], "", ""},
+		"PHP's":             {"<br />\n<b>Fatal error</b>:  Maximum execution time of 1 second exceeded in <b>/x.php</b> on line <b>9</b><br />\n", "", phpError},
+		"PHP's, plain":      {"\nFatal error: " + phpError[13:] + "\n", "", phpError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			head := reply(200, "Content-Disposition: attachment; filename=a.mp4\r\nContent-Length: 5000\r\n", "")
@@ -149,7 +152,7 @@ func TestErrorAppendedToChunks(t *testing.T) {
 
 // What looks like an error is content if more follows, or if the asset ends with it.
 func TestContentLikeAppendedError(t *testing.T) {
-	words := []string{"{", "}", `"`, `{"code"`, `{"code":500,"msg":"x"}`, springError, gatewayError, "0123456789", "\n", `{"data":[`, "]", strings.Repeat("z", 5000)}
+	words := []string{"{", "}", `"`, `{"code"`, `{"code":500,"msg":"x"}`, springError, gatewayError, "\nFatal error: ", "<br />\n<b>Fat", "0123456789", "\n", `{"data":[`, "]", strings.Repeat("z", 5000)}
 	for range 300 {
 		var content strings.Builder
 		var pieces []string
