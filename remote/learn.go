@@ -8,8 +8,8 @@ import (
 const (
 	// stretchMost is the last step by which calls are spread beside another client of
 	// the account. With longMany or more refusals in a row the account allows less than
-	// one call a second, and stretchLimit is the last step. So they do with so many series of
-	// refusals, each with fewer than fewGood calls before it, in spite of stretchMost.
+	// one call a second, and stretchLimit is the last step. So it does with so many series of
+	// refusals in spite of stretchMost, each with fewer than fewGood calls before it.
 	stretchMost  = 3
 	stretchLimit = 5
 	longMany     = 3
@@ -73,7 +73,7 @@ func (k *learnt) rates(limit RateLimit, now time.Time) []Rate {
 // gap returns the distance of calls beside another client, 0 if there is none. Without any, but
 // only just, calls are spread evenly: a burst would fill the window of both.
 func (k *learnt) gap(rates []Rate) time.Duration {
-	if k.Stretch == 0 && k.Hold == 0 && !k.trying {
+	if k.Stretch == 0 && !k.trying {
 		return 0
 	}
 	gap := worth(rates)
@@ -85,11 +85,10 @@ func (k *learnt) gap(rates []Rate) time.Duration {
 // minute, before is how many were refused in a row before this one. It returns what to log.
 func (k *learnt) refused(limit RateLimit, passed, before int, now time.Time) (said string) {
 	k.dirty, k.Clean = true, now
-	k.review(now)
 	k.denied++
-	if limit.Auto && before == 1 && k.Stretch <= 1 && passed >= manyLeast && passed <= manyMost && !now.Before(k.Until) {
-		k.Wait = min(max(probeFirst, 2*k.Wait), probeMost)
-		k.Until = now.Add(k.Wait)
+	mayLearn := limit.Auto && !now.Before(k.Until)
+	if mayLearn && before == 1 && k.Stretch <= 1 && passed >= manyLeast && passed <= manyMost {
+		k.keep(min(max(probeFirst, 2*k.Wait), probeMost), now)
 		k.Stretch = 0 // undo the step of the first refusal
 		return "the server allows 12 calls a minute: this limit is kept for " + k.Wait.String()
 	}
@@ -101,11 +100,9 @@ func (k *learnt) refused(limit RateLimit, passed, before int, now time.Time) (sa
 	}
 	k.good = 0
 	long := before >= longMany && (passed >= longMany || k.Wait > 0) || before == 0 && k.bad >= longMany && k.Stretch >= stretchMost
-	if limit.Auto && long && passed < manyLeast && (k.Stretch == stretchLimit || k.Wait > 0) && !now.Before(k.Until) {
-		k.Wait = min(max(probeShared, 2*k.Wait), probeMost)
-		k.Until = now.Add(k.Wait)
+	if mayLearn && long && (k.Stretch == stretchLimit || k.Wait > 0) {
+		k.keep(min(max(probeShared, 2*k.Wait), probeMost), now)
 		k.Stretch = stretchMost
-		k.served, k.denied = 0, 0
 		return "the account seems to allow 12 calls a minute to several clients: this limit is kept for " + k.Wait.String()
 	}
 	switch {
@@ -123,6 +120,12 @@ func (k *learnt) refused(limit RateLimit, passed, before int, now time.Time) (sa
 	k.trying = false
 	k.Stretch = max(k.Stretch, min(k.Stretch+1, stretchMost))
 	return "refused within the limit, so somebody else may be using this account: calls are spread out"
+}
+
+// keep keeps the limit per minute for a time.
+func (k *learnt) keep(wait time.Duration, now time.Time) {
+	k.Wait, k.Until = wait, now.Add(wait)
+	k.served, k.denied = 0, 0
 }
 
 // review decides, when it is time to try the documented limit again, whether that makes sense.

@@ -265,6 +265,109 @@ func TestStretch(t *testing.T) {
 	}
 }
 
+// Refusals with enough calls between them are no reason to go further than stretchMost, however many there are. What was too
+// early waits for cleanMost at last. A limit that is slower than gapMost keeps its own distance.
+func TestStretchLeast(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	limit := RateLimit{Rates: []Rate{onePerSecond}}
+	var k learnt
+	for range 20 {
+		for range fewGood {
+			k.accepted(6, now)
+		}
+		k.refused(limit, 6, 0, now)
+		k.trying = true
+	}
+	if k.Stretch != stretchMost || k.Hold != cleanMost {
+		t.Errorf("step %d, held for %v, want %d and %v", k.Stretch, k.Hold, stretchMost, cleanMost)
+	}
+	if gap, want := k.gap([]Rate{{2, time.Minute}}), 31*time.Second; gap != want {
+		t.Errorf("calls of two a minute are %v apart, want %v", gap, want)
+	}
+}
+
+// A limit per minute is learnt once, and again when it is over, for twice as long. Only auto learns.
+func TestLearnTwelve(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	var own, k learnt
+	refuse := func(k *learnt, limit RateLimit) {
+		for before := range 2 {
+			if said := k.refused(limit, manyLeast, before, now); k == &own && strings.Contains(said, "12") {
+				t.Error(said)
+			}
+		}
+	}
+	if refuse(&own, rates(t, "1/s")); own.Wait != 0 {
+		t.Errorf("learnt in spite of a limit of the user's own: %+v", own)
+	}
+	for _, want := range []time.Duration{1, 2, 4, 8, 16, 24, 24} {
+		want *= time.Hour
+		refuse(&k, AutoRateLimit())
+		if k.Wait != want || k.Stretch != 0 {
+			t.Errorf("kept for %v, step %d, want %v and 0", k.Wait, k.Stretch, want)
+		}
+		k.served = 100 // what was before says nothing of what comes
+		now = now.Add(time.Minute)
+		if refuse(&k, AutoRateLimit()); k.Wait != want || !k.Until.Equal(now.Add(want-time.Minute)) || k.Stretch == 0 {
+			t.Errorf("%+v, refused while the limit was kept", k)
+		}
+		k.Stretch, now = 0, k.Until
+	}
+}
+
+// One refusal in spite of the largest distance does not show a limit per minute, nor do many at a smaller one.
+func TestNoTwelve(t *testing.T) {
+	for _, k := range []learnt{{Stretch: stretchLimit}, {Stretch: stretchMost, bad: longMany}} {
+		if k.refused(AutoRateLimit(), 6, 0, time.Unix(1e9, 0)); k.Wait != 0 {
+			t.Errorf("learnt: %+v", k)
+		}
+	}
+}
+
+// A limit that was learnt and is over is recorded once, not with each call.
+func TestOverIsRecordedOnce(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	for _, k := range []learnt{{Stretch: 1}, {Wait: probeFirst}} {
+		k.Until, k.Clean = now.Add(-time.Minute), now
+		for range 3 {
+			_, _ = k.save()
+			k.accepted(1, now)
+		}
+		if _, changed := k.save(); changed {
+			t.Errorf("to be saved: %+v", k)
+		}
+	}
+}
+
+// Whether a limit that several clients share is kept is decided once, when it is over, by the calls since it was learnt.
+func TestReviewShared(t *testing.T) {
+	for denied, want := range map[int]time.Duration{24: probeShared, 26: 0} {
+		now := time.Unix(1e9, 0)
+		k := learnt{Stretch: stretchLimit, served: 1000}
+		k.bad = longMany
+		if said := k.refused(AutoRateLimit(), 6, 0, now); !strings.Contains(said, "several clients") {
+			t.Fatal(said)
+		}
+		for range 100 {
+			k.accepted(6, now)
+		}
+		for range denied {
+			k.refused(AutoRateLimit(), 6, 1, now)
+		}
+		_, _ = k.save()
+		now = k.Until
+		k.Clean = now // no step is taken back
+		k.accepted(6, now)
+		if _, changed := k.save(); k.Wait != want || now.Before(k.Until) != (want > 0) || !changed {
+			t.Errorf("%d of 126 refused: %+v, to be saved: %v", denied, k, changed)
+		}
+		k.accepted(6, now)
+		if _, changed := k.save(); changed || k.served > 2 {
+			t.Errorf("decided again: %+v", k)
+		}
+	}
+}
+
 // Records that we can't have written do no harm.
 func TestLoadLearnt(t *testing.T) {
 	now := time.Unix(1e9, 0)
