@@ -131,7 +131,7 @@ func connect(conn net.Conn, proxy *url.URL, addr string) (*http.Response, error)
 func refusal(resp *http.Response, proxy *url.URL) error {
 	says := fmt.Sprintf("%s answers CONNECT with %s", proxyName(proxy), printable(resp.Status))
 	switch s := resp.StatusCode; {
-	case s == http.StatusOK:
+	case success(s): // (RFC 9110, 9.3.6)
 		return nil
 	case s == http.StatusProxyAuthRequired:
 		return &Error{Err: &detailError{proxyName(proxy) + " wants a user and a password (407)", ErrProxy}}

@@ -20,7 +20,7 @@ import (
 )
 
 // proxyServer is a proxy for one target, whatever the client asks for. It answers CONNECT with status, and makes a tunnel
-// if that is 200.
+// if that is a success.
 func proxyServer(t *testing.T, target *httptest.Server, status int) (h http.Handler, asked *atomic.Value) {
 	asked = new(atomic.Value)
 	asked.Store("")
@@ -29,7 +29,7 @@ func proxyServer(t *testing.T, target *httptest.Server, status int) (h http.Hand
 		if r.Header.Get("Authorization") != "" && r.Method == http.MethodConnect {
 			t.Error("the proxy was shown the key")
 		}
-		if status != http.StatusOK {
+		if !success(status) {
 			w.Header().Set("Content-Type", "text/plain")
 			w.WriteHeader(status)
 			_, _ = io.WriteString(w, "no\n")
@@ -45,7 +45,7 @@ func proxyServer(t *testing.T, target *httptest.Server, status int) (h http.Hand
 			t.Error(err)
 			return
 		}
-		_, _ = io.WriteString(in, "HTTP/1.1 200 Connection established\r\nX: \x01\r\n\r\n")
+		_, _ = io.WriteString(in, reply(status, "X: \x01\r\n", ""))
 		var wg sync.WaitGroup
 		wg.Go(func() { _, _ = io.Copy(out, in); _ = out.Close() })
 		_, _ = io.Copy(in, out)
@@ -82,8 +82,8 @@ func TestTunnel(t *testing.T) {
 		_, _ = io.WriteString(conn, reply(200, attachment+"Content-Length: 2\r\nX: \x01\r\n", body))
 		_ = conn.Close()
 	})
-	for _, secure := range []bool{false, true} {
-		h, asked := proxyServer(t, api, http.StatusOK)
+	for secure, status := range map[bool]int{false: http.StatusOK, true: http.StatusNoContent} {
+		h, asked := proxyServer(t, api, status)
 		proxy := httptest.NewUnstartedServer(h)
 		if secure {
 			proxy.EnableHTTP2 = true // not for CONNECT
@@ -120,7 +120,7 @@ func TestProxyRefuses(t *testing.T) {
 	}{
 		407: {ErrProxy, 0}, 403: {ErrProxy, 0}, 405: {ErrProxy, 0},
 		502: {ErrUnreachable, -1}, 503: {ErrUnreachable, -1}, 504: {ErrUnreachable, -1}, 511: {ErrUnreachable, -1}, 408: {ErrUnreachable, -1}, 429: {ErrUnreachable, -1},
-		204: {ErrProxy, 0}, 302: {ErrProxy, 0},
+		302: {ErrProxy, 0},
 	} {
 		h, _ := proxyServer(t, api, status)
 		proxy := httptest.NewServer(h)
