@@ -221,6 +221,9 @@ func TestErrorOf(t *testing.T) {
 		{"<html>gone", "text/html", "", ""},
 		{"gone\nfor good", "text/plain", "", "gone"},
 		{`{"code":1,"msg":"x"}`, "text/plain", "1", "x"},
+		{"<?xml version='1.0'?>\n<Error>\n <Code>ExpiredToken</Code><Message>The token has\nexpired.</Message><SignatureProvided>x</SignatureProvided></Error>", "application/xml; charset=UTF-8", "", "ExpiredToken The token has expired."},
+		{"{\n  \"error\": {\n    \"code\": 404\n  }\n}\n", "application/json", "", `{ "error": { "code": 404 } }`},
+		{"<?xml version='1.0'?><html>gone</html>", "application/xhtml+xml", "", ""},
 		{`{"timestamp":1,"status":502,"error":"Bad Gateway"}`, "application/json", "", "Bad Gateway"},
 	} {
 		resp := &http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{"Content-Type": {tc.kind}}, ContentLength: -1}

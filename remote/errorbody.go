@@ -38,9 +38,16 @@ func errorOf(resp *http.Response, body *Body) (*Error, *Error) {
 		o = cutObject(body.peeked)
 	}
 	e := o.fault(resp)
+	kind := mediaType(resp.Header.Get("Content-Type"))
 	switch {
+	case o.api, o.msg != "":
 	case o.object:
-	case mediaType(resp.Header.Get("Content-Type")) == "text/plain":
+		e.Msg = oneLine(string(body.peeked))
+	case strings.HasSuffix(kind, "xml"):
+		for _, found := range storageWords.FindAllSubmatch(body.peeked, -1) {
+			e.Msg = oneLine(e.Msg + " " + html.UnescapeString(string(found[1])))
+		}
+	case kind == "text/plain":
 		e.Msg = firstLine(body.peeked)
 	case isHTML(resp):
 		e.Msg = scriptWords(body.peeked)
@@ -237,6 +244,11 @@ func isHTML(resp *http.Response) bool {
 
 // markup matches one tag of HTML.
 var markup = regexp.MustCompile("<[^>]*>")
+
+// storageWords finds what a storage host says. Its other elements may hold signatures.
+var storageWords = regexp.MustCompile("<(?:Code|Message)>([^<]*)</")
+
+func oneLine(s string) string { return bounded(strings.Join(strings.Fields(s), " ")) }
 
 // scriptWords returns the first line of what a script says went wrong, "" if b is no such text.
 // PHP calls everything HTML that a script does not call anything else: "no credit",
