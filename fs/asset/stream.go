@@ -176,6 +176,9 @@ func (s *stream) accept(r *Response) error {
 		case proofs == proofsMost:
 			return unproven(validator(r.Info))
 		}
+		// One byte less each time: a server that computes entity tags of the parts that it sends,
+		// as Spring's ShallowEtagHeaderFilter does, would answer the same request with the same tag.
+		sample = sample.First(max(1, sample.Len()-int64(proofs)))
 		proofs++
 		err = s.prove(sample)
 		if crowded(err) { // by r itself
