@@ -56,6 +56,7 @@ type Client struct {
 	meters  meters       // of downloads
 	call    metadataCall // whether the API has it
 	ranging ranging      // servers that refuse Range
+	framing atomic.Bool  // servers have ended bodies by the end of the connection alone
 	page    atomic.Int32 // index of pageSizes: the largest page that the server is known to accept
 	early   atomic.Pointer[early]
 }

@@ -160,7 +160,7 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, key string
 	body.left.Store(-1)
 	body.Charge(r.For)
 	//nolint:bodyclose // Body.Close does it
-	resp, away, err := c.follow(life, c.downloads, u, outgoing{header: h}, key, func(conn net.Conn) {
+	resp, away, err := c.follow(life, c.downloads, u, outgoing{header: h, close: !c.framing.Load()}, key, func(conn net.Conn) {
 		body.conn = conn
 		onConn(conn)
 	})
@@ -179,6 +179,11 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, key string
 		fail.Msg, fail.away = hide(fail.Msg, key), away
 		_ = body.Close() // fail is the error to report
 		return nil, fail
+	}
+	if out.Unframed {
+		// Jetty sends no chunks to who says that the connection ends, and only chunks show where a body
+		// ends whose length it does not know. Tomcat ends one that is too short only if it was told so.
+		c.framing.Store(true)
 	}
 	body.accept()
 	return out, nil

@@ -27,6 +27,7 @@ type outgoing struct {
 	header http.Header
 	body   []byte
 	seen   func(*http.Response) // called with the response before it is judged; may be nil
+	close  bool                 // tell the server that the connection ends with the answer
 }
 
 // follow sends a request and follows redirects without changing its method, even for 303.
@@ -108,7 +109,7 @@ func (o outgoing) request(ctx context.Context) *http.Request {
 		method, body = http.MethodPost, bytes.NewReader(o.body)
 	}
 	req, _ := http.NewRequestWithContext(ctx, method, "", body) // fails only for another method or URL
-	req.Header = o.header.Clone()
+	req.Header, req.Close = o.header.Clone(), o.close
 	return req
 }
 

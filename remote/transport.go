@@ -32,7 +32,7 @@ const (
 // each stream its own TCP window, which pausing needs.
 func downloadTransport(o Options) *http.Transport {
 	t := transport(o, "http/1.1")
-	t.DisableKeepAlives = true
+	t.MaxIdleConnsPerHost = -1 // none; DisableKeepAlives would tell the server, see Client.framing
 	t.DisableCompression = true
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetHTTP1(true)
