@@ -189,3 +189,56 @@ func TestContentLikeAppendedError(t *testing.T) {
 		}
 	}
 }
+
+// Programs that make the header first write an error under it, too. No film, picture or sound is JSON; a file of another kind may be.
+func TestErrorInPlaceOfMedia(t *testing.T) {
+	const refusal = `{"code":402,"msg":"Insufficient balance","data":null}`
+	for name, tc := range map[string]struct {
+		file, fields, body string
+		chunked, isError   bool
+	}{
+		"film":                    {file: "a.mp4", fields: "Content-Type: application/json", body: refusal, isError: true},
+		"film, by its type":       {file: "a.mp4", fields: "Content-Type: video/mp4", body: refusal, isError: true},
+		"film, range":             {file: "a.mp4", fields: "Content-Range: bytes 0-52/53", body: refusal, isError: true},
+		"picture":                 {file: "Ä.JPG", body: refusal, isError: true},
+		"chunked JSON":            {file: "a.mp4", fields: "Content-Type: application/json;charset=UTF-8", body: refusal, chunked: true, isError: true},
+		"gateway":                 {file: "a.mp3", body: `{"timestamp":"2026-01-01","path":"/serve/x","status":502,"error":"Bad Gateway","requestId":"1"}`, isError: true},
+		"success without a film":  {file: "a.mp4", body: `{"code":"0000","msg":"success","data":null,"success":true}`, isError: true},
+		"JSON file":               {file: "a.json", body: refusal},
+		"unknown kind":            {file: "a", body: refusal},
+		"some object":             {file: "a.mp4", body: `{"a":1}`},
+		"page":                    {file: "a.mp4", body: "<!DOCTYPE html><html></html>"},
+		"film of a few bytes":     {file: "a.mp4", body: "\x00\x00\x00\x18ftyp"},
+		"empty film":              {file: "a.mp4", body: ""},
+		"a part, which proves no": {file: "a.mp4", fields: "Content-Range: bytes 0-52/1000", body: refusal},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, body, length := 200, tc.body, "Content-Length: "+strconv.Itoa(len(tc.body))
+			if strings.Contains(tc.fields, "Content-Range") {
+				status = 206
+			}
+			if tc.chunked {
+				body, length = strconv.FormatInt(int64(len(body)), 16)+"\r\n"+body+"\r\n0\r\n\r\n", "Transfer-Encoding: chunked"
+			}
+			fields := "Content-Disposition: attachment; filename=\"" + tc.file + "\"\r\n" + length + "\r\n"
+			if tc.fields != "" {
+				fields += tc.fields + "\r\n"
+			}
+			c, _ := raw(t, reply(status, fields, body))
+			resp, err := c.Download(t.Context(), Request{ID: testID})
+			var e *Error
+			switch {
+			case tc.isError && !errors.As(err, &e):
+				t.Errorf("no error but %+v, %v", resp, err)
+			case !tc.isError && err != nil:
+				t.Error(err)
+			case err == nil:
+				b, err := io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+				if err != nil || string(b) != tc.body {
+					t.Errorf("read %q, %v", b, err)
+				}
+			}
+		})
+	}
+}

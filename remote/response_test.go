@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -333,96 +332,5 @@ func TestErrorBodyBounded(t *testing.T) {
 	<-done
 	if n := sent.Load(); n >= 100<<20 {
 		t.Errorf("the server could send all %d bytes", n)
-	}
-}
-
-// Programs that make the header first write an error under it, too. No film, picture or sound is JSON; a file of another kind may be.
-func TestErrorInPlaceOfMedia(t *testing.T) {
-	const refusal = `{"code":402,"msg":"Insufficient balance","data":null}`
-	for name, tc := range map[string]struct {
-		file, fields, body string
-		chunked, isError   bool
-	}{
-		"film":                    {file: "a.mp4", fields: "Content-Type: application/json", body: refusal, isError: true},
-		"film, by its type":       {file: "a.mp4", fields: "Content-Type: video/mp4", body: refusal, isError: true},
-		"film, range":             {file: "a.mp4", fields: "Content-Range: bytes 0-52/53", body: refusal, isError: true},
-		"picture":                 {file: "Ä.JPG", body: refusal, isError: true},
-		"chunked JSON":            {file: "a.mp4", fields: "Content-Type: application/json;charset=UTF-8", body: refusal, chunked: true, isError: true},
-		"gateway":                 {file: "a.mp3", body: `{"timestamp":"2026-01-01","path":"/serve/x","status":502,"error":"Bad Gateway","requestId":"1"}`, isError: true},
-		"success without a film":  {file: "a.mp4", body: `{"code":"0000","msg":"success","data":null,"success":true}`, isError: true},
-		"JSON file":               {file: "a.json", body: refusal},
-		"unknown kind":            {file: "a", body: refusal},
-		"some object":             {file: "a.mp4", body: `{"a":1}`},
-		"page":                    {file: "a.mp4", body: "<!DOCTYPE html><html></html>"},
-		"film of a few bytes":     {file: "a.mp4", body: "\x00\x00\x00\x18ftyp"},
-		"empty film":              {file: "a.mp4", body: ""},
-		"a part, which proves no": {file: "a.mp4", fields: "Content-Range: bytes 0-52/1000", body: refusal},
-	} {
-		t.Run(name, func(t *testing.T) {
-			status, body, length := 200, tc.body, "Content-Length: "+strconv.Itoa(len(tc.body))
-			if strings.Contains(tc.fields, "Content-Range") {
-				status = 206
-			}
-			if tc.chunked {
-				body, length = strconv.FormatInt(int64(len(body)), 16)+"\r\n"+body+"\r\n0\r\n\r\n", "Transfer-Encoding: chunked"
-			}
-			fields := "Content-Disposition: attachment; filename=\"" + tc.file + "\"\r\n" + length + "\r\n"
-			if tc.fields != "" {
-				fields += tc.fields + "\r\n"
-			}
-			c, _ := raw(t, reply(status, fields, body))
-			resp, err := c.Download(t.Context(), Request{ID: testID})
-			var e *Error
-			switch {
-			case tc.isError && !errors.As(err, &e):
-				t.Errorf("no error but %+v, %v", resp, err)
-			case !tc.isError && err != nil:
-				t.Error(err)
-			case err == nil:
-				b, err := io.ReadAll(resp.Body)
-				_ = resp.Body.Close()
-				if err != nil || string(b) != tc.body {
-					t.Errorf("read %q, %v", b, err)
-				}
-			}
-		})
-	}
-}
-
-// Jetty sends no chunks to a client that says that the connection ends. A body without a length then proves nothing,
-// so the next request does not say so. It makes a new connection all the same.
-func TestFramedNextTime(t *testing.T) {
-	var connections atomic.Int32
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !r.Close {
-			w.Header().Set("Content-Disposition", "attachment; filename=a")
-			_ = http.NewResponseController(w).Flush()
-			_, _ = io.WriteString(w, "0123456789")
-			return
-		}
-		conn, _, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		_, _ = io.WriteString(conn, reply(200, attachment+"Connection: close\r\n", "0123456789"))
-		_ = conn.Close()
-	}))
-	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
-		if s == http.StateNew {
-			connections.Add(1)
-		}
-	}
-	srv.Start()
-	defer srv.Close()
-	c := newTestClient(t, srv.URL, Options{})
-	for n := range 4 {
-		resp, b, err := fetch(t, c, Request{NoRange: n%2 > 0})
-		if err != nil || b != "0123456789" || resp.Unframed != (n == 0) {
-			t.Errorf("request %d: unframed %v, %q, %v", n, resp.Unframed, b, err)
-		}
-	}
-	if n := connections.Load(); n != 4 {
-		t.Errorf("%d connections for 4 requests", n)
 	}
 }
