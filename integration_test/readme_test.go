@@ -142,7 +142,7 @@ func TestReadmeSession(t *testing.T) {
 	}
 	want.WriteString(`\$\n`)
 	cmd := exec.CommandContext(t.Context(), "bash")
-	cmd.Env = []string{"PATH=" + build(t) + ":" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "LC_ALL=C.UTF-8"}
+	cmd.Env = []string{"PATH=" + build(t) + ":" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir(), "LC_ALL=C.UTF-8"}
 	if os.Geteuid() == 0 {
 		cmd.Args = []string{"unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c", asVisitor, "bash", filepath.Join(build(t), "assetfs")}
 		cmd.Path, _ = exec.LookPath("unshare")
@@ -158,6 +158,7 @@ func TestReadmeSession(t *testing.T) {
 }
 
 // asVisitor, run by root, becomes an ordinary user who may use FUSE, with the program $1, and runs a shell.
+// When that ends the kernel kills the demo, which leaves its spool behind.
 const asVisitor = `set -e
 mount -t tmpfs -o mode=755,dev none /mnt
 mknod -m 666 /mnt/fuse c 10 229
@@ -165,7 +166,7 @@ mount --bind /mnt/fuse /dev/fuse
 cp "$1" /mnt
 mkdir -m 700 /mnt/home
 chown 65534:65534 /mnt/home
-exec env -i PATH="/mnt:$PATH" HOME=/mnt/home LC_ALL=C.UTF-8 setpriv --reuid=65534 --regid=65534 --clear-groups bash`
+exec env -i PATH="/mnt:$PATH" HOME=/mnt/home TMPDIR=/mnt/home LC_ALL=C.UTF-8 setpriv --reuid=65534 --regid=65534 --clear-groups bash`
 
 // assertions returns all assertions of the scripts about output, without the backslashes of regular expressions.
 func assertions(t *testing.T) string {
