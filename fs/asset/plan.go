@@ -16,8 +16,7 @@ const (
 	// mostGap is the largest gap that is read over, instead of making another request behind it.
 	// It is also what an asset may cost beyond what evidence justifies.
 	mostGap = 1 << 20
-	// minAhead is the smallest setting of read-ahead, and how much a stream that can't be resumed
-	// reads to stay alive.
+	// minAhead is the smallest setting of read-ahead.
 	minAhead = 1 << 20
 	// sequence is how much must have been read in sequence before a request has an open end.
 	sequence = block / 2
@@ -32,9 +31,11 @@ const (
 	// linger is how long streams live after the last close, or after a first contact that nobody
 	// reads: players and file(1) open the file again within that time.
 	linger = 5 * time.Second
-	// keepalive is how often a paused stream that can't be resumed reads minAhead more, since
-	// servers cut off clients that don't read; nginx after 60 s.
-	keepalive = 20 * time.Second
+	// keepalive is how often a paused stream that can't be resumed reads keptAlive more, since servers
+	// cut off clients that don't read: Tomcat after 20 s, Jetty after 30 s, nginx after 60 s. A server may
+	// write again when a third of its socket's buffer is free, which has 4 MiB at most by default.
+	keepalive = 15 * time.Second
+	keptAlive = 2 << 20
 	// fewStreams is how many streams an asset keeps, however long they have been idle.
 	// mostStreams is how many it may have.
 	fewStreams, mostStreams = 4, 64

@@ -179,7 +179,7 @@ func (p *planner) leave() {
 		case left:
 			p.d.End[i] = true
 		case p.Ranging != RangeYes && s.Paused && s.Delivered > 0 && p.d.Limit[i] <= s.Pos && !p.until(s.LastByte.Add(keepalive)):
-			p.d.Limit[i] = s.Pos + minAhead
+			p.d.Limit[i] = s.Pos + keptAlive
 		}
 	}
 }

@@ -343,12 +343,12 @@ func TestPlan(t *testing.T) {
 			d.Limit = []int64{125 * mib}
 			d.End = []bool{true}
 		}},
-		{"without Range a paused stream is kept alive", func(s *Snapshot) {
+		{"without Range a paused stream is kept alive, before Tomcat cuts it after 20 s", func(s *Snapshot) {
 			s.Ranging = RangeNo
 			s.Streams = []StreamState{paused(running(0, 10*mib, 1e7), time.Minute)}
-			s.Streams[0].LastByte = now.Add(-keepalive)
+			s.Streams[0].LastByte = now.Add(-15 * time.Second)
 		}, func(d *Decision) {
-			d.Limit = []int64{11 * mib}
+			d.Limit = []int64{12 * mib}
 		}},
 		{"after a failure nothing opens before its time", func(s *Snapshot) {
 			s.NotBefore = now.Add(time.Second)
