@@ -200,6 +200,7 @@ func TestErrorInPlaceOfMedia(t *testing.T) {
 		"film":                    {file: "a.mp4", fields: "Content-Type: application/json", body: refusal, isError: true},
 		"film, by its type":       {file: "a.mp4", fields: "Content-Type: video/mp4", body: refusal, isError: true},
 		"film, range":             {file: "a.mp4", fields: "Content-Range: bytes 0-52/53", body: refusal, isError: true},
+		"no name, but a type":     {file: "", fields: "Content-Type: Video/MP4", body: refusal, isError: true},
 		"picture":                 {file: "Ä.JPG", body: refusal, isError: true},
 		"chunked JSON":            {file: "a.mp4", fields: "Content-Type: application/json;charset=UTF-8", body: refusal, chunked: true, isError: true},
 		"gateway":                 {file: "a.mp3", body: `{"timestamp":"2026-01-01","path":"/serve/x","status":502,"error":"Bad Gateway","requestId":"1"}`, isError: true},

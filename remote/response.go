@@ -221,9 +221,13 @@ func impostor(resp *http.Response, body *Body, complete bool) *Error {
 // mayReplaceMedia reports whether the body of a success may be an error in place of a film, a
 // picture or sound, which are never JSON.
 func mayReplaceMedia(resp *http.Response) bool {
-	size := resp.ContentLength
-	if size > maxErrorBody || size < 0 && !strings.Contains(mediaType(resp.Header.Get("Content-Type")), "json") {
+	size, kind := resp.ContentLength, mediaType(resp.Header.Get("Content-Type"))
+	if size > maxErrorBody || size < 0 && !strings.Contains(kind, "json") {
 		return false
+	}
+	switch class, _, _ := strings.Cut(kind, "/"); class {
+	case "video", "audio", "image":
+		return true
 	}
 	name := FileName(resp.Header.Values("Content-Disposition"))
 	return mediaExtensions[strings.ToLower(path.Ext(name))]
