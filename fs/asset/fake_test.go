@@ -79,6 +79,7 @@ type fakeServer struct {
 	limits     int                                      // so many requests are refused by the rate limit
 	most       int64                                    // parts have so many bytes at most; 0: any
 	unsized    bool                                     // parts don't tell the size
+	surplus    int64                                    // parts tell a size that is too large by so much
 	shift      int64                                    // parts come from so far behind where they should, doubtfully
 	doubtful   bool                                     // parts are doubtful
 	oneByOne   bool                                     // while a request waits for its answer, no other may start
@@ -242,6 +243,7 @@ func (f *fakeServer) Open(ctx context.Context, _ string, r Request) (*Response, 
 		if f.most > 0 {
 			body.end = min(body.end, r.Start+f.most)
 		}
+		resp.Info.Size += f.surplus
 		if f.unsized {
 			resp.Info.Size = -1
 		}

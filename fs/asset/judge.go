@@ -103,8 +103,14 @@ func (a *Asset) agreesLocked(r *Response, judged verdict) error {
 		// believing it would cost all that is in the spool.
 		return wrongLength(0, least, 0)
 	case judged == another,
-		a.info.Size >= 0 && (size >= 0 && size != a.info.Size || r.End > a.info.Size),
-		a.info.Header && size >= 0 && size < least:
+		a.info.Header && a.info.Size < 0 && size >= 0 && size < least:
+		return errReplaced
+	case a.info.Size >= 0 && (size >= 0 && size != a.info.Size || r.End > a.info.Size):
+		if r.Ranged && a.info.vouches(r.Info) {
+			// It is the total that is wrong, and the answer to a request for everything tells.
+			a.distrustRangeLocked()
+			return wrongRange(ranges.Range{Start: r.Start, End: size}, ranges.Range{Start: r.Start, End: a.info.Size}, 2)
+		}
 		return errReplaced
 	}
 	return nil

@@ -1,6 +1,9 @@
 package asset
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestRangeIsKnownPerAsset(t *testing.T) {
 	t.Run("200 to what covers all says nothing", func(t *testing.T) {
@@ -119,4 +122,35 @@ func TestPieces(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWrongTotal has parts of the known content begin to tell another size. The same content has the same size, so
+// it is the total that is wrong.
+func TestWrongTotal(t *testing.T) {
+	test(t, &fakeServer{size: 64 * mib, ranged: true, etag: true}, func(r *rig) {
+		r.contact()
+		rd := r.Open()
+		defer rd.Close()
+		r.cat(rd, 0, mib)
+		r.set(func(f *fakeServer) { f.surplus = 1 })
+		r.read(rd, 40*mib, 4096)
+		if r.Status().Version != 0 || r.Info().Size != 64*mib {
+			t.Errorf("content %d of %d bytes", r.Status().Version, r.Info().Size)
+		}
+	})
+	// Unless what is asked for without Range tells the same size.
+	test(t, &fakeServer{size: 64 * mib, ranged: true, etag: true}, func(r *rig) {
+		r.contact()
+		rd := r.Open()
+		r.cat(rd, 0, mib)
+		rd.Close()
+		time.Sleep(time.Minute)
+		rd = r.Open()
+		defer rd.Close()
+		r.set(func(f *fakeServer) { f.size = 48 * mib })
+		r.fails(rd, 40*mib, 4096, ErrChanged)
+		if r.Status().Version != 1 || r.Info().Size != 48*mib {
+			t.Errorf("content %d of %d bytes", r.Status().Version, r.Info().Size)
+		}
+	})
 }

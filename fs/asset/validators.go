@@ -58,6 +58,12 @@ func (i *Info) judge(now Info) verdict {
 	return unknown
 }
 
+// vouches reports whether the validator of a response says that it has the content that i is of.
+func (i *Info) vouches(now Info) bool {
+	value := validator(now)
+	return value != "none" && !i.Wanders && slices.Contains(i.Seen[:], value)
+}
+
 // add records a validator that came with this content, and whether the date was the same as in the
 // response before. The third validator that bytes have proved shows that they mean nothing.
 func (l *Learnt) add(value string, sameDate bool) {
