@@ -180,7 +180,7 @@ func (r *openersRig) open(t *testing.T, before, to []func(*openersRig) error, al
 	}()
 	for range 2 { // with nothing open, and with everything open
 		for _, name := range names {
-			fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+			fd, err := openAfterRelease(name)
 			if err != nil {
 				t.Fatalf("open %s: %v", name, err)
 			}
@@ -356,16 +356,22 @@ func TestOpenersChanged(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	// RELEASE is asynchronous.
-	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	for start := time.Now(); errors.Is(err, unix.ESTALE) && time.Since(start) < readyLimit; {
-		fd, err = unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	}
+	fd, err := openAfterRelease(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := &stressHandle{fd: fd, size: r.asset.Size}
 	if err := errors.Join(r.compare(t, h), h.close()); err != nil {
 		t.Error(err)
+	}
+}
+
+// openAfterRelease opens name once assetfs knows that what is no more was closed: RELEASE is asynchronous.
+func openAfterRelease(name string) (fd int, err error) {
+	for start := time.Now(); ; {
+		fd, err = unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if !errors.Is(err, unix.ESTALE) || time.Since(start) >= readyLimit {
+			return fd, err
+		}
 	}
 }
