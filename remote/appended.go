@@ -35,6 +35,7 @@ var fatalError = []string{"<br />\n<b>Fatal error</b>: ", "\nFatal error: "}
 // sent. Only then does the connection end, or nothing more comes.
 func appended(b []byte) int {
 	from := max(0, len(b)-appendedMost)
+	from += 1 + bytes.LastIndexByte(b[from:], 0) // no error has such bytes, but most assets have many
 	var begins []int
 	for i := from; i < len(b); i++ {
 		next := bytes.IndexByte(b[i:], '{')
