@@ -263,7 +263,7 @@ func wrap(page io.Writer, title, text string, width int) {
 	fmt.Fprint(page, title)
 	column, first := len(title), title == ""
 	for _, word := range strings.Fields(printable(text)) {
-		n := len([]rune(word))
+		n := columns(word)
 		switch {
 		case first:
 		case width > 0 && column+1+n > width && column > len(indent):

@@ -301,12 +301,21 @@ func (b *bar) text(left bool) string {
 	return b.right
 }
 
-// shorten cuts the middle out of a name, because its ends say most.
+// shorten cuts the middle out of a name, because its ends say most. cells is the width of the result, in
+// columns: Chinese and Japanese characters take two.
 func shorten(name string, cells int) string {
-	r := []rune(name)
-	if len(r) <= cells {
+	if columns(name) <= cells {
 		return name
 	}
-	tail := cells / 3
-	return string(r[:cells-tail-1]) + "…" + string(r[len(r)-tail:])
+	r := []rune(name)
+	tail := len(r)
+	for columns(string(r[tail-1:])) <= cells/3 {
+		tail--
+	}
+	end := "…" + string(r[tail:])
+	head := 0
+	for columns(string(r[:head+1])+end) <= cells {
+		head++
+	}
+	return string(r[:head]) + end
 }

@@ -143,7 +143,10 @@ func TestProgressWithoutStart(t *testing.T) {
 }
 
 func TestShorten(t *testing.T) {
-	for name, want := range map[string]string{"short": "short", "exactly-ten": "exactl…ten", "Grüße – 你好.txt": "Grüße …txt"} {
+	for name, want := range map[string]string{
+		"short": "short", "exactly-ten": "exactl…ten", "Grüße – 你好.txt": "Grüße …txt",
+		"第一集.mp4": "第一集.mp4", "第一集と第二集": "第一集…集", "a第一集と第二集": "a第一集…集",
+	} {
 		if got := shorten(name, 10); got != want {
 			t.Errorf("shorten(%q, 10) = %q, want %q", name, got, want)
 		}
