@@ -152,7 +152,7 @@ func (l *Ledger) load() {
 	for range daysMost {
 		name := date.Format(dayFormat)
 		var s spending
-		if text := l.o.Notes.Note(noteLedger + "." + name); text != "" && json.Unmarshal([]byte(text), &s) == nil {
+		if json.Unmarshal([]byte(l.o.Notes.Note(noteLedger+"."+name)), &s) == nil { // "" if nothing was spent
 			l.days[name] = &s
 		}
 		if name >= last {

@@ -172,9 +172,13 @@ func TestLedgerSums(t *testing.T) {
 		for i := range 3 * mostPrograms {
 			b.buys(strings.Repeat("x", i+1), 1)
 		}
+		b.buys("cat", 17) // on from 110; it was among the first
 		_, today, _, _ := b.sums()
-		if n := len(today.Programs); n > mostPrograms+1 || today.total().Bytes != 120+3*mostPrograms || today.Served != 50 {
+		if n := len(today.Programs); n > mostPrograms+1 || today.total().Bytes != 127+3*mostPrograms || today.Served != 50 {
 			t.Errorf("%d programs, %+v", n, today.total())
+		}
+		if cat := today.Programs["cat"].Bytes; cat != 127 {
+			t.Errorf("cat has %d bytes of its 127", cat)
 		}
 	})
 }
