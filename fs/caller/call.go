@@ -23,7 +23,7 @@ var ErrLate = errors.New("no answer within the time that this kernel gives a req
 // kernel's limit is a sysctl, the same for all mounts, so this belongs to the process.
 var replyWithin atomic.Int64
 
-// ReplyWithin limits how long calls wait from now on; 0: no limit.
+// ReplyWithin limits how long calls wait that begin from now on; 0: no limit.
 func ReplyWithin(limit time.Duration) { replyWithin.Store(int64(limit)) }
 
 // Call is the context of one kernel request. It ends when a signal that should end a system
@@ -36,7 +36,7 @@ type Call struct {
 	tid             uint32
 	wait            service.Wait   // what it may come to wait for
 	waits           *service.Waits // where that is shown then; nil: nowhere
-	start           time.Time      // if there is a limit
+	late            time.Time      // when it must be answered; zero: there is no limit
 
 	mu   sync.Mutex    // guards what follows
 	done chan struct{} // nil until somebody waits
@@ -49,8 +49,8 @@ type Call struct {
 // be called before the request is answered.
 func New(tid uint32, interrupt <-chan struct{}, waits *service.Waits, w service.Wait) *Call {
 	c := &Call{Context: context.Background(), interrupt: interrupt, tid: tid, waits: waits, wait: w}
-	if replyWithin.Load() > 0 {
-		c.start = time.Now()
+	if limit := replyWithin.Load(); limit > 0 {
+		c.late = time.Now().Add(time.Duration(limit))
 	}
 	return c
 }
@@ -110,10 +110,8 @@ const (
 // watch waits for an interrupt or for the kernel's time limit.
 func (c *Call) watch() {
 	var late <-chan time.Time
-	if limit := time.Duration(replyWithin.Load()); limit > 0 && !c.start.IsZero() {
-		timer := time.NewTimer(time.Until(c.start.Add(limit)))
-		defer timer.Stop()
-		late = timer.C
+	if !c.late.IsZero() {
+		late = time.After(time.Until(c.late))
 	}
 	select {
 	case <-c.interrupt:

@@ -63,6 +63,21 @@ func TestDoubt(t *testing.T) {
 	})
 }
 
+// TestGone: a thread that is gone does not wait on.
+func TestGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cancel := make(chan struct{})
+		c := New(1<<22, cancel, nil, service.Wait{}) // the most that a pid can be (PID_MAX_LIMIT)
+		defer c.End()
+		start := time.Now()
+		close(cancel)
+		<-c.Done()
+		if got := time.Since(start); got > 0 || !errors.Is(c.Err(), ErrInterrupted) {
+			t.Errorf("ended after %v by %v", got, c.Err())
+		}
+	})
+}
+
 // TestLate: a wait ends before the kernel aborts the mount, also when it began
 // late in a request, and when signals came that were harmless.
 func TestLate(t *testing.T) {

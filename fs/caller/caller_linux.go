@@ -13,9 +13,6 @@ import (
 // programOf returns the command name and the ID of a thread's process, "" if unknown
 // (proc_pid_status(5)). It reads the process's name, since a thread may have its own.
 func programOf(tid uint32) (name string, pid int) {
-	if tid == 0 {
-		return "", 0
-	}
 	status := procFile(int(tid), "status")
 	_, after, _ := strings.Cut(status, "\nTgid:")
 	line, _, _ := strings.Cut(after, "\n")

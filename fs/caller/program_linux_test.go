@@ -67,4 +67,7 @@ func TestProgram(t *testing.T) {
 	_, _ = gone.Process.Kill(), gone.Wait()
 	expect("a process that has ended", uint32(gone.Process.Pid), unknownProgram, gone.Process.Pid)
 	expect("one in a foreign namespace", 0, unknownProgram, 0)
+	if got := procFile(os.Getpid(), "mem"); got != "" { // whose first page can't be read, like all of one that ends
+		t.Errorf("a file that can be opened but not read: %q", got)
+	}
 }
