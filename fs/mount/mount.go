@@ -158,11 +158,17 @@ func (m *Mount) cutOff(say func(string)) {
 	}
 }
 
-// lost reports that somebody else has detached the mount, and what happens next.
+// lost reports that somebody else has detached the mount, what keeps it alive, and what happens
+// next.
 func (m *Mount) lost() {
-	m.o.Log.Warn("detached while in use: this process ends when the last open file there is closed, or now by SIGTERM",
-		"mountpoint", m.Point, "files", m.files.Load(), "pid", os.Getpid())
-	m.o.Holds(fmt.Sprintf("pid %d, which was detached from %s and still has open files (kill %[1]d ends it)", os.Getpid(), m.Point))
+	held := "is still in use" // by a copy in another mount namespace, or a working directory
+	if m.files.Load() > 0 {
+		held = "still has open files"
+	}
+	who := copies(m.device)
+	m.o.Log.Warn("detached while in use: this process ends with the last open file and the last copy of the mount, or now by SIGTERM",
+		"mountpoint", m.Point, "files", m.files.Load(), "copies", strings.Join(who, "; "), "pid", os.Getpid())
+	m.o.Holds(fmt.Sprintf("pid %d, which was detached from %s and %s%s; kill %[1]d ends it", os.Getpid(), m.Point, held, inWords(who)))
 }
 
 // hasEnded waits briefly for the kernel to end the connection, and reports whether it has.
