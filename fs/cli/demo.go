@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -30,7 +31,7 @@ func (a *app) serveDemo() (stop func(), err error) {
 	if a.SpoolDir == "" {
 		if a.SpoolDir, err = os.MkdirTemp("", "assetfs-demo-"); err != nil {
 			server.Close()
-			return nil, err
+			return nil, fmt.Errorf("no place for the spool (%w); choose one with --spool-dir", err)
 		}
 		remove = func() { os.RemoveAll(a.SpoolDir) }
 	}
