@@ -82,7 +82,7 @@ func LastError(a *catalog.Asset) (at time.Time, stands bool, err error) {
 	var well time.Time
 	if e := Awake(a); e != nil {
 		s := e.Status()
-		if well = s.WellAt; err == nil || s.LastError != nil && s.LastErrorAt.After(at) {
+		if well = s.WellAt; err == nil || s.LastErrorAt.After(at) {
 			at, err = s.LastErrorAt, s.LastError
 		}
 	}
@@ -98,13 +98,11 @@ func (c *Content) Contact(ctx context.Context, how asset.Contact) (asset.Info, e
 	return i, meaning(err)
 }
 
-// meaning adds to an error the catalog's error for the same thing.
+// meaning adds to an error, if there is one, the catalog's error for the same thing.
 func meaning(err error) error {
 	var re *remote.Error
 	errors.As(err, &re)
 	switch {
-	case err == nil:
-		return nil
 	case errors.Is(err, remote.ErrNoMetadata):
 		return &meant{err, catalog.ErrNoCall}
 	case errors.Is(err, remote.ErrUploading):

@@ -129,15 +129,15 @@ func (v *Service) fetch(ctx context.Context, a *catalog.Asset) (release func(), 
 		return nil, fmt.Errorf("%s of %s are more than --spool-size allows (%s): %w", humanize.IBytes(uint64(e.Info().Size)), a.ID, humanize.IBytes(uint64(limit)), syscall.ENOSPC)
 	}
 	r := e.Open()
-	if err := r.Fetch(ctx); err != nil {
+	release = func() {
 		r.Close()
 		v.FreeAtClose(a)
+	}
+	if err := r.Fetch(ctx); err != nil {
+		release()
 		return nil, err
 	}
-	return func() {
-		r.Close()
-		v.FreeAtClose(a)
-	}, nil
+	return release, nil
 }
 
 // Hold keeps in the spool what is there of assets, listed or not, until release is called.

@@ -39,6 +39,51 @@ func TestKeep(t *testing.T) {
 	}
 }
 
+// After many failures the pauses are short again once somebody has asked, or all was well for long.
+func TestKeepAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		well, asked bool
+	}{
+		"asked in a pause":          {false, true},
+		"asked when all was well":   {true, true},
+		"changed after a long time": {true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				asked, changed, fetched, got := make(chan struct{}, 1), make(chan struct{}, 1), make(chan time.Time), make(chan bool)
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					keep(ctx, asked, changed, func() bool { fetched <- time.Now(); return <-got })
+				}()
+				for range 10 {
+					<-fetched
+					got <- false
+				}
+				if c.well {
+					<-fetched
+					got <- true
+					time.Sleep(3 * pinPauseMost)
+				}
+				if c.asked {
+					asked <- struct{}{}
+				} else {
+					changed <- struct{}{}
+				}
+				first := <-fetched
+				got <- false
+				if pause := (<-fetched).Sub(first); pause != pinPause {
+					t.Errorf("a pause of %v", pause)
+				}
+				got <- true
+				cancel()
+				<-done
+			})
+		})
+	}
+}
+
 // A change, or who asks, after a quiet time is served at once, whatever was before.
 func TestKeepAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

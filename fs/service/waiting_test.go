@@ -1,11 +1,13 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -136,6 +138,28 @@ func TestWhyOtherCall(t *testing.T) {
 			t.Errorf("names by metadata %t, %s of %+v: %t", tc.byMetadata, tc.op, tc.known, got)
 		}
 	}
+}
+
+// Those who have waited longest are shown first, of each asset, and of all that no listed asset has.
+func TestOldestFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := open(t, Options{})
+		v.SetList([]string{"re_1", "re_2"})
+		gone := v.Catalog.Listed("re_2")
+		v.SetList([]string{"re_1"})
+		for range 10 {
+			v.Waits.Begin(&Wait{Op: "stat", Asset: v.Catalog.Listed("re_1")})
+			v.Waits.Begin(&Wait{Op: "stat", Asset: gone})
+			time.Sleep(time.Second)
+			v.Waits.Begin(&Wait{Op: "list"})
+		}
+		s := v.Status(All)
+		for what, list := range map[string][]WaitStatus{"an asset": s.Assets[0].Waiting, "others": s.Waiting} {
+			if len(list) < 10 || !slices.IsSortedFunc(list, func(a, b WaitStatus) int { return cmp.Compare(b.Since, a.Since) }) {
+				t.Errorf("the waits of %s: %+v", what, list)
+			}
+		}
+	})
 }
 
 // A wait for an asset that is not listed, or no more, is shown, too.
