@@ -177,10 +177,7 @@ func (s *sweep) run() {
 			s.start()
 			continue
 		}
-		next := b.Next
-		if next.Before(hold) {
-			next = hold
-		}
+		next := latest(b.Next, hold)
 		switch least := now.Add(lookAgain); {
 		case b.Away:
 			next = latest(next, now.Add(awayAgain))
@@ -283,7 +280,7 @@ func (s *sweep) finished(a *Asset, err error) {
 		a.ready, a.again = false, now.Add(pollFirst) // somebody may remember what it was like before
 	default:
 		a.failed[s.kind] = now
-		a.err, a.errAt = err, time.Now()
+		a.err, a.errAt = err, now
 	}
 	c.notifyLocked()
 	s.nudge()
@@ -309,12 +306,9 @@ const (
 // Coming returns how many names of listed assets are being found out, and how many come per second; 0 if
 // unknown.
 func (c *Catalog) Coming() (left int, perSecond float64) {
-	s := c.headers
-	if c.o.ByMetadata {
-		s = c.calls
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	s := c.finderLocked()
 	if !s.running {
 		return 0, 0
 	}
