@@ -35,6 +35,49 @@ func TestLaterLook(t *testing.T) {
 	})
 }
 
+// TestLooksAtOnce: the list is read again when a mount starts, when failures are forgotten, and when somebody asks while
+// a look is under way, which may have passed what is new.
+func TestLooksAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, notes, b := newShelf("a", clip(1)), &notebook{}, newBook()
+		r := open(t, s, notes, b, "a")
+		refresh(t, r)
+		r.Close()
+		s.set("a", clip(1), clip(2))
+		r = open(t, s, notes, b, "a")
+		defer r.Close()
+		synctest.Wait()
+		want(t, r.Root(), "clip 1.mp4", "clip 2.mp4")
+		s.set("a", clip(1), clip(2), clip(3))
+		r.Forget()
+		synctest.Wait()
+		want(t, r.Root(), "clip 1.mp4", "clip 2.mp4", "clip 3.mp4")
+		s.change(func(s *shelf) { s.delay = time.Second })
+		r.Forget()
+		time.Sleep(1500 * time.Millisecond) // the first of two pages is read
+		s.set("a", clip(4), clip(2), clip(3))
+		refresh(t, r)
+		want(t, r.Root(), "clip 2.mp4", "clip 3.mp4", "clip 4.mp4")
+	})
+}
+
+// TestVideoBack: a video that comes back as it was is still there in the next mount.
+func TestVideoBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, notes, b := newShelf("a"), &notebook{}, newBook()
+		r := open(t, s, notes, b, "a")
+		for _, videos := range [][]Video{{clip(1), clip(2)}, {clip(1)}, {clip(1), clip(2)}} {
+			s.set("a", videos...)
+			refresh(t, r)
+		}
+		r.Close()
+		s.change(func(s *shelf) { s.err = errServer })
+		r = open(t, s, notes, b, "a")
+		defer r.Close()
+		want(t, r.Root(), "clip 1.mp4", "clip 2.mp4")
+	})
+}
+
 // TestEmptyLibrary: a listing waits for the list of a library, and no longer.
 func TestEmptyLibrary(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -149,7 +149,7 @@ func TestUnlistedID(t *testing.T) {
 // TestUnlistedIDLater looks up an ID while there is no slot: it is listed once
 // somebody has found out that it is there, and never if it is not.
 func TestUnlistedIDLater(t *testing.T) {
-	for name, headErr := range map[string]error{"there": nil, "none there": ErrNotFound} {
+	for name, headErr := range map[string]error{"there": nil, "stat": nil, "none there": ErrNotFound} {
 		bubble(t, func(t *testing.T) {
 			s := newServer("re_1")
 			s.heads.free = time.Now().Add(time.Minute)
@@ -161,17 +161,43 @@ func TestUnlistedIDLater(t *testing.T) {
 				t.Fatalf("%s: %v, %v, listed %v", name, a, err, r.Listed("re_1"))
 			}
 			r.expect()
-			err = r.Contact(t.Context(), a)
+			find := r.Contact
+			if name == "stat" {
+				find = r.Stat
+			}
+			err = find(t.Context(), a)
 			if !errors.Is(err, headErr) || (err == nil) != (headErr == nil) {
 				t.Errorf("%s: %v", name, err)
 			}
-			if err == nil {
-				r.expect("file-1.bin")
-			} else {
+			switch {
+			case err != nil:
 				r.expect()
+			case r.Listed("re_1") == nil:
+				t.Errorf("%s: it is not listed", name)
 			}
 		})
 	}
+}
+
+// TestUnlistedSize: what the header of an ID does not tell is asked for in the background, after the program
+// that looked has had its turn.
+func TestUnlistedSize(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer("re_1")
+		s.set("re_1", func(a *remote) { a.noLength = true })
+		r := start(t, s, newBook(), nil)
+		defer r.Close()
+		a, err := r.LookupID(t.Context(), "re_1")
+		if a == nil || err != nil {
+			t.Fatal(a, err)
+		}
+		r.expectCounts(0, 1)
+		time.Sleep(lookAgain + latency)
+		r.expectCounts(1, 1)
+		if size := a.Info().Size; size < 0 {
+			t.Errorf("its size is %d", size)
+		}
+	})
 }
 
 // TestKnownUnlistedID looks up what the spool knows: no network.
