@@ -163,7 +163,7 @@ func (a *Asset) dirLocked() *Dir {
 // housedLocked makes the name of a video lead to it in the directory that now shows it: the root while
 // its ID is listed, otherwise its library. Another file may have taken that name there meanwhile.
 func (a *Asset) housedLocked() {
-	if a.video == nil || a.name == "" {
+	if a.video == nil {
 		return
 	}
 	if d := a.dirLocked(); d.names[FoldName(a.name)] != a {

@@ -26,7 +26,7 @@ const ByID = "by-id"
 func newDir(c *Catalog, name string) *Dir {
 	d := &Dir{c: c, Name: name, names: map[string]*Asset{}}
 	var nanos int64
-	if n, err := fmt.Sscanf(c.o.Notes.Note(d.note()), "%x %d", &d.timed, &nanos); n == 2 && err == nil {
+	if _, err := fmt.Sscanf(c.o.Notes.Note(d.note()), "%x %d", &d.timed, &nanos); err == nil {
 		d.changed = time.Unix(0, nanos)
 	}
 	return d
@@ -102,7 +102,7 @@ func (d *Dir) Entries() []Entry {
 	}
 	for _, l := range d.libraries() {
 		for _, a := range l.videos {
-			if v := a.video; v.listed && v.library == l && a.place < 0 {
+			if a.video.listed && a.place < 0 {
 				list = append(list, Entry{a, a.shownLocked()})
 			}
 		}

@@ -66,7 +66,7 @@ func (a *Asset) metLocked() *state {
 
 // dueLocked returns when a sweep may ask about the asset.
 func (s *state) dueLocked() time.Time {
-	if !s.uploading || s.polled.IsZero() {
+	if !s.uploading {
 		return s.again
 	}
 	return s.polled.Add(min(pollFirst<<min(s.polls, 16), pollMost))

@@ -49,7 +49,7 @@ type library struct {
 	scope string
 	dir   *Dir
 
-	videos []*Asset // as they were first met; those that are gone stay, with their names
+	videos []*Asset // as they were first met; those that are gone stay, with their names; an empty one for each that another library lists now
 	known  bool     // its list was read to its end, in this mount or before
 	ended  time.Time
 	failed bool      // the last look
@@ -161,7 +161,7 @@ func (l *library) look() {
 		l.ended, l.failed = time.Now(), err != nil
 		l.last = Look{Scope: l.scope, First: l.looks == 0, Err: err}
 		for _, a := range l.videos {
-			if a.video.library == l && a.video.listed {
+			if a.video.listed {
 				l.last.Videos++
 			}
 		}
@@ -308,7 +308,7 @@ func (l *library) passed(met map[*Asset]bool, asked bool) (again bool, err error
 		var missing []*Asset
 		known := 0
 		for _, a := range l.videos {
-			if v := a.video; v.library == l && v.listed {
+			if a.video.listed {
 				known++
 				if !met[a] {
 					missing = append(missing, a)
