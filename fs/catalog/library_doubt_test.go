@@ -48,6 +48,8 @@ func TestLibraryDoubt(t *testing.T) {
 			if refresh() == nil {
 				t.Errorf("%s left: after a restart nothing is said", what)
 			}
+			time.Sleep(lookEvery)
+			glance() // which nobody has asked for
 			want(t, r.Root(), names...)
 			if refresh() != nil {
 				t.Errorf("%s left: asked twice, it is still not believed", what)

@@ -71,9 +71,31 @@ func TestVideoBack(t *testing.T) {
 			refresh(t, r)
 		}
 		r.Close()
-		s.change(func(s *shelf) { s.err = errServer })
+		s.change(func(s *shelf) { s.err, s.delay = errServer, time.Second })
 		r = open(t, s, notes, b, "a")
 		defer r.Close()
+		if took := since(func() { _ = r.AwaitNames(t.Context()) }); took != 0 {
+			t.Errorf("a listing waits %v for a list that an earlier mount has read", took)
+		}
+		want(t, r.Root(), "clip 1.mp4", "clip 2.mp4")
+	})
+}
+
+// TestMissedOnce: a video that one pass misses stays, since the list may have changed under it.
+func TestMissedOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newShelf("a", clip(1), clip(2))
+		r := open(t, s, &notebook{}, newBook(), "a")
+		defer r.Close()
+		refresh(t, r)
+		s.change(func(s *shelf) { s.delay = time.Second })
+		s.set("a", clip(1))
+		before := s.passed()
+		r.Forget()
+		time.Sleep(1500 * time.Millisecond)
+		if n := s.passed() - before; n != 2 {
+			t.Errorf("%d passes, want a second one by now", n)
+		}
 		want(t, r.Root(), "clip 1.mp4", "clip 2.mp4")
 	})
 }

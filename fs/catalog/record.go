@@ -60,8 +60,8 @@ func (l *library) save(records map[string]string) {
 func (l *library) loadLocked() {
 	var records []string
 	for {
-		version, lines, ok := strings.Cut(l.c.o.Notes.Note(l.recordName(len(records))), "\n")
-		if !ok || version != recordVersion {
+		version, lines, _ := strings.Cut(l.c.o.Notes.Note(l.recordName(len(records))), "\n")
+		if version != recordVersion {
 			break
 		}
 		records = append(records, lines)

@@ -7,6 +7,21 @@ import (
 	"time"
 )
 
+// TestUnlistedMeanwhile: no download is made for the name of an asset that has left the list.
+func TestUnlistedMeanwhile(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := start(t, newServer(ids(10)...).limited(), newBook(), nil, ids(10)...)
+		defer r.Close()
+		_ = r.AwaitNames(t.Context())
+		heads := r.s.heads.count()
+		r.SetList(ids(1))
+		time.Sleep(time.Minute)
+		if now := r.s.heads.count(); heads == 10 || now != heads {
+			t.Errorf("%d downloads, and %d after the others have left the list", heads, now)
+		}
+	})
+}
+
 // TestFailuresAreForgiven counts requests for an asset that can't be had.
 func TestFailuresAreForgiven(t *testing.T) {
 	bubble(t, func(t *testing.T) {
