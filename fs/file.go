@@ -130,15 +130,11 @@ func (n *file) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 		return nil, 0, syscall.ESTALE
 	}
 	if present && s.Whole {
-		backing, err := e.Backing()
+		var err error
+		if h.backing, err = e.Backing(); err == nil {
+			h.size, err = h.backing.Seek(0, io.SeekEnd)
+		}
 		if err != nil && !errors.Is(err, asset.ErrAbsent) { // bytes were lost: not whole any more
-			h.close()
-			return nil, 0, n.fs.failed("open", n.asset, err)
-		}
-		if h.backing = backing; backing != nil {
-			h.size, err = backing.Seek(0, io.SeekEnd)
-		}
-		if err != nil && backing != nil {
 			h.close()
 			return nil, 0, n.fs.failed("open", n.asset, err)
 		}
