@@ -16,6 +16,7 @@ import (
 	"assetfs/fs/asset"
 	"assetfs/fs/caller"
 	"assetfs/fs/catalog"
+	"assetfs/fs/service"
 	"assetfs/remote"
 )
 
@@ -84,7 +85,13 @@ func TestErrno(t *testing.T) {
 		{"malformed", &remote.Error{Status: 206, Err: remote.ErrMalformed}, syscall.EIO},
 		{"anything else", errors.New("?"), syscall.EIO},
 		{"no room", fmt.Errorf("%w for 1 byte: %w", asset.ErrNoSpace, syscall.EDQUOT), syscall.ENOSPC},
+		{"no room within --spool-size", fmt.Errorf("%w for 1 byte", asset.ErrNoSpace), syscall.ENOSPC},
 		{"interrupted", caller.ErrInterrupted, syscall.EINTR},
+		{"a program that gave up", context.Canceled, syscall.EINTR},
+		{"a download that was ended", &remote.Error{Err: context.Canceled}, syscall.EIO},
+		{"cuts until the reader's patience ends", errors.Join(io.ErrUnexpectedEOF, context.DeadlineExceeded), syscall.EIO},
+		{"the end of the mount", service.ErrUnmounting, syscall.ENODEV},
+		{"the end of an asset", asset.ErrClosed, syscall.ENODEV},
 	}
 	for _, tt := range tests {
 		got := errno(tt.err)
