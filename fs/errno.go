@@ -51,7 +51,7 @@ func errno(err error) syscall.Errno {
 		return syscall.ETIMEDOUT
 	case errors.Is(err, service.ErrUnmounting), errors.Is(err, asset.ErrClosed):
 		return syscall.ENODEV
-	case errors.As(err, &number) && number == syscall.EMFILE:
+	case errors.As(err, &number) && (number == syscall.EMFILE || number == syscall.EFBIG):
 		return number
 	case number == syscall.ENOSPC, number == syscall.EDQUOT: // of the disk: what EDQUOT means here is the account's
 		return syscall.ENOSPC

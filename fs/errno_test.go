@@ -36,6 +36,7 @@ func TestErrno(t *testing.T) {
 		{"a long name", errNameTooLong, syscall.ENAMETOOLONG},
 		{"no room to note a request", &remote.Error{Op: "download", ID: "re_1", Err: &os.PathError{Op: "write", Path: "index", Err: syscall.ENOSPC}}, syscall.ENOSPC},
 		{"a disk's quota", &os.PathError{Op: "write", Path: "index", Err: syscall.EDQUOT}, syscall.ENOSPC},
+		{"FAT, or ulimit -f", os.NewSyscallError("pwrite", syscall.EFBIG), syscall.EFBIG},
 		{"404", answer(404, "", ""), syscall.ENOENT},
 		{"410", answer(410, "", ""), syscall.ENOENT},
 		{"unknown asset", answer(400, "400", "Asset not found"), syscall.ENOENT},

@@ -11,6 +11,7 @@ var errnoText = map[string]string{
 	"EACCES":       "Permission denied",
 	"EBUSY":        "Device or resource busy",
 	"EDQUOT":       "Disk quota exceeded",
+	"EFBIG":        "File too large",
 	"EHOSTUNREACH": "No route to host",
 	"EINVAL":       "Invalid argument",
 	"EIO":          "Input/output error",
