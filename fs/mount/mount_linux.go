@@ -107,7 +107,7 @@ func removeDead(point string) error {
 // unmountAt unmounts with the given flags of umount(2) or, for ordinary users, with fusermount3.
 func unmountAt(point string, flags int) error {
 	err := unix.Unmount(point, flags|unix.UMOUNT_NOFOLLOW)
-	if err == nil || !errors.Is(err, unix.EPERM) {
+	if !errors.Is(err, unix.EPERM) {
 		return err
 	}
 	return unmountByHelper(point, flags&unix.MNT_DETACH != 0)

@@ -104,3 +104,17 @@ func TestPrepareRemove(t *testing.T) {
 		}
 	}
 }
+
+// A message names some of those who use a mount, and counts the others.
+func TestInWords(t *testing.T) {
+	for want, who := range map[string][]string{
+		"":                      nil,
+		" (a)":                  {"a"},
+		" (a, b, c)":            {"a", "b", "c"},
+		" (a, b, c and 2 more)": {"a", "b", "c", "d", "e"},
+	} {
+		if got := inWords(who); got != want {
+			t.Errorf("%q in words is %q, want %q", who, got, want)
+		}
+	}
+}
