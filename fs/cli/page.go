@@ -15,8 +15,9 @@ import (
 	"assetfs/fs/service"
 )
 
-// barCells is the width of the bar that shows how much of an asset is in the spool.
-const barCells = 10
+// barCells is the width of the bar that shows how much of an asset is in the spool, and shareCells
+// that with the percentage.
+const barCells, shareCells = 10, barCells + 5
 
 // pageOptions say how a page is written.
 type pageOptions struct {
@@ -154,10 +155,10 @@ func assetTable(page io.Writer, s *service.Status, o pageOptions) {
 	}
 	slices.SortStableFunc(show, func(a, b *service.AssetStatus) int { return cmp.Compare(rank(a), rank(b)) })
 	if len(show) > 0 {
-		const front = barCells + 5 + 2 + 8 + 2 // bar, percentage and size
+		const front = shareCells + 2 + 8 + 2 // bar, percentage and size
 		name := max(12, cmp.Or(o.width, pageWidth)-front-widest-2)
 		line := func(share, size, id, name string) {
-			fmt.Fprintf(page, "%-15s  %-8s  %-*s  %s\n", share, size, widest, id, name)
+			fmt.Fprintf(page, "%-*s  %-8s  %-*s  %s\n", shareCells, share, size, widest, id, name)
 		}
 		fmt.Fprintln(page)
 		line("SPOOLED", "SIZE", "ID", "NAME")
@@ -238,7 +239,8 @@ func writeWaiting(page io.Writer, waiting []service.WaitStatus, title string, o 
 // share draws how much of the asset is in the spool.
 func share(a *service.AssetStatus) string {
 	if a.Size < 0 {
-		return strings.Repeat("?", barCells) + " " + bytesText(a.Spooled)
+		text := bytesText(a.Spooled)
+		return strings.Repeat("?", shareCells-1-len(text)) + " " + text
 	}
 	part := 1.0
 	if a.Size > 0 {

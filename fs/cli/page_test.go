@@ -24,7 +24,7 @@ const sample = `{"mountpoint":"/mnt/a","pid":42,"uptime_seconds":7985.2,"request
 "spool":{"dir":"/spool/x","bytes":1073741824,"limit_bytes":21474836480,"free_bytes":3221225472},"assets_listed":1000,
 "assets":[{"id":"re_1","name":"video.mp4","size":1000,"spooled_bytes":1000,"pinned":true},
 {"id":"re_22","name":"clip.mov","size":1048576,"spooled_bytes":419430,"streams":[{"pos":5,"bytes_per_second":4404019.2,"eta_seconds":192,"paused":false},{"paused":true}],"waiting":[{"program":"mpv","pid":99,"op":"read","offset":419430,"since_seconds":3,"for":"for the rate limit, in 4 s"}]},
-{"id":"re_3","size":-1,"spooled_bytes":0,"error_age_seconds":7200,"error":"download re_3: HTTP 402: Insufficient balance to download the resource. Please recharge and try \u001b[31magain\u202e."},
+{"id":"re_3","size":-1,"spooled_bytes":1072693248,"error_age_seconds":7200,"error":"download re_3: HTTP 402: Insufficient balance to download the resource. Please recharge and try \u001b[31magain\u202e."},
 {"id":"re_4","name":"empty.txt","size":0,"spooled_bytes":0}],"future_field":{"x":1}}`
 
 const samplePage = `assetfs at /mnt/a, process 42, up 2h 13m
@@ -38,7 +38,7 @@ Kernel       answers repeated reads from its cache,
 Spool        1.0 GiB of 20GiB in /spool/x, 3.0 GiB free
              there
 Downloads    1 running at 4.2 MiB/s, 1 paused
-Assets       1,000 listed: 2 whole in the spool, 1 in part,
+Assets       1,000 listed: 2 whole in the spool, 2 in part,
              1 pinned, 1 failing; names: 3 of 1,000
 Waiting      ls (7), list, waits 2s: for names, 3 are
              unknown
@@ -51,7 +51,7 @@ SPOOLED          SIZE      ID     NAME
     paused until a program reads on
     mpv (99), read at 419,430, waits 3s: for the rate limit,
     in 4 s
-?????????? 0 B   unknown   re_3   -
+?????? 1023 MiB  unknown   re_3   -
     2h 0m ago: download re_3: HTTP 402: Insufficient balance
     to download the resource. Please recharge and try
     \u001b[31magain\u202e.
