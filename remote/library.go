@@ -49,7 +49,7 @@ type Listing struct {
 	Videos  int  // met
 	Pages   int  // read
 	Shifted bool // the list changed meanwhile: a video may have been missed
-	Short   bool // it ended before the length that it gave
+	Missing int  // videos that the server counts beyond those it listed
 }
 
 // ListVideos passes once over the videos of a scope in Options.Library. The server creates a scope that does
@@ -80,7 +80,11 @@ func (c *Client) ListVideos(ctx context.Context, scope string, found func([]Vide
 			found(videos)
 		}
 	}
-	p.list.Videos, p.list.Short = len(p.met), p.total > int64(p.rows)
+	p.list.Videos, p.list.Missing = len(p.met), int(max(0, p.total-int64(p.rows)))
+	if p.rows > 0 && len(p.met) == 0 {
+		// An empty list would remove the videos that are known.
+		return p.list, c.finish(opList, scope, malformed(http.StatusOK, "none of %d videos has a video_no that can be a file name", p.rows))
+	}
 	return p.list, nil
 }
 

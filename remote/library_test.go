@@ -118,11 +118,11 @@ func TestListVideos(t *testing.T) {
 
 // A list that gives a greater length than it has is short; one that is right or gives none is not.
 func TestListVideosShort(t *testing.T) {
-	for total, want := range map[int]bool{0: false, 7: false, 401: false, 402: true, 1000: true} {
+	for total, want := range map[int]int{0: 0, 7: 0, 401: 0, 402: 1, 1000: 599} {
 		fake := fakeapi.New()
 		addVideos(fake, "default", 401)
 		fake.Configure(func(c *fakeapi.Config) { c.ListTotal = total })
-		if ids, l := list(t, newLibrary(t, fake, remote.RateLimit{}), "default"); len(ids) != 401 || l.Short != want || l.Shifted != want {
+		if ids, l := list(t, newLibrary(t, fake, remote.RateLimit{}), "default"); len(ids) != 401 || l.Missing != want || l.Shifted != (want > 0) {
 			t.Errorf("total_count %d: %d videos, %+v", total, len(ids), l)
 		}
 	}

@@ -231,3 +231,36 @@ func TestListVideosKey(t *testing.T) {
 		t.Errorf("%q", ids)
 	}
 }
+
+// Rows that don't say which video they are of make no empty list: that would remove all the videos that are known.
+func TestListVideosNoIDs(t *testing.T) {
+	for name, tc := range map[string]struct {
+		rows, after string // of the first page and of the second
+		want        string // "": no error
+	}{
+		"other keys":   {`{"videoNo":"VI1"},{"videoNo":"VI2"}`, ``, "none of 2 videos has a video_no"},
+		"one":          {`{"id":7}`, ``, "none of 1 videos has a video_no"},
+		"paths":        {`{"video_no":"a/b"},{"video_no":".."}`, ``, "none of 2 videos has a video_no"},
+		"no objects":   {`"VI1","VI2"`, ``, "none of 2 videos has a video_no"},
+		"two pages":    {`{"videoNo":"VI1"}`, `{"videoNo":"VI2"}`, "none of 2 videos has a video_no"},
+		"one is left":  {`{"videoNo":"VI1"},{"video_no":"VI2"}`, ``, ""},
+		"a later page": {`{"video_no":"VI1"}`, `{"videoNo":"VI2"}`, ""},
+		"none":         {``, ``, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pages := []string{tc.rows, tc.after, ""}
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = fmt.Fprintf(w, `{"code":"0000","data":{"videos":[%s]}}`, pages[0])
+				pages = pages[1:]
+			}))
+			defer server.Close()
+			u, _ := url.Parse(server.URL)
+			c := remote.NewClient(u, remote.Options{Key: remote.NewKey("", "k"), Library: u})
+			defer c.Close()
+			_, err := c.ListVideos(t.Context(), "s", func([]remote.Video) {})
+			if (err == nil) != (tc.want == "") || err != nil && (!errors.Is(err, remote.ErrMalformed) || !strings.Contains(err.Error(), tc.want)) {
+				t.Errorf("%v, want %q", err, tc.want)
+			}
+		})
+	}
+}

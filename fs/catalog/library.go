@@ -37,10 +37,11 @@ func (e *MissingError) Error() string {
 
 // A Look is the result of looking at a library.
 type Look struct {
-	Scope  string
-	Videos int // that are listed now
-	First  bool
-	Err    error // it has ended early; what it has met is listed
+	Scope   string
+	Videos  int // that are listed now
+	Missing int // that the server counts beyond those it listed
+	First   bool
+	Err     error // it has ended early; what it has met is listed
 }
 
 // library holds the videos of one scope. Catalog.mu guards it, except for scope and dir.
@@ -54,7 +55,7 @@ type library struct {
 	ended  time.Time
 	failed bool      // the last look
 	looks  int       // that have ended well
-	short  bool      // the last pass ended before the length that the list gives; only look uses it
+	short  int       // Look.Missing of the last pass; only look uses it
 	doubt  time.Time // since when the list lacks too many; zero: it does not
 	warned bool      // somebody who asked was told so
 	last   Look
@@ -159,7 +160,7 @@ func (l *library) look() {
 		err := l.pass(asked)
 		c.mu.Lock()
 		l.ended, l.failed = time.Now(), err != nil
-		l.last = Look{Scope: l.scope, First: l.looks == 0, Err: err}
+		l.last = Look{Scope: l.scope, Missing: l.short, First: l.looks == 0, Err: err}
 		for _, a := range l.videos {
 			if a.video.listed {
 				l.last.Videos++
@@ -188,14 +189,14 @@ func (l *library) look() {
 // once.
 func (l *library) pass(asked bool) error {
 	var before map[*Asset]bool
-	first := !l.short
+	first := l.short == 0
 	for range passes {
 		met := map[*Asset]bool{}
 		listing, err := l.c.o.Lister.ListVideos(l.c.ctx, l.scope, func(videos []Video) { l.found(videos, met) })
 		if err != nil {
 			return err
 		}
-		if l.short = listing.Short; l.short && first {
+		if l.short = listing.Missing; l.short > 0 && first {
 			continue // a page may have come empty; if that lasts, the next look believes it
 		}
 		// If two passes over a changing list find the same videos, it has not really changed: the

@@ -49,7 +49,7 @@ func (s *shelf) ListVideos(ctx context.Context, scope string, found func([]Video
 			return l, errors.Join(s.err, ctx.Err())
 		}
 		list := s.scopes[scope]
-		l.Shifted, l.Short = l.Shifted || len(list) != total || s.short > 0, s.short > 0
+		l.Shifted, l.Missing = l.Shifted || len(list) != total || s.short > 0, s.short
 		list = list[:len(list)-s.short]
 		var videos []Video
 		for _, v := range list[min(at, len(list)):min(at+s.page, len(list))] {

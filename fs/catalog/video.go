@@ -23,7 +23,7 @@ type Video struct {
 // A Listing is the result of one pass over a library.
 type Listing struct {
 	Shifted bool // the list changed meanwhile: a video may have been missed
-	Short   bool // it ended before the length that it gave
+	Missing int  // videos that the server counts beyond those it listed
 }
 
 // A Lister lists libraries.

@@ -87,10 +87,10 @@ func (a *app) looked(l service.Look) {
 	case l.Err != nil:
 		a.log.Warn("can't list the library; the last list still applies", "library", l.Scope, "videos", l.Videos, "error", l.Err)
 	case !l.First:
-		a.log.Info("the library was listed", "library", l.Scope, "videos", l.Videos)
-	case l.Videos == 0:
+		a.log.Info("the library was listed", "library", l.Scope, "videos", l.Videos, "missing", l.Missing)
+	case l.Videos == 0 && l.Missing == 0:
 		fmt.Fprintf(a.out, "assetfs: library %s: no videos; if the name is mistyped, a new scope of that name has just been created\n", scope)
 	default:
-		fmt.Fprintf(a.out, "assetfs: library %s: %s\n", scope, videosText(l.Videos))
+		fmt.Fprintf(a.out, "assetfs: library %s: %s\n", scope, videosText(l.Videos, l.Missing))
 	}
 }

@@ -13,6 +13,7 @@ import (
 type refreshed struct {
 	Library string `json:"library"`
 	Videos  int    `json:"videos"`
+	Missing int    `json:"missing,omitempty"`
 	Error   string `json:"error,omitempty"`
 }
 
@@ -46,7 +47,7 @@ func newRefresh() *cobra.Command {
 				if l.Error != "" {
 					failed++
 					complain(l.Library, l.Error)
-				} else if _, err := fmt.Printf("%s: %s\n", printable(l.Library), videosText(l.Videos)); err != nil {
+				} else if _, err := fmt.Printf("%s: %s\n", printable(l.Library), videosText(l.Videos, l.Missing)); err != nil {
 					return err
 				}
 			}
@@ -69,16 +70,21 @@ func (c *commander) refresh(w http.ResponseWriter, r *http.Request) {
 }
 
 func refreshedOf(l service.Look) refreshed {
-	r := refreshed{Library: l.Scope, Videos: l.Videos}
+	r := refreshed{Library: l.Scope, Videos: l.Videos, Missing: l.Missing}
 	if l.Err != nil {
 		r.Error = l.Err.Error()
 	}
 	return r
 }
 
-func videosText(n int) string {
+// videosText counts the videos of a library, and those that its list lacks.
+func videosText(n, missing int) string {
+	text := fmt.Sprintf("%d videos", n)
 	if n == 1 {
-		return "1 video"
+		text = "1 video"
 	}
-	return fmt.Sprintf("%d videos", n)
+	if missing > 0 {
+		text += fmt.Sprintf("; the list lacks %d that the server counts", missing)
+	}
+	return text
 }

@@ -131,7 +131,7 @@ func (s *Source) ListVideos(ctx context.Context, scope string, found func([]cata
 		}
 		found(videos)
 	})
-	return catalog.Listing{Shifted: l.Shifted, Short: l.Short}, err
+	return catalog.Listing{Shifted: l.Shifted, Missing: l.Missing}, err
 }
 
 func class(background bool) remote.Class {
