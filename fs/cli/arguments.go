@@ -166,7 +166,7 @@ func (s *settings) absolute() error {
 		}
 		abs, err := filepath.Abs(*p)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: write the whole path, from /: the current directory is gone (%w)", *p, err)
 		}
 		*p = abs
 	}

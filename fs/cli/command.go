@@ -49,10 +49,10 @@ func newRoot(args []string, mount func(*settings) error) *cobra.Command {
 	root.Flags().AddFlagSet(s.flags)
 	completeFlags(root, s.flags)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		if err = mountopt.Usage(err, c.Flags(), c.CommandPath()); c == root {
-			err = s.orCommand(err)
+		if c == root {
+			return &usageError{s.orCommand(mountopt.Usage(err, c.Flags(), "assetfs --help-all"))}
 		}
-		return &usageError{err}
+		return &usageError{mountopt.Usage(err, c.Flags(), c.CommandPath()+" --help")}
 	})
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
 		write := s.writeHelp

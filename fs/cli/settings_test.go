@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -129,8 +130,8 @@ func TestUsage(t *testing.T) {
 		"-spool-size=1G /m":                    "there is no flag -spool-size; write --spool-size",
 		"-sool-size 1G /m":                     "did you mean --spool-size?",
 		"/m --spol-size=1G":                    "there is no flag --spol-size; did you mean --spool-size?",
-		"/m --quiet":                           "there is no flag --quiet; see assetfs --help",
-		"/m -q":                                "there is no flag -q; see assetfs --help",
+		"/m --quiet":                           "there is no flag --quiet; see assetfs --help-all",
+		"/m -q":                                "there is no flag -q; see assetfs --help-all",
 		"none /m -o spol_size=1G":              "there is no such option; did you mean spool_size?",
 		"/m --demo --ids=x":                    "--demo has its own API and assets; omit --ids, or omit --demo",
 		"/m --demo --base-url=https://a.b":     "omit --base-url, or omit --demo",
@@ -317,6 +318,28 @@ func TestManual(t *testing.T) {
 	for text, want := range map[string]string{"a-b": `a\-b`, ".x": `\&.x`, "'x": `\&'x`, `\n`: `\en`} {
 		if got := roff(text); got != want {
 			t.Errorf("roff(%q) is %q, want %q", text, got, want)
+		}
+	}
+}
+
+// In a directory that is gone, relative paths can't be completed, and others need not be.
+func TestNoDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "gone")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"/m":               "",
+		"m":                "m: write the whole path, from /: the current directory is gone",
+		"/m --spool-dir s": "s: write the whole path, from /: the current directory is gone",
+	} {
+		_, err := parse(strings.Fields(line))
+		if got := fmt.Sprint(err); (err != nil) != (want != "") || !strings.HasPrefix(got, want) && want != "" {
+			t.Errorf("assetfs %s: %s, want %q", line, got, want)
 		}
 	}
 }

@@ -24,7 +24,7 @@ func (e *UnknownError) Error() string {
 	if e.Near != "" {
 		return fmt.Sprintf("-o %.80q: there is no such option; did you mean %s?", e.Option.Name, strings.ReplaceAll(e.Near, "-", "_"))
 	}
-	return fmt.Sprintf("-o %.80q: there is no such option; write a long flag without its dashes (see assetfs --help)", e.Option.Name)
+	return fmt.Sprintf("-o %.80q: there is no such option; write a long flag without its dashes (see assetfs --help-all)", e.Option.Name)
 }
 
 // ValueError means that an option's value is missing or invalid.
@@ -110,9 +110,9 @@ func (l *List) String() string { return "" }
 // Type names the value in the help text.
 func (l *List) Type() string { return "OPTS" }
 
-// Usage describes in one line an error of pflag, and what to write instead. flags are all flags of
-// command.
-func Usage(err error, flags *pflag.FlagSet, command string) error {
+// Usage describes in one line an error of pflag, and what to write instead. help is the command that
+// lists all of flags.
+func Usage(err error, flags *pflag.FlagSet, help string) error {
 	var (
 		invalid *pflag.InvalidValueError
 		missing *pflag.ValueRequiredError
@@ -132,13 +132,13 @@ func Usage(err error, flags *pflag.FlagSet, command string) error {
 		flag := missing.GetFlag()
 		return fmt.Errorf("--%s needs a value; write --%s=%s", flag.Name, flag.Name, Kind(flag))
 	case errors.As(err, &unknown):
-		return unknownFlag(unknown, flags, command)
+		return unknownFlag(unknown, flags, help)
 	}
-	return fmt.Errorf("%w; see %s --help", err, command)
+	return fmt.Errorf("%w; see %s", err, help)
 }
 
 // unknownFlag says that a flag does not exist, and which one may be meant.
-func unknownFlag(unknown *pflag.NotExistError, flags *pflag.FlagSet, command string) error {
+func unknownFlag(unknown *pflag.NotExistError, flags *pflag.FlagSet, help string) error {
 	dashes, name := "--", unknown.GetSpecifiedName()
 	if group := unknown.GetSpecifiedShortnames(); group != "" {
 		dashes = "-"
@@ -154,7 +154,7 @@ func unknownFlag(unknown *pflag.NotExistError, flags *pflag.FlagSet, command str
 	if near := Nearest(name, names(flags)); near != "" {
 		return fmt.Errorf("there is no flag %s%s; did you mean --%s?", dashes, name, near)
 	}
-	return fmt.Errorf("there is no flag %s%s; see %s --help", dashes, name, command)
+	return fmt.Errorf("there is no flag %s%s; see %s", dashes, name, help)
 }
 
 // names returns the names of all visible flags.

@@ -92,7 +92,8 @@ func TestListSaysWhatToWrite(t *testing.T) {
 	for text, want := range map[string]string{
 		"nonempty":         "there is no such option",
 		"rw,bogus=1":       `"bogus"`,
-		"status":           "there is no such option",
+		"status":           "there is no such option; write a long flag",
+		"option":           "there is no such option; write a long flag", // one that is refused is not proposed
 		"options=rw":       "there is no such option",
 		"uid=1,b/c":        `in a value, write \, for a comma`,
 		"remount,rw":       "unmount it, then mount it again",
@@ -114,18 +115,18 @@ func TestListSaysWhatToWrite(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	for arg, want := range map[string]string{
-		"--bogus":           "there is no flag --bogus; see assetfs --help",
-		"-z":                "there is no flag -z; see assetfs --help",
+		"--bogus":           "there is no flag --bogus; see assetfs --help-all",
+		"-z":                "there is no flag -z; see assetfs --help-all",
 		"--spool-dir":       "--spool-dir needs a value; write --spool-dir=DIR",
 		"--uid=me":          "--uid=me: write a number (see: id)",
 		"--spool-size=many": "--spool-size=many: write a size like 64MiB, 10G or 4096",
 		"-oumask=8":         "-o umask=8: write octal digits like 022",
-		"-obogus":           `-o "bogus": there is no such option; write a long flag without its dashes (see assetfs --help)`,
-		"--=x":              "bad flag syntax: --=x; see assetfs --help",
+		"-obogus":           `-o "bogus": there is no such option; write a long flag without its dashes (see assetfs --help-all)`,
+		"--=x":              "bad flag syntax: --=x; see assetfs --help-all",
 	} {
 		flags := newFlags()
 		err := flags.Parse([]string{arg})
-		if got := Usage(err, flags.FlagSet, "assetfs"); got.Error() != want {
+		if got := Usage(err, flags.FlagSet, "assetfs --help-all"); got.Error() != want {
 			t.Errorf("for %s it says %q, want %q", arg, got, want)
 		}
 	}
@@ -140,6 +141,7 @@ func TestMayAllowOther(t *testing.T) {
 		"comment": {"# user_allow_other\n#user_allow_other\n", false},
 		"line":    {"mount_max = 10\n  user_allow_other \n", true},
 		"longer":  {"user_allow_others\n", false},
+		"remark":  {"user_allow_other # yes", true},
 	} {
 		conf := filepath.Join(dir, name)
 		if err := os.WriteFile(conf, []byte(test.text), 0o600); err != nil {
@@ -185,6 +187,12 @@ func TestNearest(t *testing.T) {
 	} {
 		if got := Nearest(word, known); got != want {
 			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
+		}
+	}
+	// Only the swap of two neighbours is one mistake.
+	for pair, want := range map[[2]string]int{{"ab", "ba"}: 1, {"xab", "xba"}: 1, {"ab", "bc"}: 2, {"ab", "ca"}: 2, {"", "abc"}: 3} {
+		if got := distance(pair[0], pair[1]); got != want {
+			t.Errorf("%q is %d from %q, want %d", pair[0], got, pair[1], want)
 		}
 	}
 }

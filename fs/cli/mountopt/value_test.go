@@ -52,3 +52,16 @@ func FuzzSize(f *testing.F) {
 		}
 	})
 }
+
+// Another text is not put in the place of the first one.
+func TestOnce(t *testing.T) {
+	var o Once
+	for _, step := range []struct {
+		text string
+		ok   bool
+	}{{"a", true}, {"a", true}, {"b", false}} {
+		if err := o.Set(step.text); (err == nil) != step.ok || o != "a" {
+			t.Errorf("after %q it is %q, %v", step.text, o, err)
+		}
+	}
+}
