@@ -116,9 +116,6 @@ func cutQuoted(s string) (value, rest string, ok bool) {
 // unescape undoes the quoted pairs of a quoted string: a backslash stands for the byte
 // after it. A backslash at the end stands for itself.
 func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		if s[i] == '\\' && i+1 < len(s) {
@@ -135,21 +132,12 @@ const headerSpace = " \t\r\n"
 func trimSpace(s string) string { return strings.Trim(s, headerSpace) }
 func trimLeft(s string) string  { return strings.TrimLeft(s, headerSpace) }
 
-// decodeExtended decodes charset'language'percent-encoded (RFC 8187). It returns false if
+// decodeExtended decodes charset'language'percent-encoded (RFC 8187). It returns "" or false if
 // the value is broken in any way: a plain filename is then the better source.
 func decodeExtended(value string) (string, bool) {
-	charset, rest, ok := strings.Cut(value, "'")
-	if !ok {
-		return "", false
-	}
-	_, encoded, ok := strings.Cut(rest, "'")
-	if !ok {
-		return "", false
-	}
-	raw, err := url.PathUnescape(encoded)
-	if err != nil {
-		return "", false
-	}
+	charset, rest, _ := strings.Cut(value, "'")
+	_, encoded, _ := strings.Cut(rest, "'")
+	raw, _ := url.PathUnescape(encoded)
 	return decodeCharset(charset, raw)
 }
 
@@ -161,7 +149,7 @@ func decodeCharset(charset, raw string) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	if name, err := htmlindex.Name(enc); err == nil && name == "utf-8" {
+	if name, _ := htmlindex.Name(enc); name == "utf-8" {
 		return raw, utf8.ValidString(raw) // the decoder would drop a byte order mark and replace invalid bytes
 	}
 	text, _, err := transform.String(unicode.BOMOverride(enc.NewDecoder()), raw)
@@ -175,10 +163,8 @@ func decodePlain(value string) string {
 	if !isASCII(value) {
 		return decodeRaw(value)
 	}
-	if strings.Contains(value, "=?") {
-		if name := decodeWords(value); name != value {
-			return name
-		}
+	if name := decodeWords(value); name != value {
+		return name
 	}
 	if name, ok := decodePercent(value); ok {
 		return name
@@ -199,7 +185,7 @@ func decodeWords(value string) string {
 	for _, at := range encodedWord.FindAllStringIndex(value, -1) {
 		between, word := value[end:at[0]], value[at[0]:at[1]]
 		text, err := words.Decode(word)
-		decoded := err == nil && utf8.ValidString(text) && !strings.ContainsRune(text, utf8.RuneError)
+		decoded := err == nil && !strings.ContainsRune(text, utf8.RuneError)
 		if !decoded {
 			text = word
 		}
@@ -217,11 +203,11 @@ func decodeWords(value string) string {
 // web: those of IANA ("cp936"), and a language after the charset (RFC 2231, 5).
 func wordReader(charset string, input io.Reader) (io.Reader, error) {
 	charset, _, _ = strings.Cut(charset, "*")
-	enc, err := htmlindex.Get(charset)
-	if err != nil {
-		enc, err = ianaindex.IANA.Encoding(charset)
+	enc, _ := htmlindex.Get(charset)
+	if enc == nil {
+		enc, _ = ianaindex.IANA.Encoding(charset) // nil also if it knows no more than the label
 	}
-	if err != nil || enc == nil {
+	if enc == nil {
 		return nil, fmt.Errorf("unknown charset %q", charset)
 	}
 	return enc.NewDecoder().Reader(input), nil
@@ -232,7 +218,7 @@ func wordReader(charset string, input io.Reader) (io.Reader, error) {
 // starts from UTF-8. So "100%25.txt" is decoded; "foo-%41.html", "50%.html" and
 // "50%20 off.txt" are not.
 func decodePercent(value string) (string, bool) {
-	if !strings.Contains(value, "%") || strings.ContainsAny(value, " \t\"") {
+	if strings.ContainsAny(value, " \t\"") {
 		return "", false
 	}
 	name, err := url.PathUnescape(value)
@@ -269,7 +255,7 @@ func decodeRaw(raw string) string {
 func joinContinuations(params []param) string {
 	first := make(map[string]string)
 	for _, p := range params {
-		if _, dup := first[p.name]; !dup && strings.HasPrefix(p.name, "filename*") {
+		if _, dup := first[p.name]; !dup {
 			first[p.name] = p.value
 		}
 	}
