@@ -48,8 +48,6 @@ func sentRange(resp *http.Response, r Request) (cr contentRange, doubtful bool, 
 		doubtful = true
 	}
 	switch {
-	case cr.none:
-		return cr, false, errors.New("Content-Range without a range")
 	case allOfIt(resp.StatusCode) && resp.ContentLength < 0:
 		return cr, false, errors.New("Content-Range of a part with a status for all")
 	case resp.ContentLength >= 0 && resp.ContentLength != cr.end-cr.start:
@@ -92,10 +90,10 @@ func parseContentRange(s string) (contentRange, error) {
 	var ok1, ok2 bool
 	r.start, ok1 = parseDigits(first)
 	r.end, ok2 = parseDigits(last)
-	if !ok1 || !ok2 || r.end+1 <= 0 {
+	if !ok1 || !ok2 {
 		return bad("bad range")
 	}
-	r.end++ // in the field, the last byte is inclusive
+	r.end++ // in the field, the last byte is inclusive; the largest number becomes negative
 	if r.start >= r.end {
 		return bad("range ends before it starts")
 	}
@@ -105,7 +103,7 @@ func parseContentRange(s string) (contentRange, error) {
 	return r, nil
 }
 
-// guessContentRange reads a field that parseContentRange rejects. It looks for the first
+// guessContentRange reads a field also where parseContentRange rejects it. It looks for the first
 // and the last byte, and for a size that does not contradict them; known reports whether
 // there is one. The result has none set if no range was found.
 func guessContentRange(s string) (r contentRange, known bool) {

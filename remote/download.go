@@ -170,7 +170,7 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, key string
 		cancel(nil)
 		return nil, fail
 	}
-	body.rc, body.status = resp.Body, resp.StatusCode
+	body.rc, body.status, body.chunked = resp.Body, resp.StatusCode, len(resp.TransferEncoding) > 0
 	// Judging may read the body, which the server may never send.
 	stop := body.bound(c.o.ResponseTimeout)
 	out, fail := judge(resp, r, body)

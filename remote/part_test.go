@@ -54,6 +54,7 @@ func TestBrokenContentRange(t *testing.T) {
 		size         int64
 	}{
 		{"wrong total", ranged(field("bytes 4-9/6"), 4, 6), 4, true, -1},
+		{"total beyond an int64", ranged(field("bytes 4-9/99999999999999999999"), 4, 6), 4, true, -1},
 		{"no total", ranged(field("bytes 4-9"), 4, 6), 4, true, -1},
 		{"odd unit", ranged(field("4-9/10"), 4, 6), 4, true, 10},
 		{"equals sign", ranged(field("bytes=4-9/10"), 4, 6), 4, true, 10},
@@ -121,6 +122,7 @@ func TestBrokenContentRange(t *testing.T) {
 			"an unknown success":        reply(299, attachment+"Transfer-Encoding: chunked\r\n", chunks(all)),
 			"the beginning, in chunks":  reply(200, attachment+field("bytes 0-5/10")+"Transfer-Encoding: chunked\r\n", chunks(all[:6])),
 			"in spite of it, in chunks": reply(200, attachment+field("bytes 0-5/10")+"Transfer-Encoding: chunked\r\n", chunks(all)),
+			"a size alone":              reply(200, attachment+field("bytes */10")+"Transfer-Encoding: chunked\r\n", chunks(all)),
 			"a broken field":            reply(200, attachment+field("4-9")+"Content-Length: 10\r\n", all),
 		} {
 			c, hits := raw(t, answer, plain)
@@ -135,7 +137,7 @@ func TestBrokenContentRange(t *testing.T) {
 	})
 	t.Run("unasked", func(t *testing.T) {
 		// All answers have the status of a part. What does not say that it is one is all that there is.
-		for _, says := range []string{field("bytes 0-9/10"), "", field("all of it"), field("bytes */10"), field("bytes 0--1/10")} {
+		for _, says := range []string{field("bytes 0-9/10"), "", field("all of it"), field("bytes */10"), field("bytes 0--1/10"), field("bytes 5-4/10"), field("bytes 0-9223372036854775807/*")} {
 			c, hits := raw(t, ranged(says, 0, 10))
 			for start := range int64(2) {
 				resp, body, err := fetch(t, c, Request{Start: 5 * start})

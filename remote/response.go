@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -39,7 +40,7 @@ func assetIn(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	if cr, err := parseContentRange(resp.Header.Get("Content-Range")); err == nil && cr.none && e.Status == http.StatusRequestedRangeNotSatisfiable {
+	if cr, _ := parseContentRange(resp.Header.Get("Content-Range")); cr.none && e.Status == http.StatusRequestedRangeNotSatisfiable {
 		e.size = cr.size
 	}
 	return nil, e
@@ -74,11 +75,7 @@ func saysPart(resp *http.Response, r Request) bool {
 // saysRange reports whether a 206 says that it is a part. Some servers give everything
 // that status.
 func saysRange(resp *http.Response) bool {
-	field := resp.Header.Get("Content-Range")
-	cr, err := parseContentRange(field)
-	if err != nil {
-		cr, _ = guessContentRange(field)
-	}
+	cr, _ := guessContentRange(resp.Header.Get("Content-Range"))
 	return !cr.none || mediaType(resp.Header.Get("Content-Type")) == "multipart/byteranges"
 }
 
@@ -101,7 +98,6 @@ func whole(resp *http.Response, body *Body) (*Response, *Error) {
 		return nil, errorInside(resp, body, err)
 	}
 	body.left.Store(resp.ContentLength)
-	body.chunked = len(resp.TransferEncoding) > 0
 	if err := impostor(resp, body, true); err != nil {
 		return nil, err
 	}
@@ -119,13 +115,9 @@ func partial(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 		return nil, e
 	}
 	if err := refused(resp, max(cr.size, cr.end)); err != nil {
-		if cr.start == 0 {
-			err = errorInside(resp, body, err)
-		}
-		return nil, err
+		return nil, errorInside(resp, body, err)
 	}
 	body.left.Store(cr.end - cr.start)
-	body.chunked = len(resp.TransferEncoding) > 0
 	if cr.start == 0 {
 		if err := impostor(resp, body, cr.size < 0 || cr.size == cr.end); err != nil {
 			return nil, err
@@ -151,20 +143,15 @@ func refused(resp *http.Response, size int64) *Error {
 // errorInside returns the error that is the body of a success if there is one, else err: why
 // the body is no asset in any case. It may be compressed.
 func errorInside(resp *http.Response, body *Body, err *Error) *Error {
-	if !success(resp.StatusCode) || disposed(resp.Header) || resp.ContentLength > maxErrorBody {
+	if disposed(resp.Header) {
 		return err
 	}
 	body.decode(coding(resp.Header))
-	if cut := body.peek(maxErrorBody + 1); cut != nil || len(body.peeked) == 0 {
+	_ = body.peek(maxErrorBody + 1) // what came before a cut may say enough
+	if len(body.peeked) == 0 {
 		return err
 	}
-	if e := objectError(resp, body.peeked); e != nil {
-		return e
-	}
-	if e := pageError(resp, body.peeked); e != nil {
-		return e
-	}
-	return err
+	return cmp.Or(objectError(resp, body.peeked), pageError(resp, body.peeked), err)
 }
 
 // codings are the content codings that clients know. Like curl and browsers, assetfs takes

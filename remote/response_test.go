@@ -106,6 +106,7 @@ func TestRefusedAnswers(t *testing.T) {
 		{"limit of something", reply(400, "", `{"code":400,"msg":"Request has exceeded the limit.","data":null}`), ErrExceeded, 400, 3, "exceeded the limit"},
 		{"limit of something, older", reply(200, "", `{"code":"0001","msg":"Request has exceeded the limit.","success":false}`), ErrExceeded, 400, 3, "exceeded the limit"},
 		{"limit of requests", reply(429, "", `{"code":429,"msg":"Request has exceeded the limit."}`), nil, 429, -1, "exceeded the limit"},
+		{"server error under the header of a part", reply(500, attachment+"Content-Range: bytes 100-137/138\r\nContent-Length: 38\r\n", `{"code":500,"msg":"oops","data":null }`), nil, 500, -1, "oops"},
 		{"server error", reply(500, "", `{"code":500,"msg":"oops","data":null}`), nil, 500, -1, "oops"},
 
 		{"compressed", reply(402, "Content-Encoding: gzip\r\n", gzipped(object)), nil, 402, 0, "Insufficient balance"},
@@ -175,6 +176,7 @@ func TestRefusedAnswers(t *testing.T) {
 		// Rejected by every HTTP client.
 		{"error object that breaks off", reply(200, "Content-Type: application/json\r\n", `{"code":500,"msg":"x`), ErrMalformed, 0, 3, "cut off"},
 		{"no content", reply(204, "", ""), ErrMalformed, 0, 0, "204"},
+		{"nothing, accepted as html", reply(202, "Content-Type: text/html\r\nContent-Length: 0\r\n", ""), ErrMalformed, 0, 0, "202"},
 		{"no content, by name", reply(204, attachment, ""), ErrMalformed, 0, 0, "204"},
 		{"no content by another status", reply(205, attachment+"Content-Length: 0\r\n", ""), ErrMalformed, 0, 0, "205"},
 		{"accepted, but not ready", reply(202, "Content-Type: text/plain\r\n", "coming soon"), ErrMalformed, 0, 0, "202"},
@@ -182,6 +184,7 @@ func TestRefusedAnswers(t *testing.T) {
 		{"choices", reply(300, "", ""), ErrMalformed, 300, 0, "300"},
 		{"gzip", reply(200, attachment+"Content-Encoding: gzip\r\n", "x"), ErrMalformed, 0, 0, `"gzip"`},
 		{"gzip range", reply(206, attachment+"Content-Encoding: gzip\r\nContent-Range: bytes 100-100/200\r\n", "x"), ErrMalformed, 0, 0, `"gzip"`},
+		{"page in gzip, by name", reply(200, attachment+"Content-Type: text/html\r\nContent-Encoding: gzip\r\n", gzipped(page)), ErrMalformed, 0, 0, `"gzip"`},
 		{"coding among others", reply(200, attachment+"Content-Encoding: identity, aws-chunked , Br\r\n", "x"), ErrMalformed, 0, 0, `"br"`},
 		{"coding in a second field", reply(200, attachment+"Content-Encoding: x\r\nContent-Encoding: zstd\r\n", "x"), ErrMalformed, 0, 0, `"zstd"`},
 		{"negative length", reply(200, attachment+"Content-Length: -1\r\n", "x"), ErrMalformed, 0, 0, "Content-Length"},
@@ -251,6 +254,7 @@ func TestAcceptedAnswers(t *testing.T) {
 		{"earlier range", attachment + "Content-Range: bytes 98-103/200\r\n", "abcdef", 206, 98, 104, 200},
 		{"range of unknown size", attachment + "Content-Range: bytes 100-101/*\r\nContent-Length: 2\r\n", "ab", 206, 100, 102, -1},
 		{"range twice", attachment + "Content-Range: bytes 100-101/200\r\nContent-Range: bytes 100-101/200\r\n", "ab", 206, 100, 102, 200},
+		{"no name, a part that begins like a page", "Content-Range: bytes 100-105/106\r\n", "<html>", 206, 100, 106, 106},
 		{"chunked range", attachment + "Content-Range: bytes 100-101/200\r\nTransfer-Encoding: chunked\r\n", "2\r\nab\r\n0\r\n\r\n", 206, 100, 102, 200},
 		{"control bytes", "Content-Disposition: attachment; filename=\"a\x01\x7f\x00b\"\r\nX-A\x02: \x03\rb\r\nContent-Length: 3\r\n", "\x01\r\x02", 200, 0, 3, 3},
 	} {
