@@ -210,10 +210,7 @@ func (l *limiter) opensLocked(now time.Time, class Class, ahead int) time.Time {
 			at = later(at, l.times.open(r, now, ahead))
 		}
 	}
-	if gap := l.learnt.gap(rates); gap > 0 {
-		at = later(at, l.last.Add(gap*time.Duration(1+l.times.pending+ahead)))
-	}
-	return at
+	return later(at, l.last.Add(l.learnt.gap(rates)*time.Duration(1+l.times.pending+ahead)))
 }
 
 // serveLocked hands out the free slots and sets the timer for the next. A reader may
@@ -221,7 +218,6 @@ func (l *limiter) opensLocked(now time.Time, class Class, ahead int) time.Time {
 func (l *limiter) serveLocked() {
 	if l.timer != nil {
 		l.timer.Stop()
-		l.timer = nil
 	}
 	for len(l.queue) > 0 {
 		now := time.Now()

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -201,5 +202,29 @@ func TestGateProbeDue(t *testing.T) {
 			t.Errorf("it is only the limit that holds up the probe: %+v", b)
 		}
 		l.queue = nil
+	})
+}
+
+// A call that is given up at the moment of its turn gives the turn back.
+func TestGivenUpAtItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := testLimiter(t, "none", nil)
+		l.gate.cause, l.gate.until = &Error{Err: ErrUnreachable}, time.Now().Add(time.Hour)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			if _, err := l.acquire(ctx, Reader, "re_1", nil); !errors.Is(err, context.Canceled) {
+				t.Errorf("it got its turn: %v", err)
+			}
+		}()
+		synctest.Wait()
+		l.mu.Lock()
+		cancel()
+		l.gate.until = time.Now()
+		l.serveLocked() // before the call can leave the queue
+		l.mu.Unlock()
+		synctest.Wait()
+		if l.times.pending != 0 || l.gate.probing {
+			t.Errorf("%d calls are pending, probing %v", l.times.pending, l.gate.probing)
+		}
 	})
 }
