@@ -185,6 +185,25 @@ func TestMetadataErrors(t *testing.T) {
 	}
 }
 
+// Servers of scripts send JSON as HTML.
+func TestMetadataAsHTML(t *testing.T) {
+	c, _ := raw(t, reply(200, "Content-Type: text/html; charset=UTF-8\r\n", resource(okFields)))
+	if i, err := c.Metadata(t.Context(), Reader, testID); err != nil || i.Size != 133652816 {
+		t.Errorf("%+v, %v", i, err)
+	}
+}
+
+// An answer that breaks off is trouble on the way, whatever its beginning says.
+func TestMetadataCut(t *testing.T) {
+	for _, body := range []string{resource(okFields), resource(okFields)[:90], ""} {
+		c, _ := raw(t, reply(200, "Content-Length: 1000\r\n", body))
+		_, err := c.Metadata(t.Context(), Reader, testID)
+		if n, _ := failure(t, err).Retry(); !errors.Is(err, io.ErrUnexpectedEOF) || n >= 0 {
+			t.Errorf("%q: %v", body, err)
+		}
+	}
+}
+
 // TestNoMetadataCall tests when the call is taken to be absent, and for how long. Each case has the answers to one call after
 // the other, and the error of the last.
 func TestNoMetadataCall(t *testing.T) {
