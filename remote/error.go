@@ -122,7 +122,12 @@ func (e *Error) advice() string {
 		return "are the network, HTTPS_PROXY and --base-url right?"
 	case errors.Is(e.Err, ErrUnreachable) && e.Status == 0 && !e.proxy:
 		return "is the network up, and --base-url right?"
-	case e.Err == errForeign: //nolint:errorlint // errors that wrap it say more
+	case e.foreign && (e.noRoute || e.Status == http.StatusNotFound || codeNumber(e.Code) == http.StatusNotFound):
+		if e.Op == opList {
+			return "is --library-url right?"
+		}
+		return "is --base-url right?"
+	case e.foreign:
 		return "is there a proxy or a gateway in between?"
 	}
 	return ""
@@ -131,8 +136,8 @@ func (e *Error) advice() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Number returns the HTTP status that classifies the error. If Status is a success or
-// 400, this is the one that Code stands for: older parts of the API send errors with
+// Number returns the HTTP status that classifies the error. If Status is a success, a redirect or 400,
+// this is the one that Code stands for: older parts of the API send errors with
 // these. Otherwise it is Status. It is 0 if neither says, or if the API did not write it.
 func (e *Error) Number() int {
 	switch {
@@ -142,7 +147,7 @@ func (e *Error) Number() int {
 		return http.StatusNotFound
 	case success(e.Status):
 		return codeNumber(e.Code)
-	case e.Status == http.StatusBadRequest:
+	case 300 <= e.Status && e.Status <= http.StatusBadRequest:
 		return cmp.Or(codeNumber(e.Code), e.Status)
 	}
 	return e.Status

@@ -171,11 +171,7 @@ func (o errorObject) fault(resp *http.Response) *Error {
 
 // disown marks e as not written by the API.
 func (e *Error) disown() {
-	missing := e.noRoute || e.Number() == http.StatusNotFound
 	e.foreign, e.Err = true, errForeign
-	if missing {
-		e.Err = &detailError{"is --base-url right?", errForeign}
-	}
 }
 
 // Impostor reports whether content reads as an error or a web page that came instead of an

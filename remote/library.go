@@ -230,9 +230,6 @@ func (c *Client) sendList(ctx context.Context, scope string, body []byte, key st
 		answer, fail = parseList(b)
 	}
 	if fail != nil {
-		if fail.foreign && (fail.noRoute || fail.Status == http.StatusNotFound) {
-			fail.Err = &detailError{"is --library-url right?", errForeign}
-		}
 		fail.Op, fail.ID = opList, scope
 	}
 	c.lists.heard(key, scope, fail)

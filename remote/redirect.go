@@ -113,11 +113,12 @@ func (o outgoing) request(ctx context.Context) *http.Request {
 	return req
 }
 
+// redirects reports whether resp sends the client elsewhere. Without a Location it is an answer.
 func redirects(resp *http.Response) bool {
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
 		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		return true
+		return resp.Header.Get("Location") != ""
 	}
 	return false
 }
@@ -125,9 +126,6 @@ func redirects(resp *http.Response) bool {
 func redirectTarget(from *url.URL, resp *http.Response) (*url.URL, error) {
 	bad := func(why string) (*url.URL, error) { return nil, malformed(resp.StatusCode, "%s", why) }
 	location := resp.Header.Get("Location")
-	if location == "" {
-		return bad("a redirect without Location")
-	}
 	to, err := from.Parse(escapeLocation(location))
 	if err != nil {
 		return bad("a redirect whose Location is not a URL")

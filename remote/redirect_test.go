@@ -114,7 +114,7 @@ func TestRefusedRedirects(t *testing.T) {
 		"download":                       "redirects in a circle",
 		"download?" + signature:          "redirects in a circle",
 		"download?n=%d&" + signature:     "more than 5 redirects",
-		"":                               "without Location",
+		"":                               "unexpected status",
 		"http://[::1?" + signature:       "not a URL",
 		"ftp://host/x?" + signature:      "neither http nor https",
 		"http://?" + signature:           "neither http nor https",
@@ -134,6 +134,29 @@ func TestRefusedRedirects(t *testing.T) {
 		if strings.HasPrefix(says, "more") && hits != 1+maxRedirects || strings.Contains(says, "circle") && hits > 2 {
 			t.Errorf("Location %q: %d requests", location, hits)
 		}
+	}
+}
+
+// What the API says in place of a Location is believed.
+func TestRedirectWithoutLocation(t *testing.T) {
+	const poor = `{"code":"0402","msg":"Insufficient balance","success":false,"failed":true}`
+	c, hits := raw(t, reply(302, "Content-Type: application/json\r\n", poor))
+	_, err := c.Download(t.Context(), Request{ID: testID})
+	if e := failure(t, err); e.Number() != 402 || hits.Load() != 1 {
+		t.Errorf("after %d requests: %v, want 402", hits.Load(), err)
+	}
+}
+
+// A host to which the API redirects is no reason to doubt the URL of the API.
+func TestRedirectToNothing(t *testing.T) {
+	storage := httptest.NewServer(http.NotFoundHandler())
+	defer storage.Close()
+	c := start(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, storage.URL+"/x", http.StatusFound)
+	}, Options{})
+	_, err := c.Download(t.Context(), Request{ID: testID})
+	if err == nil || strings.Contains(err.Error(), "--base-url") || !strings.Contains(err.Error(), "the API redirects to") {
+		t.Errorf("got %v, want which host failed", err)
 	}
 }
 
