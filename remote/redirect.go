@@ -133,10 +133,8 @@ func redirectTarget(from *url.URL, resp *http.Response) (*url.URL, error) {
 	if path := to.EscapedPath(); strings.Contains(path, bare) && !strings.Contains(location, bare) {
 		// net/http sends Opaque unchanged.
 		to.Opaque = strings.ReplaceAll(path, bare, "%")
-		if to.Path, err = url.PathUnescape(strings.ReplaceAll(path, bare, "%25")); err != nil {
-			return bad("a redirect whose Location is not a URL")
-		}
 		to.RawPath = strings.ReplaceAll(path, bare, "%25")
+		to.Path, _ = url.PathUnescape(to.RawPath) // it is valid
 	}
 	switch {
 	case to.Scheme != "http" && to.Scheme != "https" || to.Hostname() == "":

@@ -306,6 +306,41 @@ func TestBarePercentProxy(t *testing.T) {
 	}
 }
 
+// roundTrip answers requests without a network.
+type roundTrip func(*http.Request) *http.Response
+
+func (r roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return r(req), nil }
+
+// closings counts what is closed.
+type closings struct {
+	io.Reader
+	n int
+}
+
+func (c *closings) Close() error {
+	c.n++
+	return nil
+}
+
+// Behind a proxy's tunnel a server gets a bare % as without one, and no body of an answer before the last stays open.
+func TestBarePercentTunnel(t *testing.T) {
+	var asked []string
+	body := &closings{Reader: strings.NewReader("")}
+	answers := []int{http.StatusSeeOther, http.StatusBadRequest, http.StatusOK}
+	c := newTestClient(t, "http://example.com", Options{proxy: through(t, "http://proxy.test")})
+	u := &url.URL{Scheme: "https", Host: "example.com", Path: "/x"}
+	resp, _, err := c.follow(t.Context(), roundTrip(func(r *http.Request) *http.Response {
+		asked = append(asked, r.URL.RequestURI())
+		return &http.Response{StatusCode: answers[len(asked)-1], Header: http.Header{"Location": {"/100%"}}, Body: body}
+	}), u, outgoing{header: http.Header{}}, testKey, func(net.Conn) {})
+	if err != nil || strings.Join(asked, " ") != "/x /100% /100%25" || body.n != 2 {
+		t.Errorf("asked %q, %d closed, %v", asked, body.n, err)
+	}
+	if err == nil {
+		_ = resp.Body.Close()
+	}
+}
+
 // Endless redirects to a bare % are not followed forever.
 func TestBarePercentLoop(t *testing.T) {
 	asked := 0
@@ -335,7 +370,7 @@ func FuzzLocation(f *testing.F) {
 		if uri := u.RequestURI(); strings.ContainsFunc(uri, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			t.Errorf("Location %q: asks for %q", location, uri)
 		}
-		if u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
+		if u.Scheme != "https" || u.Hostname() == "" {
 			t.Errorf("Location %q: goes to %q", location, u)
 		}
 	})
