@@ -44,6 +44,7 @@ func TestErrorAppendedToAsset(t *testing.T) {
 	for name, tc := range map[string]struct{ tail, code, msg string }{
 		"the API's":         {springError, "500", `Premature EOF of {the} "storage"`},
 		"the API's, pretty": {"{\r\n  \"success\" : false,\n  \"code\" : \"0500\",\n  \"msg\" : \"no\nstorage\" }\n", "0500", "no storage"},
+		"the key in it":     {`{"code":401,"msg":"not ` + testKey + `"}`, "401", "not " + redacted},
 		"nested":            {`{"code":500,"msg":"x","data":{"code":1,"message":"y"}}`, "500", "x"},
 		"the gateway's":     {gatewayError, "503", "Service Unavailable"},
 		"cut off itself":    {springError[:40], "", ""},

@@ -157,7 +157,6 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, key string
 	}
 	life, cancel := context.WithCancelCause(ctx)
 	body := &Body{c: c, id: r.ID, ctx: ctx, life: life, cancel: cancel, key: key}
-	body.left.Store(-1)
 	body.Charge(r.For)
 	//nolint:bodyclose // Body.Close does it
 	resp, away, err := c.follow(life, c.downloads, u, outgoing{header: h, close: !c.framing.Load()}, key, func(conn net.Conn) {

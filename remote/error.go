@@ -230,7 +230,7 @@ func (e *Error) SaysNothing() bool {
 	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusProxyAuthRequired, http.StatusTooManyRequests:
 		return false
 	default:
-		return 400 <= n && n < 500 || e.foreign && success(n) || errors.Is(e, ErrMalformed)
+		return 400 <= n && n < 500 || success(n) || errors.Is(e, ErrMalformed)
 	}
 }
 

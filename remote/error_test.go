@@ -112,6 +112,7 @@ func TestErrorKinds(t *testing.T) {
 		{Error{Status: 200, Code: "0429"}, 429, -1, false},
 		{Error{Status: 200, Code: "429"}, 429, -1, false},
 		{Error{Status: 429, Code: "400"}, 429, -1, false},
+		{Error{Status: 429, Msg: "limit does not exist"}, 429, -1, false},
 		{Error{Status: 408}, 408, -1, false},
 		{Error{Status: 500, Msg: "page not found"}, 500, -1, false},
 		{Error{Status: 200, Code: "0500"}, 500, -1, false},
@@ -127,6 +128,29 @@ func TestErrorKinds(t *testing.T) {
 		if e.Number() != tc.number || n != tc.requests || e.NotFound() != tc.notFound {
 			t.Errorf("%+v: number %d, %d requests, not found %v, want %d, %d, %v", e, e.Number(), n, e.NotFound(), tc.number, tc.requests, tc.notFound)
 		}
+	}
+}
+
+// A wait that ends says why it waited, for what, and how it ended, each once.
+func TestWaitEnded(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(nil)
+	gate := &Error{Op: "download", ID: "re_1", Status: 400, Code: "0429", Msg: "slow", RetryAfter: time.Minute}
+	e := waiting(ctx, gate)
+	if n, _ := e.Retry(); e.Number() != 429 || e.Msg != gate.Msg || e.RetryAfter != gate.RetryAfter || n != -1 {
+		t.Errorf("%+v, worth %d requests", e, n)
+	}
+	const want = `gave up waiting after download re_1: HTTP 400 Bad Request, code 0429, "slow": context canceled`
+	if e.Err.Error() != want || !errors.Is(e, context.Canceled) {
+		t.Errorf("got  %v\nwant %s", e.Err, want)
+	}
+	if n, _ := waiting(ctx, &Error{Err: ErrUnreachable, temporary: true}).Retry(); n != -1 {
+		t.Errorf("worth %d requests although the host may come back", n)
+	}
+	ctx, cancel = context.WithCancelCause(t.Context())
+	cancel(errors.New("closed"))
+	if e := waiting(ctx, nil); e.Err.Error() != "context canceled: closed" {
+		t.Errorf("with a cause: %v", e.Err)
 	}
 }
 
@@ -186,6 +210,8 @@ func TestErrorSays(t *testing.T) {
 		{Error{Status: 407, foreign: true}, false, false},
 		{Error{Status: 200, foreign: true}, false, true},
 		{Error{Status: 200, Code: "0402"}, false, false},
+		{Error{Status: 400, Code: "0402"}, false, false},
+		{Error{Status: 400, Code: "0403"}, false, true},
 		{Error{Status: 304}, false, false},
 	} {
 		if e := tc.err; e.troubles() != tc.troubles || e.SaysNothing() != tc.nothing {
@@ -225,11 +251,35 @@ func TestErrorOf(t *testing.T) {
 		{"{\n  \"error\": {\n    \"code\": 404\n  }\n}\n", "application/json", "", `{ "error": { "code": 404 } }`},
 		{"<?xml version='1.0'?><html>gone</html>", "application/xhtml+xml", "", ""},
 		{`{"timestamp":1,"status":502,"error":"Bad Gateway"}`, "application/json", "", "Bad Gateway"},
+		{`{"code":402,"success":false}`, "application/json", "402", ""},
+		{"\x00\x01gone", "application/octet-stream", "", ""},
 	} {
 		resp := &http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{"Content-Type": {tc.kind}}, ContentLength: -1}
 		e, fail := errorOf(resp, bodyOf([]byte(tc.body)))
 		if fail != nil || e.Code != tc.code || e.Msg != tc.msg {
 			t.Errorf("%q: %+v, %v, want code %q, msg %q", tc.body, e, fail, tc.code, tc.msg)
+		}
+	}
+}
+
+// An error that was read counts even if nobody waits for it any more.
+func TestErrorOfCanceled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	body := bodyOf([]byte(`{"code":402,"msg":"x"}`))
+	body.ctx = ctx
+	e, fail := errorOf(&http.Response{StatusCode: http.StatusPaymentRequired, ContentLength: -1}, body)
+	if fail != nil || e.Msg != "x" {
+		t.Errorf("%v, %v", e, fail)
+	}
+}
+
+// The text about a limit may be about one on values. With the status of a rate limit it is about that.
+func TestExceeded(t *testing.T) {
+	for status, want := range map[int]error{200: ErrExceeded, 400: ErrExceeded, 403: nil, 429: nil} {
+		o := parseErrorObject([]byte(`{"code":"0001","msg":"Request has exceeded the limit.","data":null}`))
+		if e := o.fault(&http.Response{StatusCode: status}); !errors.Is(e.Err, want) {
+			t.Errorf("%d: %v", status, e)
 		}
 	}
 }
@@ -273,6 +323,9 @@ func TestErrorObject(t *testing.T) {
 		{`{"timestamp":"2025","path":"/serve/x","status":404,"error":"Not Found","requestId":"1-2"}`, "404", "Not Found", "object gateway replaces"},
 		{`{"timestamp":1766989317192,"status":503,"error":"Service Unavailable","message":"down","path":"/x"}`, "503", "down", "object gateway replaces"},
 		{`{"status":404,"error":"Not Found"}`, "", "", "object"},
+		{`{"status":404,"error":"Not Found","path":"/x"}`, "404", "Not Found", "object gateway replaces"},
+		{`{"status":404,"error":"Not Found","requestId":"1-2"}`, "404", "Not Found", "object gateway replaces"},
+		{`{"code":null,"success":false}`, "", "", "object bare"},
 		{`{"status":"404","error":"Not Found","path":"/x"}`, "", "", "object"},
 		{`{"status":200,"error":"none","path":"/x"}`, "", "", "object"},
 		{`{"timestamp":1,"status":404,"path":"/x"}`, "", "", "object"},
@@ -327,7 +380,7 @@ func TestCutObject(t *testing.T) {
 	for b, want := range map[string]bool{
 		`{"code":500,"msg":"x`: true, `{"code":500,"msg":`: true, `{"code":500,`: true, `{"code":500`: true, `{"msg":"x","code":"0429","da`: true,
 		`{"code":5`: true, `{"code":`: false, `{"msg":"x`: false, `{"code":500,"frames":[`: false, `{"frames":1,"code":5,`: false,
-		`{"code":500}`: false, `{"code":500,"msg":x`: false, "{\"code\":1}\n{\"code\":2}": false, `{`: false, ``: false, `[`: false, `{"code":500,"data":{"a":[1,`: true,
+		`{"code":500}`: false, `{"code":500,"msg":x`: false, "{\"code\":1}\n{\"code\":2}": false, `{`: false, ``: false, `[`: false, `["code",500,`: false, `{"code":500,"data":{"a":[1,`: true,
 	} {
 		if got := cutObject([]byte(b)).object; got != want {
 			t.Errorf("cutObject(%q) = %v", b, got)

@@ -252,14 +252,10 @@ func oneLine(s string) string { return bounded(strings.Join(strings.Fields(s), "
 // is a page for somebody who looks at it.
 func scriptWords(b []byte) string {
 	b = bytes.TrimSpace(trimBOM(b))
-	own := len(b) > 3 && bytes.EqualFold(b[:3], []byte("<br"))
-	if bytes.HasPrefix(b, []byte("<")) && !own {
+	if bytes.HasPrefix(b, []byte("<")) && !bytes.EqualFold(b[:min(len(b), 3)], []byte("<br")) {
 		return ""
 	}
-	if own {
-		b = markup.ReplaceAll(b, nil)
-	}
-	return html.UnescapeString(firstLine(b))
+	return html.UnescapeString(firstLine(markup.ReplaceAll(b, nil)))
 }
 
 func firstLine(b []byte) string {

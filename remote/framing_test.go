@@ -46,3 +46,23 @@ func TestFramedNextTime(t *testing.T) {
 		t.Errorf("%d connections for 4 requests", n)
 	}
 }
+
+// A server whose bodies say where they end is told that the connection ends, so that it ends a body that is too short (measured
+// with Tomcat).
+func TestConnectionEndsWithAnswer(t *testing.T) {
+	kept := 0
+	c := start(t, func(w http.ResponseWriter, r *http.Request) {
+		if !r.Close {
+			kept++
+		}
+		attach(w, "x")
+	}, Options{})
+	for range 2 {
+		if _, _, err := fetch(t, c, Request{}); err != nil {
+			t.Error(err)
+		}
+	}
+	if kept > 0 {
+		t.Errorf("%d requests ask for more than their answer", kept)
+	}
+}

@@ -262,6 +262,7 @@ func TestEmptyAsset(t *testing.T) {
 		retry  int
 	}{
 		"always 416":                  {reply(416, "Content-Range: bytes */0\r\n", ""), Request{}, 2, 0},
+		"always a page of 410":        {reply(410, "", "<html>"), Request{}, 1, 3},
 		"always a page of 403":        {reply(403, "", "<html>"), Request{}, 2, 2},
 		"400 of the API":              {reply(400, "", `{"code":400,"msg":"Asset not found"}`), Request{}, 1, 0},
 		"a later range":               {reply(403, "", "<html>"), Request{Start: 1}, 2, 2},

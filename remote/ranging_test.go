@@ -126,6 +126,18 @@ func TestRangeRefusedHere(t *testing.T) {
 	}
 }
 
+// Trouble that meets the request without Range as well says nothing of ranges: the next one has its range again, and does not
+// bring the whole asset.
+func TestTroubleIsNoRefusal(t *testing.T) {
+	c, hits := raw(t, reply(403, "", "<html>"), reply(403, "", "<html>"), reply(206, attachment+"Content-Range: bytes 4-9/10\r\n", "456789"))
+	if _, _, err := fetch(t, c, Request{Start: 4}); err == nil || hits.Load() != 2 {
+		t.Fatalf("%v after %d requests", err, hits.Load())
+	}
+	if resp, body, err := fetch(t, c, Request{Start: 4}); err != nil || body != "456789" || !resp.Partial {
+		t.Errorf("%q of %+v, %v", body, resp, err)
+	}
+}
+
 // After a while ranges are tried again, whatever was downloaded in between.
 func TestRangesRefusedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -144,7 +156,7 @@ func TestRangesRefusedFor(t *testing.T) {
 			id    string
 			after time.Duration
 			want  int
-		}{{"re_1", 0, 2}, {"re_1", refusedFor, 2}, {"re_1", refusedFor, 2}, {"re_2", 0, 2}, {"re_3", 0, 2}, {"re_4", refusedFor / 2, 1}, {"re_5", refusedFor / 2, 2}} {
+		}{{"re_1", 0, 2}, {"re_1", refusedFor / 2, 1}, {"re_1", refusedFor / 2, 2}, {"re_1", refusedFor, 2}, {"re_1", refusedFor, 2}, {"re_2", 0, 2}, {"re_3", 0, 2}, {"re_4", refusedFor / 2, 1}, {"re_5", refusedFor / 2, 2}} {
 			time.Sleep(tc.after)
 			before := hits
 			if _, _, err := fetch(t, c, Request{ID: tc.id, Start: 4}); err != nil || hits-before != tc.want {

@@ -184,23 +184,19 @@ func impostor(resp *http.Response, body *Body, complete bool) *Error {
 	if named && (!complete || !mayReplaceMedia(resp)) {
 		return nil
 	}
-	if err := body.peek(512); err != nil { // as much as DetectContentType looks at
-		if said := objectError(resp, body.peeked); said != nil && err.temporary {
-			return said // the header was written for the asset
-		}
-		return err
-	}
+	err := body.peek(512) // as much as DetectContentType looks at
 	begin := bytes.TrimSpace(trimBOM(body.peeked))
-	if complete && (len(begin) == 0 || begin[0] == '{') && resp.ContentLength <= maxErrorBody {
-		if err := body.peek(maxErrorBody + 1); err != nil {
-			return err
-		}
-		if err := objectError(resp, body.peeked); err != nil {
-			return err
+	if err == nil && complete && (len(begin) == 0 || begin[0] == '{') {
+		err = body.peek(maxErrorBody + 1)
+	}
+	// If it was cut, the header was written for the asset, perhaps for a part of it.
+	if err == nil && complete || err != nil && err.temporary {
+		if said := objectError(resp, body.peeked); said != nil {
+			return said
 		}
 	}
-	if named {
-		return nil
+	if err != nil || named {
+		return err
 	}
 	return pageError(resp, body.peeked)
 }
@@ -253,12 +249,13 @@ func objectError(resp *http.Response, b []byte) *Error {
 // pageError returns an error if b, the beginning of a success's body, is a web page, or if a
 // script says in its place what went wrong.
 func pageError(resp *http.Response, b []byte) *Error {
+	e := &Error{Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header)}
 	page := htmlPage(b)
 	if !page && isHTML(resp) {
 		// Some servers send this type for everything they don't know.
-		page = len(b) == 0 || strings.HasPrefix(http.DetectContentType(b), "text/")
+		page = strings.HasPrefix(http.DetectContentType(b), "text/")
 		if words := scriptWords(b); page && words != "" {
-			e := &Error{Status: resp.StatusCode, Msg: words, RetryAfter: retryAfter(resp.Header)}
+			e.Msg = words
 			e.disown()
 			return e
 		}
@@ -266,10 +263,8 @@ func pageError(resp *http.Response, b []byte) *Error {
 	if !page {
 		return nil
 	}
-	return &Error{
-		Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header),
-		Err: &detailError{loginPage, ErrUnreachable}, temporary: true,
-	}
+	e.Err, e.temporary = &detailError{loginPage, ErrUnreachable}, true
+	return e
 }
 
 // peek reads until b.peeked holds n bytes, or all there are.

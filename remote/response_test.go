@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // raw serves answers byte for byte, one per connection, and the last one for all further connections.
@@ -148,7 +149,7 @@ func TestRefusedAnswers(t *testing.T) {
 		{"no such route on 500", reply(500, "", noRoute), errForeign, 0, 3, "is --base-url right?"},
 		{"html 404", reply(404, "Content-Type: text/html\r\n", page), errForeign, 0, 3, "is --base-url right?"},
 		{"text 404", reply(404, "Content-Type: text/plain\r\n", "404 page not found"), errForeign, 0, 3, "404 page not found"},
-		{"html 403", reply(403, "Content-Type: text/html\r\n", page), errForeign, 0, 2, "403"},
+		{"html 403", reply(403, "Content-Type: text/html\r\n", page), errForeign, 0, 2, "API (is there a proxy"},
 		{"xml 403 of a storage host", reply(403, "Content-Type: application/xml\r\n", "<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>"), errForeign, 0, 2, "403"},
 		{"json 404 of something else", reply(404, "", `{"error":"not found"}`), errForeign, 0, 3, "404"},
 		{"object that breaks off after its code", reply(400, "Content-Length: 500\r\n", `{"code":"0429","ms`), nil, 429, -1, "429"},
@@ -159,7 +160,8 @@ func TestRefusedAnswers(t *testing.T) {
 		{"html 502", reply(502, "Content-Type: text/html\r\n", "<html>not found"), nil, 502, -1, "502 Bad Gateway"},
 		{"error body that breaks off", reply(500, "Content-Length: 500\r\n", `{"code":500`), nil, 500, -1, "500"},
 		// From a script that names no type, so that PHP does.
-		{"words of a script", reply(200, "Content-Type: text/html; charset=UTF-8\r\n", "\nNo credit\nbye"), errForeign, 0, 3, `"No credit": not an answer`},
+		{"words of a script", reply(200, "Content-Type: text/html; charset=UTF-8\r\n", "\nNo credit\nbye"), errForeign, 0, 3, `HTTP 200 OK, "No credit": not an answer`},
+		{"words of a script, some in bold", reply(200, "Content-Type: text/html\r\n", "No <b>credit</b>"), errForeign, 0, 3, `"No credit"`},
 		{"object of a script", reply(200, "Content-Type: text/html; charset=UTF-8\r\n", `{"error":"No credit"}`), errForeign, 0, 3, "No credit"},
 		{"error of PHP", reply(200, "Content-Type: text/html; charset=UTF-8\r\n", "<br />\n<b>Fatal error</b>:  No &quot;f&quot; in <b>/x.php</b>\n"), errForeign, 0, 3, `"Fatal error:  No \"f\" in /x.php"`},
 		{"words of a script, with a status", reply(403, "Content-Type: text/html; charset=UTF-8\r\n", "No credit"), errForeign, 0, 2, "No credit"},
@@ -167,6 +169,7 @@ func TestRefusedAnswers(t *testing.T) {
 
 		// From a network that answers instead of the API.
 		{"login page", reply(200, "Content-Type: text/html; charset=utf-8\r\n", "<p>hello"), ErrUnreachable, 0, -1, "HTML page"},
+		{"login page of a script", reply(200, "Content-Type: text/html\r\n", "\ufeff\n<div>hello"), ErrUnreachable, 0, -1, "HTML page"},
 		{"login page in disguise", reply(200, "Content-Type: video/mp4\r\n", "\n"+page), ErrUnreachable, 0, -1, "login page"},
 		{"login page of nothing", reply(200, "Content-Type: text/html\r\nContent-Length: 0\r\n", ""), ErrUnreachable, 0, -1, "login page"},
 		{"login wanted", reply(511, "Content-Type: text/html\r\n", page), ErrUnreachable, 511, -1, "login page"},
@@ -175,6 +178,7 @@ func TestRefusedAnswers(t *testing.T) {
 
 		// Rejected by every HTTP client.
 		{"error object that breaks off", reply(200, "Content-Type: application/json\r\n", `{"code":500,"msg":"x`), ErrMalformed, 0, 3, "cut off"},
+		{"long error object that breaks off", reply(200, "Content-Length: 5000\r\n", `{"code":402,"msg":"Insufficient balance","data":"`+strings.Repeat("x", 1000)+`"}`), nil, 402, 0, "Insufficient balance"},
 		{"no content", reply(204, "", ""), ErrMalformed, 0, 0, "204"},
 		{"nothing, accepted as html", reply(202, "Content-Type: text/html\r\nContent-Length: 0\r\n", ""), ErrMalformed, 0, 0, "202"},
 		{"no content, by name", reply(204, attachment, ""), ErrMalformed, 0, 0, "204"},
@@ -203,7 +207,7 @@ func TestRefusedAnswers(t *testing.T) {
 			_, err := c.Download(t.Context(), Request{ID: testID, Class: Background, Start: 100}) // Background never waits after a refusal
 			e := failure(t, err)
 			checkText(t, e)
-			if tc.is != nil && !errors.Is(err, tc.is) || e.Number() != tc.number || !strings.Contains(err.Error(), tc.says) {
+			if tc.is != nil && !errors.Is(err, tc.is) || tc.is == nil && errors.Is(err, ErrMalformed) || e.Number() != tc.number || !strings.Contains(err.Error(), tc.says) {
 				t.Errorf("got %v, number %d, want %v, number %d, and %q", err, e.Number(), tc.is, tc.number, tc.says)
 			}
 			if n, _ := e.Retry(); n != tc.retry {
@@ -220,6 +224,17 @@ func TestRefusedAnswers(t *testing.T) {
 				t.Errorf("%d bytes counted as an asset's", s.Bytes)
 			}
 		})
+	}
+}
+
+// A page that comes instead of an asset may say when to come back, like a status of trouble.
+func TestPageSaysWhen(t *testing.T) {
+	for _, body := range []string{"<html>Back soon", "Back soon"} {
+		c, _ := raw(t, reply(200, "Content-Type: text/html\r\nRetry-After: 30\r\n", body))
+		_, err := c.Download(t.Context(), Request{ID: testID, Class: Background})
+		if _, after := failure(t, err).Retry(); after != 30*time.Second {
+			t.Errorf("%s: %v, again after %v", body, err, after)
+		}
 	}
 }
 
@@ -243,6 +258,7 @@ func TestAcceptedAnswers(t *testing.T) {
 		{"no name, more than one object", "Content-Type: application/json\r\n", `{"code":429,"msg":"slow","data":null} {}`, 200, 0, -1, -1},
 		{"no name, json of no object", "Content-Type: application/json\r\n", `[1,`, 200, 0, -1, -1},
 		{"no name, long json", "Content-Type: application/json\r\n", long, 200, 0, -1, -1},
+		{"no name, long json with the keys of an error", "Content-Type: application/json\r\n", strings.Replace(long, `"x"`, `"data"`, 1), 200, 0, -1, -1},
 		{"no name, svg", "Content-Type: image/svg+xml\r\n", "<!-- made by hand --><svg/>", 200, 0, -1, -1},
 		{"no name, readme", "Content-Type: text/markdown\r\n", "<p align=center>", 200, 0, -1, -1},
 		{"no name, white space", "Content-Type: text/plain\r\n", strings.Repeat(" ", 600), 200, 0, -1, -1},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,6 +119,57 @@ func TestBodyEnds(t *testing.T) {
 		_, err := b.Read(make([]byte, 10))
 		if e := failure(t, err); !errors.Is(err, errClosed) || retries(e) {
 			t.Errorf("got %v, want a closed download", err)
+		}
+	})
+}
+
+// A film with a name is an asset by its header alone: a server may take long for the first byte.
+func TestNameIsEnough(t *testing.T) {
+	const film = "HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n" + attachment
+	for _, header := range []string{
+		film + "Content-Length: 1000000\r\n\r\n",
+		film + "Transfer-Encoding: chunked\r\n\r\n",
+		strings.Replace(film, "200", "206", 1) + "Content-Length: 10\r\nContent-Range: bytes 0-9/1000000\r\n\r\n",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c, _, stop := bubble(t, func(w http.ResponseWriter, _ *http.Request) {
+				conn, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = io.WriteString(conn, header)
+				_, _ = io.Copy(io.Discard, conn)
+				_ = conn.Close()
+			}, Options{})
+			defer stop()
+			began := time.Now()
+			resp, err := c.Download(t.Context(), Request{ID: testID})
+			if err != nil || time.Since(began) > 0 {
+				t.Errorf("%q: %v after %v", header, err, time.Since(began))
+			}
+			if err == nil {
+				_ = resp.Body.Close()
+			}
+		})
+	}
+}
+
+// Who gives up while an answer is looked at learns nothing from its first half.
+func TestGivenUpWhileLookedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, stop := bubble(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "500")
+			_, _ = io.WriteString(w, `{"code":500,"msg":"x`)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, Options{})
+		defer stop()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := c.Download(ctx, Request{ID: testID})
+		if !errors.Is(err, context.DeadlineExceeded) || failure(t, err).Code != "" {
+			t.Errorf("got %v", err)
 		}
 	})
 }

@@ -159,7 +159,7 @@ func TestKeyRefusedWhileOthersWait(t *testing.T) {
 
 // Only the API's own answers tell anything about the key, and a rate limit does not.
 func TestVerdict(t *testing.T) {
-	no := &Error{Status: 401, api: true}
+	no := &Error{Status: 200, Code: "0401", Msg: "no", api: true}
 	for name, tc := range map[string]struct {
 		heard   []*Error // of one asset
 		refuses bool
@@ -177,8 +177,9 @@ func TestVerdict(t *testing.T) {
 		for _, e := range tc.heard {
 			v.heard("key", "re_1", e)
 		}
-		if got := v.refuses("key", Reader) != nil; got != tc.refuses {
-			t.Errorf("%s: refuses %v, want %v", name, got, tc.refuses)
+		got := v.refuses("key", Reader)
+		if refuses := got != nil; refuses != tc.refuses || refuses && (got.Number() != 401 || got.Msg != no.Msg || got.Err != ErrKeyRefused) { //nolint:errorlint // exactly this one
+			t.Errorf("%s: refused with %v, want %v", name, got, tc.refuses)
 		}
 	}
 }
