@@ -39,7 +39,7 @@ func answerOf(resp *http.Response, body *Body, most int) ([]byte, *Error) {
 	// "0000" and 200 mean success, and so does an absent code.
 	code, err := strconv.Atoi(o.code)
 	good := !o.failed && (o.code == "" || err == nil && (code == 0 || success(code)))
-	if !good || o.noRoute() {
+	if !good {
 		return nil, o.fault(resp)
 	}
 	return body.peeked, nil
@@ -133,10 +133,8 @@ func codeText(raw json.RawMessage) string {
 		return s
 	}
 	var n json.Number
-	if json.Unmarshal(raw, &n) == nil {
-		return n.String()
-	}
-	return ""
+	_ = json.Unmarshal(raw, &n) // anything else is ""
+	return n.String()
 }
 
 // number is a count or a time, which the API writes as a string or as a number. Anything
