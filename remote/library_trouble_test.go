@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -141,6 +142,14 @@ func TestListVideosNoSuchPage(t *testing.T) {
 	}
 }
 
+// A list that has shifted before its end has shifted, however many videos were counted.
+func TestListVideosShiftedToTheEnd(t *testing.T) {
+	c := pages(t, `{"data":{"total_count":2,"videos":[{"video_no":"VI1"},{"video_no":"VI1"}]}}`, "")
+	if l, err := c.ListVideos(t.Context(), "s", func([]remote.Video) {}); err != nil || !l.Shifted || l.Videos != 1 {
+		t.Errorf("%+v, %v", l, err)
+	}
+}
+
 // An error says which call failed, and what to do about a wrong URL.
 func TestListVideosWrongURL(t *testing.T) {
 	for _, tc := range []struct {
@@ -232,6 +241,22 @@ func TestListVideosKey(t *testing.T) {
 	}
 }
 
+// pages serves a list, page by page, to the client that it returns. An empty page is a 400.
+func pages(t *testing.T, pages ...string) *remote.Client {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if pages[0] == "" {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+		_, _ = io.WriteString(w, pages[0])
+		pages = pages[1:]
+	}))
+	t.Cleanup(server.Close)
+	u, _ := url.Parse(server.URL)
+	c := remote.NewClient(u, remote.Options{Key: remote.NewKey("", "k"), Library: u})
+	t.Cleanup(c.Close)
+	return c
+}
+
 // Rows that don't say which video they are of make no empty list: that would remove all the videos that are known.
 func TestListVideosNoIDs(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -248,15 +273,8 @@ func TestListVideosNoIDs(t *testing.T) {
 		"none":         {``, ``, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pages := []string{tc.rows, tc.after, ""}
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				_, _ = fmt.Fprintf(w, `{"code":"0000","data":{"videos":[%s]}}`, pages[0])
-				pages = pages[1:]
-			}))
-			defer server.Close()
-			u, _ := url.Parse(server.URL)
-			c := remote.NewClient(u, remote.Options{Key: remote.NewKey("", "k"), Library: u})
-			defer c.Close()
+			page := func(rows string) string { return `{"code":"0000","data":{"videos":[` + rows + `]}}` }
+			c := pages(t, page(tc.rows), page(tc.after), page(""))
 			_, err := c.ListVideos(t.Context(), "s", func([]remote.Video) {})
 			if (err == nil) != (tc.want == "") || err != nil && (!errors.Is(err, remote.ErrMalformed) || !strings.Contains(err.Error(), tc.want)) {
 				t.Errorf("%v, want %q", err, tc.want)
