@@ -137,9 +137,6 @@ func (c *Client) admitted(ctx context.Context, u *url.URL, r Request, key string
 		}
 	}
 	resp, err := c.exchange(ctx, u, r, key, onConn)
-	if err != nil {
-		err.Op, err.ID = opDownload, r.ID
-	}
 	c.downloads.heard(key, r.ID, err)
 	slot.done(r.ID, err, ctx.Err() != nil)
 	return resp, err

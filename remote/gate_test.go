@@ -289,3 +289,22 @@ func TestGateSeveralAssets(t *testing.T) {
 		})
 	}
 }
+
+// Whoever gives up at the gate hears which call closed it.
+func TestGateNamesCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, stop := bubble(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }, Options{})
+		defer stop()
+		for call, ask := range map[string]func(context.Context) error{
+			"download": func(ctx context.Context) error { _, err := c.Download(ctx, Request{ID: testID}); return err },
+			"metadata": func(ctx context.Context) error { _, err := c.Metadata(ctx, Reader, testID); return err },
+		} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
+			err := ask(ctx)
+			cancel()
+			if want := "gave up waiting after " + call + " re_1: HTTP 429"; err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want %q", err, want)
+			}
+		}
+	})
+}

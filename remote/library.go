@@ -229,9 +229,6 @@ func (c *Client) sendList(ctx context.Context, scope string, body []byte, key st
 	if fail == nil {
 		answer, fail = parseList(b)
 	}
-	if fail != nil {
-		fail.Op, fail.ID = opList, scope
-	}
 	c.lists.heard(key, scope, fail)
 	slot.done(scope, fail, ctx.Err() != nil)
 	return answer, fail

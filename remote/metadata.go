@@ -83,9 +83,6 @@ func (c *Client) sendMetadata(ctx context.Context, class Class, id, key string, 
 	if fail == nil {
 		i, fail = parseMetadata(b, id)
 	}
-	if fail != nil {
-		fail.Op, fail.ID = opMetadata, id
-	}
 	c.metadata.heard(key, id, fail)
 	slot.done(id, fail, ctx.Err() != nil)
 	return i, fail

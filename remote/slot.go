@@ -99,6 +99,9 @@ func (l *limiter) abandonedLocked(s *slot) {
 // the caller ended it.
 func (s *slot) done(id string, err *Error, gaveUp bool) {
 	l := s.l
+	if err != nil {
+		err.Op, err.ID = l.call, id // others may wait at the gate because of it
+	}
 	now := time.Now()
 	l.mu.Lock()
 	l.releaseLocked(s)
