@@ -255,9 +255,9 @@ func TestErrorOf(t *testing.T) {
 		{"\x00\x01gone", "application/octet-stream", "", ""},
 	} {
 		resp := &http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{"Content-Type": {tc.kind}}, ContentLength: -1}
-		e, fail := errorOf(resp, bodyOf([]byte(tc.body)))
-		if fail != nil || e.Code != tc.code || e.Msg != tc.msg {
-			t.Errorf("%q: %+v, %v, want code %q, msg %q", tc.body, e, fail, tc.code, tc.msg)
+		e := errorOf(resp, bodyOf([]byte(tc.body)))
+		if e.Code != tc.code || e.Msg != tc.msg {
+			t.Errorf("%q: %+v, want code %q, msg %q", tc.body, e, tc.code, tc.msg)
 		}
 	}
 }
@@ -268,9 +268,8 @@ func TestErrorOfCanceled(t *testing.T) {
 	cancel()
 	body := bodyOf([]byte(`{"code":402,"msg":"x"}`))
 	body.ctx = ctx
-	e, fail := errorOf(&http.Response{StatusCode: http.StatusPaymentRequired, ContentLength: -1}, body)
-	if fail != nil || e.Msg != "x" {
-		t.Errorf("%v, %v", e, fail)
+	if e := errorOf(&http.Response{StatusCode: http.StatusPaymentRequired, ContentLength: -1}, body); e.Msg != "x" {
+		t.Error(e)
 	}
 }
 
@@ -409,9 +408,9 @@ func FuzzErrorBody(f *testing.F) {
 		h := http.Header{"Content-Type": {kind}}
 		body := bodyOf(b)
 		resp := &http.Response{StatusCode: status, Header: h, ContentLength: -1}
-		e, fail := errorOf(resp, body)
-		if fail != nil || e.Status != status || len(e.Code) > maxCode || len(e.Msg) > maxText+3 {
-			t.Fatalf("%q: %+v, %v", b, e, fail)
+		e := errorOf(resp, body)
+		if e.Status != status || len(e.Code) > maxCode || len(e.Msg) > maxText+3 {
+			t.Fatalf("%q: %+v", b, e)
 		}
 		checkText(t, e)
 		if n := e.Number(); status == 200 && n != 0 && (n < 400 || n > 599) {

@@ -24,14 +24,13 @@ const (
 // loginPage describes a page that came instead of an asset.
 const loginPage = "an HTML page instead of an answer of the API (a login page of this network, or a proxy's?)"
 
-// errorOf reads the body of a response with an error status. The second result is not nil
-// if the caller's ctx ended meanwhile. If reading the body fails otherwise, the error has
-// only a status.
-func errorOf(resp *http.Response, body *Body) (*Error, *Error) {
+// errorOf reads the body of a response with an error status. If the caller's ctx ends meanwhile,
+// the error is that. If reading the body fails otherwise, it has only a status.
+func errorOf(resp *http.Response, body *Body) *Error {
 	body.decode(coding(resp.Header))
 	cut := body.peek(maxErrorBody)
 	if cut != nil && body.ctx.Err() != nil {
-		return nil, cut
+		return cut
 	}
 	o := parseErrorObject(body.peeked)
 	if !o.object {
@@ -63,7 +62,7 @@ func errorOf(resp *http.Response, body *Body) (*Error, *Error) {
 	case !o.api && !empty:
 		e.disown()
 	}
-	return e, nil
+	return e
 }
 
 // errorObject is a body, read as a JSON error object.

@@ -16,11 +16,7 @@ func answerOf(resp *http.Response, body *Body, most int) ([]byte, *Error) {
 	status := resp.StatusCode
 	switch {
 	case status >= 400:
-		e, err := errorOf(resp, body)
-		if err != nil {
-			return nil, err
-		}
-		return nil, e
+		return nil, errorOf(resp, body)
 	case !allOfIt(status):
 		return nil, errorInside(resp, body, malformed(status, "unexpected status"))
 	}

@@ -36,10 +36,7 @@ func assetIn(resp *http.Response, r Request, body *Body) (*Response, *Error) {
 	case status < 400:
 		return nil, errorInside(resp, body, malformed(status, "unexpected status"))
 	}
-	e, err := errorOf(resp, body)
-	if err != nil {
-		return nil, err
-	}
+	e := errorOf(resp, body)
 	if cr, _ := parseContentRange(resp.Header.Get("Content-Range")); cr.none && e.Status == http.StatusRequestedRangeNotSatisfiable {
 		e.size = cr.size
 	}
