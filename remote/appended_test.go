@@ -85,6 +85,16 @@ func TestErrorAppendedToAsset(t *testing.T) {
 	}
 }
 
+// An error may begin in the bytes that were looked at, and end behind them.
+func TestErrorAppendedEarly(t *testing.T) {
+	content := strings.Repeat("0123456789", 50)
+	c := inPieces(t, reply(200, "Content-Length: 5000\r\n", ""), content+springError)
+	_, got, err := fetch(t, c, Request{})
+	if e := failure(t, err); got != content || e.Code != "500" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // If the error is all that comes, although the header was written for the asset, it is the answer.
 func TestErrorUnderHeaderOfAsset(t *testing.T) {
 	for name, head := range map[string]string{

@@ -50,11 +50,7 @@ type Body struct {
 // rest is never returned as bytes.
 func (b *Body) Read(p []byte) (int, error) {
 	for {
-		n, err := b.next(p)
-		if n > 0 || err != nil || len(p) == 0 {
-			if n > 0 {
-				b.began, b.binary = true, binary(p[:n])
-			}
+		if n, err := b.next(p); n > 0 || err != nil || len(p) == 0 {
 			return n, err
 		}
 	}
@@ -83,7 +79,7 @@ func (b *Body) next(p []byte) (int, error) {
 	if left >= 0 && int64(n) > left {
 		return 0, b.fail(malformed(0, "the body is longer than the header says"))
 	}
-	all := left >= 0 && int64(n) == left || left < 0 && errors.Is(err, io.EOF) && !b.failed(p[:n])
+	all := int64(n) == left || left < 0 && errors.Is(err, io.EOF) && !b.failed(p[:n])
 	if !all && len(b.peeked)+len(b.suspect) == 0 {
 		n = b.holdBack(p[:n])
 	}
@@ -92,12 +88,13 @@ func (b *Body) next(p []byte) (int, error) {
 	}
 	switch {
 	case err == nil:
-	case all && errors.Is(err, io.EOF):
-		b.err = err
+	case all: // whatever ended the connection
+		b.err, err = io.EOF, io.EOF
 	default:
 		err = b.fail(b.cut(err))
 	}
 	if n > 0 {
+		b.began, b.binary = true, binary(p[:n])
 		return n, nil
 	}
 	return 0, err

@@ -230,3 +230,21 @@ func TestChunkHeaderHeld(t *testing.T) {
 		t.Errorf("%d bytes can be read", n)
 	}
 }
+
+// What was looked at is read to its end also after Stop, even if it ends like an error.
+func TestStopAtEnd(t *testing.T) {
+	const all = `x{"code":1}`
+	c, _ := raw(t, reply(200, "Content-Length: 11\r\n", all))
+	resp, err := c.Download(t.Context(), Request{ID: testID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if n, err := resp.Body.Read(nil); n != 0 || err != nil {
+		t.Errorf("no room: %d bytes, %v", n, err)
+	}
+	n := resp.Body.Stop()
+	if b, err := io.ReadAll(resp.Body); n != len(all) || string(b) != all || err != nil {
+		t.Errorf("%d bytes: %q, %v", n, b, err)
+	}
+}

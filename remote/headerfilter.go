@@ -131,7 +131,7 @@ func (c *filterConn) state() *tls.ConnectionState {
 func interim(header []byte) bool {
 	line, _, _ := bytes.Cut(header, []byte("\n"))
 	words := strings.Fields(string(line))
-	return len(words) > 1 && len(words[1]) == 3 && words[1][0] == '1' && words[1] != "101"
+	return len(words) > 1 && words[1][0] == '1' && words[1] != "101"
 }
 
 // mendHeader returns a complete header as net/http accepts it. Control bytes, and what is no

@@ -138,6 +138,31 @@ func TestTroubleIsNoRefusal(t *testing.T) {
 	}
 }
 
+// What a program asks for without Range, in vain, says nothing of ranges either.
+func TestPlainFailureIsNoRefusal(t *testing.T) {
+	var sent []string
+	c := start(t, func(w http.ResponseWriter, r *http.Request) {
+		sent = append(sent, r.Header.Get("Range"))
+		switch {
+		case r.Header.Get("Range") != "":
+			w.WriteHeader(http.StatusForbidden)
+		case len(sent) == 3:
+			panic(http.ErrAbortHandler)
+		default:
+			attach(w, "x")
+			_, _ = io.WriteString(w, "0123456789")
+		}
+	}, Options{})
+	for i, r := range []Request{{End: 5}, {NoRange: true}, {End: 5}} {
+		if _, _, err := fetch(t, c, r); (err != nil) != (i == 1) {
+			t.Errorf("request %d: %v", i, err)
+		}
+	}
+	if !slices.Equal(sent, []string{"bytes=0-4", "", "", ""}) {
+		t.Errorf("requests for %q", sent)
+	}
+}
+
 // After a while ranges are tried again, whatever was downloaded in between.
 func TestRangesRefusedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
