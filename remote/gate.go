@@ -41,7 +41,7 @@ type gate struct {
 	since   time.Time // when the request that closed it was sent
 	until   time.Time // no probe before this
 	probing bool
-	first   time.Time // when the very first request was sent; zero: not yet
+	probed  time.Time // when the last probe was sent
 	proven  bool      // the server has answered something
 	round   int       // grows whenever the gate closes, or calls that are running don't count any more
 	closed  int       // how often it closed since the last answer
@@ -59,7 +59,7 @@ func (g *gate) opens(now time.Time) time.Time {
 	case g.cause != nil:
 		return later(now, g.until)
 	case g.probing: // it is the very first
-		return later(now, g.first.Add(firstAnswer))
+		return later(now, g.probed.Add(firstAnswer))
 	}
 	return now
 }
@@ -67,10 +67,7 @@ func (g *gate) opens(now time.Time) time.Time {
 // pass records that a call goes through, and reports whether it is a probe.
 func (g *gate) pass(now time.Time) (probe bool) {
 	if probe = g.cause != nil || !g.proven && !g.probing; probe {
-		g.probing = true
-		if g.cause == nil {
-			g.first = now
-		}
+		g.probing, g.probed = true, now
 	}
 	return probe
 }
