@@ -213,14 +213,11 @@ func cutObject(b []byte) errorObject {
 	}
 }
 
-// htmlPage reports whether b begins like an HTML document. Comments don't decide, since XML
-// may begin with one; nor do other elements, since plain texts begin with them.
+// htmlPage reports whether b begins like an HTML document. Comments and the declaration of XML don't
+// decide, since other XML may begin with them; nor do other elements, since plain texts do.
 func htmlPage(b []byte) bool {
-	b = bytes.TrimSpace(trimBOM(b))
-	for bytes.HasPrefix(b, []byte("<!--")) {
-		_, b, _ = bytes.Cut(b, []byte("-->"))
-		b = bytes.TrimSpace(b)
-	}
+	b = trimBOM(b)
+	b = b[len(prolog.Find(b)):]
 	for _, tag := range []string{"<!doctype html", "<html"} {
 		if len(b) > len(tag) && bytes.EqualFold(b[:len(tag)], []byte(tag)) && bytes.IndexByte([]byte(" \t\r\n\f/>"), b[len(tag)]) >= 0 {
 			return true
@@ -228,6 +225,9 @@ func htmlPage(b []byte) bool {
 	}
 	return false
 }
+
+// prolog matches what may come before the first element.
+var prolog = regexp.MustCompile(`^(?s:\s|<!--.*?-->|<\?xml.*?\?>)*`)
 
 func isHTML(resp *http.Response) bool {
 	switch mediaType(resp.Header.Get("Content-Type")) {
