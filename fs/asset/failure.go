@@ -26,8 +26,8 @@ const (
 	// failuresMost is how many failures in a row make a read give up even if its requests
 	// spend most of their time in the queue: twice as many as fit into two minutes of backoff.
 	failuresMost = 30
-	// rereadMost is how many answers without Range are worth their price that bring so many
-	// bytes again, and end before the first new one.
+	// rereadMost is how many answers without Range that end before the first new byte are worth their
+	// price, counted from the one with which they have brought rereadDear bytes again.
 	rereadMost = 3
 	rereadDear = 4 << 20
 )
@@ -57,6 +57,7 @@ type failure struct {
 	count  int           // in a row without a new byte
 	tries  int           // of these, those in a row that are worth only so many requests
 	worth  int           // so many
+	again  int64         // bytes that came again in that row
 	vain   int           // paused streams that gave way in that row, and it did not help
 	began  time.Time     // when somebody began to wait for the first in that row
 	lasted time.Duration // so long somebody has waited since, but not for the rate limit
@@ -165,8 +166,11 @@ func (a *Asset) failedLocked(s *stream, err error) error {
 	if errors.Is(err, ErrNoSpace) {
 		return err // and not remembered: the next read may find room
 	}
-	if requests, _ := retry(err); requests < 0 && s.gained == 0 && s.state.Start < s.request.Start && s.state.Pos-s.state.Start >= rereadDear {
-		err = &tries{err, rereadMost} // without Range, all of that is paid again each time
+	if s.gained == 0 && s.state.Start < s.request.Start {
+		a.fail.again += s.state.Pos - s.state.Start // without Range, that is paid again each time
+		if requests, _ := retry(err); requests < 0 && a.fail.again >= rereadDear {
+			err = &tries{err, rereadMost}
+		}
 	}
 	a.fail.note(err, time.Now(), s.gained >= block/2)
 	if a.fail.final {

@@ -25,18 +25,21 @@ func TestCutEvery10MiB(t *testing.T) {
 	}
 }
 
+// Without Range a download that is always cut at the same byte is paid again each time.
 func TestCutWithoutRangeEndsInAnError(t *testing.T) {
-	test(t, &fakeServer{size: 200 * mib, cutAfter: 10 * mib}, func(r *rig) {
-		r.contact()
-		rd := r.Open()
-		defer rd.Close()
-		r.cat(rd, 0, 10*mib)
-		_, err := rd.ReadAt(context.Background(), make([]byte, 1000), 10*mib)
-		if !errors.Is(err, errCut) {
-			t.Errorf("error is %v, want the cut", err)
-		}
-		r.spent(1+rereadMost, (1+rereadMost)*(10*mib+64<<10))
-	})
+	for cut, requests := range map[int64]int{10 * mib: 1 + rereadMost, 2 * mib: 2 + rereadMost, mib: 4 + rereadMost} {
+		test(t, &fakeServer{size: 200 * mib, cutAfter: cut}, func(r *rig) {
+			r.contact()
+			rd := r.Open()
+			defer rd.Close()
+			r.cat(rd, 0, cut)
+			_, err := rd.ReadAt(context.Background(), make([]byte, 1000), cut)
+			if !errors.Is(err, errCut) {
+				t.Errorf("error is %v, want the cut", err)
+			}
+			r.spent(requests, int64(requests)*(cut+64<<10))
+		})
+	}
 }
 
 func TestPermanentErrorIsRemembered(t *testing.T) {
