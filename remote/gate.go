@@ -83,7 +83,7 @@ func (g *gate) open() {
 func (g *gate) close(s *slot, cause *Error, first time.Duration, now time.Time) {
 	asked := min(cause.RetryAfter, probeAnyway)
 	if s.round != g.round {
-		if until := now.Add(asked); g.cause != nil && asked > 0 && until.After(g.until) {
+		if until := now.Add(asked); g.cause != nil && until.After(g.until) {
 			g.cause, g.until = cause, until
 		}
 		return

@@ -89,6 +89,23 @@ func TestGateLateAnswers(t *testing.T) {
 		l.forgetFailures()
 		first.done("re_1", dead, false)
 	})
+	run("a refusal from before failures were forgotten", false, func(l *limiter, call func() *slot) {
+		first := call()
+		l.forgetFailures()
+		first.done("re_1", refused, false)
+	})
+	run("refusals of two calls", true, func(l *limiter, call func() *slot) {
+		first, second, third := call(), call(), call()
+		first.done("re_1", refused, false)
+		second.done("re_1", &Error{Status: 429, RetryAfter: 5 * time.Second}, false)
+		if wait := time.Until(l.budget(Reader).Until); wait != 10*time.Second {
+			t.Errorf("the shorter of two waits, %v, counts", wait)
+		}
+		third.done("re_1", &Error{Status: 429, RetryAfter: 15 * time.Second}, false)
+		if wait := time.Until(l.budget(Reader).Until); wait != 15*time.Second {
+			t.Errorf("after the longest of three it waits %v", wait)
+		}
+	})
 	run("a probe that ended after another has begun", false, func(l *limiter, call func() *slot) {
 		call().done("re_1", refused, false)
 		old := call()
