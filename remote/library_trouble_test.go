@@ -150,6 +150,14 @@ func TestListVideosShiftedToTheEnd(t *testing.T) {
 	}
 }
 
+// A list of one page is right even if the server's clock is ahead.
+func TestListVideosOnePage(t *testing.T) {
+	c := pages(t, `{"data":{"total_count":1,"videos":[{"video_no":"VI1","create_time":4102444800000}]}}`, `{"data":{"total_count":1,"videos":[]}}`)
+	if l, err := c.ListVideos(t.Context(), "s", func([]remote.Video) {}); err != nil || l.Shifted || l.Videos != 1 {
+		t.Errorf("%+v, %v", l, err)
+	}
+}
+
 // An error says which call failed, and what to do about a wrong URL.
 func TestListVideosWrongURL(t *testing.T) {
 	for _, tc := range []struct {

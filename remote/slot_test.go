@@ -130,6 +130,29 @@ func TestGateLateAnswers(t *testing.T) {
 	})
 }
 
+// Only a host that nothing was heard of is tried again every 2 s: that costs neither money nor a request.
+func TestGateProbesSoon(t *testing.T) {
+	for _, tc := range []struct {
+		err   *Error
+		short bool
+	}{
+		{&Error{Err: ErrUnreachable}, true},
+		{&Error{Err: ErrUnreachable, Status: 200}, false}, // a login page
+		{&Error{Err: ErrUnreachable, away: "storage.test"}, false},
+		{&Error{Status: 429}, false},
+	} {
+		synctest.Test(t, func(*testing.T) {
+			g, now := new(gate), time.Now()
+			for range 6 {
+				g.close(&slot{round: g.round}, tc.err, 0, now)
+			}
+			if wait := g.until.Sub(now); (wait <= unreachableMost) != tc.short {
+				t.Errorf("%+v: probed after %v", tc.err, wait)
+			}
+		})
+	}
+}
+
 // A request that was admitted before a refusal is not sent after it. A refused request is recorded like any other.
 func TestGateClosesWhileOthersWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
