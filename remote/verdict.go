@@ -58,7 +58,7 @@ func (v *verdict) refuses(key string, class Class) *Error {
 		lasts = refusedIdle
 	}
 	e := v.refusal
-	if e == nil || key != v.key || time.Since(v.at) >= lasts {
+	if e == nil || key == "" || key != v.key || time.Since(v.at) >= lasts {
 		return nil
 	}
 	return &Error{Status: e.Status, Code: e.Code, Msg: e.Msg, Err: ErrKeyRefused}

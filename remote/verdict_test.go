@@ -183,3 +183,17 @@ func TestVerdict(t *testing.T) {
 		}
 	}
 }
+
+// Without a key the way to the API can be checked all the same, each time.
+func TestCheckWithoutKey(t *testing.T) {
+	g := &guarded{key: "right", calls: map[string]int{}}
+	c := start(t, g.ServeHTTP, Options{Key: NewKey("", "")})
+	for range 2 {
+		if p := c.Check(t.Context(), testID); p.Err == nil || errors.Is(p.Err, ErrKeyRefused) {
+			t.Errorf("got %v", p.Err)
+		}
+	}
+	if n := g.count(); n != 2 {
+		t.Errorf("%d calls, want 2", n)
+	}
+}
