@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -66,49 +67,32 @@ func (c *Client) download(ctx context.Context, r Request) (*Response, *Error) {
 	if err != nil {
 		return nil, &Error{Err: err}
 	}
-	refused := false
 	var ranged *Error // why the request goes without Range; nil: it has one
 	if !r.NoRange {
 		ranged = c.ranging.refusal(r.ID)
 		r.NoRange = ranged != nil
 	}
 	for {
-		if _, spent := c.left(); spent != nil {
-			return nil, spent
-		}
-		key, fail := c.key(c.downloads.verdict, r.Class)
-		if fail != nil {
-			return nil, fail
-		}
-		resp, fail := c.admitted(ctx, u, r, key)
-		switch {
-		case fail == nil:
+		resp, fail := withKey(ctx, c, c.downloads, r.Class, func(key string) (*Response, *Error) { return c.admitted(ctx, u, r, key) })
+		if fail == nil {
 			if ranged != nil {
 				resp.complete(ranged.size)
 			}
 			c.ranging.answered(r, resp, ranged)
 			c.call.downloaded(r.ID)
 			return resp, nil
-		case fail.limits() && ctx.Err() == nil:
-			// The account's limit, not the asset's fault: wait at the gate.
-			if r.Class == Background {
-				c.ranging.owe(r.ID, ranged)
-				return nil, noSlot(fail)
-			}
-		case fail.unauthorized() && !refused && c.o.Key.changed(key):
-			refused = true
-		case fail.plain && c.ranging.refuse(r, fail):
-			// No valid range exists for an empty asset, some servers refuse all
-			// ranges, and a part without a position is useless. The answer to a
-			// request without Range is useful in all these cases.
-			r.NoRange, ranged = true, fail
-		default:
-			if fail.Status == 0 {
+		}
+		if !fail.plain || !c.ranging.refuse(r, fail) {
+			if fail.Status == 0 || errors.Is(fail, ErrNoSlot) {
 				c.ranging.owe(r.ID, ranged)
 			}
 			fail.asked = ranged != nil
 			return nil, fail
 		}
+		// No valid range exists for an empty asset, some servers refuse all ranges, and a part
+		// without a position is useless. The answer to a request without Range is useful in all
+		// these cases.
+		r.NoRange, ranged = true, fail
 	}
 }
 
@@ -122,6 +106,9 @@ func (r *Response) complete(size int64) {
 
 // admitted sends r when the limiter allows it, and reports the result to the limiter.
 func (c *Client) admitted(ctx context.Context, u *url.URL, r Request, key string) (*Response, *Error) {
+	if _, spent := c.left(); spent != nil {
+		return nil, spent
+	}
 	slot, err := c.downloads.limiter.acquire(ctx, r.Class, r.ID, r.Patient)
 	if err != nil {
 		return nil, err

@@ -200,22 +200,7 @@ func (c *Client) askList(ctx context.Context, scope string, number, size int) (*
 		Size  int    `json:"size"`
 		Scope string `json:"unique_id"`
 	}{number, size, scope})
-	for refused := false; ; {
-		key, fail := c.key(c.lists.verdict, Reader)
-		if fail != nil {
-			return nil, fail
-		}
-		answer, fail := c.sendList(ctx, scope, body, key)
-		switch {
-		case fail == nil:
-			return answer, nil
-		case fail.limits(): // wait at the gate
-		case fail.unauthorized() && !refused && c.o.Key.changed(key):
-			refused = true
-		default:
-			return nil, fail
-		}
-	}
+	return withKey(ctx, c, c.lists, Reader, func(key string) (*listAnswer, *Error) { return c.sendList(ctx, scope, body, key) })
 }
 
 func (c *Client) sendList(ctx context.Context, scope string, body []byte, key string) (*listAnswer, *Error) {

@@ -33,28 +33,13 @@ func (c *Client) askMetadata(ctx context.Context, class Class, id string) (Info,
 	if i, fail, told := c.known(ctx, id); told {
 		return i, c.call.judged(id, fail)
 	}
-	for refused := false; ; {
+	i, fail := withKey(ctx, c, c.metadata, class, func(key string) (Info, *Error) {
 		if c.call.absent() {
 			return Info{}, &Error{Err: ErrNoMetadata}
 		}
-		key, fail := c.key(c.metadata.verdict, class)
-		if fail != nil {
-			return Info{}, fail
-		}
-		i, fail := c.sendMetadata(ctx, class, id, key, nil)
-		switch {
-		case fail == nil:
-			return i, c.call.judged(id, nil)
-		case fail.limits() && ctx.Err() == nil:
-			if class == Background {
-				return Info{}, noSlot(fail)
-			}
-		case fail.unauthorized() && !refused && c.o.Key.changed(key):
-			refused = true
-		default:
-			return Info{}, c.call.judged(id, fail)
-		}
-	}
+		return c.sendMetadata(ctx, class, id, key, nil)
+	})
+	return i, c.call.judged(id, fail)
 }
 
 func (c *Client) sendMetadata(ctx context.Context, class Class, id, key string, seen func(*http.Response)) (Info, *Error) {

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -85,4 +86,29 @@ func (c *Client) key(v *verdict, class Class) (string, *Error) {
 		return "", &Error{Err: err}
 	}
 	return key, fail
+}
+
+// withKey sends a call with the key. It sends it again if the rate limit refuses it, which is no
+// fault of the asset: it then waits at the gate, or fails with ErrNoSlot if nobody waits for it.
+// If the key is refused, it is sent once more with another one, if there is one now.
+func withKey[T any](ctx context.Context, c *Client, kind callKind, class Class, send func(key string) (T, *Error)) (answer T, fail *Error) {
+	for refused := false; ; {
+		key, fail := c.key(kind.verdict, class)
+		if fail != nil {
+			return answer, fail
+		}
+		answer, fail := send(key)
+		switch {
+		case fail == nil:
+			return answer, nil
+		case fail.limits() && ctx.Err() == nil:
+			if class == Background {
+				return answer, noSlot(fail)
+			}
+		case fail.unauthorized() && !refused && c.o.Key.changed(key):
+			refused = true
+		default:
+			return answer, fail
+		}
+	}
 }
