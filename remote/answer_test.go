@@ -65,6 +65,7 @@ func TestOddHeaders(t *testing.T) {
 		{"small letters", "", "http"},
 		{"the length twice", "", "length"},
 		{"chunks and a length", "", "chunks"},
+		{"a trailer", "", "trailer"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			base, conns := answers(t, func(path string) string {
@@ -81,6 +82,9 @@ func TestOddHeaders(t *testing.T) {
 				case "chunks":
 					fields, framed = "Transfer-Encoding: chunked, chunked\r\n", "Content-Length: 3\r\n"
 					body = chunks(body)
+				case "trailer":
+					fields, framed = "Transfer-Encoding: chunked\r\n", ""
+					body = strings.TrimSuffix(chunks(body), "\r\n") + "X: a\r\nY: b\r\n\r\n"
 				}
 				return first + fields + framed + "\r\n" + body
 			})

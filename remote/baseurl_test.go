@@ -53,3 +53,13 @@ func TestCheckBaseURL(t *testing.T) {
 		}
 	}
 }
+
+func TestImpossibleID(t *testing.T) {
+	c := newTestClient(t, "http://localhost", Options{})
+	for _, id := range []string{"", ".", ".."} {
+		_, err := c.Download(t.Context(), Request{ID: id})
+		if err == nil || !strings.Contains(err.Error(), "can't be an asset ID") {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+}

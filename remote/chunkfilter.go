@@ -29,9 +29,7 @@ func (c *filterConn) filterChunks() {
 		data := c.raw[:min(c.plain, int64(len(c.raw)))]
 		c.mended = append(c.mended, data...)
 		c.raw = c.raw[len(data):]
-		if c.plain -= int64(len(data)); c.plain > 0 {
-			return
-		}
+		c.plain -= int64(len(data)) // while some is missing, nothing has come behind it
 		text, rest, ok := bytes.Cut(c.raw, []byte("\n"))
 		if !ok {
 			if len(c.raw) > maxHeader {

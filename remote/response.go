@@ -182,8 +182,7 @@ func impostor(resp *http.Response, body *Body, complete bool) *Error {
 		return nil
 	}
 	err := body.peek(512) // as much as DetectContentType looks at
-	begin := bytes.TrimSpace(trimBOM(body.peeked))
-	if err == nil && complete && (len(begin) == 0 || begin[0] == '{') {
+	if begin := bytes.TrimSpace(trimBOM(body.peeked)); len(begin) == 0 || begin[0] == '{' {
 		err = body.peek(maxErrorBody + 1)
 	}
 	// If it was cut, the header was written for the asset, perhaps for a part of it.
@@ -277,8 +276,8 @@ func (b *Body) peek(n int) *Error {
 		b.got.Add(int64(m))
 		had += m
 		b.peeked = buf[:had]
-		if left := b.left.Load(); errors.Is(err, io.EOF) && (left < 0 || int64(had) >= left) {
-			return nil // Read will return io.EOF again
+		if errors.Is(err, io.EOF) {
+			return nil // Read will return it again, and see whether that is too early
 		}
 		if err != nil {
 			return classify(b.ctx, b.life, err)
