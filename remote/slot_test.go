@@ -143,13 +143,26 @@ func TestGateProbesSoon(t *testing.T) {
 	} {
 		synctest.Test(t, func(*testing.T) {
 			g, now := new(gate), time.Now()
-			for range 6 {
-				g.close(&slot{round: g.round}, tc.err, 0, now)
+			for i := range 6 {
+				g.close(&slot{round: g.round, granted: now.Add(time.Duration(i))}, tc.err, 0, now)
 			}
-			if wait := g.until.Sub(now); (wait <= unreachableMost) != tc.short {
-				t.Errorf("%+v: probed after %v", tc.err, wait)
+			if wait := g.until.Sub(now); (wait <= unreachableMost) != tc.short || g.since != now {
+				t.Errorf("%+v: probed after %v, since %v", tc.err, wait, g.since.Sub(now))
 			}
 		})
+	}
+}
+
+// However slowly a limit earns calls, and however long trouble lasts, a probe is soon made.
+func TestBackoffBounds(t *testing.T) {
+	for _, tc := range []struct {
+		first    time.Duration
+		failures int
+		least    time.Duration
+	}{{0, 0, backoffFirst}, {5 * time.Second, 0, 5 * time.Second}, {time.Hour, 0, backoffMost}, {5 * time.Second, 100, backoffMost}} {
+		if d := backoff(tc.first, tc.failures); d < tc.least || d > tc.least+tc.least/10 {
+			t.Errorf("after %d failures from %v on it is %v, want %v", tc.failures, tc.first, d, tc.least)
+		}
 	}
 }
 
