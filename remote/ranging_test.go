@@ -126,6 +126,29 @@ func TestRangeRefusedHere(t *testing.T) {
 	}
 }
 
+// An asset that was sent in part may get shorter, which a 416 says at once. A 500 says nothing of its ranges, however often.
+func TestPartsWorked(t *testing.T) {
+	part := reply(206, attachment+"Content-Range: bytes 4-9/10\r\n", "456789")
+	c, hits := raw(t, part, reply(416, "Content-Range: bytes */3\r\n", ""), reply(200, attachment+"Content-Length: 3\r\n", "012"))
+	for _, want := range []string{"456789", "012"} {
+		if _, body, err := fetch(t, c, Request{Start: 4}); err != nil || body != want {
+			t.Errorf("%q, %v, want %q", body, err, want)
+		}
+	}
+	if n := hits.Load(); n != 3 {
+		t.Errorf("%d requests, want 3", n)
+	}
+	c, hits = raw(t, part, reply(500, "", ""))
+	for n := range 1 + triesOfDoubt {
+		if _, _, err := fetch(t, c, Request{Start: 4}); (err != nil) != (n > 0) {
+			t.Errorf("request %d: %v", n, err)
+		}
+	}
+	if n := hits.Load(); n != 1+triesOfDoubt {
+		t.Errorf("%d requests, want %d", n, 1+triesOfDoubt)
+	}
+}
+
 // Trouble that meets the request without Range as well says nothing of ranges: the next one has its range again, and does not
 // bring the whole asset.
 func TestTroubleIsNoRefusal(t *testing.T) {

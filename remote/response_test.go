@@ -170,6 +170,7 @@ func TestRefusedAnswers(t *testing.T) {
 		// From a network that answers instead of the API.
 		{"login page", reply(200, "Content-Type: text/html; charset=utf-8\r\n", "<p>hello"), ErrUnreachable, 0, -1, "HTML page"},
 		{"login page of a script", reply(200, "Content-Type: text/html\r\n", "\ufeff\n<div>hello"), ErrUnreachable, 0, -1, "HTML page"},
+		{"long login page", reply(200, "Content-Length: 60000\r\n", page+strings.Repeat(" ", 60000-len(page))), ErrUnreachable, 0, -1, "HTML page"},
 		{"login page in disguise", reply(200, "Content-Type: video/mp4\r\n", "\n"+page), ErrUnreachable, 0, -1, "login page"},
 		{"login page in XML", reply(200, "", "<?xml version='1.0'?>\n<!-- hotel -->\n<!DOCTYPE html PUBLIC '-//W3C//DTD XHTML 1.0 Strict//EN'>"), ErrUnreachable, 0, -1, "login page"},
 		{"login page of nothing", reply(200, "Content-Type: text/html\r\nContent-Length: 0\r\n", ""), ErrUnreachable, 0, -1, "login page"},

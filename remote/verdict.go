@@ -78,7 +78,7 @@ func (v *verdict) forgetLocked() { v.accepted, v.by, v.refusal = false, nil, nil
 func (c *Client) key(v *verdict, class Class) (string, *Error) {
 	key, err := c.o.Key.get()
 	fail := v.refuses(key, class)
-	if err == nil && fail != nil && c.o.Key.changed(key) {
+	if fail != nil && c.o.Key.changed(key) {
 		key, err = c.o.Key.get()
 		fail = nil
 	}
