@@ -161,6 +161,20 @@ func TestTroubleIsNoRefusal(t *testing.T) {
 	}
 }
 
+// A request without Range that got no answer is made again, not the one with it.
+func TestPlainIsOwed(t *testing.T) {
+	refusal := reply(403, "", "<html>")
+	c, hits := raw(t, refusal, "", reply(200, attachment+"Content-Length: 10\r\n", "0123456789"))
+	for n, want := range []int64{2, 3} {
+		if _, _, err := fetch(t, c, Request{Start: 4}); (err != nil) != (n == 0) || hits.Load() != want {
+			t.Errorf("request %d: %v, %d in all, want %d", n, err, hits.Load(), want)
+		}
+	}
+	if c.ranging.refusal(testID) == nil {
+		t.Error("the answer to it, which was asked for because of the refusal, is forgotten")
+	}
+}
+
 // What a program asks for without Range, in vain, says nothing of ranges either.
 func TestPlainFailureIsNoRefusal(t *testing.T) {
 	var sent []string
