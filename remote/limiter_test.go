@@ -316,3 +316,18 @@ func TestLimiterBudget(t *testing.T) {
 		}
 	})
 }
+
+// A mount that runs for months keeps no more calls than the limits look back.
+func TestLimiterForgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := testLimiter(t, "1/s", nil), new(wire)
+		for range 1000 {
+			if err := w.call(t.Context(), l, Reader, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := len(l.times.sent); n > 61 {
+			t.Errorf("%d calls are kept", n)
+		}
+	})
+}
