@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -328,6 +329,38 @@ func TestLimiterForgets(t *testing.T) {
 		}
 		if n := len(l.times.sent); n > 61 {
 			t.Errorf("%d calls are kept", n)
+		}
+	})
+}
+
+// Of several limits the one that allows least counts.
+func TestBudgetOfSeveralRates(t *testing.T) {
+	for _, limit := range []string{"3/s,12/m", "12/m,3/s"} {
+		synctest.Test(t, func(t *testing.T) {
+			l, w := testLimiter(t, limit, nil), new(wire)
+			if err := w.call(t.Context(), l, Reader, 0); err != nil {
+				t.Fatal(err)
+			}
+			if b := l.budget(Reader); b.Available != 2 {
+				t.Errorf("%s: %+v, want 2 available", limit, b)
+			}
+		})
+	}
+}
+
+// Who gives up when the next probe is due is not held up by the gate.
+func TestGivenUpWhenProbeIsDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := testLimiter(t, "none", nil)
+		l.gate.close(&slot{}, &Error{Status: 429, RetryAfter: 5 * time.Second}, 0, time.Now())
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for due, after := range []time.Duration{0, 5 * time.Second} {
+			time.Sleep(after)
+			_, err := l.acquire(ctx, Reader, "re_1", nil)
+			if blamed := strings.Contains(err.Error(), "429"); !errors.Is(err, context.Canceled) || blamed != (due == 0) {
+				t.Errorf("after %v: %v", after, err)
+			}
 		}
 	})
 }

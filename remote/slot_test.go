@@ -19,6 +19,7 @@ func TestGateForgets(t *testing.T) {
 	}
 	fails, busy, ok := &Error{Status: 500}, &Error{Status: 503, RetryAfter: 100 * time.Second}, (*Error)(nil)
 	soon := &Error{Status: 503, RetryAfter: 30 * time.Second}
+	busyThere := &Error{Status: 503, RetryAfter: 100 * time.Second, away: "storage.test"}
 	for name, tc := range map[string]struct {
 		steps []step
 		down  bool
@@ -27,6 +28,7 @@ func TestGateForgets(t *testing.T) {
 		"an answer in between":        {[]step{{0, "re_1", fails}, {0, "re_2", fails}, {0, "re_9", ok}, {0, "re_3", fails}}, false},
 		"two failures are forgotten":  {[]step{{0, "re_1", fails}, {0, "re_2", fails}, {}, {0, "re_3", fails}}, false},
 		"two ask to wait":             {[]step{{0, "re_1", busy}, {0, "re_2", busy}}, true},
+		"two ask to wait elsewhere":   {[]step{{0, "re_1", busyThere}, {0, "re_2", busyThere}}, false},
 		"the first has been answered": {[]step{{0, "re_1", busy}, {0, "re_1", ok}, {0, "re_2", busy}}, false},
 		"another has been answered":   {[]step{{0, "re_1", busy}, {0, "re_9", ok}, {0, "re_2", busy}}, true},
 		"the first is forgotten":      {[]step{{0, "re_1", busy}, {}, {0, "re_2", busy}}, false},
