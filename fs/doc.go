@@ -76,7 +76,8 @@
 // never changes.
 // If more than 20 videos, and more than half of all, are missing from the list, they stay
 // until assetfs refresh finds the same a second time, or for an hour. A list shorter than
-// its own total_count removes nothing, unless the look before it ended with one, too.
+// its own total_count removes nothing, unless the look before it ended with one, too. A list
+// that can't be read, or in which no video has an ID, removes nothing.
 //
 // # Commands
 //
