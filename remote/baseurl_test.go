@@ -58,8 +58,11 @@ func TestImpossibleID(t *testing.T) {
 	c := newTestClient(t, "http://localhost", Options{})
 	for _, id := range []string{"", ".", ".."} {
 		_, err := c.Download(t.Context(), Request{ID: id})
-		if err == nil || !strings.Contains(err.Error(), "can't be an asset ID") {
-			t.Errorf("%q: %v", id, err)
+		_, err2 := c.Metadata(t.Context(), Reader, id)
+		for _, err := range []error{err, err2} {
+			if err == nil || !strings.Contains(err.Error(), "can't be an asset ID") {
+				t.Errorf("%q: %v", id, err)
+			}
 		}
 	}
 }

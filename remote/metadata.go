@@ -89,7 +89,6 @@ func (c *Client) exchangeJSON(ctx context.Context, kind callKind, u *url.URL, o 
 		o.seen(resp)
 	}
 	body := &Body{c: c, ctx: ctx, life: life, cancel: cancel, rc: resp.Body}
-	body.left.Store(-1)
 	defer func() { _ = body.Close() }() // nothing more is read
 	defer body.bound(c.o.ResponseTimeout)()
 	b, fail := answerOf(resp, body, most)

@@ -204,6 +204,33 @@ func TestMetadataCut(t *testing.T) {
 	}
 }
 
+// An answer that never ends ends the call, at last.
+func TestMetadataStalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, stop := bubble(t, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, `{"code":200,`)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, Options{ResponseTimeout: 5 * time.Second})
+		defer stop()
+		began := time.Now()
+		_, err := c.Metadata(t.Context(), Background, testID)
+		if took := time.Since(began); err == nil || took != 5*time.Second {
+			t.Errorf("after %v: %v", took, err)
+		}
+	})
+}
+
+// Where the call was sent on to, the error says.
+func TestMetadataAway(t *testing.T) {
+	c := start(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://127.0.0.1:1/x", http.StatusFound)
+	}, Options{})
+	if _, err := c.Metadata(t.Context(), Background, testID); err == nil || !strings.Contains(err.Error(), "the API redirects to 127.0.0.1:1") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestNoMetadataCall tests when the call is taken to be absent, and for how long. Each case has the answers to one call after
 // the other, and the error of the last.
 func TestNoMetadataCall(t *testing.T) {

@@ -157,6 +157,23 @@ func TestKeyRefusedWhileOthersWait(t *testing.T) {
 	})
 }
 
+// Metadata that waits for its turn is not asked for with a key that is refused meanwhile.
+func TestKeyRefusedWhileMetadataWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &guarded{key: "right", calls: map[string]int{}}
+		c, _, stop := bubble(t, g.ServeHTTP, Options{RateLimit: RateLimit{Rates: []Rate{onePerSecond}}})
+		defer stop()
+		var wg sync.WaitGroup
+		for i := range 20 {
+			wg.Go(func() { _, _ = c.Metadata(t.Context(), Reader, "re_1"+strconv.Itoa(i)) })
+		}
+		wg.Wait()
+		if n, l := g.count(), c.metadata.limiter; n > 2 || len(l.queue) > 0 || l.times.pending > 0 {
+			t.Errorf("%d calls; left behind: %d in the queue, %d pending", n, len(l.queue), l.times.pending)
+		}
+	})
+}
+
 // Only the API's own answers tell anything about the key, and a rate limit does not.
 func TestVerdict(t *testing.T) {
 	no := &Error{Status: 200, Code: "0401", Msg: "no", api: true}
