@@ -59,33 +59,42 @@ func TestSpent(t *testing.T) {
 	}
 }
 
-// What net/http holds of an open body is charged, too, at once and to the right program.
+// What net/http holds of open bodies is charged, too, at once and to the right programs.
 func TestSpentHeld(t *testing.T) {
-	near, far := net.Pipe()
-	defer far.Close()
-	c := newTestClient(t, "http://api.test", Options{Dial: func(context.Context, string, string) (net.Conn, error) { return near, nil }})
 	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
-		_, _ = http.ReadRequest(bufio.NewReader(far))
-		_, _ = io.WriteString(far, reply(200, attachment+"Content-Length: 10000\r\n", "0"))
-		_, _ = far.Write(make([]byte, 1000))
-	}()
-	resp, err := c.Download(t.Context(), Request{ID: "re_1", For: "cat"})
-	if err != nil {
-		t.Fatal(err)
+	c := newTestClient(t, "http://api.test", Options{Dial: func(context.Context, string, string) (net.Conn, error) {
+		near, far := net.Pipe()
+		t.Cleanup(func() { _ = far.Close() })
+		go func() {
+			_, _ = http.ReadRequest(bufio.NewReader(far))
+			_, _ = io.WriteString(far, reply(200, attachment+"Content-Length: 10000\r\n", "0"))
+			_, _ = far.Write(make([]byte, 1000))
+			sent <- struct{}{}
+		}()
+		return near, nil
+	}})
+	want := map[string]Spent{}
+	var open []*Body
+	for _, program := range []string{"cat", "tac"} {
+		resp, err := c.Download(t.Context(), Request{ID: "re_1", For: program})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.CopyN(io.Discard, resp.Body, 2); err != nil {
+			t.Fatal(err)
+		}
+		<-sent
+		open = append(open, resp.Body)
+		want[program] = Spent{1, 1001}
+		if got := c.Spent(); !maps.Equal(got, want) {
+			t.Errorf("%d open: %+v, want %+v", len(open), got, want)
+		}
 	}
-	if _, err := io.CopyN(io.Discard, resp.Body, 2); err != nil {
-		t.Fatal(err)
-	}
-	<-sent
-	want := map[string]Spent{"cat": {1, 1001}}
-	if got := c.Spent(); !maps.Equal(got, want) {
-		t.Errorf("open: %+v, want %+v", got, want)
-	}
-	_ = resp.Body.Close()
-	if got := c.Spent(); !maps.Equal(got, want) {
-		t.Errorf("closed: %+v, want %+v", got, want)
+	for _, body := range open {
+		_ = body.Close()
+		if got := c.Spent(); !maps.Equal(got, want) {
+			t.Errorf("closed: %+v, want %+v", got, want)
+		}
 	}
 }
 
