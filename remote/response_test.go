@@ -361,3 +361,26 @@ func TestErrorBodyBounded(t *testing.T) {
 		t.Errorf("%d bytes counted as an asset's", n)
 	}
 }
+
+// Deflate without the header of zlib is not taken for one with it.
+func TestInflate(t *testing.T) {
+	stored := func(first byte, text string) string {
+		n := byte(len(text))
+		return string([]byte{first, n, 0, ^n, 0xff}) + text
+	}
+	for name, tc := range map[string]struct{ body, want string }{
+		"a method alone":   {stored(0x08, "hello") + stored(1, ""), "hello"}, // the padding of a block says 8
+		"a checksum alone": {stored(1, strings.Repeat("x", 23)), strings.Repeat("x", 23)},
+		"nothing":          {"", ""},
+		"one byte":         {"x", ""},
+	} {
+		r, err := inflate(strings.NewReader(tc.body))
+		if (err == nil) != (tc.want != "") {
+			t.Errorf("%s: %v", name, err)
+		} else if err == nil {
+			if got, err := io.ReadAll(r); err != nil || string(got) != tc.want {
+				t.Errorf("%s: %q, %v", name, got, err)
+			}
+		}
+	}
+}
