@@ -113,7 +113,7 @@ func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) err
 
 func connect(conn net.Conn, proxy *url.URL, addr string) (*http.Response, error) {
 	r := &http.Request{
-		Method: http.MethodConnect, URL: &url.URL{Opaque: addr}, Host: addr,
+		Method: http.MethodConnect, URL: &url.URL{Host: addr},
 		Header: http.Header{"User-Agent": {userAgent}},
 	}
 	if u := proxy.User; u != nil {

@@ -111,6 +111,37 @@ func TestTunnel(t *testing.T) {
 	}
 }
 
+// A host that NO_PROXY names is asked directly. A proxy without a user in its URL is sent none.
+func TestSomeByProxy(t *testing.T) {
+	api := quietTLS(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, resource(okFields)) })
+	h, asked := proxyServer(t, api, http.StatusOK)
+	proxy := httptest.NewServer(h)
+	defer proxy.Close()
+	proxyURL, _ := url.Parse(proxy.URL)
+	for host, want := range map[string]string{"example.com": "CONNECT example.com:443 ", "direct.example.com": ""} {
+		asked.Store("")
+		c := newTestClient(t, "https://"+host, Options{
+			TLS: trust(api),
+			proxy: func(r *http.Request) (*url.URL, error) {
+				if r.URL.Scheme != "https" || strings.HasPrefix(r.URL.Host, "direct.") {
+					return nil, nil
+				}
+				return proxyURL, nil
+			},
+			Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if addr == "direct.example.com:443" {
+					addr = api.Listener.Addr().String()
+				}
+				return new(net.Dialer).DialContext(ctx, network, addr)
+			},
+		})
+		if _, err := c.Metadata(t.Context(), Reader, testID); err != nil || asked.Load() != want {
+			t.Errorf("%s: %v; the proxy was asked %q, want %q", host, err, asked.Load(), want)
+		}
+		c.Close()
+	}
+}
+
 // A proxy's refusal is not an answer of the API.
 func TestProxyRefuses(t *testing.T) {
 	api := quietTLS(t, func(http.ResponseWriter, *http.Request) { t.Error("a request came through") })

@@ -33,9 +33,6 @@ const (
 func downloadTransport(o Options) *http.Transport {
 	t := transport(o, "http/1.1")
 	t.MaxIdleConnsPerHost = -1 // none; DisableKeepAlives would tell the server, see Client.framing
-	t.DisableCompression = true
-	t.Protocols = new(http.Protocols)
-	t.Protocols.SetHTTP1(true)
 	return t
 }
 

@@ -8,10 +8,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"assetfs/remote/fakeapi"
 )
 
 // A server that closes a new connection at once has sent nothing malformed.
@@ -123,4 +126,57 @@ func TestNoConnectionLasts(t *testing.T) {
 			t.Errorf("%s: %v after %d calls", name, err, calls.Load())
 		}
 	}
+}
+
+// A connection of HTTP/2 that died silently, as in sleep, is given up long before the kernel does so.
+func TestDeadHTTP2(t *testing.T) {
+	cert := quietTLS(t, nil) // its certificate alone: sockets can't be in a bubble
+	synctest.Test(t, func(t *testing.T) {
+		srv := &http.Server{TLSConfig: cert.TLS.Clone(), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.ProtoMajor != 2 {
+				t.Errorf("by %s", r.Proto)
+			}
+			_, _ = io.WriteString(w, resource(okFields))
+		})}
+		network := fakeapi.NewPipes()
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = srv.ServeTLS(network, "", "") })
+		var first *deafConn
+		c := NewClient(&url.URL{Scheme: "https", Host: "example.com"}, Options{
+			Key: NewKey("", testKey), TLS: trust(cert), ResponseTimeout: time.Hour,
+			Dial: func(ctx context.Context, _, addr string) (net.Conn, error) {
+				conn, err := network.Dial(ctx, "tcp", addr)
+				if first == nil {
+					first = &deafConn{Conn: conn}
+					conn = first
+				}
+				return conn, err
+			},
+		})
+		for n := range 3 {
+			began := time.Now()
+			_, err := c.Metadata(t.Context(), Reader, testID)
+			if n == 1 && (err == nil || !retries(failure(t, err))) || n != 1 && err != nil || time.Since(began) > 3*answerTimeout {
+				t.Errorf("call %d took %v: %v", n, time.Since(began), err)
+			}
+			first.dead.Store(true)
+		}
+		_ = network.Close()
+		c.Close()
+		_ = srv.Close()
+		wg.Wait()
+	})
+}
+
+// deafConn is a connection whose other end hears nothing any more.
+type deafConn struct {
+	net.Conn
+	dead atomic.Bool
+}
+
+func (c *deafConn) Write(p []byte) (int, error) {
+	if c.dead.Load() {
+		return len(p), nil
+	}
+	return c.Conn.Write(p)
 }
