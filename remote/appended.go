@@ -151,7 +151,7 @@ func (b *Body) cut(err error) *Error {
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	e := classify(b.ctx, b.life, err)
+	e := b.classify(err)
 	if o := parseErrorObject(b.suspect); e.temporary && (o.api || o.gateway) {
 		e.Code, e.Msg = o.code, hide(o.msg, b.key)
 		if !b.began { // it is the whole answer

@@ -280,8 +280,17 @@ func (b *Body) peek(n int) *Error {
 			return nil // Read will return it again, and see whether that is too early
 		}
 		if err != nil {
-			return classify(b.ctx, b.life, err)
+			return b.classify(err)
 		}
 	}
 	return nil
+}
+
+// classify turns a failure of the connection into an *Error. Whatever breaks TLS after the
+// handshake is no refusal.
+func (b *Body) classify(err error) *Error {
+	if tlsRefusal(err) != "" {
+		err = &causeError{errCut, err}
+	}
+	return classify(b.ctx, b.life, err)
 }

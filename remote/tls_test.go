@@ -27,7 +27,7 @@ func quietTLS(t *testing.T, h http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(h)
 	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	srv.EnableHTTP2 = true
+	srv.EnableHTTP2, srv.TLS = true, &tls.Config{NextProtos: []string{"h2", "http/1.1"}}
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	return srv
@@ -39,8 +39,8 @@ func trust(srv *httptest.Server) *tls.Config {
 
 func TestTLS(t *testing.T) {
 	srv := quietTLS(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.ProtoMajor != 1 && strings.HasSuffix(r.URL.Path, "/download") {
-			t.Errorf("a download over %s", r.Proto)
+		if strings.HasSuffix(r.URL.Path, "/download") && r.TLS.NegotiatedProtocol != "http/1.1" {
+			t.Errorf("a download over %q", r.TLS.NegotiatedProtocol)
 		}
 		if r.Host == "example.com" {
 			http.Redirect(w, r, "https://www.example.com", http.StatusFound)
@@ -107,6 +107,29 @@ func TestTLS(t *testing.T) {
 		}
 		if b := c.Budget(Reader); b.Down != nil {
 			t.Errorf("%s: the gate is closed by %v", tc.name, b.Down)
+		}
+	}
+}
+
+// What breaks TLS in the middle of a body is no refusal: the next request is likely to work.
+func TestTLSBreaks(t *testing.T) {
+	alert, record := "\x15\x03\x03\x00\x02\x02\x50", "\x17\x03\x03\x00\x20"+strings.Repeat("x", 32)
+	for name, junk := range map[string]string{"plain alert": alert, "bad record": record, "plain text": "HTTP/1.1 502 Bad Gateway\r\n"} {
+		for _, sent := range []string{"", "some bytes"} {
+			srv := quietTLS(t, func(w http.ResponseWriter, _ *http.Request) {
+				conn, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer conn.Close()
+				_, _ = io.WriteString(conn, reply(200, attachment+"Content-Length: 20\r\n", sent))
+				_, _ = io.WriteString(conn.(*tls.Conn).NetConn(), junk)
+			})
+			_, got, err := fetch(t, newTestClient(t, srv.URL, Options{TLS: trust(srv)}), Request{})
+			if e := failure(t, err); got != sent || !retries(e) || !errors.Is(err, errCut) {
+				t.Errorf("%s after %q: %q, %v", name, sent, got, err)
+			}
 		}
 	}
 }

@@ -57,7 +57,7 @@ func transport(o Options, protocols ...string) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			// A SOCKS proxy might never answer. net/http bounds TLS behind it, but not that.
+			// A SOCKS proxy might never answer, nor the TLS behind it.
 			_ = conn.SetDeadline(time.Now().Add(2 * answerTimeout)) // until Client.follow gets it
 			return &filterConn{Conn: conn}, nil
 		},
@@ -72,7 +72,6 @@ func transport(o Options, protocols ...string) *http.Transport {
 			return &filterConn{Conn: conn}, nil
 		},
 		TLSClientConfig:        d.tls,
-		TLSHandshakeTimeout:    answerTimeout,
 		ResponseHeaderTimeout:  o.ResponseTimeout,
 		MaxResponseHeaderBytes: maxHeader,
 	}
@@ -228,7 +227,7 @@ func tlsRefusal(err error) string {
 		return "TLS: the server's certificate is for another host"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "TLS: the server's certificate has expired or is not yet valid (is the clock right?)"
-	case errors.As(err, &invalid), errors.As(err, &verify):
+	case errors.As(err, &verify):
 		return "TLS: the server's certificate is not valid"
 	case errors.As(err, &record):
 		return "TLS: the server does not speak it (is this port for plain http?)"

@@ -3,13 +3,18 @@ package remote
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -179,4 +184,58 @@ func (c *deafConn) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	return c.Conn.Write(p)
+}
+
+// What the kernel says of a connection tells a host that can't be reached from one that was, and from silence.
+func TestClassify(t *testing.T) {
+	read := func(err error) error { return &net.OpError{Op: "read", Net: "tcp", Err: err} }
+	for _, c := range []struct {
+		err error
+		is  error
+	}{
+		{read(os.NewSyscallError("read", syscall.ECONNRESET)), errCut},
+		{&net.OpError{Op: "write", Net: "tcp", Err: os.NewSyscallError("write", syscall.EPIPE)}, errCut},
+		{read(net.ErrClosed), errCut},
+		{syscall.ECONNRESET, errCut},
+		{net.ErrClosed, errCut},
+		{read(os.ErrDeadlineExceeded), ErrStalled},
+		{read(os.NewSyscallError("read", syscall.ETIMEDOUT)), ErrStalled}, // keepalives have no answer
+		{read(os.NewSyscallError("read", syscall.EHOSTUNREACH)), ErrUnreachable},
+		{syscall.ENETDOWN, ErrUnreachable},
+		{&net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}, ErrUnreachable},
+		{&net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)}, ErrUnreachable},
+	} {
+		var is []error
+		for _, sentinel := range []error{errCut, ErrStalled, ErrUnreachable, ErrMalformed} {
+			if e := classify(t.Context(), t.Context(), &url.Error{Op: "Get", Err: c.err}); errors.Is(e, sentinel) {
+				is = append(is, sentinel)
+				if !e.temporary {
+					t.Errorf("%v is not worth a retry", e)
+				}
+			}
+		}
+		if !slices.Equal(is, []error{c.is}) {
+			t.Errorf("%v is %v, want %v", c.err, is, c.is)
+		}
+	}
+}
+
+// Why TLS failed is said in words that tell what to repair.
+func TestTLSRefusal(t *testing.T) {
+	invalid := func(why x509.InvalidReason) error {
+		return &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: why}}
+	}
+	for _, c := range []struct {
+		err  error
+		says string
+	}{
+		{invalid(x509.Expired), "has expired"},
+		{invalid(x509.IncompatibleUsage), "is not valid"},
+		{&tls.CertificateVerificationError{Err: errors.New("another reason")}, "is not valid"},
+		{&net.OpError{Op: "local error", Err: errors.New("tls: unexpected message")}, "can't agree"},
+	} {
+		if got := tlsRefusal(c.err); !strings.Contains(got, c.says) {
+			t.Errorf("%v: %q, want %q", c.err, got, c.says)
+		}
+	}
 }
