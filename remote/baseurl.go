@@ -22,7 +22,7 @@ func CheckBaseURL(raw string, insecureHTTP bool) (*url.URL, error) {
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return nil, fmt.Errorf("base URL %q is neither http nor https: %s", shown, example)
-	case u.Opaque != "" || u.Hostname() == "":
+	case u.Hostname() == "":
 		return nil, fmt.Errorf("base URL %q names no host: %s", shown, example)
 	case u.Port() != "" && !portNumber(u.Port()):
 		return nil, fmt.Errorf("base URL %q has an impossible port: write one from 1 to 65535, or none", shown)
@@ -49,11 +49,14 @@ func loopback(host string) bool {
 	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")
 }
 
-// below returns the URL base/last.
-func below(base *url.URL, last string) *url.URL {
+// below returns the URL of base and further segments of its path.
+func below(base *url.URL, segments ...string) *url.URL {
 	u := *base
-	u.Path = strings.TrimRight(base.Path, "/") + "/" + last
-	u.RawPath = strings.TrimRight(base.EscapedPath(), "/") + "/" + last
+	u.RawPath = base.EscapedPath()
+	for _, s := range segments {
+		u.Path += "/" + s
+		u.RawPath += "/" + url.PathEscape(s)
+	}
 	return &u
 }
 
@@ -70,8 +73,5 @@ func callURL(base *url.URL, id, op string) (*url.URL, error) {
 	if id == "" || id == "." || id == ".." {
 		return nil, fmt.Errorf("%q can't be an asset ID", id)
 	}
-	u := *base
-	u.Path = strings.TrimRight(base.Path, "/") + "/" + id + "/" + op
-	u.RawPath = strings.TrimRight(base.EscapedPath(), "/") + "/" + url.PathEscape(id) + "/" + op
-	return &u, nil
+	return below(base, id, op), nil
 }

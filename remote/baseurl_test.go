@@ -16,6 +16,7 @@ func TestCheckBaseURL(t *testing.T) {
 		{"http://127.0.0.1:80/x", false, "http://127.0.0.1:80/x"},
 		{"http://[::1]:80", false, "http://[::1]:80"},
 		{"http://LocalHost/", false, "http://LocalHost"},
+		{"http://localhost.", false, "http://localhost."},
 		{"http://api.test", true, "http://api.test"},
 		{"http://api.test", false, "--insecure-http"},
 		{"http://localhost.evil.test", false, "--insecure-http"},
@@ -23,12 +24,12 @@ func TestCheckBaseURL(t *testing.T) {
 		{"http://10.0.0.1", false, "--insecure-http"},
 		{"", false, "https://host/path"},
 		{"api.test/serve", false, "https://host/path"},
-		{"api.test:443", false, "https://host/path"},
+		{"api.test:443", false, `base URL "api.test:443" is neither http nor https: write it like https://host/path`},
 		{"https://api.test:0", false, "port"},
 		{"https://api.test:65536/x", false, "port"},
 		{"https://api.test:99999999999999999999", false, "port"},
 		{"https://api.test:", false, "https://api.test:"},
-		{"ftp://api.test", true, "https://host/path"},
+		{"ftp://api.test/x", true, `base URL "ftp://api.test/x" is neither`},
 		{"https://", false, "names no host"},
 		{"https:///path", false, "names no host"},
 		{"https:api.test", false, "names no host"},
@@ -41,9 +42,9 @@ func TestCheckBaseURL(t *testing.T) {
 		{"https://api.test:http/hunter2@x", false, "https://host/path"},
 	} {
 		u, err := CheckBaseURL(tc.raw, tc.insecure)
-		if err == nil {
-			if u.String() != tc.want {
-				t.Errorf("%q: %s, want %s", tc.raw, u, tc.want)
+		if err == nil || strings.EqualFold(strings.TrimRight(strings.TrimSpace(tc.raw), "/"), tc.want) {
+			if err != nil || u.String() != tc.want {
+				t.Errorf("%q: %s, %v, want %s", tc.raw, u, err, tc.want)
 			}
 			continue
 		}
