@@ -229,6 +229,51 @@ func TestCheckFirst(t *testing.T) {
 	}
 }
 
+// Whoever waits for the answer to the first call is told once when that is sent, not when it is answered.
+func TestCheckFirstSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const took = 3 * time.Second
+		c, _, stop := bubble(t, func(w http.ResponseWriter, _ *http.Request) {
+			time.Sleep(took)
+			_, _ = io.WriteString(w, `{"code":200,"data":{"resource":[{"asset_id":"re_1","file_size":"7"}]}}`)
+		}, Options{})
+		defer stop()
+		check := c.CheckFirst("re_1")
+		var wg sync.WaitGroup
+		wg.Go(func() { check(t.Context()) })
+		began := time.Now()
+		told := 0
+		_, err := c.Metadata(WithSent(t.Context(), func(sent bool) {
+			if told++; !sent || time.Since(began) != 0 {
+				t.Errorf("told %v after %v", sent, time.Since(began))
+			}
+		}), Reader, "re_1")
+		if err != nil || told != 1 || time.Since(began) != took {
+			t.Errorf("%v, told %d times, after %v", err, told, time.Since(began))
+		}
+		wg.Wait()
+	})
+}
+
+// A key that was refused at first may have been mended since.
+func TestCheckFirstNewKey(t *testing.T) {
+	c := start(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Date"] = nil
+		if r.Header.Get("Authorization") != "right" {
+			_, _ = io.WriteString(w, `{"code":"0401","msg":"Unauthorized","data":null}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"code":200,"data":{"resource":[{"asset_id":"re_1","file_size":"7"}]}}`)
+	}, Options{Key: NewKey(keyFile(t, "wrong"), "")})
+	if got := c.CheckFirst("re_1")(t.Context()); got.Verdict != KeyRefused || got.Dated || got.Ahead != 0 {
+		t.Errorf("%+v", got)
+	}
+	writeKey(t, c.o.Key.file, "right")
+	if i, err := c.Metadata(t.Context(), Reader, "re_1"); err != nil || i.Size != 7 {
+		t.Errorf("%+v, %v", i, err)
+	}
+}
+
 // The answer about one asset is not used for another.
 func TestCheckFirstOther(t *testing.T) {
 	c := start(t, func(w http.ResponseWriter, r *http.Request) {
