@@ -68,7 +68,6 @@ func (s *slot) write(ctx context.Context) {
 	l.times.sent = append(l.times.sent, now)
 	l.last = now
 	l.times.forget(l.ratesLocked(now), now)
-	l.serveLocked()
 }
 
 // release gives back a slot whose call was never written. That says nothing about the
