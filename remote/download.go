@@ -117,11 +117,15 @@ func (c *Client) admitted(ctx context.Context, u *url.URL, r Request, key string
 		slot.release()
 		return nil, err
 	}
-	onConn := func(net.Conn) {
-		if !slot.written {
-			slot.write(ctx)
+	onConn := func(net.Conn) bool {
+		first := !slot.written
+		if !slot.write(ctx) {
+			return false
+		}
+		if first {
 			c.meters.of(r.For).requests.Add(1)
 		}
+		return true
 	}
 	resp, err := c.exchange(ctx, u, r, key, onConn)
 	c.downloads.heard(key, r.ID, err)
@@ -130,7 +134,7 @@ func (c *Client) admitted(ctx context.Context, u *url.URL, r Request, key string
 }
 
 // exchange sends one request and judges the answer.
-func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, key string, onConn func(net.Conn)) (*Response, *Error) {
+func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, key string, onConn func(net.Conn) bool) (*Response, *Error) {
 	h := http.Header{
 		"User-Agent": {userAgent},
 		// Otherwise a proxy might compress it.
@@ -143,9 +147,9 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, key string
 	body := &Body{c: c, id: r.ID, ctx: ctx, life: life, cancel: cancel, key: key}
 	body.Charge(r.For)
 	//nolint:bodyclose // Body.Close does it
-	resp, away, err := c.follow(life, c.downloads, u, outgoing{header: h, close: !c.framing.Load()}, key, func(conn net.Conn) {
+	resp, away, err := c.follow(life, c.downloads, u, outgoing{header: h, close: !c.framing.Load()}, key, func(conn net.Conn) bool {
 		body.conn = conn
-		onConn(conn)
+		return onConn(conn)
 	})
 	if err != nil {
 		fail := classify(ctx, life, err)

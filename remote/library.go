@@ -209,7 +209,7 @@ func (c *Client) sendList(ctx context.Context, scope string, body []byte, key st
 		return nil, fail
 	}
 	h := http.Header{"User-Agent": {userAgent}, "Accept": {"application/json"}, "Content-Type": {"application/json"}}
-	b, fail := c.exchangeJSON(ctx, c.lists, below(c.o.Library, "list_videos"), outgoing{header: h, body: body}, key, maxList, func(net.Conn) { slot.write(ctx) })
+	b, fail := c.exchangeJSON(ctx, c.lists, below(c.o.Library, "list_videos"), outgoing{header: h, body: body}, key, maxList, func(net.Conn) bool { return slot.write(ctx) })
 	var answer *listAnswer
 	if fail == nil {
 		answer, fail = parseList(b)

@@ -92,7 +92,10 @@ func (w *wire) callAs(ctx context.Context, l *limiter, class Class, patient func
 		return err
 	}
 	time.Sleep(connects)
-	s.write(ctx)
+	if !s.write(ctx) {
+		s.done("re_1", waiting(ctx, nil), true)
+		return ctx.Err()
+	}
 	w.mu.Lock()
 	w.times = append(w.times, time.Now())
 	w.mu.Unlock()

@@ -17,7 +17,7 @@ func TestLimiterNeverExceeded(t *testing.T) {
 	for seed := range uint64(80) {
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 1))
-			text := []string{"1/s", "12/m", "1/s,12/m", "3/s", "2/5s,7/m", "14/m", "5/600ms,1/s"}[rnd.IntN(7)]
+			text := []string{"1/s", "12/m", "1/s,12/m", "3/s", "2/5s,7/m", "14/m", "5/600ms,1/s", "9/h"}[rnd.IntN(8)]
 			m := new(memory)
 			var w wire
 			for range 3 { // processes

@@ -86,9 +86,9 @@ func ParseRateLimit(text string) (RateLimit, error) {
 
 // parseRate reads a rate, which may be out of range.
 func parseRate(s string) (Rate, bool) {
-	count, unit, ok := strings.Cut(s, "/")
+	count, unit, _ := strings.Cut(s, "/")
 	n, err := strconv.Atoi(count)
-	if !ok || err != nil && !errors.Is(err, strconv.ErrRange) {
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return Rate{}, false
 	}
 	for _, u := range units {

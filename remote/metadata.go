@@ -63,7 +63,7 @@ func (c *Client) sendMetadata(ctx context.Context, class Class, id, key string, 
 		return Info{}, waiting(ctx, nil)
 	}
 	h := http.Header{"User-Agent": {userAgent}, "Accept": {"application/json"}}
-	b, fail := c.exchangeJSON(ctx, c.metadata, u, outgoing{header: h, seen: seen}, key, maxErrorBody, func(net.Conn) { slot.write(ctx) })
+	b, fail := c.exchangeJSON(ctx, c.metadata, u, outgoing{header: h, seen: seen}, key, maxErrorBody, func(net.Conn) bool { return slot.write(ctx) })
 	var i Info
 	if fail == nil {
 		i, fail = parseMetadata(b, id)
@@ -75,7 +75,7 @@ func (c *Client) sendMetadata(ctx context.Context, class Class, id, key string, 
 
 // exchangeJSON makes one call whose answer is JSON of at most most bytes, and returns that
 // answer if the call succeeded.
-func (c *Client) exchangeJSON(ctx context.Context, kind callKind, u *url.URL, o outgoing, key string, most int, onConn func(net.Conn)) ([]byte, *Error) {
+func (c *Client) exchangeJSON(ctx context.Context, kind callKind, u *url.URL, o outgoing, key string, most int, onConn func(net.Conn) bool) ([]byte, *Error) {
 	life, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	//nolint:bodyclose // Body.Close does it

@@ -11,18 +11,26 @@ import (
 )
 
 // A host that accepts connections again has been reached, whatever it answers. But a broken connection does not end a rate
-// limit.
-func TestProbeWithoutAnswer(t *testing.T) {
+// limit, nor does trouble of a call from before it.
+func TestProbeFails(t *testing.T) {
+	cut, cutThere := &Error{Err: ErrStalled, temporary: true}, &Error{Err: ErrStalled, temporary: true, away: "storage.test"}
 	for _, tc := range []struct {
-		cause *Error
-		open  bool
+		cause, probe *Error
+		open         bool
 	}{
-		{&Error{Err: ErrUnreachable, temporary: true}, true},
-		{&Error{Status: 429}, false},
+		{&Error{Err: ErrUnreachable, temporary: true}, cut, true},
+		{&Error{Status: 429}, cut, false},
+		{&Error{Status: 429}, cutThere, true}, // it was redirected
+		{&Error{Status: 429}, &Error{Status: 500}, true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := testLimiter(t, "none", nil)
-			for _, e := range []*Error{tc.cause, {Err: ErrStalled, temporary: true}} {
+			first, _ := l.acquire(t.Context(), Reader, "re_1", nil)
+			first.write(t.Context())
+			first.done("re_1", nil, false)
+			late, _ := l.acquire(t.Context(), Reader, "re_2", nil)
+			late.write(t.Context())
+			for i, e := range []*Error{tc.cause, tc.probe} {
 				s, err := l.acquire(t.Context(), Reader, "re_1", nil)
 				if err != nil {
 					t.Fatal(err)
@@ -32,12 +40,18 @@ func TestProbeWithoutAnswer(t *testing.T) {
 				}
 				s.write(t.Context())
 				s.done("re_1", e, false)
+				if i == 0 {
+					late.done("re_2", &Error{Status: 500}, false)
+					if l.gate.cause != tc.cause {
+						t.Errorf("a late 500 changed %v", tc.cause)
+					}
+				}
 			}
 			if open := l.gate.cause == nil; open != tc.open {
-				t.Errorf("after %v, a probe without an answer: open %v, want %v", tc.cause, open, tc.open)
+				t.Errorf("after %v, a probe that fails with %v: open %v, want %v", tc.cause, tc.probe, open, tc.open)
 			}
 			if s, err := l.acquire(t.Context(), Reader, "re_1", nil); err != nil || s.probe == tc.open {
-				t.Errorf("after %v, a probe without an answer did not pass on the turn: %v", tc.cause, err)
+				t.Errorf("after %v, a probe that fails with %v did not pass on the turn: %v", tc.cause, tc.probe, err)
 			}
 		})
 	}

@@ -33,21 +33,22 @@ type outgoing struct {
 // follow sends a request and follows redirects without changing its method, even for 303.
 // The key is sent only to the scheme, host and port of u, and never again after a redirect
 // elsewhere; net/http would send it to another port, or from https to http. onConn is
-// called with the connection of each hop before the request is written. away is the host of the
+// called with the connection of each hop, and reports whether the request is to be written. away is the host of the
 // last hop, "" if that is u's and no hop before went elsewhere. Errors never contain a query,
 // which may be a signature. The caller closes the response's body.
-func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o outgoing, key string, onConn func(net.Conn)) (resp *http.Response, away string, err error) {
+func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o outgoing, key string, onConn func(net.Conn) bool) (resp *http.Response, away string, err error) {
 	var filter *filterConn
 	sent := 0
 	ctx, cancel := context.WithCancel(ctx) // ends with its parent, like the body
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
-		if sent++; sent > maxSent {
-			cancel()
-			return
-		}
 		filter, _ = i.Conn.(*filterConn)
 		_ = i.Conn.SetDeadline(time.Time{}) // what it was for connecting
-		onConn(i.Conn)
+		if sent++; sent > maxSent || !onConn(i.Conn) {
+			cancel()
+			if filter != nil { // else it is HTTP/2, which writes nothing more
+				_ = filter.Close()
+			}
+		}
 	}})
 	origin, trusted := u, true
 	asked := map[string]bool{}

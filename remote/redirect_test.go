@@ -332,7 +332,7 @@ func TestBarePercentTunnel(t *testing.T) {
 	resp, _, err := c.follow(t.Context(), roundTrip(func(r *http.Request) *http.Response {
 		asked = append(asked, r.URL.RequestURI())
 		return &http.Response{StatusCode: answers[len(asked)-1], Header: http.Header{"Location": {"/100%"}}, Body: body}
-	}), u, outgoing{header: http.Header{}}, testKey, func(net.Conn) {})
+	}), u, outgoing{header: http.Header{}}, testKey, func(net.Conn) bool { return true })
 	if err != nil || strings.Join(asked, " ") != "/x /100% /100%25" || body.n != 2 {
 		t.Errorf("asked %q, %d closed, %v", asked, body.n, err)
 	}

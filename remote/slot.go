@@ -36,12 +36,11 @@ func tellSent(ctx context.Context, sent bool) {
 }
 
 // write is called when the call is about to be written to a connection. It waits until that
-// is allowed. From then on the call counts.
-func (s *slot) write(ctx context.Context) {
+// is allowed, and reports whether it is; from then on the call counts. It is not if ctx ends before.
+func (s *slot) write(ctx context.Context) bool {
 	if s.written {
-		return // a redirect, which the API counts as the same call
+		return true // a redirect, which the API counts as the same call
 	}
-	s.written = true
 	l := s.l
 	took := time.Since(s.granted)
 	if wait := time.Until(s.due); wait > 0 {
@@ -49,9 +48,13 @@ func (s *slot) write(ctx context.Context) {
 		defer t.Stop()
 		select {
 		case <-t.C:
-		case <-ctx.Done(): // net/http may still write it, so it counts
+		case <-ctx.Done():
 		}
 	}
+	if ctx.Err() != nil {
+		return false
+	}
+	s.written = true
 	tellSent(ctx, true)
 	now := time.Now()
 	if l.ledger != nil && now.Sub(s.noted) > noteAgain {
@@ -68,6 +71,7 @@ func (s *slot) write(ctx context.Context) {
 	l.times.sent = append(l.times.sent, now)
 	l.last = now
 	l.times.forget(l.ratesLocked(now), now)
+	return true
 }
 
 // release gives back a slot whose call was never written. That says nothing about the

@@ -3,11 +3,19 @@ package remote
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"assetfs/remote/fakeapi"
 )
 
 // Only trouble that several assets have met lately, and since the last good answer, closes the gate.
@@ -224,6 +232,54 @@ func TestGateRefusedTogether(t *testing.T) {
 	})
 }
 
+// Calls that fail together teach, and are logged, once. So it is with the probes after them, and with a late answer.
+func TestFailedTogether(t *testing.T) {
+	for said, err := range map[string]*Error{
+		"somebody else may be using this account": {Status: 429},
+		"the host can't be reached":               {Err: ErrUnreachable, temporary: true},
+		"the server fails for several assets":     {Status: 500},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var log strings.Builder
+			l := newLimiter(opDownload, AutoRateLimit(), nil, nil, slog.New(slog.NewTextHandler(&log, nil)))
+			call := func() *slot {
+				s, err := l.acquire(t.Context(), Reader, "re_1", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.write(t.Context())
+				return s
+			}
+			for range manyLeast {
+				call().done("re_1", nil, false)
+			}
+			if log.Len() > 0 {
+				t.Errorf("nothing has failed: %s", &log)
+			}
+			var open []*slot
+			for range 8 {
+				open = append(open, call())
+			}
+			fail := func(s *slot, i int) {
+				own := *err
+				s.done("re_"+strconv.Itoa(i), &own, false)
+			}
+			for i, s := range open[1:] {
+				fail(s, i)
+			}
+			if err.Status != 429 { // the second in a row teaches more
+				fail(call(), 0) // a probe
+				fail(call(), 1)
+			}
+			call().done("re_1", nil, false)
+			fail(open[0], 8)
+			if strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), said) || l.learnt.Wait != 0 {
+				t.Errorf("the limit per minute is kept for %v; log:\n%s", l.learnt.Wait, &log)
+			}
+		})
+	}
+}
+
 // A reader that gives up when a probe is due, but not yet sent, is told why the gate was closed.
 func TestGateProbeDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -282,4 +338,78 @@ func TestGivenUpAtItsTurn(t *testing.T) {
 			t.Errorf("%d calls are pending, probing %v", l.times.pending, l.gate.probing)
 		}
 	})
+}
+
+// A call that its caller gives up while it is connected and waits for its time is not written.
+func TestGivenUpBeforeItsTime(t *testing.T) {
+	calls := map[string]func(ctx context.Context, c *Client) error{
+		"download": func(ctx context.Context, c *Client) error {
+			r, err := c.Download(ctx, Request{ID: testID})
+			if err == nil {
+				err = r.Body.Close()
+			}
+			return err
+		},
+		"metadata": func(ctx context.Context, c *Client) error {
+			_, err := c.Metadata(ctx, Reader, testID)
+			return err
+		},
+	}
+	for name, call := range calls {
+		for range 20 { // net/http sometimes writes one whose context has ended
+			synctest.Test(t, func(t *testing.T) {
+				var asked []time.Time
+				p := &pipes{Pipes: fakeapi.NewPipes()}
+				srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					asked = append(asked, time.Now())
+					w.Header().Set("Connection", "close")
+					if name == "metadata" {
+						_, _ = io.WriteString(w, resource(okFields))
+					} else {
+						attach(w, "x")
+						_, _ = io.WriteString(w, "x")
+					}
+				})}
+				var wg sync.WaitGroup
+				wg.Go(func() { _ = srv.Serve(p) })
+				c := NewClient(&url.URL{Scheme: "http", Host: "api.test"}, Options{
+					Key: NewKey("", testKey), RateLimit: rates(t, "1/s"),
+					Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+						if len(asked) < 4 {
+							time.Sleep(500 * time.Millisecond)
+						}
+						return p.Dial(ctx, network, addr)
+					},
+				})
+				defer func() {
+					_ = p.Close()
+					_ = srv.Close()
+					c.Close()
+					wg.Wait()
+				}()
+				for range 4 { // it learns how long connecting takes
+					if err := call(t.Context(), c); err != nil {
+						t.Fatal(err)
+					}
+				}
+				due := asked[3].Add(1100 * time.Millisecond)
+				ctx, cancel := context.WithDeadline(t.Context(), due.Add(-50*time.Millisecond))
+				defer cancel()
+				err := call(ctx, c)
+				if e := failure(t, err); !errors.Is(err, context.DeadlineExceeded) || e.Status != 0 || !time.Now().Before(due) {
+					t.Errorf("%s: %v", name, err)
+				}
+				synctest.Wait()
+				if len(asked) != 4 {
+					t.Fatalf("%s: %d calls, the last %v before its time", name, len(asked), due.Sub(asked[4]))
+				}
+				if spent := c.Stats().Requests; name == "download" && spent != int64(len(asked)) {
+					t.Errorf("%d requests are counted, %d were made", spent, len(asked))
+				}
+				if err := call(t.Context(), c); err != nil || asked[len(asked)-1].Sub(due) > time.Second {
+					t.Errorf("%s: %v, the next call %v late", name, err, asked[len(asked)-1].Sub(due))
+				}
+			})
+		}
+	}
 }
