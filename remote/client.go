@@ -71,6 +71,9 @@ type callKind struct {
 // NewClient makes a client for the API at base, which CheckBaseURL has checked.
 // It makes no request.
 func NewClient(base *url.URL, o Options) *Client {
+	if o.Key == nil {
+		o.Key = NewKey("", "")
+	}
 	if o.ResponseTimeout <= 0 {
 		o.ResponseTimeout = defaultTimeout
 	}

@@ -35,9 +35,6 @@ func NewKey(file, fallback string) *Key {
 
 // get returns the key, or an error that wraps ErrNoKey.
 func (k *Key) get() (string, error) {
-	if k == nil {
-		return "", ErrNoKey
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.value != "" {
@@ -74,9 +71,6 @@ func (k *Key) Secret() (string, error) { return k.get() }
 // changed reads the key again after the server refused used, and reports whether it is
 // another one now. If it can't be read, it is not.
 func (k *Key) changed(used string) bool {
-	if k == nil {
-		return false
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if v, err := k.read(); err == nil {
@@ -87,9 +81,6 @@ func (k *Key) changed(used string) bool {
 
 // forget makes the key be read again when it is next needed.
 func (k *Key) forget() {
-	if k == nil {
-		return
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.value = ""

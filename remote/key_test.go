@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,6 +42,11 @@ func TestKeyRenewed(t *testing.T) {
 	if v, err := k.get(); v != "one" {
 		t.Fatal(v, err)
 	}
+	writeKey(t, name, "on") // by an editor, which has not finished
+	if v, err := k.get(); v != "one" {
+		t.Error(v, err)
+	}
+	writeKey(t, name, "one")
 	check("first", true)
 	check("as read first", false)
 	writeKey(t, name, "two\n")
@@ -111,8 +117,16 @@ func TestKey(t *testing.T) {
 	if !errors.Is(err, ErrNoKey) || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing file: %v, want ErrNoKey and why", err)
 	}
-	if _, err := (*Key)(nil).get(); !errors.Is(err, ErrNoKey) {
-		t.Errorf("nil key: %v", err)
+	if _, err := NewKey(t.TempDir(), "sk-2").get(); !errors.Is(err, ErrNoKey) || !errors.Is(err, syscall.EISDIR) {
+		t.Errorf("a directory: %v, want ErrNoKey and why", err)
+	}
+	if _, err := NewKey(keyFile(t, "\xfe\xff\x00s\x00k"), "").get(); !errors.Is(err, ErrNoKey) || !strings.Contains(err.Error(), "UTF-16") {
+		t.Errorf("UTF-16: %v", err)
+	}
+	c := NewClient(&url.URL{Scheme: "https", Host: "api.test"}, Options{})
+	c.ForgetFailures()
+	if _, err := c.Download(t.Context(), Request{ID: testID}); !errors.Is(err, ErrNoKey) {
+		t.Errorf("a client without a key: %v", err)
 	}
 }
 
@@ -127,7 +141,7 @@ func TestKeyNeverShown(t *testing.T) {
 	}
 	slog.New(slog.NewTextHandler(&b, nil)).Info("x", "key", k, "options", Options{Key: k})
 	slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "key", k, "options", Options{Key: k})
-	if strings.Contains(b.String(), testKey) || strings.Contains(b.String(), fmt.Sprintf("%x", testKey)) {
+	if strings.Count(b.String(), redacted) < 9 || strings.Contains(b.String(), testKey) || strings.Contains(b.String(), fmt.Sprintf("%x", testKey)) {
 		t.Errorf("the key is in %s", b.String())
 	}
 }
@@ -235,6 +249,9 @@ func TestHide(t *testing.T) {
 	} {
 		if got := hide(text, key); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+		if got := hide(text, ""); got != text {
+			t.Errorf("without a key %q becomes %q", text, got)
 		}
 	}
 }
