@@ -45,8 +45,8 @@ func (c *Client) follow(ctx context.Context, rt http.RoundTripper, u *url.URL, o
 		_ = i.Conn.SetDeadline(time.Time{}) // what it was for connecting
 		if sent++; sent > maxSent || !onConn(i.Conn) {
 			cancel()
-			if filter != nil { // else it is HTTP/2, which writes nothing more
-				_ = filter.Close()
+			if !speaksHTTP2(i.Conn) { // net/http would write it all the same
+				_ = i.Conn.Close()
 			}
 		}
 	}})

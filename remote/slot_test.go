@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -410,6 +412,50 @@ func TestGivenUpBeforeItsTime(t *testing.T) {
 					t.Errorf("%s: %v, the next call %v late", name, err, asked[len(asked)-1].Sub(due))
 				}
 			})
+		}
+	}
+}
+
+// A request that is not to be written is not, whatever it would go over. HTTP/2 keeps its connection, which others use.
+func TestNotWritten(t *testing.T) {
+	var asked, conns atomic.Int64
+	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		_, _ = io.WriteString(w, resource(okFields))
+	})
+	secure := quietTLS(t, h)
+	plain := httptest.NewServer(h)
+	defer plain.Close()
+	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conns.Add(1)
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}
+	direct, socks := http.ProxyURL(nil), through(t, "socks5://"+socks(t, secure.Listener.Addr().String()))
+	for name, tc := range map[string]struct {
+		base  string
+		proxy func(*http.Request) (*url.URL, error)
+		kind  func(*Client) callKind
+		conns int64
+	}{
+		"plain":      {plain.URL, direct, func(c *Client) callKind { return c.downloads }, 20},
+		"secure":     {secure.URL, direct, func(c *Client) callKind { return c.downloads }, 20},
+		"SOCKS":      {secure.URL, socks, func(c *Client) callKind { return c.downloads }, 20},
+		"HTTP/2":     {secure.URL, direct, func(c *Client) callKind { return c.metadata }, 1},
+		"plain kept": {plain.URL, direct, func(c *Client) callKind { return c.metadata }, 20},
+	} {
+		conns.Store(0)
+		c := newTestClient(t, tc.base, Options{TLS: trust(secure), Dial: dial, proxy: tc.proxy})
+		for range 20 {
+			u, _ := callURL(c.base, testID, opMetadata)
+			resp, _, err := c.follow(t.Context(), tc.kind(c), u, outgoing{header: http.Header{}}, testKey, func(net.Conn) bool { return false })
+			if err == nil {
+				_ = resp.Body.Close()
+				t.Fatalf("%s: an answer", name)
+			}
+		}
+		time.Sleep(20 * time.Millisecond) // what is on its way arrives
+		if n := asked.Swap(0); n != 0 || conns.Load() != tc.conns {
+			t.Errorf("%s: %d requests by %d connections, want none by %d", name, n, conns.Load(), tc.conns)
 		}
 	}
 }

@@ -66,7 +66,7 @@ func transport(o Options, protocols ...string) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			if conn.ConnectionState().NegotiatedProtocol == "h2" {
+			if speaksHTTP2(conn) {
 				return conn, nil // must be a *tls.Conn: net/http reads the protocol from it
 			}
 			return &filterConn{Conn: conn}, nil
@@ -75,6 +75,11 @@ func transport(o Options, protocols ...string) *http.Transport {
 		ResponseHeaderTimeout:  o.ResponseTimeout,
 		MaxResponseHeaderBytes: maxHeader,
 	}
+}
+
+func speaksHTTP2(conn net.Conn) bool {
+	t, ok := conn.(*tls.Conn)
+	return ok && t.ConnectionState().NegotiatedProtocol == "h2"
 }
 
 func newDialer(o Options, protocols ...string) *dialer {
