@@ -46,11 +46,11 @@ func (s *stream) yield() {
 	a := s.a
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.info.Ranging != RangeUnknown || !s.state.Opening || s.ending {
+	if a.info.Ranging != RangeUnknown || s.answered() || s.ending {
 		return
 	}
 	for _, o := range a.streams {
-		if o != s && !o.ending && !o.state.Opening && o.state.Start == 0 && o.state.Pos <= s.request.Start {
+		if o.answered() && !o.ending && o.state.Start == 0 && o.state.Pos <= s.request.Start {
 			a.only = o
 			s.endLocked()
 			return

@@ -21,10 +21,10 @@ var errRivals = errors.New("nothing of the streams under way to compare with")
 // lookAgain is how often a stream looks whether its rivals have stored something.
 const lookAgain = 10 * time.Millisecond
 
-// rival reports whether o is another stream than s, has a response, and may still store bytes.
-func (s *stream) rival(o *stream) bool { return o != s && !o.state.Opening }
+// answered reports whether s has a response, which may store bytes. It has none before that is judged.
+func (s *stream) answered() bool { return !s.state.Opening }
 
-// awaitRivals waits until a rival has stored something, and returns false if none is about to. If
+// awaitRivals waits until another stream has stored something, and returns false if none is about to. If
 // instead each response ended those before it, then with two servers that answer in turns none would
 // bring anything.
 func (s *stream) awaitRivals() bool {
@@ -33,7 +33,7 @@ func (s *stream) awaitRivals() bool {
 		a.mu.Lock()
 		stored := a.present.Len() > 0 || s.ctx.Err() != nil
 		comes := slices.ContainsFunc(a.streams, func(o *stream) bool {
-			return s.rival(o) && !o.ending && !o.state.Paused && !o.state.Stuck
+			return o.answered() && !o.ending && !o.state.Paused && !o.state.Stuck
 		})
 		a.mu.Unlock()
 		if stored || !comes {
@@ -125,7 +125,7 @@ func (a *Asset) doubtLocked(s *stream, r *Response, judged verdict) (sample rang
 	case a.info.Stored || a.given > 0:
 		a.followLocked(r.Info.Size)
 		return sample, errReplaced
-	case slices.ContainsFunc(a.streams, s.rival):
+	case slices.ContainsFunc(a.streams, (*stream).answered):
 		return sample, errRivals
 	default:
 		// The content may be another one, so the validators of the old one are not its own.
@@ -166,6 +166,6 @@ func (a *Asset) distrustRangeLocked() {
 func (a *Asset) coveredLocked(s *stream, r *Response) bool {
 	return !r.Ranged && s.request.Start > 0 && slices.ContainsFunc(a.streams, func(o *stream) bool {
 		st := &o.state
-		return o != s && !o.ending && !st.Opening && st.Start <= r.Start && st.Pos <= s.request.Start && (st.End < 0 || r.End >= 0 && st.End >= r.End)
+		return o.answered() && !o.ending && st.Start <= r.Start && st.Pos <= s.request.Start && (st.End < 0 || r.End >= 0 && st.End >= r.End)
 	})
 }

@@ -78,10 +78,10 @@ func (s *stream) endLocked() {
 	}
 	s.ending = true
 	nudge(s.wake)
-	if s.state.Opening {
-		s.cancel(ErrClosed)
-	} else {
+	if s.answered() {
 		time.AfterFunc(drainFor, func() { s.cancel(ErrClosed) }) // the socket may be silent
+	} else {
+		s.cancel(ErrClosed)
 	}
 }
 
@@ -163,9 +163,9 @@ func (s *stream) accept(r *Response) error {
 			a.store.remove(remove)
 			return nil
 		case errors.Is(err, errRivals):
-			// If the rivals have stored anything by then, r is compared with that.
+			// If the others have stored anything by then, r is compared with that.
 			if !s.awaitRivals() {
-				a.stop(s.rival, (*stream).discardLocked)
+				a.stop((*stream).answered, (*stream).discardLocked)
 			}
 			if s.ctx.Err() != nil {
 				return context.Cause(s.ctx)
