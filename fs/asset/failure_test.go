@@ -253,3 +253,69 @@ func TestErrorsOfTwoKinds(t *testing.T) {
 		r.read(rd, 4*mib, 1000)
 	})
 }
+
+// How often it is tried again, and when, by what went wrong in a row.
+func TestFailureNotes(t *testing.T) {
+	always, refused := errServer, &apiError{status: 402}
+	three, four := &apiError{status: 1, tries: 3}, &apiError{status: 2, tries: 4}
+	asks := &apiError{status: 3, temp: true, after: 20 * time.Second}
+	type step struct {
+		err      error
+		progress bool
+		final    bool // then
+	}
+	for name, steps := range map[string][]step{
+		"for good":                      {{refused, false, true}},
+		"three times":                   {{three, false, false}, {three, false, false}, {three, false, true}},
+		"three times, with bytes":       {{three, true, false}, {three, true, false}, {three, true, false}, {three, true, false}},
+		"bytes begin anew":              {{three, false, false}, {three, false, false}, {three, true, false}, {three, false, false}, {three, false, true}},
+		"any number":                    slices.Repeat([]step{{always, false, false}}, 30),
+		"any number says nothing of it": {{three, false, false}, {always, false, false}, {three, false, false}, {always, false, false}, {three, false, true}},
+		"another kind begins anew":      {{three, false, false}, {three, false, false}, {four, false, false}, {four, false, false}, {four, false, false}, {four, false, true}},
+		"asked to wait":                 {{asks, false, false}, {asks, true, false}},
+	} {
+		var f failure
+		now := time.Unix(1e9, 0)
+		first, count := now, 0
+		for i, s := range steps {
+			if count++; s.progress {
+				first, count = now, 1
+			}
+			f.note(s.err, now, s.progress)
+			wait := f.until.Sub(now)
+			least, most := backoffFirst/2, backoffMost*3/2
+			switch {
+			case s.final:
+				least, most = rememberFor, rememberFor
+			case s.progress && !errors.Is(s.err, asks):
+				least, most = 0, 0
+			case errors.Is(s.err, asks):
+				least = asks.after
+			case count > 10:
+				least = backoffMost / 2
+			}
+			if f.final != s.final || f.count != count || !errors.Is(f.err, s.err) || wait < least || wait > most || !f.began.Equal(first) {
+				t.Errorf("%s, %d: next in %v, want %v to %v; began %v, want %v; %+v", name, i, wait, least, most, f.began, first, f)
+			}
+			if i > 0 && count > 11 && wait == backoffMost {
+				t.Errorf("%s, %d: all assets would try at the same time", name, i)
+			}
+			now = now.Add(time.Second)
+		}
+		if !f.final {
+			continue
+		}
+		if last := f.err; !errors.Is(f.refusal(now), last) {
+			t.Errorf("%s: a read may try again at once", name)
+		} else if f.note(always, now, false); !errors.Is(f.err, last) || !f.final {
+			t.Errorf("%s: forgotten for %v", name, f.err)
+		}
+		now = f.until
+		if err := f.refusal(now); err != nil {
+			t.Errorf("%s: no read may ever try again: %v", name, err)
+		}
+		if f.note(always, now, false); f.final || f.count != 1 {
+			t.Errorf("%s: another failure, after it is over: %+v", name, f)
+		}
+	}
+}

@@ -102,8 +102,7 @@ func (a *Asset) agreesLocked(r *Response, judged verdict) error {
 		// This is far more often a broken server than an asset that has become empty, and
 		// believing it would cost all that is in the spool.
 		return wrongLength(0, least, 0)
-	case judged == another,
-		a.info.Header && a.info.Size < 0 && size >= 0 && size < least:
+	case judged == another, a.info.Size < 0 && size >= 0 && size < least:
 		return errReplaced
 	case a.info.Size >= 0 && (size >= 0 && size != a.info.Size || r.End > a.info.Size):
 		if r.Ranged && a.info.vouches(r.Info) {
