@@ -337,3 +337,25 @@ func TestUnprovenIsBounded(t *testing.T) {
 		})
 	})
 }
+
+// A request for bytes to compare may fail like any other.
+func TestProofFails(t *testing.T) {
+	refused := &apiError{status: 402}
+	for _, failure := range []error{errServer, refused} {
+		test(t, &fakeServer{size: 64 * mib, ranged: true, validators: perAnswer}, func(r *rig) {
+			r.contact()
+			rd := r.Open()
+			defer rd.Close()
+			r.cat(rd, 0, mib)
+			r.set(func(f *fakeServer) { f.failures = []error{nil, failure} })
+			if errors.Is(failure, refused) {
+				r.fails(rd, 40*mib, 4096, refused)
+			} else {
+				r.cat(rd, 40*mib, 41*mib)
+			}
+			if n := len(r.server.failures); n != 0 {
+				t.Errorf("%d requests less than there should be", n)
+			}
+		})
+	}
+}

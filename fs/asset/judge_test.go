@@ -143,3 +143,37 @@ func TestJudge(t *testing.T) {
 		})
 	}
 }
+
+// What bytes an answer in doubt is compared by: its own, if it brings enough that are present, or others.
+func TestCompare(t *testing.T) {
+	for name, c := range map[string]struct {
+		start, end int64 // of the answer
+		doubtful   bool
+		proof      int64 // it is compared up to there
+		sample     ranges.Range
+	}{
+		"a block of it is present":    {mib, -1, false, mib + block, ranges.Range{}},
+		"all of it is present":        {mib, mib + 1000, false, mib + 1000, ranges.Range{}},
+		"too little is present":       {2*mib - 1000, -1, false, 0, ranges.Range{Start: 2*mib - 1000 - block, End: 2*mib - 1000}},
+		"none of it is present":       {2 * mib, -1, false, 0, ranges.Range{Start: 2*mib - block, End: 2 * mib}},
+		"it is empty":                 {2 * mib, 2 * mib, false, 0, ranges.Range{Start: 2*mib - block, End: 2 * mib}},
+		"far from what is present":    {5 * mib, -1, false, 0, ranges.Range{End: block}},
+		"far from it, its place, too": {5 * mib, -1, true, 0, ranges.Range{Start: block / 2, End: block}},
+		"its place is in doubt":       {2 * mib, -1, true, 0, ranges.Range{Start: 2*mib - block, End: 2 * mib}},
+	} {
+		test(t, &fakeServer{size: 10 * mib}, func(r *rig) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.readyLocked()
+			r.info.Ranging = RangeYes
+			r.present.Add(ranges.Range{End: 2 * mib})
+			s := &stream{a: r.Asset}
+			sample := r.compareLocked(s, &Response{Ranged: true, Start: c.start, End: c.end, Doubtful: c.doubtful})
+			if s.proof != c.proof || sample != c.sample {
+				t.Errorf("%s: compared up to %d, or by %v; want %d, %v", name, s.proof, sample, c.proof, c.sample)
+			}
+			r.present.Clear()
+			r.info.Ranging = RangeUnknown
+		})
+	}
+}

@@ -382,3 +382,84 @@ func TestStallWatch(t *testing.T) {
 		})
 	}
 }
+
+// Which streams may be given up, and in which order.
+func TestGivesWay(t *testing.T) {
+	const size = 10 * mib
+	type state struct {
+		StreamState
+		know func(*stream)
+	}
+	paused := StreamState{Paused: true, End: size}
+	stuck, runs, opens := StreamState{Stuck: true, End: size}, StreamState{End: size}, StreamState{Paused: true, Opening: true, End: size}
+	ahead, early := StreamState{Paused: true, Pos: size / 2, End: size}, StreamState{Paused: true, Pos: size/2 - 1, End: size}
+	for name, c := range map[string]struct {
+		state
+		ranging Ranging
+		idle    time.Duration
+		may     bool
+		late    bool // after all that can be resumed
+	}{
+		"paused":               {state{paused, nil}, RangeYes, idle, true, false},
+		"its peer is silent":   {state{stuck, nil}, RangeYes, idle, true, false},
+		"it runs":              {state{runs, nil}, RangeYes, idle, false, false},
+		"it has no answer":     {state{opens, nil}, RangeYes, idle, false, false},
+		"it was just used":     {state{paused, nil}, RangeYes, idle - 1, false, false},
+		"it ends":              {state{paused, func(s *stream) { s.ending = true }}, RangeYes, idle, false, false},
+		"without Range, half":  {state{ahead, nil}, RangeNo, idle, true, true},
+		"of unknown Range":     {state{ahead, nil}, RangeUnknown, idle, true, true},
+		"without Range, early": {state{early, nil}, RangeNo, idle, false, false},
+		"without Range, twice": {state{ahead, func(s *stream) { s.a.gaveWay = true }}, RangeNo, idle, false, false},
+		"without a size":       {state{ahead, func(s *stream) { s.a.info.Size = -1 }}, RangeNo, idle, false, false},
+	} {
+		now := time.Unix(1e9, 0)
+		a := &Asset{engine: &engine{}}
+		a.info = Info{Size: size, Learnt: Learnt{Ranging: c.ranging}}
+		s := &stream{a: a, state: c.StreamState}
+		s.state.Used = now.Add(-c.idle)
+		if c.know != nil {
+			c.know(s)
+		}
+		used, may := s.givesWayLocked(now)
+		if may != c.may || may && used.After(now) != c.late {
+			t.Errorf("%s: may %v, used %v, want %v, late %v", name, may, used, c.may, c.late)
+		}
+	}
+	// Of several the one that was used least recently, and no other.
+	test(t, &fakeServer{size: size, ranged: true}, func(r *rig) {
+		time.Sleep(time.Minute)
+		now := time.Now()
+		r.mu.Lock()
+		r.readyLocked()
+		r.info = Info{Size: size, Learnt: Learnt{Ranging: RangeYes}}
+		for _, ago := range []time.Duration{3, 9, 5, 0} {
+			s := &stream{a: r.Asset, state: paused, wake: make(chan struct{}, 1), done: make(chan struct{})}
+			s.state.Used = now.Add(-ago * time.Second)
+			_, s.cancel = context.WithCancelCause(context.Background())
+			close(s.done)
+			r.streams = append(r.streams, s)
+		}
+		r.mu.Unlock()
+		for _, want := range [][]bool{{false, true, false, false}, {false, true, true, false}, {true, true, true, false}} {
+			if r.store.giveWay(now) != true || r.store.giveWay(now) {
+				t.Error("not one, and one a second")
+			}
+			now = now.Add(idle)
+			r.mu.Lock()
+			for i, s := range r.streams {
+				if s.ending != want[i] {
+					t.Errorf("stream %d: ends %v, want %v", i, s.ending, want[i])
+				}
+			}
+			if !r.gaveWay {
+				t.Error("the asset does not know")
+			}
+			r.streams[3].state.Used = now
+			r.mu.Unlock()
+		}
+		r.mu.Lock()
+		r.streams, r.gaveWay = nil, false
+		r.mu.Unlock()
+		time.Sleep(time.Minute)
+	})
+}
