@@ -10,7 +10,6 @@ type LimitState struct {
 	Waiting int           // readers that wait for their turn
 	Next    time.Time     // when the next call may go; in the past: now
 	Closed  error         // why the gate is closed; nil: it is open
-	Until   time.Time     // when it lets a probe through, if Closed
 }
 
 // Limits returns the limits on downloads, metadata calls, and calls for lists.
@@ -24,9 +23,12 @@ func (l *limiter) state() LimitState {
 	now := time.Now()
 	rates := l.ratesLocked(now)
 	s := LimitState{Calls: l.call, Rate: RateLimit{Rates: rates}.String(), Spread: l.learnt.gap(rates), Waiting: len(l.queue)}
-	if s.Next = l.opensLocked(now, Reader, 0); l.gate.cause != nil {
-		s.Closed, s.Until = l.gate.cause, l.gate.until
-		s.Next = l.gate.until // unknown while a probe is running
+	s.Next = l.opensLocked(now, Reader, 0)
+	if l.gate.cause != nil {
+		s.Closed = l.gate.cause
+		if l.gate.probing {
+			s.Next = now // unknown, but a call is being tried
+		}
 	}
 	return s
 }

@@ -46,7 +46,7 @@ func TestLimits(t *testing.T) {
 		go func() { _, _ = c.Download(ctx, Request{ID: testID}) }()
 		time.Sleep(time.Second)
 		s := download()
-		if left := time.Until(s.Until); s.Closed == nil || left < 28*time.Second || left > 30*time.Second || !strings.Contains(s.Closed.Error(), "429") || s.Spread == 0 {
+		if left := time.Until(s.Next); s.Closed == nil || left < 28*time.Second || left > 30*time.Second || !strings.Contains(s.Closed.Error(), "429") || s.Spread == 0 {
 			t.Errorf("refused: %+v, %v left", s, left)
 		}
 		if m := c.Limits()[1]; m.Calls != "metadata" || m.Closed != nil {
@@ -54,5 +54,32 @@ func TestLimits(t *testing.T) {
 		}
 		cancel()
 		synctest.Wait()
+	})
+}
+
+// While the gate is closed, the rate limit may hold up the next call for longer. While a probe is running, the next is tried now.
+func TestLimitsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := testLimiter(t, "1/m", nil)
+		call := func() *slot {
+			s, err := l.acquire(t.Context(), Reader, "re_1", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.write(t.Context())
+			return s
+		}
+		call().done("re_1", &Error{Err: ErrUnreachable, temporary: true}, false)
+		if s := l.state(); s.Closed == nil || time.Until(s.Next) != 61*time.Second {
+			t.Errorf("unreachable, and no call is left for 61 s: %+v, next in %v", s, time.Until(s.Next))
+		}
+		probe := call()
+		if s := l.state(); s.Closed == nil || s.Next.After(time.Now()) {
+			t.Errorf("a probe is running: %+v, next in %v", s, time.Until(s.Next))
+		}
+		probe.done("re_1", nil, false)
+		if s := l.state(); s.Closed != nil || time.Until(s.Next) != 61*time.Second {
+			t.Errorf("answered: %+v, next in %v", s, time.Until(s.Next))
+		}
 	})
 }
