@@ -158,7 +158,7 @@ func TestDownload(t *testing.T) {
 	}
 	for field, want := range map[string]string{
 		"Authorization": testKey, "Range": "bytes=3-6", "If-Range": "",
-		"Accept-Encoding": "identity", "User-Agent": "assetfs",
+		"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "assetfs",
 	} {
 		if v := got.Header.Get(field); v != want {
 			t.Errorf("%s: %q, want %q", field, v, want)

@@ -137,6 +137,8 @@ func (c *Client) admitted(ctx context.Context, u *url.URL, r Request, key string
 func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, key string, onConn func(net.Conn) bool) (*Response, *Error) {
 	h := http.Header{
 		"User-Agent": {userAgent},
+		// Application firewalls take a client without it for a bot.
+		"Accept": {"*/*"},
 		// Otherwise a proxy might compress it.
 		"Accept-Encoding": {"identity"},
 	}
