@@ -102,7 +102,7 @@ func (l Learnt) text() string {
 // validator counts as seen.
 func (i *Info) recall(text string) bool {
 	i.Learnt = Learnt{}
-	if text == "{}" || json.Unmarshal([]byte(text), &i.Learnt) == nil && RangeUnknown <= i.Ranging && i.Ranging <= RangeNo {
+	if json.Unmarshal([]byte(text), &i.Learnt) == nil && RangeUnknown <= i.Ranging && i.Ranging <= RangeNo {
 		return true
 	}
 	i.Learnt = Learnt{}
