@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -182,11 +183,7 @@ func (s *schedule) forget(rates []Rate, now time.Time) {
 	for _, r := range rates {
 		longest = max(longest, r.window())
 	}
-	i := 0
-	for i < len(s.sent) && now.Sub(s.sent[i]) >= longest {
-		i++
-	}
-	s.sent = s.sent[i:]
+	s.sent = slices.DeleteFunc(s.sent, func(t time.Time) bool { return now.Sub(t) >= longest })
 }
 
 func later(a, b time.Time) time.Time {
