@@ -318,6 +318,65 @@ func TestGateProbeDue(t *testing.T) {
 	})
 }
 
+// slowDisk takes its time to record a call.
+type slowDisk struct {
+	memory
+	takes time.Duration
+}
+
+func (d *slowDisk) NoteCall(name string, t time.Time) error {
+	time.Sleep(d.takes)
+	return d.memory.NoteCall(name, t)
+}
+
+// A call counts from when it is written, however long the disk takes to record that it is late.
+func TestSlowLedger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := new(slowDisk)
+		l := newLimiter(opDownload, rates(t, "1/s"), d, nil, slog.New(slog.DiscardHandler))
+		s, err := l.acquire(t.Context(), Reader, "re_1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * noteAgain) // it connects
+		d.takes = 500 * time.Millisecond
+		s.write(t.Context())
+		s.done("re_1", nil, false)
+		if n, next := len(d.Calls(opDownload)), time.Until(l.state().Next); n != 2 || next != 1100*time.Millisecond {
+			t.Errorf("recorded %d times, the next goes in %v, want 2 and 1.1s", n, next)
+		}
+	})
+}
+
+// What can't be recorded of the limits is logged, once for each change.
+func TestNotesFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		m := new(memory)
+		l := newLimiter(opDownload, AutoRateLimit(), nil, m, slog.New(slog.NewTextHandler(&log, nil)))
+		call := func(err *Error) int {
+			s, failed := l.acquire(t.Context(), Reader, "re_1", nil)
+			if failed != nil {
+				t.Fatal(failed)
+			}
+			s.write(t.Context())
+			log.Reset()
+			s.done("re_1", err, false)
+			return strings.Count(log.String(), "can't record what was learnt")
+		}
+		if n := call(&Error{Status: 429}); n != 0 || m.Note(noteName(opDownload)) == "" {
+			t.Errorf("recorded, but logged %d times that it can't be; note %q", n, m.Note(noteName(opDownload)))
+		}
+		m.fails = errors.New("no room")
+		if n := call(&Error{Status: 429}); n != 1 || !strings.Contains(log.String(), "no room") {
+			t.Errorf("logged %d times:\n%s", n, &log)
+		}
+		if n := call(nil); n != 0 {
+			t.Errorf("nothing has changed, logged %d times:\n%s", n, &log)
+		}
+	})
+}
+
 // A call that is given up at the moment of its turn gives the turn back.
 func TestGivenUpAtItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
