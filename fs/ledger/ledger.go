@@ -173,10 +173,16 @@ func (l *Ledger) take(now time.Time) (found bool) {
 		day = &spending{}
 		l.days[today] = day
 	}
+	// What sockets hold is an estimate, which may fall. It moves to another program when that
+	// one reads on, and must not be paid by both.
+	var unpaid int64
+	for program, now := range spent {
+		unpaid += now.Bytes - l.seen[program].Bytes
+	}
 	for program, now := range spent {
 		was := l.seen[program]
-		// What sockets hold is an estimate, which may fall.
-		c := charge{Requests: max(0, now.Requests-was.Requests), Bytes: max(0, now.Bytes-was.Bytes)}
+		c := charge{Requests: max(0, now.Requests-was.Requests), Bytes: max(0, min(unpaid, now.Bytes-was.Bytes))}
+		unpaid -= c.Bytes
 		if c == (charge{}) {
 			continue
 		}

@@ -251,3 +251,22 @@ func TestLedgerKeepsUp(t *testing.T) {
 		l.Close()
 	})
 }
+
+// What a socket holds counts for the program that downloads. If another one reads it, it is
+// still paid once.
+func TestLedgerOtherReader(t *testing.T) {
+	t.Parallel()
+	b := open(&memo{text: map[string]string{}})
+	for _, step := range []struct{ opener, reader, want int64 }{
+		{100, 0, 100}, // in the socket
+		{0, 100, 100}, // read by the other
+		{0, 150, 150},
+		{30, 150, 180},
+	} {
+		b.spent = map[string]remote.Spent{"opener": {Bytes: step.opener}, "reader": {Bytes: step.reader}}
+		b.record(time.Now())
+		if mount, _, _, _ := b.sums(); mount.total().Bytes != step.want {
+			t.Errorf("%+v: %d bytes", step, mount.total().Bytes)
+		}
+	}
+}
