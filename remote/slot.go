@@ -43,9 +43,13 @@ func (s *slot) write(ctx context.Context) bool {
 	}
 	l := s.l
 	took := time.Since(s.granted)
-	select {
-	case <-time.After(time.Until(s.due)):
-	case <-ctx.Done():
+	if wait := time.Until(s.due); wait > 0 {
+		t := time.NewTimer(wait)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+		}
 	}
 	if ctx.Err() != nil {
 		return false
